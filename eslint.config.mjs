@@ -1,0 +1,87 @@
+import effect from "@effect/eslint-plugin"
+import simpleImportSort from "eslint-plugin-simple-import-sort"
+import tseslint from "typescript-eslint"
+import { floors } from "./packages/core/floors.mjs"
+
+const format = {
+  indentWidth: 2,
+  lineWidth: 120,
+  operatorPosition: "maintain",
+  semiColons: "asi",
+  quoteStyle: "alwaysDouble",
+  trailingCommas: "never",
+  "arrowFunction.useParentheses": "force"
+}
+
+/** Imports run downhill only: a module of one floor may not name a module of a floor above it. */
+const downhill = floors.flatMap((floor, level) => {
+  const above = floors.slice(level + 1).flatMap((higher) => higher.modules)
+  return above.length === 0 ? [] : [{
+    files: floor.modules.map((name) => `packages/core/src/${name}.ts`),
+    rules: {
+      "no-restricted-imports": ["error", {
+        patterns: [
+          {
+            regex: `/(${above.map((name) => name.replace("internal/", "(internal/)?")).join("|")})\\.js$`,
+            message: `Imports run downhill only: this module stands on the ${floor.name} floor.`
+          },
+          ...(floor.forbidden ?? [])
+        ]
+      }]
+    }
+  }]
+})
+
+export default tseslint.config(
+  { ignores: ["**/dist/**", "**/node_modules/**"] },
+  {
+    files: ["**/*.ts", "**/*.mts", "**/*.mjs"],
+    extends: [...tseslint.configs.recommended, effect.configs.dprint],
+    plugins: { "simple-import-sort": simpleImportSort },
+    rules: {
+      "@effect/dprint": ["error", { config: format }],
+      "@typescript-eslint/array-type": ["error", { default: "generic", readonly: "generic" }],
+      "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "separate-type-imports" }],
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+      // `declare namespace` is how a value and its types share one name in Effect's own modules.
+      "@typescript-eslint/no-namespace": "off",
+      "@typescript-eslint/no-empty-object-type": "off",
+      // Generators that never yield are normal in Effect.gen.
+      "require-yield": "off",
+      "object-shorthand": "error",
+      "simple-import-sort/imports": ["error", { groups: [["^\\u0000"], ["^node:", "^[^.]", "^\\."]] }]
+    }
+  },
+  {
+    files: ["packages/*/src/**/*.ts"],
+    ignores: ["packages/benchmark/**"],
+    rules: { "no-console": "error" }
+  },
+  {
+    files: ["packages/core/src/**/*.ts"],
+    rules: {
+      "no-restricted-imports": ["error", {
+        patterns: [
+          {
+            regex: "^(effect|@effect/platform)$",
+            message: "Import the module, not the barrel: it costs start-up time."
+          },
+          { regex: "^node:", message: "Core runs on every runtime: no Node built-ins." }
+        ]
+      }],
+      "no-restricted-globals": [
+        "error",
+        { name: "setTimeout", message: "Time is Effect's Clock." },
+        { name: "setInterval", message: "Time is Effect's Clock." },
+        { name: "process", message: "Core runs on every runtime." },
+        { name: "Buffer", message: "Core runs on every runtime." }
+      ],
+      "no-restricted-properties": [
+        "error",
+        { object: "Date", property: "now", message: "Time is Effect's Clock." },
+        { object: "Math", property: "random", message: "Randomness is Effect's Random." }
+      ]
+    }
+  },
+  ...downhill
+)

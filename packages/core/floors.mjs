@@ -1,0 +1,54 @@
+/**
+ * The floors of core, lowest first. A module may import from its own floor and from those below it.
+ * ESLint reads this list (`eslint.config.mjs`), so a new module finds its place here first.
+ */
+const barrels = [
+  { regex: "^(effect|@effect/platform)$", message: "Import the module, not the barrel: it costs start-up time." },
+  { regex: "^node:", message: "Core runs on every runtime: no Node built-ins." }
+]
+const noHttp = [
+  ...barrels,
+  { regex: "^@effect/platform", message: "This floor knows nothing of HTTP." }
+]
+
+export const floors = [
+  {
+    name: "values",
+    modules: ["Scopes", "TokenRequest", "AccessToken", "TokenError", "TokenEvent"],
+    forbidden: noHttp
+  },
+  {
+    name: "wire",
+    modules: [
+      "RetryAfter",
+      "Challenge",
+      "ClientAuthentication",
+      "TokenResponse",
+      "Grant",
+      "TokenEndpoint"
+    ],
+    forbidden: barrels
+  },
+  {
+    name: "lifecycle",
+    modules: [
+      "internal/telemetry",
+      "internal/source",
+      "internal/flight",
+      "internal/slot",
+      "RetryPolicy",
+      "TokenCache",
+      "BackgroundRefresh",
+      "CircuitBreaker",
+      "RateLimit",
+      "ScopePolicy",
+      "TokenSource"
+    ],
+    forbidden: barrels
+  },
+  {
+    name: "edge",
+    modules: ["TokenMetrics", "BearerAuth"],
+    forbidden: barrels
+  }
+]

@@ -1,0 +1,121 @@
+/**
+ * An OAuth 2.0 access token and what is known about it. Secrets inside are `Redacted`: no rendering shows them.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Equal from "effect/Equal"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Scopes from "./Scopes.js"
+
+/**
+ * A token as the library hands it out (RFC 6749 §5.1). Times are epoch milliseconds (UTC).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class AccessToken extends Data.TaggedClass("AccessToken")<{
+  /** The token itself. `Redacted.value` reveals it; nothing else does. */
+  readonly value: Redacted.Redacted
+  /** `"Bearer"` for bearer tokens, otherwise the type as the server wrote it, for example `"DPoP"`. */
+  readonly tokenType: string
+  /** Scopes granted: those the server named, or those requested when it named none (RFC 6749 §5.1). */
+  readonly scopes: Scopes.Scopes
+  /** When the request for it was sent. Lifetime counts from here, so time on the wire is never credited. */
+  readonly issuedAt: number
+  /** When it stops being valid; `None` when the server gave no usable lifetime. */
+  readonly expiresAt: Option.Option<number>
+  /** When the server would like it renewed (`refresh_in`), if it said so. */
+  readonly refreshAt: Option.Option<number>
+  /** The refresh token that came with it, if any (RFC 6749 §1.5). */
+  readonly refreshToken: Option.Option<Redacted.Redacted>
+  /** Every other member of the response, for example `instance_url` or `id_token`. */
+  readonly extra: Redacted.Redacted<Readonly<Record<string, unknown>>>
+}> {}
+
+/**
+ * What a token is made from. Only `value` is needed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly value: string | Redacted.Redacted
+  /** Default `"Bearer"`. */
+  readonly tokenType?: string | undefined
+  readonly scopes?: Scopes.Input | undefined
+  /** Epoch milliseconds; default 0 (unknown). */
+  readonly issuedAt?: number | undefined
+  /** Epoch milliseconds; absent means the lifetime is unknown. */
+  readonly expiresAt?: number | Option.Option<number> | undefined
+  readonly refreshAt?: number | Option.Option<number> | undefined
+  readonly refreshToken?: string | Redacted.Redacted | Option.Option<Redacted.Redacted> | undefined
+  readonly extra?: Readonly<Record<string, unknown>> | undefined
+}
+
+const noExtra: Redacted.Redacted<Readonly<Record<string, unknown>>> = Redacted.make({})
+
+const redact = (value: string | Redacted.Redacted): Redacted.Redacted =>
+  typeof value === "string" ? Redacted.make(value) : value
+
+const time = (value: number | Option.Option<number> | undefined): Option.Option<number> =>
+  value === undefined ? Option.none() : typeof value === "number" ? Option.some(value) : value
+
+/**
+ * Builds a token by hand: for a custom source, or in a test.
+ *
+ * @example
+ * ```ts
+ * import { AccessToken } from "effect-bearer"
+ * import { Clock, Effect } from "effect"
+ *
+ * const fromVault = Effect.map(Clock.currentTimeMillis, (now) =>
+ *   AccessToken.make({ value: "s3cr3t", issuedAt: now, expiresAt: now + 3_600_000 }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options): AccessToken =>
+  new AccessToken({
+    value: redact(options.value),
+    tokenType: options.tokenType ?? "Bearer",
+    scopes: options.scopes === undefined ? Scopes.empty : Scopes.make(options.scopes),
+    issuedAt: options.issuedAt ?? 0,
+    expiresAt: time(options.expiresAt),
+    refreshAt: time(options.refreshAt),
+    refreshToken: options.refreshToken === undefined
+      ? Option.none()
+      : Option.isOption(options.refreshToken)
+      ? options.refreshToken
+      : Option.some(redact(options.refreshToken)),
+    extra: options.extra === undefined || Object.keys(options.extra).length === 0
+      ? noExtra
+      : Redacted.make(options.extra)
+  })
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isAccessToken = (u: unknown): u is AccessToken => u instanceof AccessToken
+
+/**
+ * How long the token is still valid at `now` (epoch milliseconds): never negative, `None` when unknown.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const remaining = (self: AccessToken, now: number): Option.Option<Duration.Duration> =>
+  Option.map(self.expiresAt, (expiresAt) => Duration.millis(Math.max(0, expiresAt - now)))
+
+/**
+ * Whether two tokens are the same secret, whatever else was said about them.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isSame = (self: AccessToken, that: AccessToken): boolean =>
+  self === that || Equal.equals(self.value, that.value)

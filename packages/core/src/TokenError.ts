@@ -1,0 +1,371 @@
+/**
+ * Everything that can go wrong between asking for a token and having one.
+ *
+ * Each member carries `retryable` as a *literal* type, so that what is transient and what is fatal is known to the
+ * compiler: {@link Transient} may be retried, {@link Fatal} may not. No member holds a request, a response, a header
+ * or a body, so none can print a secret.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import type * as Scopes from "./Scopes.js"
+
+// ---------------------------------------------------------------------------------------------------------------
+// transient
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * No answer could be had: refused, reset, unreachable, name not resolved, or the body was cut short.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransportError extends Data.TaggedError("TransportError")<{
+  /** Where the request went: origin and path, without user info and query. */
+  readonly endpoint: string
+  /** The operating system's or runtime's code where there is one: `ECONNREFUSED`, `ENOTFOUND`, `UND_ERR_SOCKET`… */
+  readonly code: Option.Option<string>
+  readonly detail: string
+}> {
+  readonly retryable = true as const
+  override get message(): string {
+    return `No answer from ${this.endpoint}: ${this.detail}${
+      Option.match(this.code, { onNone: () => "", onSome: (code) => ` (${code})` })
+    }. Check the host name, the port and the network path.`
+  }
+}
+
+/**
+ * The endpoint took longer than allowed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EndpointTimeout extends Data.TaggedError("EndpointTimeout")<{
+  readonly endpoint: string
+  /** Which limit ran out: the first byte of the response, the rest of its body, or the whole call. */
+  readonly phase: "connect" | "read" | "total"
+  readonly limit: Duration.Duration
+}> {
+  readonly retryable = true as const
+  override get message(): string {
+    return `${this.endpoint} did not answer within ${Duration.toMillis(this.limit)} ms (${this.phase} timeout). ` +
+      "Check that it is reachable from here, or raise the source's `timeout`."
+  }
+}
+
+/**
+ * The endpoint answered 429: too many token requests (RFC 6585 §4).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RateLimited extends Data.TaggedError("RateLimited")<{
+  readonly endpoint: string
+  readonly status: number
+  /** How long it asked us to stay away, when it said so in a form RFC 9110 §10.2.3 knows. */
+  readonly retryAfter: Option.Option<Duration.Duration>
+  readonly description: Option.Option<string>
+}> {
+  readonly retryable = true as const
+  override get message(): string {
+    return `${this.endpoint} answered ${this.status}: too many token requests${suffix(this.description)}. ` +
+      "Share one source between all callers, or limit it with TokenSource.rateLimit."
+  }
+}
+
+/**
+ * The endpoint is there and cannot serve now: 408, 425, 5xx, or an OAuth code that says "later".
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EndpointUnavailable extends Data.TaggedError("EndpointUnavailable")<{
+  readonly endpoint: string
+  readonly status: number
+  readonly retryAfter: Option.Option<Duration.Duration>
+  readonly description: Option.Option<string>
+}> {
+  readonly retryable = true as const
+  override get message(): string {
+    return `${this.endpoint} answered ${this.status} and cannot serve token requests now${suffix(this.description)}.`
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// fatal
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * The authorization server refused, in the words of RFC 6749 §5.2. Asking again will not help.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OAuthError extends Data.TaggedError("OAuthError")<{
+  readonly endpoint: string
+  /** The code: `invalid_client`, `invalid_scope`, `unauthorized_client`, … or one of the server's own. */
+  readonly error: string
+  /** The server's own explanation, capped, known secrets removed. */
+  readonly description: Option.Option<string>
+  readonly uri: Option.Option<string>
+  readonly status: number
+  /** What to do about it, where that is known. */
+  readonly advice: Option.Option<string>
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `${this.endpoint} refused the token request with ${this.status} "${this.error}"${
+      suffix(this.description)
+    }.` +
+      advise(this.advice)
+  }
+}
+
+/**
+ * A 2xx reply that holds no token that can be used: HTML, truncated JSON, a missing or illegal `access_token`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
+  readonly endpoint: string
+  readonly status: number
+  /** As the server wrote it; empty when it wrote none. */
+  readonly contentType: string
+  /** What is wrong with it. */
+  readonly detail: string
+  /** The first characters of the body, capped, with everything that could be a secret removed. */
+  readonly excerpt: string
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `${this.endpoint} answered ${this.status} with ${this.contentType || "no content type"}: ${this.detail}. ` +
+      `Check that the URL is the token endpoint itself, not a login page or a proxy.${
+        this.excerpt === "" ? "" : ` Body starts: ${this.excerpt}`
+      }`
+  }
+}
+
+/**
+ * A refusal that is no OAuth error: a 3xx or 4xx without an RFC 6749 body, from a gateway, a proxy or a wrong path.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RejectedByEndpoint extends Data.TaggedError("RejectedByEndpoint")<{
+  readonly endpoint: string
+  readonly status: number
+  readonly contentType: string
+  readonly excerpt: string
+  readonly advice: Option.Option<string>
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `${this.endpoint} answered ${this.status}, not with an OAuth error.${advise(this.advice)}${
+      this.excerpt === "" ? "" : ` Body starts: ${this.excerpt}`
+    }`
+  }
+}
+
+/**
+ * A token came, but not for all the scopes that the policy demands.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ScopeNotGranted extends Data.TaggedError("ScopeNotGranted")<{
+  readonly requested: Scopes.Scopes
+  readonly granted: Scopes.Scopes
+  readonly missing: Scopes.Scopes
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `The authorization server did not grant ${this.missing.join(", ")} ` +
+      `(granted: ${this.granted.join(", ") || "none"}). ` +
+      "Give the client these scopes or roles at the server, or stop asking for them."
+  }
+}
+
+/**
+ * The program was set up in a way that cannot work. Raised before any network call.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidConfiguration extends Data.TaggedError("InvalidConfiguration")<{
+  /** The options or environment variables at fault. */
+  readonly fields: ReadonlyArray<string>
+  readonly detail: string
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `Invalid configuration of ${this.fields.join(", ")}: ${this.detail}`
+  }
+}
+
+/**
+ * The TLS handshake failed: this is no timeout, and waiting will not help.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TlsError extends Data.TaggedError("TlsError")<{
+  readonly endpoint: string
+  /** `CERT_HAS_EXPIRED`, `SELF_SIGNED_CERT_IN_CHAIN`, `ERR_TLS_CERT_ALTNAME_INVALID`… */
+  readonly code: string
+  readonly advice: string
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `The TLS handshake with ${this.endpoint} failed (${this.code}). ${this.advice}`
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// composed
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * Every attempt the policy allowed was made, or the server asked for a longer wait than the policy has left.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RetriesExhausted<E> extends Data.TaggedError("RetriesExhausted")<{
+  /** Attempts made, the first included. */
+  readonly attempts: number
+  /** From the first attempt to giving up. */
+  readonly elapsed: Duration.Duration
+  /** The error of the last attempt. */
+  readonly last: E
+  /** When it makes sense to come back (epoch milliseconds), if known. */
+  readonly retryAt: Option.Option<number>
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `Gave up after ${this.attempts} attempt${this.attempts === 1 ? "" : "s"}${comeBack(this.retryAt)}. Last: ${
+      render(this.last)
+    }`
+  }
+}
+
+/**
+ * The circuit breaker is open: the endpoint failed too often lately, so it is not asked.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CircuitOpen extends Data.TaggedError("CircuitOpen")<{
+  /** When the next attempt is let through (epoch milliseconds). */
+  readonly retryAt: Option.Option<number>
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `The circuit breaker is open: the token endpoint failed too often lately${comeBack(this.retryAt)}.`
+  }
+}
+
+/**
+ * Errors that may go away by themselves: `retryable` is `true`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Transient = TransportError | EndpointTimeout | RateLimited | EndpointUnavailable
+
+/**
+ * Errors that will not go away by asking again: `retryable` is `false`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Fatal =
+  | OAuthError
+  | MalformedResponse
+  | RejectedByEndpoint
+  | ScopeNotGranted
+  | InvalidConfiguration
+  | TlsError
+
+/**
+ * What one token request can fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RequestError = Transient | Fatal
+
+/**
+ * Every error of the library: of one request, or composed by retrying and circuit breaking.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TokenError = RequestError | RetriesExhausted<Transient> | CircuitOpen
+
+const tags: Record<TokenError["_tag"], true> = {
+  TransportError: true,
+  EndpointTimeout: true,
+  RateLimited: true,
+  EndpointUnavailable: true,
+  OAuthError: true,
+  MalformedResponse: true,
+  RejectedByEndpoint: true,
+  ScopeNotGranted: true,
+  InvalidConfiguration: true,
+  TlsError: true,
+  RetriesExhausted: true,
+  CircuitOpen: true
+}
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isTokenError = (u: unknown): u is TokenError =>
+  u instanceof Error && Predicate.hasProperty(u, "retryable") && Predicate.hasProperty(u, "_tag") &&
+  typeof u._tag === "string" && Object.hasOwn(tags, u._tag)
+
+/**
+ * Whether asking again may help: `true` exactly for {@link Transient}.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isTransient = (u: unknown): u is Transient => isTokenError(u) && u.retryable
+
+/**
+ * When it makes sense to ask again (epoch milliseconds), if the error knows: a `retryAt` of its own, or `now` plus
+ * the `Retry-After` the server sent.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const retryAt = (error: unknown, now: number): Option.Option<number> => {
+  if (Predicate.hasProperty(error, "retryAt") && Option.isOption(error.retryAt)) {
+    return Option.filter(error.retryAt, Predicate.isNumber)
+  }
+  return Option.map(retryAfterMillis(error), (millis) => now + millis)
+}
+
+/**
+ * The server's `Retry-After` in milliseconds, for any error that carries one in a `retryAfter` field.
+ *
+ * @internal
+ */
+export const retryAfterMillis = (error: unknown): Option.Option<number> =>
+  Predicate.hasProperty(error, "retryAfter") && Option.isOption(error.retryAfter)
+    ? Option.map(Option.filter(error.retryAfter, Duration.isDuration), Duration.toMillis)
+    : Option.none()
+
+const suffix = (text: Option.Option<string>): string => Option.isSome(text) ? ` (${text.value})` : ""
+const advise = (text: Option.Option<string>): string => Option.isSome(text) ? ` ${text.value}` : ""
+const comeBack = (at: Option.Option<number>): string =>
+  Option.isSome(at) && Number.isFinite(at.value) && Math.abs(at.value) <= 8.64e15
+    ? `; come back at ${new Date(at.value).toISOString()}`
+    : ""
+const render = (error: unknown): string => error instanceof Error ? error.message : String(error)

@@ -1,0 +1,126 @@
+/**
+ * What happens to the tokens of a source, as data. Subscribe with `source.events`; the same events feed the logs and
+ * the metrics. Keys appear as hashes ({@link TokenRequest.hash}); tokens and secrets never appear.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import type * as Option from "effect/Option"
+import type * as Scopes from "./Scopes.js"
+
+/**
+ * Why a token was requested.
+ *
+ * - `cold`: none was held
+ * - `ahead`: the held one is in its refresh-ahead window and still served
+ * - `expired`: the held one could not be served any more
+ * - `rejected`: the API answered 401 to the held one
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Reason = "cold" | "ahead" | "expired" | "rejected"
+
+interface Common {
+  /** Hash of the token request concerned. */
+  readonly key: string
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+/**
+ * Everything a source tells about itself.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TokenEvent = Data.TaggedEnum<{
+  /** A token request is being sent. */
+  AcquisitionStarted: Common & { readonly reason: Reason }
+  /** A token arrived and is served from now on. */
+  TokenAcquired: Common & {
+    readonly reason: Reason
+    /** Milliseconds from asking to having it, retries included. */
+    readonly elapsed: number
+    readonly scopes: Scopes.Scopes
+    readonly expiresAt: Option.Option<number>
+    /** When it is renewed ahead of its expiry. */
+    readonly refreshAt: Option.Option<number>
+  }
+  /** Anomaly: a token could not be had. Callers saw it only where `stillServing` is false. */
+  RefreshFailed: Common & {
+    readonly reason: Reason
+    /** The error's tag, for example `"OAuthError"`. */
+    readonly error: string
+    readonly message: string
+    readonly elapsed: number
+    /** Consecutive failures, this one included. */
+    readonly failures: number
+    /** Whether a valid token is still held and served. */
+    readonly stillServing: boolean
+    /** When it will be tried again at the earliest. */
+    readonly retryAt: number
+  }
+  /** One attempt failed and another will be made. */
+  RetryScheduled: Common & {
+    readonly error: string
+    readonly message: string
+    readonly status: Option.Option<number>
+    /** The attempt that failed, counted from 1. */
+    readonly attempt: number
+    /** Milliseconds until the next one. */
+    readonly delay: number
+  }
+  /** The API refused a token with 401; it is not served any more. */
+  TokenRejected: Common & { readonly age: number }
+  /** Anomaly: refused although it should have been valid for `remaining` milliseconds more. */
+  RevokedEarly: Common & { readonly age: number; readonly remaining: Option.Option<number> }
+  /** Anomaly: the API refused a token that was just renewed because of a 401; it is not renewed again at once. */
+  FreshTokenRejected: Common & { readonly origin: string }
+  /** Anomaly: the scopes granted are not those requested. */
+  ScopeDrift: Common & {
+    readonly requested: Scopes.Scopes
+    readonly granted: Scopes.Scopes
+    readonly missing: Scopes.Scopes
+  }
+  /** Anomaly: scopes wider than the policy likes, for example `*`. */
+  OverBroadScope: Common & { readonly scopes: Scopes.Scopes }
+  /** Anomaly: the server handed out the same token again, or one that does not live longer. */
+  NoProgress: Common & { readonly retryAt: Option.Option<number> }
+  /** The server gave no usable lifetime: the token is served until it is refused. */
+  LifetimeUnknown: Common
+  /** A key was not used for `idle` milliseconds: it is no longer renewed. */
+  KeyForgotten: Common & { readonly idle: number }
+  /** The circuit breaker opened after `failures` failures in a row. */
+  CircuitOpened: Common & { readonly failures: number; readonly retryAt: number }
+  /** The circuit breaker closed again after a success. */
+  CircuitClosed: Common
+  /** A token request waits for the client-side rate limit. */
+  Throttled: Common & { readonly delay: number }
+}>
+
+/**
+ * Constructors, `$is` and `$match` of {@link TokenEvent}.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const TokenEvent = Data.taggedEnum<TokenEvent>()
+
+const anomalies: ReadonlySet<TokenEvent["_tag"]> = new Set<TokenEvent["_tag"]>([
+  "RefreshFailed",
+  "RevokedEarly",
+  "FreshTokenRejected",
+  "ScopeDrift",
+  "OverBroadScope",
+  "NoProgress"
+])
+
+/**
+ * Whether an event reports something an operator wants to know about: revoked early, scope drift, refresh failed,
+ * 401 on a fresh token, no progress.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isAnomaly = (event: TokenEvent): boolean => anomalies.has(event._tag)

@@ -1,0 +1,185 @@
+/**
+ * What a caller asks a token for: scopes, audience, resource and extra parameters. It is also the cache key, so
+ * two requests that mean the same are equal, whatever the order in which they were written.
+ *
+ * @since 0.1.0
+ */
+import * as Equal from "effect/Equal"
+import * as Hash from "effect/Hash"
+import { NodeInspectSymbol } from "effect/Inspectable"
+import * as Predicate from "effect/Predicate"
+import * as Scopes from "./Scopes.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: TypeId = "~effect-bearer/TokenRequest"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = "~effect-bearer/TokenRequest"
+
+/**
+ * A normalised request for a token. Build it once, with {@link make}, and reuse it: it carries its own cache key.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenRequest extends Equal.Equal {
+  readonly [TypeId]: TypeId
+  /** Scopes asked for; empty means "those of the source" (RFC 6749 §3.3). */
+  readonly scopes: Scopes.Scopes
+  /** Audiences asked for, sorted; empty means "those of the source" (RFC 8693 §2.1). */
+  readonly audience: ReadonlyArray<string>
+  /** Resource indicators, sorted; empty means "those of the source" (RFC 8707 §2). */
+  readonly resource: ReadonlyArray<string>
+  /** Extra parameters of the token request, by name. Their values are never printed. */
+  readonly parameters: Readonly<Record<string, string>>
+  /** The canonical form: equal requests have equal keys. It holds parameter values, so print {@link hash} instead. */
+  readonly key: string
+}
+
+/**
+ * The fields a request is made from; all optional.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly scopes?: Scopes.Input | undefined
+  readonly audience?: string | Iterable<string> | undefined
+  readonly resource?: string | URL | Iterable<string | URL> | undefined
+  readonly parameters?: Readonly<Record<string, string>> | undefined
+}
+
+const sorted = (input: string | URL | Iterable<string | URL> | undefined): ReadonlyArray<string> => {
+  if (input === undefined) return []
+  const values = typeof input === "string" || input instanceof URL ? [input] : Array.from(input)
+  return Array.from(new Set(values.map((value) => typeof value === "string" ? value : value.href)))
+    .filter((value) => value.length > 0)
+    .sort()
+}
+
+class TokenRequestImpl implements TokenRequest {
+  readonly [TypeId]: TypeId = TypeId
+  constructor(
+    readonly scopes: Scopes.Scopes,
+    readonly audience: ReadonlyArray<string>,
+    readonly resource: ReadonlyArray<string>,
+    readonly parameters: Readonly<Record<string, string>>,
+    readonly key: string
+  ) {}
+  [Equal.symbol](that: unknown): boolean {
+    return isTokenRequest(that) && this.key === that.key
+  }
+  [Hash.symbol](): number {
+    return Hash.string(this.key)
+  }
+  toJSON() {
+    return {
+      _id: "TokenRequest",
+      scopes: this.scopes,
+      audience: this.audience,
+      resource: this.resource,
+      // values of extra parameters can be credentials (an assertion, a password)
+      parameters: Object.keys(this.parameters)
+    }
+  }
+  toString(): string {
+    return JSON.stringify(this.toJSON())
+  }
+  [NodeInspectSymbol]() {
+    return this.toJSON()
+  }
+}
+
+const fromNormalised = (
+  scopes: Scopes.Scopes,
+  audience: ReadonlyArray<string>,
+  resource: ReadonlyArray<string>,
+  parameters: ReadonlyArray<readonly [string, string]>
+): TokenRequest =>
+  new TokenRequestImpl(
+    scopes,
+    audience,
+    resource,
+    Object.fromEntries(parameters),
+    scopes.length + audience.length + resource.length + parameters.length === 0
+      ? ""
+      : JSON.stringify([scopes, audience, resource, parameters])
+  )
+
+/**
+ * Normalises: scopes, audience and resource are sorted and de-duplicated, parameters are ordered by name.
+ *
+ * @example
+ * ```ts
+ * import { TokenRequest } from "effect-bearer"
+ * import { Equal } from "effect"
+ *
+ * const one = TokenRequest.make({ scopes: "users:read analytics:read" })
+ * const two = TokenRequest.make({ scopes: ["analytics:read", "users:read"] })
+ * Equal.equals(one, two) // true: they share one cached token
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): TokenRequest =>
+  fromNormalised(
+    Scopes.make(options.scopes ?? []),
+    sorted(options.audience),
+    sorted(options.resource),
+    Object.entries(options.parameters ?? {}).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0)
+  )
+
+/**
+ * Nothing in particular: the token the source was configured for.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const empty: TokenRequest = make()
+
+/**
+ * The request that `key` is the canonical form of: the inverse of {@link TokenRequest.key}.
+ *
+ * @internal
+ */
+export const fromKey = (key: string): TokenRequest => {
+  if (key === "") return empty
+  const [scopes, audience, resource, parameters] = JSON.parse(key)
+  return fromNormalised(Scopes.make(scopes), audience, resource, parameters)
+}
+
+/**
+ * Fills what `self` leaves open from `defaults`, field by field; parameters are merged, those of `self` winning.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withDefaults = (self: TokenRequest, defaults: TokenRequest): TokenRequest =>
+  self.key === "" ? defaults : defaults.key === "" ? self : make({
+    scopes: self.scopes.length === 0 ? defaults.scopes : self.scopes,
+    audience: self.audience.length === 0 ? defaults.audience : self.audience,
+    resource: self.resource.length === 0 ? defaults.resource : self.resource,
+    parameters: { ...defaults.parameters, ...self.parameters }
+  })
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isTokenRequest = (u: unknown): u is TokenRequest => Predicate.hasProperty(u, TypeId)
+
+/**
+ * Eight hexadecimal digits that stand for the request in logs, spans and metrics. It tells keys apart and
+ * discloses none of them.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const hash = (self: TokenRequest): string => (Hash.string(self.key) >>> 0).toString(16).padStart(8, "0")

@@ -1,0 +1,5 @@
+export * as AccessToken from "./AccessToken.js"
+export * as Scopes from "./Scopes.js"
+export * as TokenError from "./TokenError.js"
+export * as TokenEvent from "./TokenEvent.js"
+export * as TokenRequest from "./TokenRequest.js"
