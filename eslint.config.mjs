@@ -10,7 +10,9 @@ const format = {
   semiColons: "asi",
   quoteStyle: "alwaysDouble",
   trailingCommas: "never",
-  "arrowFunction.useParentheses": "force"
+  "arrowFunction.useParentheses": "force",
+  // eslint-plugin-simple-import-sort does that, and the two disagree about node: and scoped packages
+  "module.sortImportDeclarations": "maintain"
 }
 
 /** Imports run downhill only: a module of one floor may not name a module of a floor above it. */

@@ -25,16 +25,26 @@ export const floors = [
       "ClientAuthentication",
       "TokenResponse",
       "Grant",
-      "TokenEndpoint"
+      "TokenEndpoint",
+      "internal/version",
+      "internal/scrub",
+      "internal/body",
+      "internal/decode",
+      "internal/expiry",
+      "internal/refusal",
+      "internal/transport",
+      "internal/endpointOptions"
     ],
     forbidden: barrels
   },
   {
     name: "lifecycle",
     modules: [
+      "internal/clocks",
       "internal/telemetry",
       "internal/source",
       "internal/flight",
+      "internal/lifetime",
       "internal/slot",
       "RetryPolicy",
       "TokenCache",
@@ -48,7 +58,7 @@ export const floors = [
   },
   {
     name: "edge",
-    modules: ["TokenMetrics", "BearerAuth"],
+    modules: ["internal/origins", "internal/renewalGuard", "TokenMetrics", "BearerAuth"],
     forbidden: barrels
   }
 ]

@@ -1,12 +1,475 @@
 /**
+ * Where tokens come from. A source is built by pipeline, each step adding one behaviour and saying so in its type:
+ *
+ * ```
+ * clientCredentials ─ retry ─ cached ─ backgroundRefresh
+ *                       └ what is transient leaves the error type here
+ * ```
+ *
+ * {@link layer} is this pipeline with sensible settings; {@link make} starts one from anything that yields a token.
+ *
  * @since 0.1.0
  */
-import type * as source from "./internal/source.js"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import type * as Redacted from "effect/Redacted"
+import type * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type { AccessToken } from "./AccessToken.js"
+import * as BackgroundRefresh from "./BackgroundRefresh.js"
+import * as CircuitBreaker from "./CircuitBreaker.js"
+import * as ClientAuthentication from "./ClientAuthentication.js"
+import * as Grant from "./Grant.js"
+import * as source from "./internal/source.js"
+import * as RateLimit from "./RateLimit.js"
+import * as RetryPolicy from "./RetryPolicy.js"
+import * as ScopePolicy from "./ScopePolicy.js"
+import type * as Scopes from "./Scopes.js"
+import * as TokenCache from "./TokenCache.js"
+import * as TokenEndpoint from "./TokenEndpoint.js"
+import * as TokenError from "./TokenError.js"
+import { TokenEvent } from "./TokenEvent.js"
+import * as TokenRequest from "./TokenRequest.js"
+
+// ---------------------------------------------------------------------------------------------------------------
+// models
+// ---------------------------------------------------------------------------------------------------------------
 
 /**
- * A source of tokens that fails with `E`.
+ * A source of tokens that fails with `E`: `get`, `renew`, `invalidate` and `events`. Any object of this shape is one.
  *
  * @since 0.1.0
  * @category models
  */
-export type With<E> = source.With<E>
+export interface With<out E> extends source.With<E> {}
+
+/**
+ * A source that holds tokens: what {@link cached} makes and {@link backgroundRefresh} needs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Cached<out E> extends TokenCache.Cached<E> {}
+
+/**
+ * How to ask a token endpoint with the client credentials grant (RFC 6749 §4.4).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends TokenEndpoint.Options {
+  /** Scopes to ask for, as a list or as one string. */
+  readonly scopes?: Scopes.Input | undefined
+  /** Audiences to ask for (RFC 8693 §2.1; several servers take it with other grants too). */
+  readonly audience?: string | Iterable<string> | undefined
+  /** Resource indicators (RFC 8707 §2). */
+  readonly resource?: string | URL | Iterable<string | URL> | undefined
+  /** Further parameters of the token request, by name. */
+  readonly parameters?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * The settings of {@link layer}: a token endpoint, and how each step behaves.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LayerOptions extends Options {
+  /** Which transient errors are retried, and when. Default `RetryPolicy.exponentialJitter()`. */
+  readonly retry?: Schedule.Schedule<unknown, TokenError.Transient> | undefined
+  readonly cache?: TokenCache.Options | undefined
+  /** `false` for no renewal ahead of need: the caller who finds the token at its end waits for the next one. */
+  readonly refresh?: BackgroundRefresh.Options | false | undefined
+  /** Suspends token requests after repeated failures. Off unless given. */
+  readonly circuitBreaker?: CircuitBreaker.Options | undefined
+  /** Limits token requests on this side. Off unless given. */
+  readonly rateLimit?: Pick<RateLimit.Options<"wait">, "limit" | "interval"> | undefined
+  /** Compares scopes granted with scopes requested. By default a difference is an event. */
+  readonly scopePolicy?: ScopePolicy.Options | undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// tags
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * What {@link Tag} makes: a tag, with the layers that provide it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TagClass<Self, Id extends string> extends Context.TagClass<Self, Id, With<TokenError.TokenError>> {
+  /** {@link layer} for this tag. Its logs and metrics carry the label `source` with the tag's name. */
+  readonly layer: (
+    options: LayerOptions
+  ) => Layer.Layer<Self, TokenError.InvalidConfiguration, HttpClient.HttpClient>
+  /** {@link layerConfig} for this tag. */
+  readonly layerConfig: (
+    config?: Config.Config.Wrap<LayerOptions>
+  ) => Layer.Layer<Self, TokenError.InvalidConfiguration | ConfigError, HttpClient.HttpClient>
+}
+
+/**
+ * Names a further source, for programs that talk to several APIs.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, TokenSource } from "effect-bearer"
+ * import { Effect, Redacted } from "effect"
+ *
+ * class Billing extends TokenSource.Tag("Billing")<Billing>() {}
+ *
+ * const BillingLive = Billing.layer({
+ *   tokenEndpoint: "https://login.billing.example/oauth/token",
+ *   clientId: "reports",
+ *   authentication: ClientAuthentication.basic(Redacted.make("secret"))
+ * })
+ *
+ * const token = Effect.flatMap(Billing, (tokens) => tokens.get())
+ * ```
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export const Tag = <const Id extends string>(id: Id) => <Self>(): TagClass<Self, Id> => {
+  const tag = Context.Tag(id)<Self, With<TokenError.TokenError>>()
+  const labelled = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.tagMetrics(Effect.annotateLogs(effect, "source", id), "source", id)
+  return Object.assign(tag, {
+    layer: (options: LayerOptions) => Layer.scoped(tag, labelled(stack(options))),
+    layerConfig: (config?: Config.Config.Wrap<LayerOptions>) =>
+      Layer.scoped(tag, labelled(Effect.flatMap(readConfig(config), stack)))
+  })
+}
+
+/**
+ * The default source. `yield* TokenSource.TokenSource` gives it.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class TokenSource extends Context.Tag("effect-bearer/TokenSource")<TokenSource, With<TokenError.TokenError>>() {}
+
+// ---------------------------------------------------------------------------------------------------------------
+// constructors
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * A source from anything that yields a token for a request: a metadata server, a vault, a subprocess. It asks at
+ * every call; put {@link cached} behind it. What the effect needs is taken from the context now, once. Events and logs
+ * show of an error that is not effect-bearer's own only its tag: what it holds might be secret.
+ *
+ * @example
+ * ```ts
+ * import { AccessToken, TokenSource } from "effect-bearer"
+ * import { Clock, Effect } from "effect"
+ *
+ * const tokens = TokenSource.make(() =>
+ *   Effect.map(Clock.currentTimeMillis, (now) =>
+ *     AccessToken.make({ value: "from-the-vault", issuedAt: now, expiresAt: now + 600_000 }))
+ * ).pipe(Effect.flatMap(TokenSource.cached()))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <E, R>(
+  fetch: (request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E, R>
+): Effect.Effect<With<E>, never, R> =>
+  Effect.flatMap(Effect.context<R>(), (context) => {
+    // the span of this moment will have ended long before the source is used
+    const services = Context.omit(Tracer.ParentSpan)(context as Context.Context<R | Tracer.ParentSpan>)
+    return source.make({
+      fetch: (request) =>
+        Effect.mapInputContext(fetch(request), (caller: Context.Context<never>) =>
+          Context.merge(caller, services) as Context.Context<R>)
+    })
+  })
+
+/**
+ * A source that asks a token endpoint with the client credentials grant (RFC 6749 §4.4). One `get` is one request:
+ * no retry, no cache. Options that cannot work fail here, before any network call.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const clientCredentials = (
+  options: Options
+): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
+  Effect.flatMap(TokenEndpoint.make(options), (endpoint) =>
+    source.make({
+      fetch: (request) => endpoint.request(Grant.clientCredentials, request),
+      defaults: TokenRequest.make(options),
+      credentials: options.authentication.current
+    }))
+
+// ---------------------------------------------------------------------------------------------------------------
+// combinators
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * Subscribes to the events of a source, until the scope closes. `source.events` begins when the stream is run, which
+ * in a forked fiber is some time later; here nothing that happens after this effect is missed.
+ *
+ * @example
+ * ```ts
+ * import type { TokenError } from "effect-bearer"
+ * import { TokenSource } from "effect-bearer"
+ * import { Effect, Stream } from "effect"
+ *
+ * declare const tokens: TokenSource.With<TokenError.TokenError>
+ *
+ * const program = Effect.gen(function*() {
+ *   const events = yield* TokenSource.subscribe(tokens)
+ *   yield* Effect.forkScoped(Stream.runForEach(events, (event) => Effect.log(event._tag)))
+ *   yield* tokens.get() // its events are seen
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const subscribe = (
+  self: With<unknown>
+): Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope> => source.subscribe(self)
+
+/**
+ * Retries the transient errors of a source, which thereby leave its type: see `RetryPolicy.retry`, whose compile
+ * errors it shares. Each retry is an event. A policy for transient errors of your own names them:
+ * `RetryPolicy.exponentialJitter<MetadataServerBusy>()`.
+ *
+ * @example
+ * ```ts
+ * import { RetryPolicy, TokenSource } from "effect-bearer"
+ * import type { TokenError } from "effect-bearer"
+ *
+ * declare const tokens: TokenSource.With<TokenError.RequestError>
+ *
+ * //      ┌─── TokenSource.With<TokenError.Fatal | TokenError.RetriesExhausted<TokenError.Transient>>
+ * //      ▼
+ * const retried = TokenSource.retry(RetryPolicy.exponentialJitter({ base: "500 millis", maxRetries: 3 }))(tokens)
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const retry =
+  <In>(policy: Schedule.Schedule<unknown, In>) =>
+  <E>(self: With<E> & RetryPolicy.Check<E, In>): With<RetryPolicy.Retried<E>> => {
+    const { publish } = source.hooks(self)
+    return source.mapRequests(
+      self as With<E>,
+      (effect, request) =>
+        RetryPolicy.retryReporting(
+          effect,
+          policy,
+          ({ attempt, delay, error }) =>
+            Effect.clockWith((clock) =>
+              publish(TokenEvent.RetryScheduled({
+                key: TokenRequest.hash(request),
+                at: clock.unsafeCurrentTimeMillis(),
+                error: Predicate.hasProperty(error, "_tag") ? String(error._tag) : "Unexpected",
+                message: TokenError.isTokenError(error) ? error.message : "the source failed with an error of its own",
+                status: Predicate.hasProperty(error, "status") && Predicate.isNumber(error.status)
+                  ? Option.some(error.status)
+                  : Option.none(),
+                attempt,
+                delay: Duration.toMillis(delay)
+              }))
+            )
+        )
+    )
+  }
+
+export {
+  /**
+   * @since 0.1.0
+   * @category combinators
+   */
+  backgroundRefresh
+} from "./BackgroundRefresh.js"
+
+export {
+  /**
+   * Fails fast while the endpoint keeps failing: see `CircuitBreaker.protect`.
+   *
+   * @since 0.1.0
+   * @category combinators
+   */
+  protect as circuitBreaker
+} from "./CircuitBreaker.js"
+
+export {
+  /**
+   * Limits token requests on this side: see `RateLimit.limit`.
+   *
+   * @since 0.1.0
+   * @category combinators
+   */
+  limit as rateLimit
+} from "./RateLimit.js"
+
+export {
+  /**
+   * Compares scopes granted with scopes requested: see `ScopePolicy.enforce`.
+   *
+   * @since 0.1.0
+   * @category combinators
+   */
+  enforce as enforceScopes
+} from "./ScopePolicy.js"
+
+export {
+  /**
+   * @since 0.1.0
+   * @category combinators
+   */
+  cached
+} from "./TokenCache.js"
+
+// ---------------------------------------------------------------------------------------------------------------
+// layers
+// ---------------------------------------------------------------------------------------------------------------
+
+/** The recommended stack. */
+const stack = (
+  options: LayerOptions
+): Effect.Effect<With<TokenError.TokenError>, TokenError.InvalidConfiguration, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.gen(function*() {
+    const endpoint = yield* clientCredentials(options)
+    const limited = options.rateLimit === undefined ? endpoint : yield* RateLimit.limit(options.rateLimit)(endpoint)
+    const retried = retry(options.retry ?? RetryPolicy.exponentialJitter())(limited)
+    const guarded: With<TokenError.TokenError> = options.circuitBreaker === undefined
+      ? retried
+      : yield* CircuitBreaker.protect(options.circuitBreaker)(retried)
+    const checked = ScopePolicy.enforce(options.scopePolicy)(guarded)
+    if (options.refresh === false) return yield* TokenCache.cached({ ...options.cache, ahead: 0 })(checked)
+    return yield* Effect.flatMap(
+      TokenCache.cached(options.cache)(checked),
+      BackgroundRefresh.backgroundRefresh(options.refresh)
+    )
+  })
+
+/**
+ * The default source, with everything on: client credentials, retry, cache, renewal in the background.
+ *
+ * Provide the plain `HttpClient` of the platform, not one that already adds a bearer token.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, TokenSource } from "effect-bearer"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Layer, Redacted } from "effect"
+ *
+ * const Tokens = TokenSource.layer({
+ *   tokenEndpoint: "https://login.example/oauth/token",
+ *   clientId: "reports",
+ *   authentication: ClientAuthentication.basic(Redacted.make("secret")),
+ *   scopes: "users:read"
+ * }).pipe(Layer.provide(FetchHttpClient.layer))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options: LayerOptions
+): Layer.Layer<TokenSource, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
+  Layer.scoped(TokenSource, stack(options))
+
+/**
+ * {@link layer} from configuration. Without an argument it reads the environment:
+ *
+ * | variable | meaning |
+ * |---|---|
+ * | `OAUTH_TOKEN_ENDPOINT` | URL of the token endpoint |
+ * | `OAUTH_CLIENT_ID` | client id |
+ * | `OAUTH_CLIENT_SECRET` | client secret; read again at every token request |
+ * | `OAUTH_CLIENT_AUTHENTICATION` | `basic` (default), `basic-raw`, `post` or `none` |
+ * | `OAUTH_SCOPES` | scopes, separated by spaces or commas (optional) |
+ * | `OAUTH_AUDIENCE` | audience (optional) |
+ *
+ * Whatever is missing or blank is named in one error.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig: {
+  (): Layer.Layer<TokenSource, TokenError.InvalidConfiguration, HttpClient.HttpClient>
+  (
+    config: Config.Config.Wrap<LayerOptions>
+  ): Layer.Layer<TokenSource, TokenError.InvalidConfiguration | ConfigError, HttpClient.HttpClient>
+} = (config?: Config.Config.Wrap<LayerOptions>) =>
+  Layer.scoped(TokenSource, Effect.flatMap(readConfig(config), stack)) as Layer.Layer<
+    TokenSource,
+    TokenError.InvalidConfiguration,
+    HttpClient.HttpClient
+  >
+
+const readConfig = (
+  config: Config.Config.Wrap<LayerOptions> | undefined
+): Effect.Effect<LayerOptions, TokenError.InvalidConfiguration | ConfigError> =>
+  config === undefined ? environment : Config.unwrap(config)
+
+type Method = "basic" | "basic-raw" | "post" | "none"
+
+const authentications: Record<
+  Method,
+  (secret: Config.Config<Redacted.Redacted>) => ClientAuthentication.ClientAuthentication
+> = {
+  basic: ClientAuthentication.basic,
+  "basic-raw": ClientAuthentication.basicRaw,
+  post: ClientAuthentication.post,
+  none: () => ClientAuthentication.none
+}
+
+const environment: Effect.Effect<LayerOptions, TokenError.InvalidConfiguration> = Effect.gen(function*() {
+  const faults: Array<readonly [name: string, fault: string]> = []
+  const optional = (name: string) =>
+    Effect.map(
+      Effect.either(Config.string(name)),
+      (value) => Either.isRight(value) && value.right.trim() !== "" ? value.right : undefined
+    )
+  const required = (name: string) =>
+    Effect.map(optional(name), (value) => {
+      if (value === undefined) faults.push([name, "is missing or blank"])
+      return value ?? ""
+    })
+
+  const tokenEndpoint = yield* required("OAUTH_TOKEN_ENDPOINT")
+  const clientId = yield* required("OAUTH_CLIENT_ID")
+  const method = (yield* optional("OAUTH_CLIENT_AUTHENTICATION")) ?? "basic"
+  const known = Object.hasOwn(authentications, method)
+  if (!known) {
+    faults.push(["OAUTH_CLIENT_AUTHENTICATION", `must be one of ${Object.keys(authentications).join(", ")}`])
+  }
+  if (method !== "none") yield* required("OAUTH_CLIENT_SECRET")
+  if (faults.length > 0) {
+    return yield* new TokenError.InvalidConfiguration({
+      fields: faults.map(([name]) => name),
+      detail: `${faults.map(([name, fault]) => `${name} ${fault}`).join("; ")}. Set ${
+        faults.length === 1 ? "it" : "them"
+      } in the environment of the program.`
+    })
+  }
+  const scopes = yield* optional("OAUTH_SCOPES")
+  const audience = yield* optional("OAUTH_AUDIENCE")
+  return {
+    tokenEndpoint,
+    clientId,
+    // The variable is read again at every attempt, so that a secret rotated in it takes effect without a restart.
+    authentication: authentications[method as Method](Config.redacted("OAUTH_CLIENT_SECRET")),
+    scopes,
+    audience
+  }
+})

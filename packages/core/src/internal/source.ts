@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as PubSub from "effect/PubSub"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "../AccessToken.js"
 import type { TokenEvent } from "../TokenEvent.js"
@@ -48,6 +49,8 @@ export interface Hooks {
    * `Equal.equals` and never shown.
    */
   readonly credentials: Effect.Effect<unknown, unknown> | undefined
+  /** The events from now on: nothing is missed between this effect and the running of the stream. */
+  readonly subscribe: Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope>
 }
 
 const HooksId: unique symbol = Symbol.for("effect-bearer/TokenSource/Hooks")
@@ -69,42 +72,72 @@ class Source<E> implements With<E> {
   }
 }
 
-const isSource = (self: With<unknown>): self is Source<unknown> => HooksId in self
+const isSource = (self: With<unknown>): self is Source<unknown> => self instanceof Source
 
 /** The hooks of a source, or harmless ones for a source built by hand. */
 export const hooks = (self: With<unknown>): Hooks => isSource(self) ? self[HooksId] : noHooks
 
-const noHooks: Hooks = { publish: () => Effect.void, defaults: TokenRequest.empty, credentials: undefined }
+const noHooks: Hooks = {
+  publish: () => Effect.void,
+  defaults: TokenRequest.empty,
+  credentials: undefined,
+  subscribe: Effect.succeed(Stream.empty)
+}
 
 /**
  * Slow subscribers lose the oldest of this many events.
  */
 const eventBuffer = 1024
 
-/** Builds a source and the channel its events go through. */
+/** The channel of a source's events. */
+const makeHooks = (
+  options: Pick<Hooks, "defaults" | "credentials">
+): Effect.Effect<{ readonly hooks: Hooks; readonly events: Stream.Stream<TokenEvent> }> =>
+  Effect.map(PubSub.sliding<TokenEvent>(eventBuffer), (pubsub) => ({
+    hooks: {
+      defaults: options.defaults,
+      credentials: options.credentials,
+      publish: (event) => Effect.zipRight(telemetry.report(event), PubSub.publish(pubsub, event)),
+      subscribe: Stream.fromPubSub(pubsub, { scoped: true })
+    },
+    events: Stream.fromPubSub(pubsub)
+  }))
+
+/** Builds a source that asks `fetch` at every call. */
 export const make = <E>(options: {
   readonly fetch: (request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E>
   readonly defaults?: TokenRequest.TokenRequest | undefined
   readonly credentials?: Effect.Effect<unknown, unknown> | undefined
-}): Effect.Effect<With<E>> =>
-  Effect.map(PubSub.sliding<TokenEvent>(eventBuffer), (pubsub) => {
-    const defaults = options.defaults ?? TokenRequest.empty
-    const fetch = (request?: TokenRequest.TokenRequest) =>
-      Effect.suspend(() =>
-        options.fetch(request === undefined ? defaults : TokenRequest.withDefaults(request, defaults))
+}): Effect.Effect<With<E>> => {
+  const defaults = options.defaults ?? TokenRequest.empty
+  const fetch = (request = defaults) =>
+    Effect.suspend(() => options.fetch(TokenRequest.withDefaults(request, defaults)))
+  return Effect.map(
+    makeHooks({ defaults, credentials: options.credentials }),
+    ({ events, hooks }) =>
+      new Source<E>(fetch, (_rejected, request) => fetch(request), () => Effect.void, events, hooks)
+  )
+}
+
+/** The source itself, or, for one built by hand, a copy that has a channel for the events of what is put around it. */
+export const withHooks = <E>(self: With<E>): Effect.Effect<With<E>> =>
+  isSource(self) ? Effect.succeed(self) : Effect.map(
+    makeHooks(noHooks),
+    ({ events, hooks }) =>
+      new Source<E>(
+        (request) => self.get(request),
+        (rejected, request) => self.renew(rejected, request),
+        (rejected, request) => self.invalidate(rejected, request),
+        Stream.merge(self.events, events),
+        { ...hooks, subscribe: Effect.map(hooks.subscribe, (own) => Stream.merge(self.events, own)) }
       )
-    return new Source<E>(
-      fetch,
-      (_rejected, request) => fetch(request),
-      () => Effect.void,
-      Stream.fromPubSub(pubsub),
-      {
-        publish: (event) => Effect.zipRight(telemetry.report(event), PubSub.publish(pubsub, event)),
-        defaults,
-        credentials: options.credentials
-      }
-    )
-  })
+  )
+
+/** The events of a source from now on; for one built by hand, from when the stream is run. */
+export const subscribe = (
+  self: With<unknown>
+): Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope> =>
+  isSource(self) ? self[HooksId].subscribe : Effect.succeed(self.events)
 
 /** Another source with the same events and hooks. */
 export const derive = <E>(

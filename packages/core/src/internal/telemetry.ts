@@ -1,5 +1,125 @@
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { TokenEvent } from "../TokenEvent.js"
+import * as LogLevel from "effect/LogLevel"
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as Option from "effect/Option"
+import { TokenEvent } from "../TokenEvent.js"
+
+// The constants are published, with their documentation, by TokenMetrics.
+
+export const tokenRequests = Metric.counter("oauth_token_requests", {
+  description: "Times a token was asked for, retries not counted, by outcome and reason",
+  incremental: true
+})
+
+export const tokenRequestRetries = Metric.counter("oauth_token_request_retries", {
+  description: "Attempts that failed and were followed by another, by error",
+  incremental: true
+})
+
+export const tokenRequestDuration = Metric.histogram(
+  "oauth_token_request_duration_seconds",
+  MetricBoundaries.exponential({ start: 0.01, factor: 2, count: 14 }),
+  "From asking for a token to having it, retries included"
+)
+
+export const tokensRejected = Metric.counter("oauth_tokens_rejected", {
+  description: "Tokens that an API refused with 401",
+  incremental: true
+})
+
+export const anomalies = Metric.counter("oauth_token_anomalies", {
+  description: "Events an operator wants to know about, by kind",
+  incremental: true
+})
+
+const count = (
+  counter: Metric.Metric.Counter<number>,
+  labels: Readonly<Record<string, string>>
+): Effect.Effect<void> => Effect.tagMetrics(Metric.increment(counter), labels)
+
+const anomaly = (event: TokenEvent): Effect.Effect<void> => count(anomalies, { kind: event._tag })
+
+const observed = (elapsed: number): Effect.Effect<void> => Metric.update(tokenRequestDuration, elapsed / 1000)
+
+const none = (): Effect.Effect<void> => Effect.void
+
+/** What each event adds to the metrics. */
+const measure: (event: TokenEvent) => Effect.Effect<void> = TokenEvent.$match({
+  AcquisitionStarted: none,
+  TokenAcquired: ({ elapsed, reason }) =>
+    Effect.zipRight(count(tokenRequests, { outcome: "success", reason }), observed(elapsed)),
+  RefreshFailed: (event) =>
+    Effect.all([
+      count(tokenRequests, { outcome: "failure", reason: event.reason, error: event.error }),
+      observed(event.elapsed),
+      anomaly(event)
+    ], { discard: true }),
+  RetryScheduled: ({ error }) => count(tokenRequestRetries, { error }),
+  TokenRejected: () => Metric.increment(tokensRejected),
+  RevokedEarly: anomaly,
+  FreshTokenRejected: anomaly,
+  ScopeDrift: anomaly,
+  OverBroadScope: anomaly,
+  NoProgress: anomaly,
+  LifetimeUnknown: none,
+  KeyForgotten: none,
+  CircuitOpened: none,
+  CircuitClosed: none,
+  Throttled: none
+})
+
+type Line = readonly [level: LogLevel.LogLevel, message: string]
+
+/** The log line of each event. What the event knows goes along as annotations. */
+const line: (event: TokenEvent) => Line = TokenEvent.$match({
+  AcquisitionStarted: (): Line => [LogLevel.Trace, "asking for an access token"],
+  TokenAcquired: (): Line => [LogLevel.Debug, "access token acquired"],
+  RefreshFailed: ({ stillServing }): Line =>
+    stillServing
+      ? [LogLevel.Warning, "access token not renewed; the held one is still served"]
+      : [LogLevel.Error, "no access token to be had"],
+  RetryScheduled: (): Line => [LogLevel.Info, "token request failed and will be tried again"],
+  TokenRejected: (): Line => [LogLevel.Info, "access token refused by the API"],
+  RevokedEarly: (): Line => [LogLevel.Warning, "access token refused before its expiry: revoked?"],
+  FreshTokenRejected: (): Line => [LogLevel.Warning, "API refuses a token that was just renewed"],
+  ScopeDrift: (): Line => [LogLevel.Warning, "scopes granted are not those requested"],
+  OverBroadScope: (): Line => [LogLevel.Warning, "scopes requested are broader than advisable"],
+  NoProgress: (): Line => [LogLevel.Warning, "the server handed out a token that is no better than the last"],
+  LifetimeUnknown: (): Line => [LogLevel.Debug, "access token came without a usable lifetime"],
+  KeyForgotten: (): Line => [LogLevel.Debug, "access token no longer renewed: nobody asks for it"],
+  CircuitOpened: (): Line => [LogLevel.Warning, "circuit breaker opened: token requests are suspended"],
+  CircuitClosed: (): Line => [LogLevel.Info, "circuit breaker closed"],
+  Throttled: (): Line => [LogLevel.Info, "token request waits for the client-side rate limit"]
+})
+
+const iso = (millis: number): string =>
+  Number.isFinite(millis) && Math.abs(millis) <= 8.64e15 ? new Date(millis).toISOString() : String(millis)
+
+const readable = (name: string, value: unknown): unknown => {
+  if (Option.isOption(value)) return Option.isSome(value) ? readable(name, value.value) : undefined
+  if (typeof value !== "number") return value
+  if (name.endsWith("At")) return iso(value)
+  return ["elapsed", "delay", "age", "remaining", "idle"].includes(name)
+    ? Duration.format(Duration.millis(value))
+    : value
+}
+
+const annotations = (event: TokenEvent): Record<string, unknown> => {
+  const { _tag, at: _at, key, ...rest } = event
+  const facts = Object.entries(rest).map(([name, value]) => [name, readable(name, value)] as const)
+  return {
+    event: _tag,
+    request: key,
+    ...Object.fromEntries(facts.filter(([, value]) => value !== undefined))
+  }
+}
+
+const log = (event: TokenEvent): Effect.Effect<void> => {
+  const [level, message] = line(event)
+  return Effect.suspend(() => Effect.annotateLogs(Effect.logWithLevel(level, message), annotations(event)))
+}
 
 /** Logs and counts one event. */
-export const report = (_event: TokenEvent): Effect.Effect<void> => Effect.void
+export const report = (event: TokenEvent): Effect.Effect<void> => Effect.zipRight(measure(event), log(event))

@@ -1,0 +1,156 @@
+/**
+ * Renews the tokens of a cache ahead of their expiry, so that callers never wait for one in steady state.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Order from "effect/Order"
+import * as RedBlackTree from "effect/RedBlackTree"
+import type * as Scope from "effect/Scope"
+import * as clocks from "./internal/clocks.js"
+import * as TokenCache from "./TokenCache.js"
+import { TokenEvent } from "./TokenEvent.js"
+
+/**
+ * How {@link backgroundRefresh} behaves.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** How long before its expiry a token is renewed; at most half its lifetime. Default 5 minutes. */
+  readonly ahead?: Duration.DurationInput | undefined
+  /** Renewal starts up to this much earlier, at random; at most a tenth of the lifetime. Default 10 seconds. */
+  readonly jitter?: Duration.DurationInput | undefined
+  /**
+   * A token nobody asked for during this time is renewed no longer; the next caller waits for a new one. Default:
+   * never for what the source is configured with, one hour for the token requests of callers.
+   */
+  readonly idleTimeToLive?: Duration.DurationInput | undefined
+}
+
+/** `Effect.sleep` never wakes after 24.8 days, and no timer notices a suspended machine: look at the clock hourly. */
+const longestSleep = 60 * 60_000
+
+/** A place in the queue: the turn tells apart what is due at the same time. */
+interface Place {
+  readonly due: number
+  readonly turn: number
+}
+
+const byTurn: Order.Order<Place> = Order.combine(
+  Order.mapInput(Order.number, (place: Place) => place.due),
+  Order.mapInput(Order.number, (place: Place) => place.turn)
+)
+
+/**
+ * Starts the refresher: one fiber in the scope, however many keys. It never ends by itself: a renewal that fails is
+ * an event and is tried again after a back-off, while the held token goes on being served.
+ *
+ * Only a source with a cache has something to refresh, which is why it takes a {@link TokenCache.Cached}.
+ *
+ * @example
+ * ```ts
+ * import { TokenSource } from "effect-bearer"
+ * import type { AccessToken } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * declare const fromVault: Effect.Effect<AccessToken.AccessToken, Error>
+ *
+ * const tokens = TokenSource.make(() => fromVault).pipe(
+ *   Effect.flatMap(TokenSource.cached({ clockSkew: "45 seconds" })),
+ *   Effect.flatMap(TokenSource.backgroundRefresh({ ahead: "10 minutes", idleTimeToLive: "30 minutes" }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const backgroundRefresh =
+  (options: Options = {}) => <E>(self: TokenCache.Cached<E>): Effect.Effect<TokenCache.Cached<E>, never, Scope.Scope> =>
+    Effect.gen(function*() {
+      const control = self[TokenCache.TypeId]
+      control.setTiming({
+        ahead: Duration.toMillis(options.ahead ?? "5 minutes"),
+        jitter: Duration.toMillis(options.jitter ?? "10 seconds")
+      })
+      const idleTimeToLive = (entry: TokenCache.Entry): number =>
+        options.idleTimeToLive !== undefined
+          ? Duration.toMillis(options.idleTimeToLive)
+          : entry.isDefault
+          ? Number.POSITIVE_INFINITY
+          : Duration.toMillis("1 hour")
+
+      const clock = yield* Effect.clock
+      // Keys in the order in which they want a renewal, by the steady clock. A key is put in again after every
+      // attempt; a place that it has left since is skipped when its turn comes.
+      let queue = RedBlackTree.empty<Place, TokenCache.Entry>(byTurn)
+      let placed = 0
+      const current = new Map<string, Place>()
+      let wake = Effect.unsafeMakeLatch(false)
+      let wakesAt = Number.NEGATIVE_INFINITY
+
+      const enqueue = (entry: TokenCache.Entry): void => {
+        const now = clocks.read(clock)
+        const wait = entry.untilRefresh(now)
+        if (wait === Number.POSITIVE_INFINITY) {
+          current.delete(entry.id)
+          return
+        }
+        // Never busy: what is due at once still takes a turn of the clock.
+        const place = { due: now.steady + Math.max(1, Math.min(wait, longestSleep)), turn: placed++ }
+        current.set(entry.id, place)
+        queue = RedBlackTree.insert(queue, place, entry)
+        if (place.due < wakesAt) wake.unsafeOpen()
+      }
+
+      const take = (now: number): TokenCache.Entry | undefined => {
+        for (;;) {
+          const first = Option.getOrUndefined(RedBlackTree.first(queue))
+          if (first === undefined || first[0].due > now) return undefined
+          const [place, entry] = first
+          queue = RedBlackTree.removeFirst(queue, place)
+          if (current.get(entry.id) === place) {
+            current.delete(entry.id)
+            return entry
+          }
+        }
+      }
+
+      const renew = (entry: TokenCache.Entry): Effect.Effect<void> =>
+        Effect.flatMap(entry.isCurrent, (isCurrent) => {
+          if (!isCurrent) return Effect.void
+          const now = clocks.read(clock)
+          const idle = entry.idle(now)
+          if (idle >= idleTimeToLive(entry)) {
+            entry.forget()
+            return control.publish(TokenEvent.KeyForgotten({ key: entry.hash, at: now.wall, idle }))
+          }
+          if (entry.untilRefresh(now) > 0) {
+            enqueue(entry)
+          } else {
+            entry.refresh(now)
+          }
+          return Effect.void
+        })
+
+      const loop = Effect.forever(Effect.suspend(() => {
+        const now = clocks.read(clock).steady
+        const entry = take(now)
+        if (entry !== undefined) return renew(entry)
+        wake = Effect.unsafeMakeLatch(false)
+        wakesAt = Option.match(RedBlackTree.first(queue), {
+          onNone: () => Number.POSITIVE_INFINITY,
+          onSome: ([place]) => place.due
+        })
+        return Effect.raceFirst(Effect.sleep(Math.min(longestSleep, Math.ceil(wakesAt - now))), wake.await)
+      }))
+
+      const stop = control.onSettled(enqueue)
+      yield* Effect.addFinalizer(() => Effect.sync(stop))
+      // Without `interruptible` a fiber forked while a layer is built could not be stopped.
+      yield* Effect.forkScoped(Effect.interruptible(loop))
+      return self
+    })

@@ -1,0 +1,422 @@
+/**
+ * Keeps the tokens of a source and decides, at every call, whether the held one may be served, must be renewed
+ * first, or should be renewed behind the caller's back.
+ *
+ * ```
+ * Empty ──fetch──▶ Fresh ──t ≥ refreshAt──▶ Stale (serve it, one refresh in the background)
+ *                                              └─t ≥ mustAt──▶ Must (wait for the refresh)
+ *
+ * refreshAt = expiresAt − min(ahead, lifetime / 2) − jitter
+ * mustAt    = expiresAt − min(clockSkew, lifetime / 10)
+ * ```
+ *
+ * One request is under way per key, whatever the number of callers. It runs in the cache's own scope: a caller who
+ * is interrupted leaves, and the others get their token.
+ *
+ * @since 0.1.0
+ */
+import * as Cache from "effect/Cache"
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
+import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import type { AccessToken } from "./AccessToken.js"
+import type { Now } from "./internal/clocks.js"
+import * as clocks from "./internal/clocks.js"
+import { Flight } from "./internal/flight.js"
+import type { Timing } from "./internal/lifetime.js"
+import { adopt, isRefusal, reject, remember, Slot, until } from "./internal/slot.js"
+import * as source from "./internal/source.js"
+import type { Reason } from "./TokenEvent.js"
+import { TokenEvent } from "./TokenEvent.js"
+import * as TokenRequest from "./TokenRequest.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("effect-bearer/TokenCache")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * A source that holds tokens. Only such a source can be refreshed in the background.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Cached<out E> extends source.With<E> {
+  readonly [TypeId]: Control
+}
+
+/**
+ * How {@link cached} behaves.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** How many keys are kept; beyond it the least recently used is forgotten. Default 10 000. */
+  readonly capacity?: number | undefined
+  /**
+   * How far the clocks of this host and the servers may differ. A token is not handed out in this last stretch of
+   * its life; at most a tenth of the lifetime. Default 30 seconds.
+   */
+  readonly clockSkew?: Duration.DurationInput | undefined
+  /**
+   * How long before expiry a caller's `get` also starts a renewal in the background; at most half the lifetime, and
+   * zero for never. Default 5 minutes. {@link BackgroundRefresh} sets its own.
+   */
+  readonly ahead?: Duration.DurationInput | undefined
+  /** Renewal starts up to this much earlier, at random; at most a tenth of the lifetime. Default 10 seconds. */
+  readonly jitter?: Duration.DurationInput | undefined
+  /**
+   * What to make of a token that came without a usable lifetime: `"never"` serves it until the API refuses it,
+   * `{ assume }` gives it a lifetime. Default `"never"`.
+   */
+  readonly onMissingExpiry?: "never" | { readonly assume: Duration.DurationInput } | undefined
+}
+
+/**
+ * What a background refresher sees of one key.
+ *
+ * @internal
+ */
+export interface Entry {
+  /** The canonical key; it may hold parameter values, so it is not for printing. */
+  readonly id: string
+  readonly hash: string
+  /** The key of the source's own configuration. */
+  readonly isDefault: boolean
+  /** Milliseconds until a renewal is wanted; infinite when nothing is held that could be renewed. */
+  readonly untilRefresh: (now: Now) => number
+  /** Milliseconds since a caller asked. */
+  readonly idle: (now: Now) => number
+  /** Starts a renewal unless one is under way. */
+  readonly refresh: (now: Now) => void
+  readonly forget: () => void
+  /** Whether the cache still knows the key; it may have evicted it. */
+  readonly isCurrent: Effect.Effect<boolean>
+}
+
+/**
+ * What a background refresher needs of a cache.
+ *
+ * @internal
+ */
+export interface Control {
+  readonly setTiming: (timing: Partial<Timing>) => void
+  /** Calls `listener` after every attempt; gives back how to stop that. */
+  readonly onSettled: (listener: (entry: Entry) => void) => () => void
+  readonly publish: source.Hooks["publish"]
+}
+
+/** How long a served token is not looked at more closely: bounds what a clock step can do, and the cost of looking. */
+const lookEvery = 1000
+
+const hash = (key: string): string => TokenRequest.hash(TokenRequest.fromKey(key))
+
+const interrupted = Exit.interrupt(FiberId.none)
+
+/**
+ * Puts a cache in front of a source: see the module's description for when a token is served, renewed or waited for.
+ *
+ * - A renewal that fails while the held token is valid is an event and a back-off, never an error to a caller.
+ * - A failure without a valid token goes to everyone who waits, and is repeated to those who come within the next
+ *   seconds (one to five, or what the server's `Retry-After` says), so that a broken secret does not hammer.
+ * - `renew` and `invalidate` compare: they touch only the very token that was refused.
+ *
+ * @example
+ * ```ts
+ * import { TokenSource } from "effect-bearer"
+ * import type { AccessToken } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * declare const fromVault: Effect.Effect<AccessToken.AccessToken, Error>
+ *
+ * const program = Effect.gen(function*() {
+ *   const uncached = yield* TokenSource.make(() => fromVault)
+ *   const tokens = yield* TokenSource.cached({ clockSkew: "45 seconds" })(uncached)
+ *   return yield* tokens.get()
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const cached =
+  (options: Options = {}) => <E>(uncached: source.With<E>): Effect.Effect<Cached<E>, never, Scope.Scope> =>
+    Effect.gen(function*() {
+      type Token = Effect.Effect<AccessToken, E>
+      type Parent = Option.Option<Tracer.AnySpan>
+
+      const self = yield* source.withHooks(uncached)
+      const { credentials, defaults, publish } = source.hooks(self)
+      const listeners = new Set<(entry: Entry) => void>()
+      const entries = new WeakMap<Slot<E>, Entry>()
+      let timing: Timing = {
+        ahead: Duration.toMillis(options.ahead ?? "5 minutes"),
+        jitter: Duration.toMillis(options.jitter ?? "10 seconds"),
+        clockSkew: Duration.toMillis(options.clockSkew ?? "30 seconds"),
+        assumedLifetime: options.onMissingExpiry === undefined || options.onMissingExpiry === "never"
+          ? Number.POSITIVE_INFINITY
+          : Duration.toMillis(options.onMissingExpiry.assume)
+      }
+
+      // Requests run here, in the cache's scope, never on the fiber of a caller.
+      const fork = yield* FiberSet.makeRuntime<never, void, never>()
+      let closed = false
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          closed = true
+        })
+      )
+
+      // Slots with a request under way are found here even after the cache evicted them: a capacity smaller than the
+      // number of keys in flight must not break single flight.
+      const busy = new Map<string, Slot<E>>()
+      const defaultSlot = new Slot<E>(defaults.key)
+
+      // The cache holds slots, not tokens, and a slot never expires. In Effect 3 every *replaced* entry leaves its key
+      // in the cache's access queue for ever, so an entry per token would leak one key per lifecycle; and an entry made
+      // by the lookup is evicted first, however recently it was used, which is why slots are put in by hand.
+      const capacity = options.capacity ?? 10_000
+      const cache = yield* Cache.makeWith<string, Slot<E>>({
+        capacity,
+        lookup: (key) => Effect.sync(() => new Slot<E>(key)),
+        timeToLive: () => Duration.infinity
+      })
+
+      /** The slot of a key, marked as recently used. Nothing in it waits, so it runs in one go: one slot per key. */
+      const touch = (key: string): Slot<E> =>
+        Effect.runSync(Effect.flatMap(cache.contains(key), (known) => {
+          if (known) return cache.get(key)
+          made++
+          return Effect.zipRight(cache.set(key, busy.get(key) ?? new Slot<E>(key)), cache.get(key))
+        }))
+      let made = 0
+
+      // A request that is used again finds its slot here.
+      const slots = new WeakMap<TokenRequest.TokenRequest, Slot<E>>()
+
+      const slotOf = (request: TokenRequest.TokenRequest | undefined): Slot<E> => {
+        if (request === undefined) return defaultSlot
+        const known = slots.get(request)
+        // Which key was used last matters only once a place may have to be given up.
+        if (known !== undefined && (known === defaultSlot || made < capacity)) return known
+        const key = known?.key ?? TokenRequest.withDefaults(request, defaults).key
+        const slot = key === defaults.key ? defaultSlot : touch(key)
+        slots.set(request, slot)
+        return slot
+      }
+
+      // --- work: runs in the cache's scope ------------------------------------------------------------------------
+
+      /** One token request, and what it does to the slot. */
+      const acquire = (slot: Slot<E>, reason: Reason): Token =>
+        Effect.gen(function*() {
+          const clock = yield* Effect.clock
+          const started = clocks.read(clock)
+          const key = hash(slot.key)
+          yield* publish(TokenEvent.AcquisitionStarted({ key, at: started.wall, reason }))
+          const request = TokenRequest.fromKey(slot.key)
+          const { rejected } = slot
+          const exit = yield* Effect.exit(
+            reason === "rejected" && rejected !== undefined ? self.renew(rejected, request) : self.get(request)
+          )
+          const random = yield* Random.next
+          const now = clocks.read(clock)
+          const attempt = { key, reason, elapsed: Math.round(now.steady - started.steady), random, now }
+          if (Exit.isSuccess(exit)) {
+            yield* Effect.forEach(adopt(slot, exit.value, attempt, timing), publish, { discard: true })
+            return exit.value
+          }
+          const { event, failure } = remember(slot, exit, attempt)
+          if (credentials !== undefined && isRefusal(exit)) refused.set(slot, yield* Effect.option(credentials))
+          yield* publish(event)
+          return yield* failure
+        })
+
+      const request = (slot: Slot<E>, reason: Reason, now: Now, parent: Parent): Token => {
+        const wait = (slot.trouble?.blockedUntil ?? now.steady) - now.steady
+        const work = Effect.withSpan(acquire(slot, reason), "TokenSource.acquire", {
+          attributes: { "oauth.reason": reason, "oauth.request": hash(slot.key) },
+          captureStackTrace: false,
+          ...(Option.isSome(parent) && reason !== "ahead" ? { parent: parent.value } : { root: true })
+        })
+        return start(slot, wait > 0 ? Effect.delay(work, wait) : work)
+      }
+
+      /** The credentials as they were when the server refused them. */
+      const refused = new WeakMap<Slot<E>, Option.Option<unknown>>()
+
+      /** Repeats a failure without asking, unless it is a refusal and the credentials have changed since. */
+      const repeat = (slot: Slot<E>, failure: Exit.Exit<never, E>): Token =>
+        credentials === undefined || !isRefusal(failure) ? failure : start(
+          slot,
+          Effect.flatMap(
+            Effect.option(credentials),
+            (current) => Equal.equals(current, refused.get(slot)) ? failure : acquire(slot, "cold")
+          )
+        )
+
+      /** Starts work that any number of callers wait for. Synchronous: nothing comes between a check and the start. */
+      const start = (slot: Slot<E>, work: Token): Token => {
+        const flight = new Flight<AccessToken, E>()
+        const land = (exit: Exit.Exit<AccessToken, E>) => {
+          if (slot.flight !== flight) return
+          slot.flight = undefined
+          busy.delete(slot.key)
+          flight.land(exit)
+          if (listeners.size > 0) listeners.forEach((listener) => listener(entryOf(slot)))
+        }
+        slot.flight = flight
+        busy.set(slot.key, slot)
+        if (closed) {
+          land(interrupted)
+        } else {
+          const fiber = fork(
+            Effect.interruptible(Effect.flatMap(Effect.exit(work), (exit) => Effect.sync(() => land(exit))))
+          )
+          // For a fiber that was interrupted before, or while, it did its work.
+          fiber.addObserver(() => land(interrupted))
+        }
+        return flight.await
+      }
+
+      // --- the state machine: each step is synchronous ------------------------------------------------------------
+
+      /** A token there is, or undefined; starts a renewal ahead of need where one is due. */
+      const serve = (slot: Slot<E>, now: Now): Exit.Exit<AccessToken> | undefined => {
+        const held = slot.held
+        if (held === undefined) return undefined
+        const untilMust = until(held, held.mustAt, now)
+        if (untilMust <= 0) return undefined
+        const untilRefresh = until(held, held.refreshAt, now)
+        const due = timing.ahead > 0 && untilRefresh <= 0
+        if (due && slot.flight === undefined && now.steady >= (slot.trouble?.aheadAfter ?? now.steady)) {
+          request(slot, "ahead", now, Option.none())
+        }
+        slot.from = now.wall
+        slot.until = now.wall + Math.min(lookEvery, untilMust, due ? lookEvery : untilRefresh)
+        return held.exit
+      }
+
+      /** For a slot that has nothing to serve: waits for the request under way, fails, or asks. */
+      const await_ = (slot: Slot<E>, reason: Reason, now: Now, parent: Parent): Token => {
+        if (slot.flight !== undefined) return slot.flight.await
+        const trouble = slot.trouble
+        return trouble?.failure !== undefined && now.steady < trouble.blockedUntil
+          ? repeat(slot, trouble.failure)
+          : request(slot, reason, now, parent)
+      }
+
+      /** Serves what there is, or else gets it for `reason`. */
+      const obtain = (slot: Slot<E>, clock: Clock.Clock, reason?: Reason): Token => {
+        const now = clocks.read(clock)
+        slot.lastUsed = now.wall
+        // The caller's span is looked up only where a request may have to be its child.
+        return serve(slot, now) ?? Effect.flatMap(Effect.serviceOption(Tracer.ParentSpan), (parent) => {
+          const now = clocks.read(clock)
+          return serve(slot, now) ??
+            await_(slot, reason ?? (slot.held === undefined ? "cold" : "expired"), now, parent)
+        })
+      }
+
+      /** What nearly every call takes: the token is good for the moment, or is on its way. */
+      const glance = (slot: Slot<E>, clock: Clock.Clock): Token | undefined => {
+        const wall = clock.unsafeCurrentTimeMillis()
+        const held = slot.held
+        if (held !== undefined && wall < slot.until && wall >= slot.from) return held.exit
+        if (slot.flight !== undefined && (held === undefined || wall >= held.mustAt)) return slot.flight.await
+        return undefined
+      }
+
+      // --- the public face ----------------------------------------------------------------------------------------
+
+      const getDefault: Token = Effect.clockWith((clock) => glance(defaultSlot, clock) ?? obtain(defaultSlot, clock))
+
+      const get = (request?: TokenRequest.TokenRequest): Token =>
+        request === undefined ? getDefault : Effect.clockWith((clock) => {
+          const slot = slots.get(request)
+          return (slot === undefined ? undefined : glance(slot, clock)) ?? obtain(slotOf(request), clock)
+        })
+
+      /** Takes in a caller's report that `rejected` was refused. */
+      const report = (rejected: AccessToken, slot: Slot<E>): Effect.Effect<void> =>
+        Effect.clockWith((clock) => {
+          const now = clocks.read(clock)
+          slot.lastUsed = now.wall
+          return Effect.forEach(reject(slot, rejected, hash(slot.key), now), publish, { discard: true })
+        })
+
+      const renew = (rejected: AccessToken, request?: TokenRequest.TokenRequest): Token =>
+        Effect.suspend(() => {
+          const slot = slotOf(request)
+          return Effect.zipRight(
+            report(rejected, slot),
+            Effect.clockWith((clock) => obtain(slot, clock, "rejected"))
+          )
+        })
+
+      const makeEntry = (slot: Slot<E>): Entry => ({
+        id: slot.key,
+        hash: hash(slot.key),
+        isDefault: slot === defaultSlot,
+        untilRefresh: (now) => {
+          const held = slot.held
+          return held === undefined || timing.ahead <= 0 ? Number.POSITIVE_INFINITY : Math.max(
+            until(held, held.refreshAt, now),
+            (slot.trouble?.aheadAfter ?? now.steady) - now.steady
+          )
+        },
+        idle: (now) => now.wall - slot.lastUsed,
+        refresh: (now) => {
+          if (slot.flight === undefined) request(slot, "ahead", now, Option.none())
+        },
+        forget: () => {
+          if (slot.flight === undefined) slot.drop()
+        },
+        // `contains` does not count as a use, so being renewed does not keep a key from being evicted.
+        isCurrent: slot === defaultSlot ? Effect.succeed(true) : cache.contains(slot.key)
+      })
+
+      const entryOf = (slot: Slot<E>): Entry => {
+        const known = entries.get(slot)
+        if (known !== undefined) return known
+        const entry = makeEntry(slot)
+        entries.set(slot, entry)
+        return entry
+      }
+
+      const control: Control = {
+        setTiming: (changed) => {
+          timing = { ...timing, ...changed }
+        },
+        onSettled: (listener) => {
+          listeners.add(listener)
+          return () => listeners.delete(listener)
+        },
+        publish
+      }
+
+      return Object.assign(
+        source.derive<E>(self, {
+          get,
+          renew,
+          invalidate: (rejected, request) => Effect.suspend(() => report(rejected, slotOf(request)))
+        }),
+        { [TypeId]: control } as const
+      )
+    })

@@ -1,0 +1,123 @@
+/**
+ * The metrics of token sources. All but {@link secondsToExpiry} are kept by the sources themselves.
+ *
+ * Several sources in one program are told apart by the label `source` (the id of their `TokenSource.Tag`), or by
+ * labels of your own: build the layer under `Effect.tagMetrics`.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as telemetry from "./internal/telemetry.js"
+import * as TokenSource from "./TokenSource.js"
+
+/**
+ * Counter: times a token was asked for, retries not counted. Labels: `outcome` (`success`, `failure`), `reason`
+ * (`cold`, `ahead`, `expired`, `rejected`), and `error` (the error's tag) on failure.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const tokenRequests: Metric.Metric.Counter<number> = telemetry.tokenRequests
+
+/**
+ * Counter: attempts that failed and were followed by another. Label: `error`.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const tokenRequestRetries: Metric.Metric.Counter<number> = telemetry.tokenRequestRetries
+
+/**
+ * Histogram, in seconds: from asking for a token to having it or giving up, retries included.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const tokenRequestDuration: Metric.Metric.Histogram<number> = telemetry.tokenRequestDuration
+
+/**
+ * Counter: tokens that an API refused with 401.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const tokensRejected: Metric.Metric.Counter<number> = telemetry.tokensRejected
+
+/**
+ * Counter: anomalies (see `TokenEvent.isAnomaly`). Label: `kind`, the tag of the event.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const anomalies: Metric.Metric.Counter<number> = telemetry.anomalies
+
+/**
+ * Gauge, in seconds: how long the token last acquired is still valid; zero when it is not. Label: `request`, the hash
+ * of the token request. It moves only while {@link observe} or {@link layer} runs.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const secondsToExpiry: Metric.Metric.Gauge<number> = Metric.gauge("oauth_token_seconds_to_expiry", {
+  description: "How long the held access token is still valid"
+})
+
+/**
+ * How often {@link secondsToExpiry} is brought up to date. Default 10 seconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly every?: Duration.DurationInput | undefined
+}
+
+/**
+ * Keeps {@link secondsToExpiry} of a source up to date for as long as the scope lives.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const observe = <E>(
+  source: TokenSource.With<E>,
+  options: Options = {}
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const expiries = new Map<string, number>()
+    const update = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.forEach(expiries, ([request, expiresAt]) => {
+        // an expired token is reported as such once, so keys that went out of use are not kept
+        if (expiresAt <= now) expiries.delete(request)
+        const seconds = Math.max(0, (expiresAt - now) / 1000)
+        return Effect.tagMetrics(Metric.set(secondsToExpiry, seconds), "request", request)
+      }, { discard: true }))
+    const events = yield* TokenSource.subscribe(source)
+    const follow = Stream.runForEach(events, (event) => {
+      if (event._tag !== "TokenAcquired") return Effect.void
+      return Option.match(event.expiresAt, {
+        onNone: () => Effect.void,
+        onSome: (expiresAt) => {
+          expiries.set(event.key, expiresAt)
+          return update
+        }
+      })
+    })
+    const poll = Effect.forever(Effect.zipRight(Effect.sleep(options.every ?? Duration.seconds(10)), update))
+    yield* Effect.forkScoped(Effect.interruptible(Effect.zip(follow, poll, { concurrent: true })))
+  })
+
+/**
+ * {@link observe} for the default source.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: Options = {}): Layer.Layer<never, never, TokenSource.TokenSource> =>
+  Layer.scopedDiscard(Effect.flatMap(TokenSource.TokenSource, (source) => observe(source, options)))

@@ -1,0 +1,201 @@
+/**
+ * From the bytes of a token endpoint to a token or a typed error (RFC 6749 §5). Servers deviate in many ways; what is
+ * harmless is understood, what is not becomes an error that says what came. Nothing a server sends causes a defect.
+ *
+ * @since 0.1.0
+ */
+import type * as Headers from "@effect/platform/Headers"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as AccessToken from "./AccessToken.js"
+import type { Decoded } from "./internal/decode.js"
+import * as decode from "./internal/decode.js"
+import * as expiry from "./internal/expiry.js"
+import * as refusal from "./internal/refusal.js"
+import type { Scrub } from "./internal/scrub.js"
+import * as scrubber from "./internal/scrub.js"
+import * as Scopes from "./Scopes.js"
+import * as TokenError from "./TokenError.js"
+import type * as TokenRequest from "./TokenRequest.js"
+
+/**
+ * What came back.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers.Headers
+  readonly body: Uint8Array
+  /** There was more of the body than was read. */
+  readonly overflow: boolean
+}
+
+/**
+ * What a reply is an answer to.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Context {
+  /** Origin and path of the token endpoint, for errors. */
+  readonly endpoint: string
+  readonly grantType: string
+  readonly request: TokenRequest.TokenRequest
+  /** When the request was sent (epoch milliseconds): lifetime counts from here. */
+  readonly sentAt: number
+  /** When the reply came (epoch milliseconds): `Retry-After` counts from here. */
+  readonly receivedAt: number
+  /** Whatever of the request must not come back in an error. */
+  readonly secrets: ReadonlyArray<Redacted.Redacted>
+  /** Something odd about the credentials. */
+  readonly hint: Option.Option<string>
+  /** Other ways for the client to authenticate. */
+  readonly authenticationAdvice: string
+  /** Whether an unknown `token_type` is taken for `Bearer`. */
+  readonly lenientTokenType: boolean
+}
+
+/**
+ * A token, and what was odd about the reply, for the log.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Parsed {
+  readonly token: AccessToken.AccessToken
+  readonly warnings: ReadonlyArray<string>
+}
+
+/**
+ * Reads a reply.
+ *
+ * - The body decides, not the content type: JSON, or a form as old servers send it.
+ * - An `error`, or `ok: false`, wins over the status: some servers refuse with 200.
+ * - Known OAuth codes are final and "later" codes are transient, whatever the status. Without a code 429, 408, 425
+ *   and 5xx are transient, other refusals are final.
+ * - `expires_in` is a number or a decimal string; 0 is a token that is expired at once; anything else is as if it
+ *   were missing. A moment instead of a duration is understood. Nothing lasts longer than ten years.
+ * - `scope` is separated by spaces, commas or semicolons, or a list; missing or empty it means "as requested".
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const parse = (reply: Reply, context: Context): Either.Either<Parsed, TokenError.RequestError> => {
+  const decoded = decode.decode(reply.body)
+  const scrub = scrubber.make([...context.secrets, ...disclosed(decoded)])
+  const refused = refusal.classify(reply, decoded, context, scrub)
+  if (Option.isSome(refused)) return Either.left(refused.value)
+  const malformed = (detail: string) =>
+    Either.left(
+      new TokenError.MalformedResponse({
+        endpoint: context.endpoint,
+        status: reply.status,
+        contentType: refusal.contentType(reply, scrub),
+        detail,
+        excerpt: decode.excerpt(decoded, scrub)
+      })
+    )
+  if (reply.overflow) return malformed("the reply is larger than 1 MiB")
+  if (decoded._tag === "Empty") {
+    return reply.status === 204 || reply.status === 205 ? malformed("the reply has no body") : Either.left(
+      new TokenError.EndpointUnavailable({
+        endpoint: context.endpoint,
+        status: reply.status,
+        retryAfter: Option.none(),
+        description: Option.some("the body is empty")
+      })
+    )
+  }
+  if (decoded._tag === "Other") return malformed(unreadable[decoded.kind])
+  const value = decoded.members.get("access_token")
+  if (typeof value !== "string" || value === "") return malformed("the reply has no access_token")
+  if (!/^[\x21-\x7e]+$/.test(value)) return malformed("the access_token has characters that no header can carry")
+  return Either.right(token(value, decoded, context, scrub))
+}
+
+/** What the server hands out must not show up in an error or among the scopes either, wherever it repeats it. */
+const disclosed = (decoded: Decoded): ReadonlyArray<Redacted.Redacted> =>
+  decoded._tag !== "Members" ?
+    [] :
+    Array.from(decoded.members).flatMap(([name, value]) =>
+      typeof value === "string" && /(token|secret|assertion)$/i.test(name) ? [Redacted.make(value)] : []
+    )
+
+const unreadable: Record<Extract<Decoded, { readonly _tag: "Other" }>["kind"], string> = {
+  html: "the reply is HTML",
+  "broken json": "the reply is JSON that is broken or cut short",
+  json: "the reply is JSON but no object",
+  text: "the reply is neither JSON nor a form"
+}
+
+const understood: ReadonlySet<string> = new Set([
+  "access_token",
+  "token_type",
+  "expires_in",
+  "refresh_in",
+  "scope",
+  "refresh_token",
+  // of no use, and a trap for whoever copies the rest with an assignment
+  "__proto__"
+])
+
+const token = (
+  value: string,
+  { members }: Extract<Decoded, { readonly _tag: "Members" }>,
+  context: Context,
+  scrub: Scrub
+): Parsed => {
+  const type = tokenType(members.get("token_type"), context, scrub)
+  const { seconds, unusable } = expiry.lifetime(members, context.sentAt)
+  const refreshToken = members.get("refresh_token")
+  const after = (duration: number) => context.sentAt + duration * 1000
+  return {
+    token: AccessToken.make({
+      value: Redacted.make(value),
+      tokenType: type.value,
+      scopes: scopes(members.get("scope"), context, scrub),
+      issuedAt: context.sentAt,
+      expiresAt: Option.map(seconds, after),
+      refreshAt: Option.map(expiry.refreshIn(members), after),
+      refreshToken: typeof refreshToken === "string" && refreshToken !== ""
+        ? Option.some(Redacted.make(refreshToken))
+        : Option.none(),
+      extra: Object.fromEntries(Array.from(members).filter(([name]) => !understood.has(name)))
+    }),
+    warnings: [
+      ...type.warnings,
+      ...(unusable.length === 0
+        ? []
+        : [`${context.endpoint} sent an unusable ${unusable.join(" and ")}: the lifetime of the token is unknown`])
+    ]
+  }
+}
+
+/** Types with rules of their own: sending such a token as a bearer token cannot work. */
+const ownRules: ReadonlySet<string> = new Set(["dpop", "mac", "n_a", "pop"])
+
+const tokenType = (
+  value: unknown,
+  context: Context,
+  scrub: Scrub
+): { readonly value: string; readonly warnings: ReadonlyArray<string> } => {
+  if (typeof value !== "string" || /^\s*(bearer)?\s*$/i.test(value)) return { value: "Bearer", warnings: [] }
+  const name = scrub.name(value, 60)
+  if (!context.lenientTokenType || ownRules.has(name.toLowerCase())) return { value: name, warnings: [] }
+  return {
+    value: "Bearer",
+    warnings: [`${context.endpoint} sent the unknown token_type "${scrub.text(name)}": it is used as Bearer`]
+  }
+}
+
+const scopes = (value: unknown, context: Context, scrub: Scrub): Scopes.Scopes => {
+  const granted = Scopes.make(
+    typeof value === "string" ? value : Array.isArray(value) ? value.filter((item) => typeof item === "string") : []
+  )
+  return granted.length === 0
+    ? context.request.scopes
+    : Scopes.make(granted.map((scope) => scrub.name(scope)))
+}

@@ -1,0 +1,253 @@
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as RetryAfter from "../RetryAfter.js"
+import * as Scopes from "../Scopes.js"
+import * as TokenError from "../TokenError.js"
+import type { Context, Reply } from "../TokenResponse.js"
+import type { Decoded } from "./decode.js"
+import { excerpt, isObject } from "./decode.js"
+import type { Scrub } from "./scrub.js"
+
+/** An error as the body states it. */
+export interface Stated {
+  /** As the server wrote it; `None` when the body explains itself without a code. */
+  readonly code: Option.Option<string>
+  readonly description: Option.Option<string>
+  readonly uri: Option.Option<string>
+}
+
+const text = (value: unknown): Option.Option<string> =>
+  typeof value === "string" && value.trim() !== "" ? Option.some(value) : Option.none()
+
+const code = (value: unknown): Option.Option<string> =>
+  typeof value === "number" ? Option.some(String(value)) : value === true ? Option.some("error") : text(value)
+
+/** The members in which servers state errors, RFC 6749 §5.2 first. */
+export const stated = (decoded: Decoded): Stated => {
+  if (decoded._tag !== "Members") return { code: Option.none(), description: Option.none(), uri: Option.none() }
+  const { members } = decoded
+  const first = (...names: ReadonlyArray<string>) =>
+    names.reduce((found, name) => Option.orElse(found, () => text(members.get(name))), Option.none<string>())
+  const error = members.get("error")
+  const description = first("error_description", "description", "message")
+  const uri = first("error_uri")
+  if (isObject(error)) {
+    // Facebook: {type, message}; Google: {status, message, code}
+    return {
+      code: Option.orElse(
+        text(error.code),
+        () => Option.orElse(text(error.type), () => Option.orElse(text(error.status), () => Option.some("error")))
+      ),
+      description: Option.orElse(text(error.message), () => description),
+      uri
+    }
+  }
+  const named = code(error)
+  if (Option.isSome(named)) return { code: named, description, uri }
+  const listed = members.get("errors")
+  const head: unknown = Array.isArray(listed) ? listed[0] : undefined
+  if (isObject(head) && !members.has("access_token")) {
+    const type = Option.orElse(text(head.errorType), () => text(head.error))
+    if (Option.isSome(type)) {
+      return {
+        code: type,
+        description: Option.orElse(text(head.message), () => description),
+        uri
+      }
+    }
+  }
+  return { code: members.get("ok") === false ? Option.some("not_ok") : Option.none(), description, uri }
+}
+
+/** Codes that say "later", whatever the status. */
+const later: ReadonlySet<string> = new Set(["temporarily_unavailable", "server_error", "authorization_pending"])
+
+/** Codes that say "never", whatever the status. Of other codes the status decides. */
+const never: ReadonlySet<string> = new Set([
+  "invalid_client",
+  "invalid_grant",
+  "invalid_request",
+  "invalid_scope",
+  "invalid_target",
+  "invalid_token",
+  "unauthorized_client",
+  "unsupported_grant_type",
+  "unsupported_response_type",
+  "unsupported_token_type",
+  "access_denied",
+  "expired_token",
+  "insufficient_scope",
+  "consent_required",
+  "interaction_required",
+  "login_required",
+  "account_selection_required",
+  "invalid_dpop_proof",
+  "use_dpop_nonce"
+])
+
+/** Whether the status alone says what to do, so that the body need not be waited for. */
+export const speaksForItself = (status: number): boolean =>
+  status === 429 || status === 408 || status === 425 || isRedirect(status) || isServerError(status)
+
+const isRedirect = (status: number): boolean => status >= 300 && status <= 399
+const isServerError = (status: number): boolean => status >= 500 && status <= 599
+export const isSuccess = (status: number): boolean => status >= 200 && status <= 299
+
+/** The error a reply amounts to; `None` for a 2xx that states none. */
+export const classify = (
+  reply: Reply,
+  decoded: Decoded,
+  context: Context,
+  scrub: Scrub
+): Option.Option<TokenError.RequestError> => {
+  const { endpoint } = context
+  const { status } = reply
+  const error = stated(decoded)
+  const name = Option.getOrElse(Option.map(error.code, (value) => value.trim().toLowerCase()), () => "")
+  const description = Option.map(error.description, (value) => scrub.text(value))
+  const retryAfter = RetryAfter.fromHeaders(reply.headers, context.receivedAt)
+
+  if (status === 429 || name === "slow_down") {
+    return Option.some(
+      new TokenError.RateLimited({
+        endpoint,
+        status,
+        retryAfter: Option.orElse(retryAfter, () => Option.flatMap(error.description, waitInWords)),
+        description
+      })
+    )
+  }
+  if (later.has(name)) {
+    return Option.some(new TokenError.EndpointUnavailable({ endpoint, status, retryAfter, description }))
+  }
+  const refused = () =>
+    new TokenError.OAuthError({
+      endpoint,
+      error: scrub.text(Option.getOrElse(error.code, () => "")),
+      description,
+      uri: Option.map(error.uri, (value) => scrub.text(value)),
+      status,
+      advice: adviceForCode(name, context)
+    })
+  if (never.has(name)) return Option.some(refused())
+  if (status === 408 || status === 425 || isServerError(status)) {
+    return Option.some(new TokenError.EndpointUnavailable({ endpoint, status, retryAfter, description }))
+  }
+  if (Option.isSome(error.code) && (isSuccess(status) || (status >= 400 && status <= 499))) {
+    return Option.some(refused())
+  }
+  return isSuccess(status) ? Option.none() : Option.some(
+    new TokenError.RejectedByEndpoint({
+      endpoint,
+      status,
+      contentType: contentType(reply, scrub),
+      excerpt: excerpt(decoded, scrub),
+      advice: Option.some(adviceForStatus(reply, decoded, context, scrub))
+    })
+  )
+}
+
+export const contentType = (reply: Reply, scrub: Scrub): string => scrub.text(reply.headers["content-type"] ?? "", 100)
+
+/** Genesys Cloud: "Rate limit exceeded the maximum. Retry the request in [42] seconds". */
+const waitInWords = (description: string): Option.Option<Duration.Duration> =>
+  Option.map(
+    Option.fromNullable(/\bin \[?(\d{1,9})\]? seconds?\b/i.exec(description)),
+    ([, seconds]) => Duration.seconds(Number(seconds))
+  )
+
+const join = (...parts: ReadonlyArray<string>): string => parts.filter((part) => part !== "").join(" ")
+
+const wrongClient = (context: Context): string =>
+  join("The client id or the secret is wrong.", Option.getOrElse(context.hint, () => ""), context.authenticationAdvice)
+
+const scopesOf = (context: Context): string =>
+  context.request.scopes.length === 0 ? "" : ` Requested: ${Scopes.format(context.request.scopes).slice(0, 200)}.`
+
+const adviceForCode = (name: string, context: Context): Option.Option<string> => {
+  switch (name) {
+    case "invalid_client":
+    case "incorrect_client_credentials":
+    case "bad.credentials":
+      return Option.some(wrongClient(context))
+    case "unauthorized_client":
+      return Option.some(`Enable the grant "${context.grantType}" for this client at the server.`)
+    case "unsupported_grant_type":
+      return Option.some(
+        `The server does not know the grant "${context.grantType}" at this URL: check that it is the token endpoint ` +
+          "and that the grant is enabled. A server that reads JSON instead of a form says this too."
+      )
+    case "invalid_scope":
+    case "scope_invalid":
+    case "insufficient_scope":
+      return Option.some(`Check the spelling of the scopes and allow them for this client.${scopesOf(context)}`)
+    case "invalid_target":
+      return Option.some("The audience or the resource is unknown, or not allowed for this client.")
+    case "invalid_grant":
+      return Option.some("What the grant rests on is expired, revoked, already used, or was issued to another client.")
+    case "invalid_request":
+      return Option.some(
+        "A parameter is missing, repeated or unknown: compare scopes, audience, resource and parameters with what " +
+          "the server documents."
+      )
+    case "access_denied":
+      return Option.some("A policy of the server refused: check the scopes, roles and permissions of this client.")
+    case "consent_required":
+    case "interaction_required":
+    case "login_required":
+    case "account_selection_required":
+      return Option.some("A person has to sign in or to consent first: no retry can replace that.")
+    default:
+      return Option.none()
+  }
+}
+
+const checkUrl = "Check that the URL is the token endpoint."
+
+const adviceForStatus = (reply: Reply, decoded: Decoded, context: Context, scrub: Scrub): string => {
+  const page = decoded._tag === "Other" && decoded.kind === "html"
+    ? "The reply is an HTML page, so it came from a proxy, a firewall or a login page."
+    : ""
+  switch (reply.status) {
+    case 400:
+    case 415:
+      return join(
+        "The credentials were sent as a form, as OAuth 2.0 demands; a server that wants JSON instead of a form is not " +
+          "a token endpoint.",
+        checkUrl,
+        page
+      )
+    case 401:
+      return join(wrongClient(context), page)
+    case 403:
+      return join("The client lacks a scope or a role, or a firewall refused the request.", page)
+    case 404:
+    case 410:
+      return join(
+        "There is nothing at this URL.",
+        checkUrl,
+        "Some servers say this of a client they do not know.",
+        page
+      )
+    case 405:
+      return join("This URL takes no POST.", checkUrl, page)
+    default:
+      if (reply.status === 0 || isRedirect(reply.status)) {
+        return join(
+          redirectTarget(reply, context, scrub),
+          "Redirects are not followed, because that would carry the client's secret along: configure the final URL."
+        )
+      }
+      return join(isClientError(reply.status) ? "" : "This is no status of HTTP.", checkUrl, page)
+  }
+}
+
+const isClientError = (status: number): boolean => status >= 400 && status <= 499
+
+/** The origin alone: path and query of a redirect may hold anything. */
+const redirectTarget = (reply: Reply, context: Context, scrub: Scrub): string => {
+  const location = reply.headers.location
+  if (location === undefined || !URL.canParse(location, context.endpoint)) return "It redirects."
+  const { host, origin, protocol } = new URL(location, context.endpoint)
+  return `It redirects to ${scrub.name(origin === "null" ? `${protocol}${host}` : origin)}.`
+}

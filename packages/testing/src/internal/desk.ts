@@ -1,0 +1,91 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Options, RecordedRequest } from "../AuthorizationServer.js"
+import * as Reply from "../Reply.js"
+
+/** What the server knows, whatever carries its bytes. */
+export interface Desk {
+  readonly requests: Array<RecordedRequest>
+  /** Tokens handed out and when they run out. */
+  readonly issued: Map<string, number>
+  readonly revoked: Set<string>
+  readonly queue: Array<Reply.Reply>
+  readonly prefix: string
+  readonly members: Readonly<Record<string, unknown>>
+  readonly answer: (request: RecordedRequest, count: number) => Reply.Reply
+  outage: boolean | Reply.Reply
+  latency: Duration.Duration
+  expiresIn: number | null
+  bytesSent: number
+}
+
+export const make = (options: Options): Desk => ({
+  requests: [],
+  issued: new Map(),
+  revoked: new Set(),
+  queue: [],
+  prefix: options.prefix ?? "token-",
+  members: options.members ?? {},
+  answer: options.answer ?? (() => Reply.token()),
+  outage: false,
+  latency: Duration.decode(options.latency ?? 0),
+  expiresIn: options.expiresIn === undefined ? 3600 : options.expiresIn,
+  bytesSent: 0
+})
+
+export const isActive = (desk: Desk, token: string): Effect.Effect<boolean> =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const until = desk.issued.get(token)
+    return until !== undefined && now < until && !desk.revoked.has(token)
+  })
+
+/** An answer with its tokens made out. */
+export type Settled = Exclude<Reply.Reply, { readonly _tag: "Token" }>
+
+/**
+ * Records the request, chooses the answer and waits as long as the answer is meant to take. A token is made out when
+ * the answer is sent, so the server's idea of its lifetime starts later than the client's.
+ */
+export const serve = (
+  desk: Desk,
+  request: Omit<RecordedRequest, "at" | "form" | "params">
+): Effect.Effect<Settled> =>
+  Effect.gen(function*() {
+    const params = Array.from(new URLSearchParams(request.body))
+    const recorded: RecordedRequest = {
+      ...request,
+      params,
+      form: Object.fromEntries(params),
+      at: yield* Clock.currentTimeMillis
+    }
+    desk.requests.push(recorded)
+    const reply = desk.queue.shift() ??
+      (desk.outage === true
+        ? Reply.status(503)
+        : desk.outage === false
+        ? desk.answer(recorded, desk.requests.length)
+        : desk.outage)
+    const wait = Duration.sum(desk.latency, reply.delay)
+    // a sleep of zero is still a sleep: under TestClock it would wait for a tick that nobody makes
+    if (Duration.greaterThan(wait, Duration.zero)) yield* Effect.sleep(wait)
+    return reply._tag === "Token" ? yield* settle(desk, recorded, reply) : reply
+  })
+
+const settle = (desk: Desk, request: RecordedRequest, reply: Extract<Reply.Reply, { readonly _tag: "Token" }>) =>
+  Effect.map(Clock.currentTimeMillis, (now): Settled => {
+    const members: Record<string, unknown> = {
+      access_token: `${desk.prefix}${desk.issued.size + 1}`,
+      token_type: "Bearer",
+      ...(desk.expiresIn === null ? {} : { expires_in: desk.expiresIn }),
+      ...(request.form.scope === undefined ? {} : { scope: request.form.scope }),
+      ...desk.members,
+      ...reply.members
+    }
+    const lifetime = members.expires_in
+    desk.issued.set(
+      String(members.access_token),
+      typeof lifetime === "number" ? now + lifetime * 1000 : Number.POSITIVE_INFINITY
+    )
+    return Reply.json(members, { status: reply.status, headers: { "cache-control": "no-store" } }) as Settled
+  })
