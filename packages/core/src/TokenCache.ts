@@ -89,9 +89,10 @@ export interface Options {
 }
 
 /**
- * What a background refresher sees of one key.
+ * What a refresher sees of one key.
  *
- * @internal
+ * @since 0.1.0
+ * @category models
  */
 export interface Entry {
   /** The canonical key; it may hold parameter values, so it is not for printing. */
@@ -111,9 +112,10 @@ export interface Entry {
 }
 
 /**
- * What a background refresher needs of a cache.
+ * What a refresher needs of a cache. `BackgroundRefresh` is one; another can be built on it.
  *
- * @internal
+ * @since 0.1.0
+ * @category models
  */
 export interface Control {
   readonly setTiming: (timing: Partial<Timing>) => void

@@ -1,6 +1,6 @@
 import { Effect, Redacted, Stream } from "effect"
-import { TokenSource } from "../../src/index.js"
 import type { AccessToken, TokenEvent } from "../../src/index.js"
+import { TokenSource } from "../../src/index.js"
 
 export const secret = (token: AccessToken.AccessToken): string => Redacted.value(token.value)
 

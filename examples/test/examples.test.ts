@@ -1,0 +1,161 @@
+import { spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { readdirSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { expect } from "../src/support/Expect.js"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+const folder = new URL("../src/", import.meta.url)
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs an example as its first lines say. */
+const run = (file: string) =>
+  Effect.async<Ended>((resume) => {
+    const child = spawn(process.execPath, ["--import", "tsx", `examples/src/${file}`], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let stdout = ""
+    let stderr = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => stdout += text)
+    child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text)
+    child.on("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
+    return Effect.sync(() => void child.kill("SIGKILL"))
+  })
+
+// Tokens and secrets of the servers here are at least 24 random bytes in base64url; nothing they print looks like it.
+const secretLike = /[\w-]{32,}/
+
+interface Example {
+  /** What the output must hold, in this order. */
+  readonly lines: ReadonlyArray<RegExp>
+  /** What stderr must hold; nothing unless given. */
+  readonly stderr?: RegExp
+}
+
+const examples: Record<string, Example> = {
+  "quickstart.ts": {
+    lines: [/^GET \/calls answered 200$/m, /^ok {2}the API let the call in$/m, /^ok {2}one token was requested$/m]
+  },
+  "two-apis.ts": {
+    lines: [
+      /^billing client at the billing API: 200$/m,
+      /^users client at the users API: 200$/m,
+      /^billing client at the users API: 401$/m,
+      /^ok {2}each authorization server issued one token$/m,
+      /^ok {2}the billing token never went to the users API$/m
+    ]
+  },
+  "http-api-client.ts": {
+    lines: [
+      /with the usual scope +0 calls/,
+      /refused: invalid_scope/,
+      /try later: 3 attempts, the last one a EndpointUnavailable/,
+      /^ok {2}a transient one was retried first$/m
+    ]
+  },
+  "custom-source.ts": {
+    lines: [
+      /the first caller waited \d+ ms/,
+      /61 times asked, [2-9] tokens/,
+      /^ok {2}the token was replaced while it was in use$/m,
+      /^ok {2}nobody waited for a replacement$/m,
+      /^ok {2}one request per token, and one that was turned away$/m
+    ]
+  },
+  "refresh-session-challenge.ts": {
+    lines: [
+      /\d+ of them met a 401, 25 were answered in the end\./,
+      /The refresh took 2 attempts, [\d.]+ s apart\./,
+      /^ok {2}every request was answered, with its own body$/m,
+      /^ok {2}there was one refresh: one failed attempt, one token$/m,
+      /All of them failed with OAuthError/,
+      /^ok {2}a refusal is not retried$/m,
+      /^ok {2}each refresh is one span of the trace$/m
+    ]
+  },
+  "observing-events.ts": {
+    lines: [
+      /asking for a token \(cold\)/,
+      /asking for a token \(ahead\)/,
+      /attempt 1: EndpointUnavailable; again in 100ms/,
+      /RetriesExhausted; the old one still serves/,
+      /refused before its time: revoked\?/,
+      /asking for a token \(rejected\)/,
+      /^ {2}oauth_tokens_rejected 1$/m,
+      /^ok {2}the failed renewal was paged$/m,
+      /^ok {2}the metrics agree$/m
+    ],
+    stderr: /^(PAGE RefreshFailed: .+\n)+PAGE RevokedEarly: .+\n$/
+  },
+  "property-testing-schedules.ts": {
+    lines: [
+      /^ok +no wait is shorter than Retry-After \(300 runs\)$/m,
+      /^ok +it gives up after five retries \(300 runs\)$/m
+    ]
+  }
+}
+
+const files = readdirSync(folder).filter((name) => name.endsWith(".ts"))
+const textOf = (file: string) => readFileSync(new URL(file, folder), "utf8")
+
+describe("the examples", () => {
+  for (const [file, { lines, stderr }] of Object.entries(examples)) {
+    it.live(file, () =>
+      Effect.gen(function*() {
+        const ended = yield* run(file)
+        assert.strictEqual(ended.code, 0, ended.stdout + ended.stderr)
+        let rest = ended.stdout
+        for (const line of lines) {
+          const found = line.exec(rest)
+          assert.isNotNull(found, `${line} is not, or not in this place, in\n${ended.stdout}`)
+          rest = rest.slice(found.index + found[0].length)
+        }
+        if (stderr === undefined) assert.strictEqual(ended.stderr, "")
+        else assert.match(ended.stderr, stderr)
+        assert.notMatch(ended.stdout + ended.stderr, secretLike)
+        assert.notMatch(ended.stdout + ended.stderr, /bearer /i)
+      }), 60_000)
+  }
+
+  it("are all tested, and all in the README", () => {
+    assert.sameMembers(Object.keys(examples), files)
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+    const listed = Array.from(readme.matchAll(/^\| \[`[^`]+`\]\(src\/([\w-]+\.ts)\) \|/gm), ([, file]) => file!)
+    assert.sameMembers(listed, files)
+  })
+
+  it("say how to run them", () => {
+    for (const file of files) assert.match(textOf(file), new RegExp(`^ \\* Run it with .*src/${file}`, "m"))
+  })
+
+  it("import published packages, and the servers that stand in for the reader's", () => {
+    const published =
+      /^(effect|effect-bearer|@effect\/platform|@effect\/platform-node|@effect-bearer\/testing|node:.+)$/
+    for (const file of files) {
+      const imports = Array.from(textOf(file).matchAll(/\bfrom "([^"]+)"/g), ([, name]) => name!)
+      assert.isNotEmpty(imports)
+      const others = imports.filter((name) => !published.test(name) && !/^\.\/support\/\w+\.js$/.test(name))
+      assert.deepStrictEqual(others, [], file)
+    }
+  })
+})
+
+describe("what the tests of the examples rest on", () => {
+  it("a token in the output would be noticed", () => {
+    assert.match(`the token is ${randomBytes(24).toString("base64url")}!`, secretLike)
+  })
+
+  it.effect("an example fails when what it shows has not happened", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(expect("the moon is a cheese", false))
+      assert.include(error.message, "the moon is a cheese")
+    }))
+})

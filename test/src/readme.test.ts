@@ -1,0 +1,127 @@
+/** The documentation compiles: every example of every README and of all JSDoc. */
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Snippets from "./snippets.js"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+const read = (file: string) => readFileSync(join(root, file), "utf8")
+
+const packages = readdirSync(join(root, "packages")).sort()
+const readmes = ["README.md", ...packages.map((name) => `packages/${name}/README.md`)]
+  .filter((file) => existsSync(join(root, file)))
+const sources = packages.map((name) => `packages/${name}/src`)
+  .filter((folder) => existsSync(join(root, folder)))
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
+      .sort()
+      .map((file) => `${folder}/${file.replaceAll("\\", "/")}`)
+  )
+
+const documents = new Map([
+  ...readmes.map((file) => [file, Snippets.inMarkdown(file, read(file))] as const),
+  ...sources.map((file) => [file, Snippets.inJSDoc(file, read(file))] as const)
+])
+
+// --- what the checks themselves are checked with ------------------------------------------------------------------
+
+const control = "control.md"
+const controlText = [
+  "```ts ignore", // line 1
+  "import { TokenSource } from \"effect-bearer\"",
+  "const source: number = TokenSource.TokenSource", // line 3
+  "```",
+  "- a list",
+  "",
+  "  ```typescript",
+  "  import { Option, Effect } from \"effect\"", // line 8: Option is not used
+  "  const program = Effect.succeed(1)",
+  "  console.log(program.nope)", // line 10
+  "  ```",
+  "```sh",
+  "npm install effect-bearer",
+  "```",
+  "```ts",
+  "import { Effect } from \"effect\"",
+  "const program = Effect.succeed(1)",
+  "```"
+].join("\n")
+
+const controlSource = "control.ts"
+const controlSourceText = [
+  "/**",
+  " * @example",
+  " * ```ts",
+  " * export * from \"effect-bearer/internal/source\"", // line 4
+  " * ```",
+  " */",
+  "export const text = \"/** ```ts not a comment ``` */\"",
+  "export {",
+  "  /**",
+  "   * @example",
+  "   * text(1)", // line 10: no fence
+  "   *",
+  "   * @since 0.1.0",
+  "   */",
+  "  text as more",
+  "}"
+].join("\n")
+
+const markdownControl = Snippets.inMarkdown(control, controlText)
+const sourceControl = Snippets.inJSDoc(controlSource, controlSourceText)
+
+// --- one run of the compiler for everything -----------------------------------------------------------------------
+
+let complaints: ReadonlyArray<Snippets.Complaint> = []
+beforeAll(() => {
+  complaints = Snippets.check(
+    [...documents.values(), markdownControl, sourceControl].flatMap(({ snippets }) => snippets)
+  )
+}, 120_000)
+
+const about = (file: string) => complaints.filter((complaint) => complaint.startsWith(`${file}:`))
+
+describe("the examples in the documentation compile", () => {
+  for (const [file, { complaints, snippets }] of documents) {
+    if (snippets.length + complaints.length === 0) continue
+    it(`${file} (${snippets.length})`, () => assert.deepStrictEqual([...complaints, ...about(file)], []))
+  }
+
+  it("and nothing is wrong beside them", () => {
+    const known = [...documents.keys(), control, controlSource]
+    assert.deepStrictEqual(
+      complaints.filter((complaint) => !known.some((file) => complaint.startsWith(`${file}:`))),
+      []
+    )
+  })
+
+  it("core has some", () => {
+    const ofCore = Array.from(documents).filter(([file]) => file.startsWith("packages/core/src/"))
+    assert.isAbove(ofCore.flatMap(([, { snippets }]) => snippets).length, 20)
+  })
+})
+
+describe("what that rests on", () => {
+  it("every block of TypeScript counts, whatever else its fence says", () => {
+    assert.lengthOf(markdownControl.snippets, 3)
+    assert.deepStrictEqual(markdownControl.complaints, [])
+  })
+
+  it("a mistake is found, with its place in the document", () => {
+    const places = about(control).map((complaint) => /^(\S+) - (TS\d+)/.exec(complaint)?.slice(1).join(" "))
+    assert.deepStrictEqual(places, [`${control}:3:7 TS2322`, `${control}:8:12 TS6133`, `${control}:10:23 TS2339`])
+  })
+
+  it("JSDoc is read, strings are not, and what a reader can't import doesn't compile", () => {
+    assert.lengthOf(sourceControl.snippets, 1)
+    assert.lengthOf(about(controlSource), 1)
+    assert.match(about(controlSource)[0]!, /^control\.ts:4:18 - TS2307/)
+  })
+
+  it("an @example without a block of code, and a block without an end, are mistakes", () => {
+    assert.deepStrictEqual(sourceControl.complaints, [`${controlSource}:10:6 - this @example has no block of \`\`\`ts`])
+    assert.lengthOf(Snippets.inMarkdown("open.md", "text\n```ts\nconst a = 1").complaints, 1)
+  })
+})
