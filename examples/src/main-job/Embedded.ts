@@ -20,14 +20,15 @@ const pause = 150
 
 // --- what a program of yours would have ------------------------------------------------------------------------
 
-/** The token source. The lifecycle is left at its defaults: they fit tokens of seconds as well as tokens of hours. */
+/** The token source. Its cache and its renewal stay at their defaults: these fit tokens of seconds and of hours. */
 const Tokens = Layer.unwrapEffect(Effect.map(AuthorizationServer.AuthorizationServer, (server) =>
   TokenSource.layer({
     tokenEndpoint: server.tokenEndpoint,
     clientId: server.clients.basic.id,
     authentication: ClientAuthentication.basic(server.clients.basic.secret),
     scopes: ["calls:read"],
-    retry: RetryPolicy.exponentialJitter({ base: "50 millis", cap: "200 millis", maxRetries: 2 })
+    // where tokens live seconds, waits of seconds come too late
+    retry: RetryPolicy.exponentialJitter({ base: "50 millis", maxRetries: 1 })
   })))
 
 /** The HttpClient that puts the token on requests to the API, and on no others. */
@@ -116,7 +117,7 @@ const promises = (
   observed: Observed,
   elapsed: Duration.Duration,
   { outage, revocation }: Story.Told
-): ReadonlyArray<Report.Promise> => {
+): ReadonlyArray<Report.Judgement> => {
   const { api, callers, server } = observed
   const turnedAway = server.tokenStatuses[503] ?? 0
   const unused = server.tokensIssued - api.tokensAccepted
@@ -147,8 +148,9 @@ const promises = (
     {
       name: "an outage shorter than the token's life is not felt",
       held: outage.failures === 0 && outage.turnedAway > 0 && Option.isSome(outage.freshTokenAfter),
-      because: `down for ${Report.seconds(outage.lasted)}, ${outage.turnedAway} token requests turned away, ` +
-        `${outage.failures} calls failed, ${
+      because:
+        `down for ${Report.seconds(outage.lasted)}, ${Report.times(outage.turnedAway, "token request")} turned away, ` +
+        `${Report.times(outage.failures, "call")} failed, ${
           Option.match(outage.freshTokenAfter, {
             onNone: () => "no token afterwards",
             onSome: (after) => `a fresh token ${Report.seconds(after)} after it was back`
@@ -159,8 +161,11 @@ const promises = (
       name: "a revoked token is replaced once, unnoticed",
       held: revocation.failures === 0 && revocation.refused > 0 && revocation.extraRequests === 1 &&
         Option.isSome(revocation.replacedAfter),
-      because: `${revocation.refused} calls answered 401, ${revocation.failures} calls failed, ` +
-        `${revocation.extraRequests} extra token request${revocation.extraRequests === 1 ? "" : "s"}`
+      because:
+        `${Report.times(revocation.refused, "call")} answered 401, ${
+          Report.times(revocation.failures, "call")
+        } failed, ` +
+        Report.times(revocation.extraRequests, "extra token request")
     }
   ]
 }

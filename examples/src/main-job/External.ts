@@ -99,7 +99,7 @@ export const run = (settings: Settings, { apiUrl }: Extract<Server, { readonly _
       Effect.onInterrupt(() => closing)
     )
     const callers = yield* closing
-    const judged: ReadonlyArray<Report.Promise> = [{
+    const judged: ReadonlyArray<Report.Judgement> = [{
       name: "no call fails",
       held: callers.failed === 0,
       because: callers.failed === 0

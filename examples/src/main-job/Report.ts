@@ -8,13 +8,15 @@ export interface Row {
   readonly by: string
 }
 
-export interface Promise {
+export interface Judgement {
   readonly name: string
   readonly held: boolean
   readonly because: string
 }
 
 export const count = (n: number): string => n.toLocaleString("en-US")
+
+export const times = (n: number, what: string): string => `${count(n)} ${what}${n === 1 ? "" : "s"}`
 
 export const seconds = (duration: Duration.DurationInput): string => `${Duration.toSeconds(duration).toFixed(1)} s`
 
@@ -31,7 +33,7 @@ export const table = (rows: ReadonlyArray<Row>): string => {
   return rows.map((row) => `  ${row.what.padEnd(what)}  ${row.number.padStart(number)}  ${row.by}`.trimEnd()).join("\n")
 }
 
-export const verdicts = (promises: ReadonlyArray<Promise>): string => {
+export const verdicts = (promises: ReadonlyArray<Judgement>): string => {
   const name = width(promises.map((promise) => promise.name))
   return promises
     .map((promise) => `  ${promise.held ? "held  " : "BROKEN"}  ${promise.name.padEnd(name)}  ${promise.because}`)
