@@ -14,14 +14,28 @@ const noHttp = [
 export const floors = [
   {
     name: "values",
-    modules: ["Scopes", "TokenRequest", "AccessToken", "TokenError", "TokenEvent"],
+    modules: [
+      "internal/scopeNames",
+      "internal/tokenText",
+      "Scopes",
+      "TokenRequest",
+      "AccessToken",
+      "TokenError",
+      "TokenEvent"
+    ],
     forbidden: noHttp
   },
   {
     name: "wire",
     modules: [
       "RetryAfter",
+      "Jwt",
+      "Secret",
+      "ServerMetadata",
+      "Introspection",
+      "Revocation",
       "Challenge",
+      "internal/credential",
       "ClientAuthentication",
       "TokenResponse",
       "Grant",
@@ -33,7 +47,12 @@ export const floors = [
       "internal/expiry",
       "internal/refusal",
       "internal/transport",
-      "internal/endpointOptions"
+      "internal/endpointOptions",
+      "internal/numericDate",
+      "internal/remember",
+      "internal/exchange",
+      "internal/formEndpoint",
+      "internal/unsent"
     ],
     forbidden: barrels
   },
@@ -47,6 +66,7 @@ export const floors = [
       "internal/lifetime",
       "internal/slot",
       "RetryPolicy",
+      "RefreshToken",
       "TokenCache",
       "BackgroundRefresh",
       "CircuitBreaker",
@@ -58,7 +78,7 @@ export const floors = [
   },
   {
     name: "edge",
-    modules: ["internal/origins", "internal/renewalGuard", "TokenMetrics", "BearerAuth"],
+    modules: ["internal/origins", "internal/renewalGuard", "TokenMetrics", "TokenMonitor", "BearerAuth"],
     forbidden: barrels
   }
 ]

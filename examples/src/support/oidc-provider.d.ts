@@ -5,3 +5,12 @@
 declare module "oidc-provider/lib/provider.js" {
   export { default as Provider } from "oidc-provider"
 }
+
+/** For the same reason. */
+declare module "oidc-provider/lib/helpers/errors.js" {
+  import { errors } from "oidc-provider"
+
+  export import InvalidGrant = errors.InvalidGrant
+  export import InvalidRequest = errors.InvalidRequest
+  export import InvalidTarget = errors.InvalidTarget
+}

@@ -547,13 +547,22 @@ const isRefusal = (
     : Effect.map(said, (said) => said && !isHopeless(response))
 }
 
-/** Errors of RFC 6750 §3.1 that a token of the same kind would meet again. */
-const isHopeless = (response: HttpClientResponse.HttpClientResponse): boolean => {
-  const challenge = Challenge.bearer(response.headers)
-  if (Option.isNone(challenge) || Option.isNone(challenge.value.error)) return false
-  const error = challenge.value.error.value
-  return error === "insufficient_scope" || error === "invalid_request"
-}
+/**
+ * Errors that a token of the same kind would meet again (RFC 6750 §3.1), or that are about the proof and not about the
+ * token (RFC 9449 §7, §9).
+ */
+const hopeless: ReadonlySet<string> = new Set([
+  "insufficient_scope",
+  "invalid_request",
+  "use_dpop_nonce",
+  "invalid_dpop_proof"
+])
+
+const isHopeless = (response: HttpClientResponse.HttpClientResponse): boolean =>
+  Option.exists(
+    Challenge.bearer(response.headers),
+    (challenge) => Option.exists(challenge.error, (error) => hopeless.has(error))
+  )
 
 const isReplayable = (body: HttpBody.HttpBody, streams: boolean): boolean => {
   switch (body._tag) {

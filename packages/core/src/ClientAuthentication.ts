@@ -7,13 +7,12 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
-import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as credential from "./internal/credential.js"
 import * as TokenError from "./TokenError.js"
 
 /**
@@ -37,6 +36,8 @@ export type TypeId = "~effect-bearer/ClientAuthentication"
 export interface Context {
   readonly clientId: string
   readonly endpoint: URL
+  /** The issuer identifier, where the endpoint was found by discovery. */
+  readonly issuer?: string | undefined
 }
 
 /**
@@ -62,6 +63,11 @@ export interface Credentials {
   readonly secrets: ReadonlyArray<Redacted.Redacted>
   /** Something odd about the credentials, worth telling when they are refused. */
   readonly hint: Option.Option<string>
+  /**
+   * The secret these were made from, to compare with {@link ClientAuthentication.current} when the server refuses the
+   * client: if that is another one by then, the request is sent once more with it. Without it nothing is compared.
+   */
+  readonly madeFrom?: Redacted.Redacted | undefined
 }
 
 /**
@@ -87,7 +93,8 @@ export interface ClientAuthentication {
 
 /**
  * A secret, or an effect that yields it. The effect runs on every attempt, so a rotated secret takes effect on the
- * next token request. If it fails with one of the library's own errors (a vault that does not answer is a
+ * next token request. A server that answers `invalid_client` makes the library read it once more, and if it has changed
+ * since, the request is sent again. If it fails with one of the library's own errors (a vault that does not answer is a
  * `TransportError`), that error is passed on; any other failure becomes `InvalidConfiguration`, and what it holds is
  * not shown, because it might hold the secret.
  *
@@ -215,6 +222,50 @@ export const none: ClientAuthentication = make({
 })
 
 /**
+ * `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705): the certificate shown in the TLS handshake says who
+ * the client is, so the request holds the client id and no secret. The certificate belongs to the agent of the
+ * `HttpClient`. A token may then be bound to it, so call the API through the same client.
+ *
+ * Servers often have a URL of its own for this, on another host or port: `mtls_endpoint_aliases` in their metadata.
+ *
+ * @example
+ * ```ts
+ * import { NodeHttpClient, Undici } from "@effect/platform-node"
+ * import { ClientAuthentication, TokenSource } from "effect-bearer"
+ * import { Config, Effect, Layer, Redacted } from "effect"
+ *
+ * const Dispatcher = Layer.scoped(
+ *   NodeHttpClient.Dispatcher,
+ *   Effect.gen(function*() {
+ *     const cert = yield* Config.string("CLIENT_CERTIFICATE") // PEM, with its chain
+ *     const key = yield* Config.redacted("CLIENT_KEY") // PEM
+ *     return yield* Effect.acquireRelease(
+ *       Effect.sync(() => new Undici.Agent({ connect: { cert, key: Redacted.value(key) } })),
+ *       (agent) => Effect.promise(() => agent.destroy())
+ *     )
+ *   })
+ * )
+ *
+ * const Tokens = TokenSource.layer({
+ *   tokenEndpoint: "https://mtls.login.example.com/oauth/token",
+ *   clientId: "reports",
+ *   authentication: ClientAuthentication.mtls
+ * }).pipe(Layer.provide(NodeHttpClient.layerUndiciWithoutDispatcher), Layer.provide(Dispatcher))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const mtls: ClientAuthentication = make({
+  method: "tls_client_auth",
+  advice:
+    "No secret was sent: the server looks at the certificate of the TLS connection. Check that the HttpClient's " +
+    "agent shows one, that it is the one registered and still valid, and that the URL is the server's mTLS endpoint.",
+  credentials: ({ clientId }) =>
+    Effect.succeed({ headers: [], parameters: [["client_id", clientId]], secrets: [], hint: Option.none() })
+})
+
+/**
  * @since 0.1.0
  * @category guards
  */
@@ -226,12 +277,10 @@ const fromSecret = (
   options: {
     readonly advice: string
     readonly check?: ClientAuthentication["check"]
-    readonly credentials: (context: Context, secret: string) => Omit<Credentials, "hint">
+    readonly credentials: (context: Context, secret: string) => Omit<Credentials, "hint" | "madeFrom">
   }
 ): ClientAuthentication => {
-  // a description read from a config provider or a vault; a Redacted is not an Effect
-  const isPlain = !Effect.isEffect(secret)
-  const read = Effect.flatMap(isPlain ? Effect.succeed(secret) : guarded(secret), validate)
+  const { isPlain, read } = credential.make(secret, { field: "authentication.secret", name: "the client secret" })
   return make({
     method,
     advice: options.advice,
@@ -244,6 +293,7 @@ const fromSecret = (
         const credentials = options.credentials(context, value)
         return {
           ...credentials,
+          madeFrom: secret,
           secrets: [secret, ...pairs(context.clientId, value), ...credentials.secrets],
           hint: value === value.trim() ? Option.none() : Option.some(
             "The secret starts or ends with white space: look for a space or a line break at the end of the variable."
@@ -251,46 +301,6 @@ const fromSecret = (
         }
       })
   })
-}
-
-const invalidSecret = (detail: string) =>
-  new TokenError.InvalidConfiguration({ fields: ["authentication.secret"], detail })
-
-const validate = (secret: unknown): Effect.Effect<Redacted.Redacted, TokenError.InvalidConfiguration> =>
-  !Redacted.isRedacted(secret) || typeof Redacted.value(secret) !== "string"
-    ? Effect.fail(invalidSecret("the client secret is not a Redacted string"))
-    : (Redacted.value(secret) as string).trim() === ""
-    ? Effect.fail(invalidSecret("the client secret is blank"))
-    : Effect.succeed(secret as Redacted.Redacted)
-
-/** Whatever the effect ends with, its value is not shown: it may hold the secret. */
-const guarded = (secret: Effect.Effect<Redacted.Redacted, unknown>): Effect.Effect<
-  Redacted.Redacted,
-  TokenError.RequestError
-> =>
-  Effect.catchAllCause(secret, (cause) =>
-    Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.fail(
-      Option.match(Cause.failureOption(cause), {
-        onNone: () => invalidSecret("reading the client secret died with an unexpected error"),
-        onSome: (error) =>
-          isRequestError(error) ? error : invalidSecret(`the client secret could not be read (${nameOf(error)})`)
-      })
-    ))
-
-const isRequestError = (u: unknown): u is TokenError.RequestError =>
-  TokenError.isTokenError(u) && u._tag !== "RetriesExhausted" && u._tag !== "CircuitOpen"
-
-/** The kind of a failure, without anything it carries. */
-const nameOf = (error: unknown): string => {
-  if (ConfigError.isConfigError(error)) {
-    return error._op === "MissingData" ? `${error.path.join("_")} is not set` : `ConfigError ${error._op}`
-  }
-  const name = Predicate.hasProperty(error, "_tag")
-    ? error._tag
-    : error instanceof Error
-    ? error.name
-    : undefined
-  return typeof name === "string" && /^[A-Za-z][\w./-]{0,60}$/.test(name) ? name : "unknown failure"
 }
 
 /** As URLSearchParams does: it leaves `- . _ *` alone, which servers that do not decode need. */

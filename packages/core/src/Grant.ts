@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as ClientAuthentication from "./ClientAuthentication.js"
+import * as credential from "./internal/credential.js"
 import * as Scopes from "./Scopes.js"
 import * as TokenError from "./TokenError.js"
 import type * as TokenRequest from "./TokenRequest.js"
@@ -89,6 +90,111 @@ export const make = (options: {
  * @category constructors
  */
 export const clientCredentials: Grant = make({ type: "client_credentials" })
+
+/**
+ * Token types of RFC 8693 §3, for `subjectTokenType` and its like.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const TokenType = {
+  accessToken: "urn:ietf:params:oauth:token-type:access_token",
+  refreshToken: "urn:ietf:params:oauth:token-type:refresh_token",
+  idToken: "urn:ietf:params:oauth:token-type:id_token",
+  saml1: "urn:ietf:params:oauth:token-type:saml1",
+  saml2: "urn:ietf:params:oauth:token-type:saml2",
+  jwt: "urn:ietf:params:oauth:token-type:jwt"
+} as const
+
+/**
+ * What is exchanged for an access token. A token may be an effect that yields it, run on every attempt.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenExchange {
+  /** The token of the party on whose behalf the request is made (RFC 8693 §2.1). */
+  readonly subjectToken: ClientAuthentication.Secret
+  /** Default {@link TokenType}`.accessToken`. */
+  readonly subjectTokenType?: string | undefined
+  /** The token of the party that acts, for delegation. */
+  readonly actorToken?: ClientAuthentication.Secret | undefined
+  /** Default {@link TokenType}`.accessToken`. Sent only with an actor token. */
+  readonly actorTokenType?: string | undefined
+  /** The type wanted; left to the server when absent. */
+  readonly requestedTokenType?: string | undefined
+}
+
+/**
+ * Exchanges one token for another (RFC 8693). Audience, resource and scopes come from the token request.
+ *
+ * @example
+ * ```ts
+ * import { Grant } from "effect-bearer"
+ * import { Redacted } from "effect"
+ *
+ * const onBehalfOf = Grant.tokenExchange({ subjectToken: Redacted.make("the caller's token") })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const tokenExchange = (options: TokenExchange): Grant => {
+  const subject = credential.make(options.subjectToken, { field: "subjectToken", name: "the subject token" })
+  const actor = options.actorToken === undefined
+    ? undefined
+    : credential.make(options.actorToken, { field: "actorToken", name: "the actor token" })
+  return make({
+    type: "urn:ietf:params:oauth:grant-type:token-exchange",
+    parameters: () =>
+      Effect.gen(function*() {
+        const parameters: Array<Parameters[number]> = [
+          ["subject_token", yield* subject.read],
+          ["subject_token_type", options.subjectTokenType ?? TokenType.accessToken]
+        ]
+        if (actor !== undefined) {
+          parameters.push(
+            ["actor_token", yield* actor.read],
+            ["actor_token_type", options.actorTokenType ?? TokenType.accessToken]
+          )
+        }
+        if (options.requestedTokenType !== undefined) {
+          parameters.push(["requested_token_type", options.requestedTokenType])
+        }
+        return parameters
+      })
+  })
+}
+
+/**
+ * Presents a signed assertion as the authorization (RFC 7523 §2.1). An assertion is good for one attempt at many
+ * servers: give an effect that signs a new one.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const jwtBearer = (options: { readonly assertion: ClientAuthentication.Secret }): Grant => {
+  const { read } = credential.make(options.assertion, { field: "assertion", name: "the assertion" })
+  return make({
+    type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    parameters: () => Effect.map(read, (assertion) => [["assertion", assertion]])
+  })
+}
+
+/**
+ * Spends a refresh token (RFC 6749 §6). Rotation, storage and recovery are the business of `TokenSource.refreshToken`;
+ * this is the bare request.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const refreshToken = (options: { readonly refreshToken: ClientAuthentication.Secret }): Grant => {
+  const { read } = credential.make(options.refreshToken, { field: "refreshToken", name: "the refresh token" })
+  return make({
+    type: "refresh_token",
+    parameters: () => Effect.map(read, (token) => [["refresh_token", token]])
+  })
+}
 
 /**
  * @since 0.1.0

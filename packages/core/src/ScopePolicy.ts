@@ -4,7 +4,9 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as scopeNames from "./internal/scopeNames.js"
 import * as source from "./internal/source.js"
 import * as Scopes from "./Scopes.js"
 import * as TokenError from "./TokenError.js"
@@ -28,12 +30,14 @@ export interface Options<
   readonly missing?: Missing | undefined
   /**
    * What is demanded, if it is not simply everything requested. `*` stands for one or more characters:
-   * `analytics:*` is met by any one granted scope that starts with `analytics:`.
+   * `analytics:*` is met by any one granted scope that starts with `analytics:`. An expression is met by any granted
+   * scope in which it is found.
    */
-  readonly required?: Scopes.Input | undefined
+  readonly required?: Scopes.Input | ReadonlyArray<string | RegExp> | undefined
   /**
-   * When a scope of `broad` is requested: nothing (`"allow"`), publish `OverBroadScope` (`"report"`, the default),
-   * or fail with `InvalidConfiguration` before any request is sent (`"reject"`).
+   * When a scope of `broad` is requested, or granted without having been requested: nothing (`"allow"`), publish
+   * `OverBroadScope` (`"report"`, the default), or fail with `InvalidConfiguration` (`"reject"`): before any request
+   * is sent if the scope is among those requested, and instead of handing out the token otherwise.
    */
   readonly overBroad?: OverBroad | undefined
   /**
@@ -93,16 +97,11 @@ export const defaultBroad: ReadonlyArray<string> = ["*", "*:*", "admin:*"]
  * @category combinators
  */
 export const compare = (requested: Scopes.Scopes, granted: Scopes.Scopes): Comparison => {
-  const missing = Scopes.make(requested.filter((scope) => !granted.some((have) => covers(have, scope))))
-  const extra = Scopes.missing(granted, requested)
+  const missing = Scopes.make(requested.filter((scope) => !granted.some((have) => scopeNames.covers(have, scope))))
   return {
     missing,
-    extra,
-    renamed: missing.flatMap((scope) =>
-      extra
-        .filter((candidate) => bare(candidate) === bare(scope))
-        .map((candidate) => ({ requested: scope, granted: candidate }))
-    )
+    extra: Scopes.missing(granted, requested),
+    renamed: scopeNames.renamed(missing, requested, granted)
   }
 }
 
@@ -112,8 +111,8 @@ export const compare = (requested: Scopes.Scopes, granted: Scopes.Scopes): Compa
  * **Details**
  *
  * Put it before `TokenSource.cached`: it looks at tokens when they are fetched, not when they are served. A failure
- * names what is missing; `compare(error.requested, error.granted)` tells what was merely renamed. With `required`,
- * other requested scopes that are missing are reported and do not fail. Without requested or required scopes there is
+ * names what is missing, and what of it was merely renamed. With `required`, other requested scopes that are missing are
+ * reported and do not fail. Without requested or required scopes there is
  * nothing to compare: the server decided.
  *
  * **Example** (Nothing but analytics matters)
@@ -138,7 +137,7 @@ export const enforce = <
 >(
   options: Options<Missing, OverBroad> = {}
 ): <E>(self: source.With<E>) => source.With<E | Failure<Missing, OverBroad>> => {
-  const required = options.required === undefined ? undefined : Scopes.make(options.required)
+  const demanded = options.required === undefined ? undefined : demands(options.required)
   const tooWide = broadIn(options.broad ?? defaultBroad)
   const overBroad: "allow" | "report" | "reject" = options.overBroad ?? "report"
 
@@ -154,21 +153,16 @@ export const enforce = <
       const before: Effect.Effect<void, TokenError.InvalidConfiguration> = wide.length === 0
         ? Effect.void
         : overBroad === "reject"
-        ? Effect.fail(
-          new TokenError.InvalidConfiguration({
-            fields: ["scopes"],
-            detail: `${wide.join(", ")} is wider than the scope policy allows. Ask for the scopes that are needed.`
-          })
-        )
+        ? Effect.fail(tooBroad(wide, "was asked for. Ask for the scopes that are needed."))
         : tell((common) => TokenEvent.OverBroadScope({ ...common, scopes: wide }))
 
-      const checked = Effect.tap(effect, ({ scopes: granted }): Effect.Effect<void, TokenError.ScopeNotGranted> => {
+      const checked = Effect.tap(effect, ({ scopes: granted }): Effect.Effect<void, Failure<"fail", "reject">> => {
         const drift = compare(requested, granted).missing
-        const lacking = required === undefined
+        const lacking = demanded === undefined
           ? drift
-          : Scopes.make(required.filter((pattern) => !granted.some((have) => covers(pattern, have))))
+          : names(demanded.filter((demand) => !granted.some(demand.isMetBy)).map((demand) => demand.name))
         const unasked = overBroad === "allow" ? Scopes.empty : Scopes.missing(tooWide(granted), wide)
-        const missing = Scopes.make([...drift, ...lacking])
+        const missing = names([...drift, ...lacking])
 
         const report = Effect.zipRight(
           unasked.length === 0
@@ -178,10 +172,25 @@ export const enforce = <
             ? Effect.void
             : tell((common) => TokenEvent.ScopeDrift({ ...common, requested, granted, missing }))
         )
+        if (overBroad === "reject" && unasked.length > 0) {
+          return Effect.zipRight(
+            report,
+            Effect.fail(
+              tooBroad(unasked, "was granted without being asked for. Take it from the client at the server.")
+            )
+          )
+        }
         return options.missing === "fail" && lacking.length > 0
           ? Effect.zipRight(
             report,
-            Effect.fail(new TokenError.ScopeNotGranted({ requested, granted, missing: lacking }))
+            Effect.fail(
+              new TokenError.ScopeNotGranted({
+                requested,
+                granted,
+                missing: lacking,
+                renamed: scopeNames.renamed(lacking, requested, granted)
+              })
+            )
           )
           : report
       })
@@ -194,25 +203,33 @@ export const enforce = <
   }
 }
 
-/** Whether a scope that may hold wildcards stands for another. */
-const covers = (pattern: string, scope: string): boolean => {
-  if (pattern === scope) return true
-  if (!pattern.includes("*")) return false
-  const [head = "", ...rest] = pattern.split("*")
-  if (!scope.startsWith(head)) return false
-  // every part after a wildcard is looked for as far left as it can be, the last one at the very end
-  let at = head.length
-  for (const [index, part] of rest.entries()) {
-    const from = at + 1
-    const found = index === rest.length - 1 ? scope.length - part.length : scope.indexOf(part, from)
-    if (found < from || !scope.startsWith(part, found)) return false
-    at = found + part.length
-  }
-  return true
+const tooBroad = (scopes: Scopes.Scopes, what: string): TokenError.InvalidConfiguration =>
+  new TokenError.InvalidConfiguration({
+    fields: ["scopes"],
+    detail: `${scopes.join(", ")} is wider than the scope policy allows and ${what}`
+  })
+
+/** Like `Scopes.make`, but nothing is split: the source of an expression may hold a comma. */
+const names = (values: ReadonlyArray<string>): Scopes.Scopes => Data.array(Array.from(new Set(values)).sort())
+
+interface Demand {
+  readonly name: string
+  readonly isMetBy: (scope: string) => boolean
 }
 
-/** Letters and digits only, in lower case. */
-const bare = (scope: string): string => scope.toLowerCase().replace(/[^\p{L}\p{N}*]/gu, "")
+const demands = (required: Scopes.Input | ReadonlyArray<string | RegExp>): ReadonlyArray<Demand> => {
+  const all: ReadonlyArray<string | RegExp> = typeof required === "string" ? [required] : Array.from(required)
+  return [
+    ...Scopes.make(all.filter((entry) => typeof entry === "string")).map((pattern) => ({
+      name: pattern,
+      isMetBy: (scope: string) => scopeNames.covers(pattern, scope)
+    })),
+    ...all.filter((entry) => typeof entry !== "string").map((expression) => ({
+      name: String(expression),
+      isMetBy: (scope: string) => scope.search(expression) !== -1
+    }))
+  ]
+}
 
 const broadIn = (broad: ReadonlyArray<string | RegExp>) => {
   const literal = new Set(broad.filter((entry) => typeof entry === "string").map((entry) => entry.toLowerCase()))

@@ -402,6 +402,21 @@ export const cached =
         return entry
       }
 
+      /** Every token that would be served now; looking is no use of it. */
+      const held = Effect.flatMap(
+        clocks.now,
+        (now) =>
+          Effect.map(
+            cache.values,
+            (others) =>
+              [defaultSlot, ...others].flatMap(({ held, key }) =>
+                held !== undefined && until(held, held.mustAt, now) > 0
+                  ? [{ token: held.token, request: TokenRequest.fromKey(key) }]
+                  : []
+              )
+          )
+      )
+
       const control: Control = {
         setTiming: (changed) => {
           timing = { ...timing, ...changed }
@@ -418,7 +433,7 @@ export const cached =
           get,
           renew,
           invalidate: (rejected, request) => Effect.suspend(() => report(rejected, slotOf(request)))
-        }),
+        }, { held }),
         { [TypeId]: control } as const
       )
     })

@@ -4,27 +4,19 @@
  *
  * @since 0.1.0
  */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import type * as AccessToken from "./AccessToken.js"
 import type * as ClientAuthentication from "./ClientAuthentication.js"
 import type * as Grant from "./Grant.js"
-import * as body from "./internal/body.js"
-import * as options_ from "./internal/endpointOptions.js"
-import * as refusal from "./internal/refusal.js"
-import * as scrubber from "./internal/scrub.js"
-import * as transport from "./internal/transport.js"
-import { version } from "./internal/version.js"
-import * as TokenError from "./TokenError.js"
+import * as endpointOptions from "./internal/endpointOptions.js"
+import * as formEndpoint from "./internal/formEndpoint.js"
+import type * as ServerMetadata from "./ServerMetadata.js"
+import type * as TokenError from "./TokenError.js"
 import type * as TokenRequest from "./TokenRequest.js"
 import * as TokenResponse from "./TokenResponse.js"
 
@@ -66,8 +58,11 @@ export interface Timeouts {
  * @category models
  */
 export interface Options {
-  /** `https`, or `http` on a loopback host; a query is kept, user info and a fragment are refused. */
-  readonly tokenEndpoint: string | URL
+  /**
+   * `https`, or `http` on a loopback host; a query is kept, user info and a fragment are refused. Or
+   * `ServerMetadata.tokenEndpoint(issuer)`: then it is looked up in the issuer's metadata, see there.
+   */
+  readonly tokenEndpoint: string | URL | ServerMetadata.EndpointLocation
   readonly clientId: string
   readonly authentication: ClientAuthentication.ClientAuthentication
   /** One limit for the whole exchange, or each by itself. Default 10 seconds in total. */
@@ -80,6 +75,12 @@ export interface Options {
    * keeps what the server wrote.
    */
   readonly lenientTokenType?: boolean | undefined
+  /**
+   * Whether the `exp` of an access token that is a JWT counts, unverified and for scheduling only: instead of an
+   * `expires_in` that is missing or unusable, and beside it if it comes earlier. An `exp` that is over when the token
+   * arrives says that the clocks differ, and is ignored. Default `true`.
+   */
+  readonly jwtExpiry?: boolean | undefined
 }
 
 /**
@@ -88,10 +89,13 @@ export interface Options {
  */
 export interface TokenEndpoint {
   readonly [TypeId]: TypeId
-  /** Origin and path, as errors and spans show it. */
+  /** Origin and path, as errors show it; of an endpoint that is yet to be looked up, the issuer. */
   readonly endpoint: string
   readonly clientId: string
-  /** Sends one token request. At most 1 MiB of the answer is read; redirects are refused. */
+  /**
+   * Sends one token request. At most 1 MiB of the answer is read; redirects are refused. If the server does not accept
+   * the client and its secret has changed since it was read, the request is sent once more.
+   */
   readonly request: (
     grant: Grant.Grant,
     request: TokenRequest.TokenRequest
@@ -128,13 +132,32 @@ export const make: (
 ) => Effect.Effect<TokenEndpoint, TokenError.InvalidConfiguration, HttpClient.HttpClient> = Effect.fnUntraced(function*(
   options
 ) {
-  const settled = yield* options_.settle(options)
-  const client = HttpClient.withTracerPropagation(
-    HttpClient.withTracerDisabledWhen(yield* HttpClient.HttpClient, () => true),
-    false
-  )
-  const requestInit = yield* Effect.serviceOption(FetchHttpClient.RequestInit)
-  return fromSettled(options, settled, client, Option.getOrElse(requestInit, () => ({})))
+  const settled = yield* endpointOptions.settle(options, {
+    field: "tokenEndpoint",
+    what: "a token endpoint",
+    example: "https://login.example.com/oauth/token",
+    value: options.tokenEndpoint
+  })
+  const form = yield* formEndpoint.make(options, settled)
+  const { authentication, clientId, jwtExpiry = true, lenientTokenType = true } = options
+  return {
+    [TypeId]: TypeId,
+    endpoint: form.endpoint,
+    clientId,
+    credentials: authentication.current,
+    request: (grant, request) =>
+      form.post({
+        span: "TokenEndpoint.request",
+        attributes: { "oauth.grant_type": grant.type },
+        parameters: (context) => grant.parameters(request, context),
+        read: (reply, answered) =>
+          Effect.flatMap(
+            TokenResponse.parse(reply, { ...answered, grantType: grant.type, request, lenientTokenType, jwtExpiry }),
+            ({ token, warnings }) =>
+              Effect.as(Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true }), token)
+          )
+      })
+  }
 })
 
 /**
@@ -142,127 +165,3 @@ export const make: (
  * @category guards
  */
 export const isTokenEndpoint = (u: unknown): u is TokenEndpoint => Predicate.hasProperty(u, TypeId)
-
-/** A browser says who it is by itself, and asks permission across origins for anything else. */
-const userAgent: ReadonlyArray<readonly [string, string]> = "document" in globalThis
-  ? []
-  : [["user-agent", `effect-bearer/${version}`]]
-
-/** How long the body of an error is waited for when its status says enough. */
-const grace = Duration.seconds(1)
-
-const fromSettled = (
-  { authentication, clientId, lenientTokenType = true }: Options,
-  { endpoint, timeout, url }: options_.Settled,
-  client: HttpClient.HttpClient,
-  requestInit: RequestInit
-): TokenEndpoint => {
-  const context: ClientAuthentication.Context = { clientId, endpoint: url }
-
-  const exchange = Effect.fnUntraced(function*(grant: Grant.Grant, request: TokenRequest.TokenRequest) {
-    const parameters = yield* grant.parameters(request, context)
-    const credentials = yield* authentication.credentials(context)
-    const secrets = [
-      ...credentials.secrets,
-      ...[...credentials.headers, ...credentials.parameters, ...parameters].flatMap(([, value]) =>
-        Redacted.isRedacted(value) ? [value] : []
-      )
-    ]
-    const scrub = scrubber.make(secrets)
-    const sentAt = yield* Clock.currentTimeMillis
-    const fail = (cause: Cause.Cause<unknown>) =>
-      Effect.flatMap(
-        Clock.currentTimeMillis,
-        (now) => Effect.fail(transport.toTokenError(cause, endpoint, Duration.millis(now - sentAt), scrub))
-      )
-
-    const outgoing = HttpClientRequest.post(url).pipe(
-      HttpClientRequest.setHeaders([["accept", "application/json"], ...userAgent, ...credentials.headers.map(reveal)]),
-      HttpClientRequest.bodyUrlParams([...parameters, ...credentials.parameters].map(reveal))
-    )
-    const response = yield* Effect.suspend(() => client.execute(outgoing)).pipe(
-      Effect.provideService(FetchHttpClient.RequestInit, { ...requestInit, redirect: "manual" }),
-      // a client decorated with filterStatus fails with the response inside
-      Effect.catchAll((error) => error._tag === "ResponseError" ? Effect.succeed(error.response) : Effect.fail(error)),
-      Effect.catchAllCause((cause) => Cause.isInterruptedOnly(cause) ? Effect.interrupt : fail(cause)),
-      deadline("connect", timeout.connect, endpoint)
-    )
-    const receivedAt = yield* Clock.currentTimeMillis
-    yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
-
-    const { bytes, overflow } = yield* readBody(response).pipe(
-      Effect.catchAll((broken) =>
-        broken._tag === "Silence"
-          ? Effect.fail(new TokenError.EndpointTimeout({ endpoint, phase: "read", limit: timeout.read }))
-          : fail(Cause.fail(broken.cause))
-      )
-    )
-    const { token, warnings } = yield* TokenResponse.parse(
-      { status: response.status, headers: response.headers, body: bytes, overflow },
-      {
-        endpoint,
-        grantType: grant.type,
-        request,
-        sentAt,
-        receivedAt,
-        secrets,
-        hint: credentials.hint,
-        authenticationAdvice: authentication.advice,
-        lenientTokenType
-      }
-    )
-    yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
-    return token
-  })
-
-  const readBody = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<body.Body, body.Broken> =>
-    refusal.speaksForItself(response.status)
-      ? body.read(response, timeout.read).pipe(
-        Effect.timeout(grace),
-        Effect.orElseSucceed(() => ({ bytes: new Uint8Array(0), overflow: false }))
-      )
-      : body.read(response, timeout.read)
-
-  return {
-    [TypeId]: TypeId,
-    endpoint,
-    clientId,
-    credentials: authentication.current,
-    request: (grant, request) =>
-      exchange(grant, request).pipe(
-        deadline("total", timeout.total, endpoint),
-        Effect.tapError((error) =>
-          Effect.annotateCurrentSpan("oauth.error", error._tag === "OAuthError" ? error.error : error._tag)
-        ),
-        Effect.withSpan("TokenEndpoint.request", {
-          kind: "client",
-          captureStackTrace: false,
-          attributes: { "oauth.grant_type": grant.type, "server.address": url.hostname }
-        })
-      )
-  }
-}
-
-const reveal = ([name, value]: ClientAuthentication.Parameters[number]): readonly [string, string] => [
-  name,
-  Redacted.isRedacted(value) ? Redacted.value(value) : value
-]
-
-/**
- * The limit holds even where the caller cannot be interrupted and where the client is slow to give up: the exchange
- * is let go, not waited for.
- */
-const deadline = (
-  phase: TokenError.EndpointTimeout["phase"],
-  limit: Option.Option<Duration.Duration>,
-  endpoint: string
-) =>
-<A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E | TokenError.EndpointTimeout> =>
-  Option.match(limit, {
-    onNone: () => self,
-    onSome: (limit) =>
-      Effect.timeoutFail(Effect.interruptible(Effect.disconnect(self)), {
-        duration: limit,
-        onTimeout: () => new TokenError.EndpointTimeout({ endpoint, phase, limit })
-      })
-  })

@@ -72,7 +72,7 @@ export class RateLimited extends Data.TaggedError("RateLimited")<{
 }> {
   readonly retryable = true as const
   override get message(): string {
-    return `${this.endpoint} answered ${this.status}: too many token requests${suffix(this.description)}. ` +
+    return `${this.endpoint} answered ${this.status}: too many requests${suffix(this.description)}. ` +
       "Share one source between all callers, or limit it with TokenSource.rateLimit."
   }
 }
@@ -91,7 +91,7 @@ export class EndpointUnavailable extends Data.TaggedError("EndpointUnavailable")
 }> {
   readonly retryable = true as const
   override get message(): string {
-    return `${this.endpoint} answered ${this.status} and cannot serve token requests now${suffix(this.description)}.`
+    return `${this.endpoint} answered ${this.status} and cannot serve now${suffix(this.description)}.`
   }
 }
 
@@ -118,9 +118,7 @@ export class OAuthError extends Data.TaggedError("OAuthError")<{
 }> {
   readonly retryable = false as const
   override get message(): string {
-    return `${this.endpoint} refused the token request with ${this.status} "${this.error}"${
-      suffix(this.description)
-    }.` +
+    return `${this.endpoint} refused the request with ${this.status} "${this.error}"${suffix(this.description)}.` +
       advise(this.advice)
   }
 }
@@ -144,7 +142,7 @@ export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
   readonly retryable = false as const
   override get message(): string {
     return `${this.endpoint} answered ${this.status} with ${this.contentType || "no content type"}: ${this.detail}. ` +
-      `Check that the URL is the token endpoint itself, not a login page or a proxy.${
+      `Check that the URL is the endpoint itself, not a login page or a proxy.${
         this.excerpt === "" ? "" : ` Body starts: ${this.excerpt}`
       }`
   }
@@ -181,11 +179,15 @@ export class ScopeNotGranted extends Data.TaggedError("ScopeNotGranted")<{
   readonly requested: Scopes.Scopes
   readonly granted: Scopes.Scopes
   readonly missing: Scopes.Scopes
+  /** Missing ones that seem to be there under another spelling: in case or in punctuation only. */
+  readonly renamed: ReadonlyArray<{ readonly requested: string; readonly granted: string }>
 }> {
   readonly retryable = false as const
   override get message(): string {
+    const renamed = this.renamed.map(({ granted, requested }) => `${requested} as ${granted}`).join(", ")
     return `The authorization server did not grant ${this.missing.join(", ")} ` +
       `(granted: ${this.granted.join(", ") || "none"}). ` +
+      (renamed === "" ? "" : `It seems to write ${renamed}: ask for the names it uses. `) +
       "Give the client these scopes or roles at the server, or stop asking for them."
   }
 }
@@ -222,6 +224,23 @@ export class TlsError extends Data.TaggedError("TlsError")<{
   readonly retryable = false as const
   override get message(): string {
     return `The TLS handshake with ${this.endpoint} failed (${this.code}). ${this.advice}`
+  }
+}
+
+/**
+ * The refresh token is spent, expired or lost, and there is no grant to fall back to. Somebody has to log in, or the
+ * program has to be given a new refresh token.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AuthenticationRequired extends Data.TaggedError("AuthenticationRequired")<{
+  /** Why, for example `"the refresh token has expired"`. */
+  readonly reason: string
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `Authenticate again: ${this.reason}. Provide a new refresh token, or configure a grant to fall back to.`
   }
 }
 
@@ -290,6 +309,7 @@ export type Fatal =
   | ScopeNotGranted
   | InvalidConfiguration
   | TlsError
+  | AuthenticationRequired
 
 /**
  * What one token request can fail with.
@@ -318,6 +338,7 @@ const tags: Record<TokenError["_tag"], true> = {
   ScopeNotGranted: true,
   InvalidConfiguration: true,
   TlsError: true,
+  AuthenticationRequired: true,
   RetriesExhausted: true,
   CircuitOpen: true
 }

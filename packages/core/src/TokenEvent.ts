@@ -75,6 +75,11 @@ export type TokenEvent = Data.TaggedEnum<{
   TokenRejected: Common & { readonly age: number }
   /** Anomaly: refused although it should have been valid for `remaining` milliseconds more. */
   RevokedEarly: Common & { readonly age: number; readonly remaining: Option.Option<number> }
+  /**
+   * Anomaly: introspection says that the token is not active, although it should have been valid for `remaining`
+   * milliseconds more; it is not served any more.
+   */
+  TokenInactive: Common & { readonly age: number; readonly remaining: Option.Option<number> }
   /** Anomaly: the API refused a token that was just renewed because of a 401; it is not renewed again at once. */
   FreshTokenRejected: Common & { readonly origin: string }
   /** Anomaly: the scopes granted are not those requested. */
@@ -110,6 +115,7 @@ export const TokenEvent = Data.taggedEnum<TokenEvent>()
 const anomalies: ReadonlySet<TokenEvent["_tag"]> = new Set<TokenEvent["_tag"]>([
   "RefreshFailed",
   "RevokedEarly",
+  "TokenInactive",
   "FreshTokenRejected",
   "ScopeDrift",
   "OverBroadScope",
@@ -117,8 +123,8 @@ const anomalies: ReadonlySet<TokenEvent["_tag"]> = new Set<TokenEvent["_tag"]>([
 ])
 
 /**
- * Whether an event reports something an operator wants to know about: revoked early, scope drift, refresh failed,
- * 401 on a fresh token, no progress.
+ * Whether an event reports something an operator wants to know about: revoked early, inactive by introspection, scope
+ * drift, refresh failed, 401 on a fresh token, no progress.
  *
  * @since 0.1.0
  * @category guards

@@ -16,7 +16,7 @@ import * as refusal from "./internal/refusal.js"
 import type { Scrub } from "./internal/scrub.js"
 import * as scrubber from "./internal/scrub.js"
 import * as Scopes from "./Scopes.js"
-import * as TokenError from "./TokenError.js"
+import type * as TokenError from "./TokenError.js"
 import type * as TokenRequest from "./TokenRequest.js"
 
 /**
@@ -56,6 +56,8 @@ export interface Context {
   readonly authenticationAdvice: string
   /** Whether an unknown `token_type` is taken for `Bearer`. */
   readonly lenientTokenType: boolean
+  /** Whether the `exp` of an access token that is a JWT counts. */
+  readonly jwtExpiry: boolean
 }
 
 /**
@@ -86,34 +88,14 @@ export interface Parsed {
 export const parse = (reply: Reply, context: Context): Either.Either<Parsed, TokenError.RequestError> => {
   const decoded = decode.decode(reply.body)
   const scrub = scrubber.make([...context.secrets, ...disclosed(decoded)])
-  const refused = refusal.classify(reply, decoded, context, scrub)
-  if (Option.isSome(refused)) return Either.left(refused.value)
-  const malformed = (detail: string) =>
-    Either.left(
-      new TokenError.MalformedResponse({
-        endpoint: context.endpoint,
-        status: reply.status,
-        contentType: refusal.contentType(reply, scrub),
-        detail,
-        excerpt: decode.excerpt(decoded, scrub)
-      })
-    )
-  if (reply.overflow) return malformed("the reply is larger than 1 MiB")
-  if (decoded._tag === "Empty") {
-    return reply.status === 204 || reply.status === 205 ? malformed("the reply has no body") : Either.left(
-      new TokenError.EndpointUnavailable({
-        endpoint: context.endpoint,
-        status: reply.status,
-        retryAfter: Option.none(),
-        description: Option.some("the body is empty")
-      })
-    )
-  }
-  if (decoded._tag === "Other") return malformed(unreadable[decoded.kind])
-  const value = decoded.members.get("access_token")
-  if (typeof value !== "string" || value === "") return malformed("the reply has no access_token")
-  if (!/^[\x21-\x7e]+$/.test(value)) return malformed("the access_token has characters that no header can carry")
-  return Either.right(token(value, decoded, context, scrub))
+  const asked = { ...context, place: "the token endpoint", scopes: context.request.scopes }
+  return Either.flatMap(refusal.members(reply, decoded, asked, scrub), (members) => {
+    const malformed = (detail: string) => Either.left(refusal.malformed(reply, decoded, asked, scrub, detail))
+    const value = members.get("access_token")
+    if (typeof value !== "string" || value === "") return malformed("the reply has no access_token")
+    if (!/^[\x21-\x7e]+$/.test(value)) return malformed("the access_token has characters that no header can carry")
+    return Either.right(token(value, members, context, scrub))
+  })
 }
 
 /** What the server hands out must not show up in an error or among the scopes either, wherever it repeats it. */
@@ -123,13 +105,6 @@ const disclosed = (decoded: Decoded): ReadonlyArray<Redacted.Redacted> =>
     Array.from(decoded.members).flatMap(([name, value]) =>
       typeof value === "string" && /(token|secret|assertion)$/i.test(name) ? [Redacted.make(value)] : []
     )
-
-const unreadable: Record<Extract<Decoded, { readonly _tag: "Other" }>["kind"], string> = {
-  html: "the reply is HTML",
-  "broken json": "the reply is JSON that is broken or cut short",
-  json: "the reply is JSON but no object",
-  text: "the reply is neither JSON nor a form"
-}
 
 const understood: ReadonlySet<string> = new Set([
   "access_token",
@@ -144,13 +119,14 @@ const understood: ReadonlySet<string> = new Set([
 
 const token = (
   value: string,
-  { members }: Extract<Decoded, { readonly _tag: "Members" }>,
+  members: ReadonlyMap<string, unknown>,
   context: Context,
   scrub: Scrub
 ): Parsed => {
   const type = tokenType(members.get("token_type"), context, scrub)
   const { seconds, unusable } = expiry.lifetime(members, context.sentAt)
   const refreshToken = members.get("refresh_token")
+  const claimed = context.jwtExpiry ? expiry.claimed(value, context.sentAt) : expiry.noClaim
   const after = (duration: number) => context.sentAt + duration * 1000
   return {
     token: AccessToken.make({
@@ -158,7 +134,7 @@ const token = (
       tokenType: type.value,
       scopes: scopes(members.get("scope"), context, scrub),
       issuedAt: context.sentAt,
-      expiresAt: Option.map(seconds, after),
+      expiresAt: expiry.earlier(Option.map(seconds, after), claimed.expiresAt),
       refreshAt: Option.map(expiry.refreshIn(members), after),
       refreshToken: typeof refreshToken === "string" && refreshToken !== ""
         ? Option.some(Redacted.make(refreshToken))
@@ -167,9 +143,17 @@ const token = (
     }),
     warnings: [
       ...type.warnings,
-      ...(unusable.length === 0
-        ? []
-        : [`${context.endpoint} sent an unusable ${unusable.join(" and ")}: the lifetime of the token is unknown`])
+      ...(unusable.length === 0 ? [] : [
+        `${context.endpoint} sent an unusable ${unusable.join(" and ")}: ${
+          Option.isSome(claimed.expiresAt) ? "the token's own exp is used" : "the lifetime of the token is unknown"
+        }`
+      ]),
+      ...(claimed.isPast
+        ? [
+          `${context.endpoint} sent a token whose own exp is over already, which is ignored: check the clock of this ` +
+          "machine"
+        ]
+        : [])
     ]
   }
 }

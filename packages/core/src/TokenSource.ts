@@ -32,6 +32,7 @@ import * as ClientAuthentication from "./ClientAuthentication.js"
 import * as Grant from "./Grant.js"
 import * as source from "./internal/source.js"
 import * as RateLimit from "./RateLimit.js"
+import * as RefreshToken from "./RefreshToken.js"
 import * as RetryPolicy from "./RetryPolicy.js"
 import * as ScopePolicy from "./ScopePolicy.js"
 import type * as Scopes from "./Scopes.js"
@@ -62,7 +63,7 @@ export interface With<out E> extends source.With<E> {}
 export interface Cached<out E> extends TokenCache.Cached<E> {}
 
 /**
- * How to ask a token endpoint with the client credentials grant (RFC 6749 §4.4).
+ * How to ask a token endpoint.
  *
  * @since 0.1.0
  * @category models
@@ -79,12 +80,12 @@ export interface Options extends TokenEndpoint.Options {
 }
 
 /**
- * The settings of {@link layer}: a token endpoint, and how each step behaves.
+ * How each step of {@link managed} behaves.
  *
  * @since 0.1.0
  * @category models
  */
-export interface LayerOptions extends Options {
+export interface ManagedOptions {
   /** Which transient errors are retried, and when. Default `RetryPolicy.exponentialJitter()`. */
   readonly retry?: Schedule.Schedule<unknown, TokenError.Transient> | undefined
   readonly cache?: TokenCache.Options | undefined
@@ -96,6 +97,17 @@ export interface LayerOptions extends Options {
   readonly rateLimit?: Pick<RateLimit.Options<"wait">, "limit" | "interval"> | undefined
   /** Compares scopes granted with scopes requested. By default a difference is an event. */
   readonly scopePolicy?: ScopePolicy.Options | undefined
+}
+
+/**
+ * The settings of {@link layer}: a token endpoint, the grant, and how each step of {@link managed} behaves.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LayerOptions extends Options, ManagedOptions {
+  /** Default `Grant.clientCredentials`. */
+  readonly grant?: Grant.Grant | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -197,8 +209,50 @@ export const make = <E, R>(
   })
 
 /**
- * A source that asks a token endpoint with the client credentials grant (RFC 6749 §4.4). One `get` is one request:
- * no retry, no cache. Options that cannot work fail here, before any network call.
+ * A source that asks a token endpoint with any grant. One `get` is one request: no retry, no cache. Options that
+ * cannot work fail here, before any network call.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, Grant, TokenSource } from "effect-bearer"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const tokens = TokenSource.grant({
+ *   tokenEndpoint: "https://login.example.com/oauth/token",
+ *   clientId: "device-42",
+ *   authentication: ClientAuthentication.none,
+ *   grant: Grant.make({
+ *     type: "urn:example:grant-type:device-key",
+ *     parameters: () => Effect.succeed([["device_key", Redacted.make("key")]])
+ *   })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const grant = (
+  options: Options & { readonly grant: Grant.Grant }
+): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
+  fromEndpoint(options, (endpoint) => Effect.succeed((request) => endpoint.request(options.grant, request)))
+
+type Fetch = (request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>
+
+const fromEndpoint = (
+  options: Options,
+  makeFetch: (endpoint: TokenEndpoint.TokenEndpoint) => Effect.Effect<Fetch>
+): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const fetch = yield* makeFetch(yield* TokenEndpoint.make(options))
+    return yield* source.make({
+      fetch,
+      defaults: TokenRequest.make(options),
+      credentials: options.authentication.current
+    })
+  })
+
+/**
+ * {@link grant} with client credentials: the client asks on its own behalf (RFC 6749 §4.4).
  *
  * @since 0.1.0
  * @category constructors
@@ -206,12 +260,80 @@ export const make = <E, R>(
 export const clientCredentials = (
   options: Options
 ): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
-  Effect.flatMap(TokenEndpoint.make(options), (endpoint) =>
-    source.make({
-      fetch: (request) => endpoint.request(Grant.clientCredentials, request),
-      defaults: TokenRequest.make(options),
-      credentials: options.authentication.current
+  grant({ ...options, grant: Grant.clientCredentials })
+
+/**
+ * {@link grant} with token exchange (RFC 8693): a subject token, and an actor token for delegation, become a token
+ * for the audience, resource and scopes asked for.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, TokenSource } from "effect-bearer"
+ * import { Redacted } from "effect"
+ *
+ * const onBehalfOf = (subjectToken: Redacted.Redacted) =>
+ *   TokenSource.tokenExchange({
+ *     tokenEndpoint: "https://login.example.com/oauth/token",
+ *     clientId: "gateway",
+ *     authentication: ClientAuthentication.basic(Redacted.make("secret")),
+ *     subjectToken,
+ *     audience: "https://billing.example.com"
+ *   })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const tokenExchange = (
+  options: Options & Grant.TokenExchange
+): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
+  grant({ ...options, grant: Grant.tokenExchange(options) })
+
+/**
+ * {@link grant} with a signed assertion (RFC 7523 §2.1).
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const jwtBearer = (
+  options: Options & { readonly assertion: ClientAuthentication.Secret }
+): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
+  grant({ ...options, grant: Grant.jwtBearer(options) })
+
+/**
+ * A source that spends a refresh token (RFC 6749 §6): a new one that comes back is stored before the access token is
+ * handed out, an old one stays when none comes, and a request that was sent is not interrupted. See `RefreshToken`.
+ *
+ * Without a refresh token that can be spent it fails with `AuthenticationRequired`, or uses the `fallback` grant and
+ * keeps the refresh token that may come with its answer.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, Grant, TokenSource } from "effect-bearer"
+ * import { Redacted } from "effect"
+ *
+ * const tokens = TokenSource.refreshToken({
+ *   tokenEndpoint: "https://login.example.com/oauth/token",
+ *   clientId: "reports",
+ *   authentication: ClientAuthentication.basic(Redacted.make("secret")),
+ *   refreshToken: Redacted.make("from the last login"),
+ *   fallback: Grant.clientCredentials
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const refreshToken = (
+  options: Options & RefreshToken.Options & { readonly fallback?: Grant.Grant | undefined }
+): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient> => {
+  const { fallback } = options
+  return fromEndpoint(options, (endpoint) =>
+    RefreshToken.make(options, {
+      refresh: (token, request) => endpoint.request(Grant.refreshToken({ refreshToken: token }), request),
+      fallback: fallback === undefined ? undefined : (request) => endpoint.request(fallback, request)
     }))
+}
 
 // ---------------------------------------------------------------------------------------------------------------
 // combinators
@@ -337,17 +459,35 @@ export {
   cached
 } from "./TokenCache.js"
 
-// ---------------------------------------------------------------------------------------------------------------
-// layers
-// ---------------------------------------------------------------------------------------------------------------
-
-/** The recommended stack. */
-const stack = (
-  options: LayerOptions
-): Effect.Effect<With<TokenError.TokenError>, TokenError.InvalidConfiguration, HttpClient.HttpClient | Scope.Scope> =>
+/**
+ * The recommended order of all of them, around a source that makes one request per `get`: rate limit, retry, circuit
+ * breaker, scope policy, cache, renewal in the background. {@link layer} is this around a grant.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, TokenSource } from "effect-bearer"
+ * import { Effect, Layer, Redacted } from "effect"
+ *
+ * const Tokens = Layer.scoped(
+ *   TokenSource.TokenSource,
+ *   TokenSource.refreshToken({
+ *     tokenEndpoint: "https://login.example.com/oauth/token",
+ *     clientId: "reports",
+ *     authentication: ClientAuthentication.basic(Redacted.make("secret")),
+ *     refreshToken: Redacted.make("from the last login")
+ *   }).pipe(Effect.flatMap(TokenSource.managed({ refresh: { ahead: "2 minutes" } })))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const managed = (options: ManagedOptions = {}) =>
+(
+  self: With<TokenError.RequestError>
+): Effect.Effect<With<TokenError.TokenError>, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const endpoint = yield* clientCredentials(options)
-    const limited = options.rateLimit === undefined ? endpoint : yield* RateLimit.limit(options.rateLimit)(endpoint)
+    const limited = options.rateLimit === undefined ? self : yield* RateLimit.limit(options.rateLimit)(self)
     const retried = retry(options.retry ?? RetryPolicy.exponentialJitter())(limited)
     const guarded: With<TokenError.TokenError> = options.circuitBreaker === undefined
       ? retried
@@ -359,6 +499,16 @@ const stack = (
       BackgroundRefresh.backgroundRefresh(options.refresh)
     )
   })
+
+// ---------------------------------------------------------------------------------------------------------------
+// layers
+// ---------------------------------------------------------------------------------------------------------------
+
+/** The source that a layer provides. */
+const stack = (
+  options: LayerOptions
+): Effect.Effect<With<TokenError.TokenError>, TokenError.InvalidConfiguration, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.flatMap(grant({ ...options, grant: options.grant ?? Grant.clientCredentials }), managed(options))
 
 /**
  * The default source, with everything on: client credentials, retry, cache, renewal in the background.

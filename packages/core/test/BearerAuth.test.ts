@@ -465,6 +465,9 @@ describe("BearerAuth after a 401", () => {
           [403, { "www-authenticate": `Bearer error="insufficient_scope", scope="admin"` }],
           [401, { "www-authenticate": `Bearer error="insufficient_scope"` }],
           [401, { "www-authenticate": `Basic, bearer error=insufficient_scope` }],
+          // about the proof, not about the token (RFC 9449 §7, §9)
+          [401, { "www-authenticate": `DPoP error="use_dpop_nonce"` }],
+          [401, { "www-authenticate": `DPoP error="invalid_dpop_proof"` }],
           [401, { "www-authenticate": `Bearer error="invalid_request"` }],
           [403, undefined],
           [403, { "www-authenticate": `Bearer error="invalid_token"` }],

@@ -1,5 +1,6 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
+import { Reply } from "@effect-bearer/testing"
 import { Config, ConfigProvider, Effect, Equal, Option, Redacted, Ref } from "effect"
 import { ClientAuthentication, Grant, TokenError, TokenRequest } from "../src/index.js"
 import { exchange, refused, secret, setup } from "./fixtures/exchange.js"
@@ -52,6 +53,20 @@ describe("ClientAuthentication", () => {
       assert.deepStrictEqual(request!.form, { grant_type: "client_credentials", client_id: "svc-basic" })
       assert.isUndefined(request!.headers.authorization)
       assert.isTrue(Option.isNone(yield* ClientAuthentication.none.current))
+    }))
+
+  it.effect("mtls sends the client id only, and names the certificate when it is refused", () =>
+    Effect.gen(function*() {
+      const { endpoint, server } = yield* setup({ authentication: ClientAuthentication.mtls })
+      yield* endpoint.request(Grant.clientCredentials, TokenRequest.empty)
+      const [request] = yield* server.requests
+      assert.deepStrictEqual(request!.form, { grant_type: "client_credentials", client_id: "svc-basic" })
+      assert.isUndefined(request!.headers.authorization)
+      assert.isTrue(Option.isNone(yield* ClientAuthentication.mtls.current))
+      const error = yield* refused(Reply.oauthError("invalid_client"), {}, {
+        authentication: ClientAuthentication.mtls
+      })
+      assert.include(error.message, "certificate")
     }))
 
   // SPEC C11

@@ -62,9 +62,11 @@ describe("ScopePolicy.enforce: missing scopes", () => {
         assert.strictEqual(result.left._tag, "ScopeNotGranted")
         assert.deepStrictEqual([...result.left.missing], ["billing:read", "users:read"])
         assert.include(result.left.message, "billing:read, users:read")
-        assert.deepStrictEqual(ScopePolicy.compare(result.left.requested, result.left.granted).renamed, [
+        assert.isTrue("renamed" in result.left)
+        assert.deepStrictEqual("renamed" in result.left && result.left.renamed, [
           { requested: "users:read", granted: "Users.Read" }
         ])
+        assert.include(result.left.message, "users:read as Users.Read")
       }
     }))
 
@@ -105,6 +107,17 @@ describe("ScopePolicy.enforce: missing scopes", () => {
       assert.isTrue(lacking.result._tag === "Left" && lacking.result.left.missing[0] === "analytics:*")
       assert.strictEqual((yield* run(options, "", "analytics:")).result._tag, "Left")
     }))
+
+  it.effect("demands expressions, and names them as they are written", () =>
+    Effect.gen(function*() {
+      const options = { missing: "fail", required: ["users:read", /^(billing|invoices):r{1,2}/g] } as const
+      assert.strictEqual((yield* run(options, "", "users:read invoices:read")).result._tag, "Right")
+      const lacking = yield* run(options, "", "users:read")
+      assert.isTrue(lacking.result._tag === "Left")
+      if (lacking.result._tag === "Left") {
+        assert.deepStrictEqual([...lacking.result.left.missing], ["/^(billing|invoices):r{1,2}/g"])
+      }
+    }))
 })
 
 // SPEC C10
@@ -135,6 +148,17 @@ describe("ScopePolicy.enforce: over-broad scopes", () => {
       assert.strictEqual(requests, 0)
       assert.isTrue(result._tag === "Left" && result.left._tag === "InvalidConfiguration")
       assert.isTrue(result._tag === "Left" && result.left.message.includes("*"))
+    }))
+
+  it.effect("rejects a token that was given more than was asked for", () =>
+    Effect.gen(function*() {
+      for (const requested of ["users:read", ""]) {
+        const { events, requests, result } = yield* run({ overBroad: "reject" }, requested, "users:read admin:*")
+        assert.strictEqual(requests, 1)
+        assert.deepStrictEqual(events.map((event) => event._tag), ["OverBroadScope"])
+        assert.isTrue(result._tag === "Left" && result.left._tag === "InvalidConfiguration")
+        assert.isTrue(result._tag === "Left" && result.left.message.includes("without being asked for"))
+      }
     }))
 
   it.effect("allows when told to", () =>

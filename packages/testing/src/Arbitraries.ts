@@ -95,7 +95,7 @@ export const fatal: FastCheck.Arbitrary<TokenError.Fatal> = FastCheck.oneof(
     advice: FastCheck.constant(Option.none<string>())
   }).map((fields) => new TokenError.RejectedByEndpoint(fields)),
   FastCheck.record({ requested: scopes, granted: scopes }).map(({ granted, requested }) =>
-    new TokenError.ScopeNotGranted({ requested, granted, missing: Scopes.missing(requested, granted) })
+    new TokenError.ScopeNotGranted({ requested, granted, missing: Scopes.missing(requested, granted), renamed: [] })
   ),
   FastCheck.constantFrom("clientId", "tokenEndpoint").map((field) =>
     new TokenError.InvalidConfiguration({ fields: [field], detail: "is empty" })

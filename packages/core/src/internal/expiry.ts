@@ -1,4 +1,5 @@
 import * as Option from "effect/Option"
+import * as Jwt from "../Jwt.js"
 
 /** What the members of a reply say about lifetime, in whole seconds from the moment the request was sent. */
 export interface Lifetime {
@@ -64,3 +65,23 @@ export const lifetime = (members: ReadonlyMap<string, unknown>, sentAt: number):
 /** `refresh_in` (Entra): advice, so what cannot be used is not worth a warning. */
 export const refreshIn = (members: ReadonlyMap<string, unknown>): Option.Option<number> =>
   Option.map(decimal(members.get("refresh_in")), clamp)
+
+/** What a token that is a JWT says of its own end (epoch milliseconds), unverified. */
+export interface Claimed {
+  readonly expiresAt: Option.Option<number>
+  /** It said so, and it is of no use: the clocks differ. */
+  readonly isPast: boolean
+}
+
+export const noClaim: Claimed = { expiresAt: Option.none(), isPast: false }
+
+export const claimed = (token: string, sentAt: number): Claimed => {
+  const exp = Option.flatMap(Jwt.decode(token), (claims) => claims.expiresAt)
+  if (Option.isNone(exp)) return noClaim
+  return exp.value <= sentAt
+    ? { expiresAt: Option.none(), isPast: true }
+    : { expiresAt: Option.some(Math.min(exp.value, sentAt + longest * 1000)), isPast: false }
+}
+
+export const earlier = (a: Option.Option<number>, b: Option.Option<number>): Option.Option<number> =>
+  Option.isSome(a) && Option.isSome(b) ? Option.some(Math.min(a.value, b.value)) : Option.orElse(a, () => b)

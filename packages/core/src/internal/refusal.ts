@@ -1,12 +1,26 @@
 import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as RetryAfter from "../RetryAfter.js"
 import * as Scopes from "../Scopes.js"
 import * as TokenError from "../TokenError.js"
-import type { Context, Reply } from "../TokenResponse.js"
+import type { Reply } from "../TokenResponse.js"
 import type { Decoded } from "./decode.js"
 import { excerpt, isObject } from "./decode.js"
 import type { Scrub } from "./scrub.js"
+
+/** What a reply is an answer to, as far as explaining a refusal needs it. */
+export interface Context {
+  /** Origin and path. */
+  readonly endpoint: string
+  /** What the URL is meant to be: "the token endpoint". */
+  readonly place: string
+  readonly receivedAt: number
+  readonly hint: Option.Option<string>
+  readonly authenticationAdvice: string
+  readonly grantType?: string | undefined
+  readonly scopes?: Scopes.Scopes | undefined
+}
 
 /** An error as the body states it. */
 export interface Stated {
@@ -147,6 +161,55 @@ export const classify = (
   )
 }
 
+/** The members of a success, or the error that the reply amounts to. */
+export const members = (
+  reply: Reply,
+  decoded: Decoded,
+  context: Context,
+  scrub: Scrub
+): Either.Either<ReadonlyMap<string, unknown>, TokenError.RequestError> => {
+  const refused = classify(reply, decoded, context, scrub)
+  if (Option.isSome(refused)) return Either.left(refused.value)
+  if (reply.overflow) return Either.left(malformed(reply, decoded, context, scrub, "the reply is larger than 1 MiB"))
+  if (decoded._tag === "Empty") {
+    return Either.left(
+      reply.status === 204 || reply.status === 205
+        ? malformed(reply, decoded, context, scrub, "the reply has no body")
+        : new TokenError.EndpointUnavailable({
+          endpoint: context.endpoint,
+          status: reply.status,
+          retryAfter: Option.none(),
+          description: Option.some("the body is empty")
+        })
+    )
+  }
+  return decoded._tag === "Members"
+    ? Either.right(decoded.members)
+    : Either.left(malformed(reply, decoded, context, scrub, unreadable[decoded.kind]))
+}
+
+export const malformed = (
+  reply: Reply,
+  decoded: Decoded,
+  { endpoint }: Pick<Context, "endpoint">,
+  scrub: Scrub,
+  detail: string
+): TokenError.MalformedResponse =>
+  new TokenError.MalformedResponse({
+    endpoint,
+    status: reply.status,
+    contentType: contentType(reply, scrub),
+    detail,
+    excerpt: excerpt(decoded, scrub)
+  })
+
+const unreadable: Record<Extract<Decoded, { readonly _tag: "Other" }>["kind"], string> = {
+  html: "the reply is HTML",
+  "broken json": "the reply is JSON that is broken or cut short",
+  json: "the reply is JSON but no object",
+  text: "the reply is neither JSON nor a form"
+}
+
 export const contentType = (reply: Reply, scrub: Scrub): string => scrub.text(reply.headers["content-type"] ?? "", 100)
 
 /** Genesys Cloud: "Rate limit exceeded the maximum. Retry the request in [42] seconds". */
@@ -161,8 +224,8 @@ const join = (...parts: ReadonlyArray<string>): string => parts.filter((part) =>
 const wrongClient = (context: Context): string =>
   join("The client id or the secret is wrong.", Option.getOrElse(context.hint, () => ""), context.authenticationAdvice)
 
-const scopesOf = (context: Context): string =>
-  context.request.scopes.length === 0 ? "" : ` Requested: ${Scopes.format(context.request.scopes).slice(0, 200)}.`
+const scopesOf = ({ scopes = Scopes.empty }: Context): string =>
+  scopes.length === 0 ? "" : ` Requested: ${Scopes.format(scopes).slice(0, 200)}.`
 
 const adviceForCode = (name: string, context: Context): Option.Option<string> => {
   switch (name) {
@@ -171,7 +234,11 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
     case "bad.credentials":
       return Option.some(wrongClient(context))
     case "unauthorized_client":
-      return Option.some(`Enable the grant "${context.grantType}" for this client at the server.`)
+      return Option.some(
+        context.grantType === undefined
+          ? `Allow this client to use ${context.place} at the server.`
+          : `Enable the grant "${context.grantType}" for this client at the server.`
+      )
     case "unsupported_grant_type":
       return Option.some(
         `The server does not know the grant "${context.grantType}" at this URL: check that it is the token endpoint ` +
@@ -190,6 +257,8 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
         "A parameter is missing, repeated or unknown: compare scopes, audience, resource and parameters with what " +
           "the server documents."
       )
+    case "unsupported_token_type":
+      return Option.some("The server does not know this type of token here, or cannot revoke tokens of it.")
     case "access_denied":
       return Option.some("A policy of the server refused: check the scopes, roles and permissions of this client.")
     case "consent_required":
@@ -202,9 +271,8 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
   }
 }
 
-const checkUrl = "Check that the URL is the token endpoint."
-
 const adviceForStatus = (reply: Reply, decoded: Decoded, context: Context, scrub: Scrub): string => {
+  const checkUrl = `Check that the URL is ${context.place}.`
   const page = decoded._tag === "Other" && decoded.kind === "html"
     ? "The reply is an HTML page, so it came from a proxy, a firewall or a login page."
     : ""
@@ -213,7 +281,7 @@ const adviceForStatus = (reply: Reply, decoded: Decoded, context: Context, scrub
     case 415:
       return join(
         "The credentials were sent as a form, as OAuth 2.0 demands; a server that wants JSON instead of a form is not " +
-          "a token endpoint.",
+          "an endpoint of OAuth.",
         checkUrl,
         page
       )

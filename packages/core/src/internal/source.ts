@@ -51,7 +51,17 @@ export interface Hooks {
   readonly credentials: Effect.Effect<unknown, unknown> | undefined
   /** The events from now on: nothing is missed between this effect and the running of the stream. */
   readonly subscribe: Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope>
+  /** The tokens that a cache holds and would serve now. */
+  readonly held: Effect.Effect<ReadonlyArray<Held>>
 }
+
+/** A token, and what it was asked for. */
+export interface Held {
+  readonly token: AccessToken
+  readonly request: TokenRequest.TokenRequest
+}
+
+const nothing: Hooks["held"] = Effect.succeed([])
 
 const HooksId: unique symbol = Symbol.for("effect-bearer/TokenSource/Hooks")
 
@@ -81,7 +91,8 @@ const noHooks: Hooks = {
   publish: () => Effect.void,
   defaults: TokenRequest.empty,
   credentials: undefined,
-  subscribe: Effect.succeed(Stream.empty)
+  subscribe: Effect.succeed(Stream.empty),
+  held: nothing
 }
 
 /**
@@ -98,7 +109,8 @@ const makeHooks = (
       defaults: options.defaults,
       credentials: options.credentials,
       publish: (event) => Effect.zipRight(telemetry.report(event), PubSub.publish(pubsub, event)),
-      subscribe: Stream.fromPubSub(pubsub, { scoped: true })
+      subscribe: Stream.fromPubSub(pubsub, { scoped: true }),
+      held: nothing
     },
     events: Stream.fromPubSub(pubsub)
   }))
@@ -139,11 +151,12 @@ export const subscribe = (
 ): Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope> =>
   isSource(self) ? self[HooksId].subscribe : Effect.succeed(self.events)
 
-/** Another source with the same events and hooks. */
+/** Another source with the same events and, but for `changed`, the same hooks. */
 export const derive = <E>(
   self: With<unknown>,
-  methods: Pick<With<E>, "get" | "renew" | "invalidate">
-): With<E> => new Source(methods.get, methods.renew, methods.invalidate, self.events, hooks(self))
+  methods: Pick<With<E>, "get" | "renew" | "invalidate">,
+  changed: Partial<Pick<Hooks, "held">> = {}
+): With<E> => new Source(methods.get, methods.renew, methods.invalidate, self.events, { ...hooks(self), ...changed })
 
 /** Another source that applies `f` to every effect that may ask the server. */
 export const mapRequests = <E, E2>(

@@ -59,6 +59,7 @@ const measure: (event: TokenEvent) => Effect.Effect<void> = TokenEvent.$match({
   RetryScheduled: ({ error }) => count(tokenRequestRetries, { error }),
   TokenRejected: () => Metric.increment(tokensRejected),
   RevokedEarly: anomaly,
+  TokenInactive: anomaly,
   FreshTokenRejected: anomaly,
   ScopeDrift: anomaly,
   OverBroadScope: anomaly,
@@ -83,6 +84,7 @@ const line: (event: TokenEvent) => Line = TokenEvent.$match({
   RetryScheduled: (): Line => [LogLevel.Info, "token request failed and will be tried again"],
   TokenRejected: (): Line => [LogLevel.Info, "access token refused by the API"],
   RevokedEarly: (): Line => [LogLevel.Warning, "access token refused before its expiry: revoked?"],
+  TokenInactive: (): Line => [LogLevel.Warning, "access token is not active any more, says introspection: revoked?"],
   FreshTokenRejected: (): Line => [LogLevel.Warning, "API refuses a token that was just renewed"],
   ScopeDrift: (): Line => [LogLevel.Warning, "scopes granted are not those requested"],
   OverBroadScope: (): Line => [LogLevel.Warning, "scopes requested are broader than advisable"],
@@ -108,7 +110,10 @@ const readable = (name: string, value: unknown): unknown => {
 
 const annotations = (event: TokenEvent): Record<string, unknown> => {
   const { _tag, at: _at, key, ...rest } = event
-  const facts = Object.entries(rest).map(([name, value]) => [name, readable(name, value)] as const)
+  const facts = Object.entries(rest).map(([name, value]) =>
+    // loggers have a `message` of their own
+    [name === "message" ? "detail" : name, readable(name, value)] as const
+  )
   return {
     event: _tag,
     request: key,

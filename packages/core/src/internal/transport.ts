@@ -49,7 +49,8 @@ export const toTokenError = (
   cause: Cause.Cause<unknown>,
   endpoint: string,
   elapsed: Duration.Duration,
-  scrub: Scrub
+  scrub: Scrub,
+  field: string
 ): TokenError.RequestError => {
   const error = Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause))
   const { codes, messages, names, reasons } = trace(error)
@@ -60,7 +61,7 @@ export const toTokenError = (
   }
   if (reasons[0] === "InvalidUrl" || reasons[0] === "Encode") {
     return new TokenError.InvalidConfiguration({
-      fields: ["tokenEndpoint"],
+      fields: [field],
       detail: `the HTTP client refused to send to ${endpoint}`
     })
   }

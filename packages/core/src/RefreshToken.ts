@@ -1,0 +1,267 @@
+/**
+ * Keeps a refresh token alive (RFC 6749 §6) where every use may replace it.
+ *
+ * A server that rotates refresh tokens (RFC 9700 §4.14) takes each one *once*: whoever presents a spent one is taken
+ * for a thief, and the whole family of tokens is revoked. So the order of things is everything:
+ *
+ * 1. under the store's lock, the stored token is read and **marked as being spent**;
+ * 2. it is sent; from here on nothing interrupts;
+ * 3. the pair that comes back is **stored, and only then** is the access token handed out.
+ *
+ * A holder that dies between 1 and 3 leaves the mark behind. Nobody knows then whether the server took the token, so
+ * it is not sent again: the error says {@link TokenError.AuthenticationRequired}, or the fallback grant takes over.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { AccessToken } from "./AccessToken.js"
+import * as TokenError from "./TokenError.js"
+import type * as TokenRequest from "./TokenRequest.js"
+
+/**
+ * A refresh token at rest.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stored {
+  readonly token: Redacted.Redacted
+  /** Epoch milliseconds; `None` when the server did not say (`refresh_expires_in`). */
+  readonly expiresAt: Option.Option<number>
+  /** Whether the server has replaced a refresh token before: then each is good for one use. */
+  readonly rotates: boolean
+  /**
+   * - `ready`: not sent since it was stored
+   * - `sent`: on its way to the server, or its answer was lost with the holder that sent it
+   * - `sentTwice`: the same, for a second time
+   * - `dead`: the server has refused it
+   */
+  readonly state: "ready" | "sent" | "sentTwice" | "dead"
+}
+
+/**
+ * Where the refresh token is kept. One that several processes share must lock across all of them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Store {
+  readonly load: Effect.Effect<Option.Option<Stored>, TokenError.RequestError>
+  /** When this has succeeded the token survives a crash. */
+  readonly save: (stored: Stored) => Effect.Effect<void, TokenError.RequestError>
+  /** Runs an effect while nobody else who uses the store runs one. */
+  readonly locked: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | TokenError.RequestError>
+}
+
+/**
+ * How a refresh token is spent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** The token to begin with, used only while the store is empty. */
+  readonly refreshToken?: Redacted.Redacted | undefined
+  /** Default {@link memory}: good for one process and until it ends. */
+  readonly store?: Store | undefined
+  /**
+   * Whether the server takes each refresh token only once. `"auto"`, the default, finds out: until it has replaced one
+   * it is taken to rotate, except that a token whose answer was lost is tried a second time. `"never"` sends the same
+   * token as often as need be.
+   */
+  readonly rotation?: "auto" | "always" | "never" | undefined
+}
+
+/**
+ * What talks to the server: the refresh grant, and the full one to fall back to.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Exchange {
+  readonly refresh: (
+    token: Redacted.Redacted,
+    request: TokenRequest.TokenRequest
+  ) => Effect.Effect<AccessToken, TokenError.RequestError>
+  /** Used when there is no refresh token that could be spent. */
+  readonly fallback:
+    | ((request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>)
+    | undefined
+}
+
+/**
+ * A store in memory.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const memory: Effect.Effect<Store> = Effect.sync(() => {
+  const lock = Effect.unsafeMakeSemaphore(1)
+  let stored = Option.none<Stored>()
+  return {
+    load: Effect.sync(() => stored),
+    save: (next) =>
+      Effect.sync(() => {
+        stored = Option.some(next)
+      }),
+    locked: lock.withPermits(1)
+  }
+})
+
+/**
+ * Spends the stored refresh token for access tokens, keeping the promises of this module.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options,
+  { fallback, refresh }: Exchange
+): Effect.Effect<(request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>> =>
+  Effect.gen(function*() {
+    const store = options.store ?? (yield* memory)
+    const rotation = options.rotation ?? "auto"
+
+    // What could not be stored is not lost as long as the process lives: it is stored before anything else is done.
+    let unsaved = Option.none<Stored>()
+    const save = (stored: Stored): Effect.Effect<void, TokenError.RequestError> =>
+      Effect.suspend(() => {
+        unsaved = Option.some(stored)
+        return Effect.tap(store.save(stored), () => {
+          unsaved = Option.none()
+        })
+      })
+
+    const load: Effect.Effect<Option.Option<Stored>, TokenError.RequestError> = Effect.suspend(() =>
+      Option.match(unsaved, {
+        onNone: () => store.load,
+        onSome: (stored) => Effect.as(save(stored), Option.some(stored))
+      })
+    )
+
+    /** Keeps what came back; the access token goes out only after this. */
+    const adopt = (
+      token: AccessToken,
+      before: Stored | undefined
+    ): Effect.Effect<AccessToken, TokenError.RequestError> => {
+      // RFC 6749 §6: no new one means that the old one stays
+      const next = Option.orElse(token.refreshToken, () => Option.fromNullable(before?.token))
+      if (Option.isNone(next)) return Effect.succeed(token)
+      const isNew = before === undefined || !Equal.equals(next.value, before.token)
+      const expiresAt = refreshExpiry(token)
+      return Effect.as(
+        save({
+          token: next.value,
+          expiresAt: isNew ? expiresAt : Option.orElse(expiresAt, () => before.expiresAt),
+          rotates: before !== undefined && (before.rotates || isNew),
+          state: "ready"
+        }),
+        token
+      )
+    }
+
+    const authenticate = (
+      request: TokenRequest.TokenRequest,
+      reason: string
+    ): Effect.Effect<AccessToken, TokenError.RequestError> =>
+      fallback === undefined
+        ? Effect.fail(new TokenError.AuthenticationRequired({ reason }))
+        : Effect.flatMap(fallback(request), (token) => adopt(token, undefined))
+
+    /** Why a stored token must not be sent, if it must not. */
+    const objection = (stored: Stored, now: number): string | undefined => {
+      if (stored.state === "dead") return "the server no longer accepts the refresh token"
+      if (Option.exists(stored.expiresAt, (expiresAt) => expiresAt <= now)) return "the refresh token has expired"
+      if (stored.state === "ready" || rotation === "never") return undefined
+      // Nobody knows whether the server took it. Only while it has never replaced one is there a second chance.
+      return stored.state === "sent" && rotation === "auto" && !stored.rotates
+        ? undefined
+        : "the answer to the last use of the refresh token was lost"
+    }
+
+    const spend = (
+      stored: Stored,
+      request: TokenRequest.TokenRequest,
+      isSecondLook: boolean
+    ): Effect.Effect<AccessToken, TokenError.RequestError> =>
+      Effect.gen(function*() {
+        const refused = objection(stored, yield* Clock.currentTimeMillis)
+        if (refused !== undefined) return yield* authenticate(request, refused)
+        yield* save({ ...stored, state: stored.state === "ready" ? "sent" : "sentTwice" })
+        const exit = yield* Effect.either(refresh(stored.token, request))
+        if (Either.isRight(exit)) return yield* adopt(exit.right, stored)
+        const error = exit.left
+        if (error._tag === "OAuthError" && error.error === "invalid_grant") {
+          // A sibling that does not share the lock may have been faster; its token is in the store then.
+          const current = yield* store.load
+          if (!isSecondLook && Option.isSome(current) && !Equal.equals(current.value.token, stored.token)) {
+            return yield* spend(current.value, request, true)
+          }
+          yield* save({ ...stored, state: "dead" })
+          return yield* authenticate(request, "the server no longer accepts the refresh token")
+        }
+        if (!mayHaveBeenTaken(error)) yield* save(stored)
+        return yield* Effect.fail(error)
+      })
+
+    return (request) =>
+      // Waiting for one's turn can be interrupted, what follows cannot.
+      store.locked(Effect.uninterruptible(Effect.flatMap(load, (loaded) =>
+        Option.match(
+          Option.orElse(loaded, () => Option.map(Option.fromNullable(options.refreshToken), begin)),
+          {
+            onNone: () => authenticate(request, "there is no refresh token yet"),
+            onSome: (stored) => spend(stored, request, false)
+          }
+        ))))
+  })
+
+const begin = (token: Redacted.Redacted): Stored => ({
+  token,
+  expiresAt: Option.none(),
+  rotates: false,
+  state: "ready"
+})
+
+/**
+ * Whether the server may have taken the refresh token although we have no tokens to show for it. An answer that
+ * refuses is proof that it did not, and so is a connection that never came about.
+ */
+const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
+  switch (error._tag) {
+    case "EndpointTimeout":
+    case "MalformedResponse":
+    case "ScopeNotGranted":
+      return true
+    case "TransportError":
+      return !Option.exists(error.code, (code) => neverSent.has(code))
+    case "EndpointUnavailable":
+      // a gateway that gave up, or a server that broke down on the way
+      return error.status !== 503 && error.status !== 408 && error.status !== 425
+    default:
+      return false
+  }
+}
+
+const neverSent: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT"
+])
+
+/** `refresh_expires_in` (Keycloak) or `refresh_token_expires_in`, in seconds; 0 is Keycloak's "never". */
+const refreshExpiry = (token: AccessToken): Option.Option<number> => {
+  const extra = Redacted.value(token.extra)
+  const seconds = Number(extra.refresh_expires_in ?? extra.refresh_token_expires_in)
+  return Number.isFinite(seconds) && seconds > 0
+    ? Option.some(token.issuedAt + seconds * 1000)
+    : Option.none()
+}

@@ -1,0 +1,318 @@
+/**
+ * Where secrets come from. Each of these is an effect that `ClientAuthentication` accepts: it runs at every attempt,
+ * so that a secret that was rotated takes effect on the next token request, without a redeploy.
+ *
+ * @since 0.1.0
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as checks from "./internal/checks.js"
+import * as decode from "./internal/decode.js"
+import * as exchange from "./internal/exchange.js"
+import * as refusal from "./internal/refusal.js"
+import * as remember from "./internal/remember.js"
+import type { Scrub } from "./internal/scrub.js"
+import * as scrubber from "./internal/scrub.js"
+import * as RetryAfter from "./RetryAfter.js"
+import type * as TokenEndpoint from "./TokenEndpoint.js"
+import * as TokenError from "./TokenError.js"
+
+/**
+ * A variable of the environment, or of whatever `ConfigProvider` is in place. It is taken as it is: white space at its
+ * ends is a mistake that a refusal by the server will be explained with.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, Secret } from "effect-bearer"
+ *
+ * const authentication = ClientAuthentication.basic(Secret.env("CLIENT_SECRET"))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const env = (name: string): Effect.Effect<Redacted.Redacted, TokenError.InvalidConfiguration> =>
+  Effect.flatMap(optional(name), (value) =>
+    value === undefined
+      ? Effect.fail(
+        new TokenError.InvalidConfiguration({
+          fields: [name],
+          detail: `${name} is missing or blank. Set it in the environment of the program.`
+        })
+      )
+      : Effect.succeed(Redacted.make(value)))
+
+const optional = (name: string): Effect.Effect<string | undefined> =>
+  Effect.match(Config.string(name), {
+    onFailure: () => undefined,
+    onSuccess: (value) => value.trim() === "" ? undefined : value
+  })
+
+/** More is no secret but the wrong file. */
+const largestFile = 65_536
+
+/**
+ * A file, such as orchestrators mount secrets with. It is read at every attempt, so a new content counts at once. One
+ * line break at its end is not part of the secret.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, Secret } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * const authentication = Effect.map(Secret.file("/run/secrets/client-secret"), ClientAuthentication.basic)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const file = (
+  path: string
+): Effect.Effect<
+  Effect.Effect<Redacted.Redacted, TokenError.InvalidConfiguration>,
+  never,
+  FileSystem.FileSystem
+> =>
+  Effect.map(FileSystem.FileSystem, (fs) => {
+    const unreadable = (detail: string) =>
+      new TokenError.InvalidConfiguration({ fields: ["secret file"], detail: `${path} ${detail}` })
+    return fs.readFile(path).pipe(
+      // nothing of the error is kept but its reason
+      Effect.mapError((error) => unreadable(fileTrouble(error._tag === "SystemError" ? error.reason : error._tag))),
+      Effect.flatMap((bytes) =>
+        bytes.length > largestFile ?
+          Effect.fail(unreadable("is larger than 64 KiB: is it the right file?")) :
+          Option.match(utf8(bytes), {
+            onNone: () => Effect.fail(unreadable("is no UTF-8 text: is it the right file?")),
+            onSome: (text) => {
+              const secret = text.replace(/\r?\n$/, "")
+              return secret.trim() === "" ? Effect.fail(unreadable("is empty")) : Effect.succeed(Redacted.make(secret))
+            }
+          })
+      )
+    )
+  })
+
+const utf8 = Option.liftThrowable((bytes: Uint8Array) => new TextDecoder("utf-8", { fatal: true }).decode(bytes))
+
+const fileTrouble = (reason: string): string => {
+  switch (reason) {
+    case "NotFound":
+      return "does not exist: check the path, and that the secret is mounted"
+    case "PermissionDenied":
+      return "may not be read by this process: check its owner and mode"
+    default:
+      return `could not be read (${reason})`
+  }
+}
+
+/**
+ * Where in HashiCorp Vault a secret is, and how to get there.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VaultOptions {
+  /** For example `https://vault.example.com:8200`. Default: `VAULT_ADDR`. */
+  readonly address?: string | URL | undefined
+  /**
+   * The token for Vault itself, or an effect that yields one, evaluated whenever Vault is asked. Default: `VAULT_TOKEN`.
+   */
+  readonly token?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, TokenError.RequestError> | undefined
+  /** Default: `VAULT_NAMESPACE`, or none. */
+  readonly namespace?: string | undefined
+  /** Where the KV engine, version 2, is mounted. Default `"secret"`. */
+  readonly mount?: string | undefined
+  /** The path of the secret below the mount, as `vault kv get -mount=secret <path>` takes it. */
+  readonly path: string
+  /** The field that holds the secret, for example `"client_secret"`. */
+  readonly field: string
+  /**
+   * How long what was read counts without asking again, so that the retries of a token request do not hammer Vault.
+   * A rotated secret takes effect this much later at most. Default 5 seconds; zero for asking at every attempt.
+   */
+  readonly timeToLive?: Duration.DurationInput | undefined
+  /** Limits of one request. Default 10 seconds in total. */
+  readonly timeout?: TokenEndpoint.Options["timeout"]
+  /** Permits `http` to a Vault that is not on a loopback host. Default `false`. */
+  readonly allowInsecure?: boolean | undefined
+}
+
+/**
+ * A field of a secret in HashiCorp Vault (KV version 2, over HTTP). What is missing of address, token, path and field
+ * is named in one error, at once; Vault itself is asked when the secret is needed.
+ *
+ * **Details**
+ *
+ * A Vault that is sealed, or cannot answer now, is an `EndpointUnavailable` and is retried as a token endpoint would
+ * be; a token that is not good enough (403) and a secret that is not there (404) are a `RejectedByEndpoint` whose
+ * advice says which. Redirects, as standby nodes send them, are refused: give the address of the active node.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, Secret } from "effect-bearer"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Effect } from "effect"
+ *
+ * // VAULT_ADDR and VAULT_TOKEN come from the environment
+ * const authentication = Secret.vault({ path: "genesys/production", field: "client_secret" }).pipe(
+ *   Effect.map(ClientAuthentication.basic),
+ *   Effect.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const vault = (
+  options: VaultOptions
+): Effect.Effect<
+  Effect.Effect<Redacted.Redacted, TokenError.RequestError>,
+  TokenError.InvalidConfiguration,
+  HttpClient.HttpClient
+> =>
+  Effect.gen(function*() {
+    const problems: Array<checks.Problem> = []
+    const missing = (field: string, detail: string) => void problems.push({ field, detail })
+
+    const address = options.address ?? (yield* optional("VAULT_ADDR"))
+    const addressField = options.address === undefined ? "VAULT_ADDR" : "address"
+    if (address === undefined) {
+      missing(addressField, "VAULT_ADDR is missing or blank; set it, or give the option address")
+    }
+    if (options.token === undefined && (yield* optional("VAULT_TOKEN")) === undefined) {
+      missing("VAULT_TOKEN", "VAULT_TOKEN is missing or blank; set it, or give the option token")
+    }
+    const namespace = options.namespace ?? (yield* optional("VAULT_NAMESPACE"))
+    const mount = segments(options.mount ?? "secret")
+    const path = segments(options.path)
+    if (mount === undefined) missing("mount", "the mount is blank, or holds . or .. as a segment")
+    if (path === undefined) missing("path", "the path is blank, or holds . or .. as a segment")
+    if (options.field.trim() === "") missing("field", "the field is blank")
+    const timeout = checks.timeouts(options.timeout, problems)
+    const base = checks.url(address ?? "https://invalid.invalid", {
+      field: addressField,
+      what: "the address of a Vault",
+      example: "https://vault.example.com:8200",
+      allowInsecure: options.allowInsecure,
+      harm: "send Vault's token and the secret readable"
+    }, problems)
+    yield* checks.report(problems)
+
+    const send = yield* exchange.make
+    const url = new URL(`${base.origin}${base.pathname.replace(/\/+$/, "")}/v1/${mount}/data/${path}`)
+    const endpoint = `${url.origin}${url.pathname}`
+    const token = options.token === undefined
+      ? env("VAULT_TOKEN")
+      : Redacted.isRedacted(options.token)
+      ? Effect.succeed(options.token)
+      : options.token
+
+    const fetch = Effect.gen(function*() {
+      const own = yield* token
+      const scrub = scrubber.make([own])
+      const answer = yield* send({
+        request: HttpClientRequest.setHeaders(HttpClientRequest.get(url), [
+          ["x-vault-token", Redacted.value(own)],
+          ["x-vault-request", "true"],
+          ...(namespace === undefined ? [] : [["x-vault-namespace", namespace] as const])
+        ]),
+        endpoint,
+        field: addressField,
+        timeout,
+        scrub
+      })
+      return yield* read(answer, endpoint, options.field, scrub)
+    }).pipe(
+      exchange.deadline("total", timeout.total, endpoint),
+      exchange.traced("Secret.vault", url)
+    )
+    const timeToLive = Duration.decode(options.timeToLive ?? "5 seconds")
+    return remember.make({ fetch: Effect.map(fetch, (value) => ({ value, timeToLive })), orStale: () => false }).get
+  })
+
+/** Each segment encoded; `undefined` for what would lead elsewhere. */
+const segments = (path: string): string | undefined => {
+  const parts = path.trim().split("/").filter((part) => part !== "")
+  return parts.length === 0 || parts.some((part) => part === "." || part === "..")
+    ? undefined
+    : parts.map(encodeURIComponent).join("/")
+}
+
+const read = (
+  { receivedAt, reply }: exchange.Answer,
+  endpoint: string,
+  field: string,
+  scrub: Scrub
+): Effect.Effect<Redacted.Redacted, TokenError.RequestError> =>
+  Effect.suspend((): Effect.Effect<Redacted.Redacted, TokenError.RequestError> => {
+    const { headers, status } = reply
+    const decoded = decode.decode(reply.body)
+    const members: ReadonlyMap<string, unknown> = decoded._tag === "Members" ? decoded.members : new Map()
+    const description = Option.map(stated(members), (text) => scrub.text(text))
+    const retryAfter = RetryAfter.fromHeaders(headers, receivedAt)
+    if (status === 429) {
+      return Effect.fail(new TokenError.RateLimited({ endpoint, status, retryAfter, description }))
+    }
+    if (status === 408 || status === 412 || status === 425 || status >= 472) {
+      return Effect.fail(new TokenError.EndpointUnavailable({ endpoint, status, retryAfter, description }))
+    }
+    const rejected = (advice: string) =>
+      Effect.fail(
+        new TokenError.RejectedByEndpoint({
+          endpoint,
+          status,
+          contentType: refusal.contentType(reply, scrub),
+          excerpt: Option.getOrElse(description, () => ""),
+          advice: Option.some(advice)
+        })
+      )
+    if (!refusal.isSuccess(status)) return rejected(adviceFor(status))
+    const malformed = (detail: string) => Effect.fail(refusal.malformed(reply, decoded, { endpoint }, scrub, detail))
+    if (reply.overflow) return malformed("the reply is larger than 1 MiB")
+    const outer = members.get("data")
+    if (!decode.isObject(outer)) return malformed("the reply is none of Vault's")
+    if (!decode.isObject(outer.data) || !decode.isObject(outer.metadata)) {
+      return malformed("the reply is none of the KV engine, version 2: which version is mounted here?")
+    }
+    const value = Object.hasOwn(outer.data, field) ? outer.data[field] : undefined
+    return typeof value === "string" && value.trim() !== "" ? Effect.succeed(Redacted.make(value)) : Effect.fail(
+      new TokenError.InvalidConfiguration({
+        fields: ["field"],
+        detail: `the secret at ${endpoint} ${
+          value === undefined ? "has no field" : "has no text in the field"
+        } "${field}"`
+      })
+    )
+  })
+
+/** `{"errors": ["permission denied"]}` */
+const stated = (members: ReadonlyMap<string, unknown>): Option.Option<string> => {
+  const errors = members.get("errors")
+  const texts = Array.isArray(errors) ? errors.filter((item) => typeof item === "string") : []
+  return texts.length === 0 ? Option.none() : Option.some(texts.join("; "))
+}
+
+const adviceFor = (status: number): string => {
+  switch (status) {
+    case 400:
+      return "Vault does not understand the request: check path, mount and namespace."
+    case 401:
+    case 403:
+      return "Vault's token is wrong or has expired, or no policy of it allows to read this path (the policy names it " +
+        "with /data/ behind the mount); a wrong mount says this, too."
+    case 404:
+      return "There is no secret at this path, or its latest version was deleted: check path, mount and namespace, and " +
+        "that the mount is of the KV engine, version 2."
+    default:
+      return status >= 300 && status <= 399
+        ? "Redirects are not followed, because that would carry Vault's token along: give the address of the active node."
+        : "Check that the address is that of a Vault."
+  }
+}
