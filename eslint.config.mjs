@@ -60,7 +60,7 @@ export default tseslint.config(
     rules: { "no-console": "error" }
   },
   {
-    files: ["packages/core/src/**/*.ts"],
+    files: ["packages/core/src/**/*.ts", "packages/jose/src/**/*.ts"],
     rules: {
       "no-restricted-imports": ["error", {
         patterns: [

@@ -93,7 +93,9 @@ const readResults = (file, ok) => {
 }
 
 staticCheck("types of the workspace", "tsc", ["--noEmit", "-p", "tsconfig.json"])
-staticCheck("types of core as it is published", "tsc", ["--noEmit", "-p", "packages/core/tsconfig.build.json"])
+for (const name of ["core", "testing", "jose"]) {
+  staticCheck(`types of ${name} as it is published`, "tsc", ["--noEmit", "-p", `packages/${name}/tsconfig.build.json`])
+}
 staticCheck("lint", "eslint", ["."])
 typeTests()
 tests()

@@ -1,0 +1,625 @@
+/**
+ * Verification of JWT access tokens (RFC 9068) against the public keys of their issuer, a JWK set: for resource
+ * servers, and for clients that want to know what they were given before they use it.
+ *
+ * Keys are matched and signatures checked by the `jose` library. The set is fetched through Effect's `HttpClient` and
+ * kept by Effect's `Clock`, rather than by the library's own remote set, so that proxies, TLS settings, tracing and
+ * `TestClock` apply to it as to every other call. Its rules are the same: a set is kept for ten minutes, and a token
+ * signed with an unknown key has it fetched again, at most every thirty seconds. One fetch serves all who wait for it.
+ *
+ * @since 0.1.0
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as AccessToken from "effect-bearer/AccessToken"
+import * as Scopes from "effect-bearer/Scopes"
+import * as TokenError from "effect-bearer/TokenError"
+import * as jose from "jose"
+import * as http from "./internal/http.js"
+import type * as SigningKey from "./SigningKey.js"
+
+// ---------------------------------------------------------------------------------------------------------------
+// options and results
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Exactly as the `iss` claim spells it. */
+  readonly issuer: string
+  /** One of these must be in the `aud` claim: the name of the API that asks. */
+  readonly audience: string | ReadonlyArray<string>
+  /** `https`, or `http` on a loopback host. */
+  readonly jwksUri: string | URL
+  /** What the issuer signs with. A token says itself how it is signed, so nothing else is believed. */
+  readonly algorithms: readonly [SigningKey.Algorithm, ...ReadonlyArray<SigningKey.Algorithm>]
+  /** Scopes the token must have, all of them; from `scope` or `scp`. Default none. */
+  readonly requiredScopes?: Scopes.Input | undefined
+  /**
+   * The `typ` of the header. `"at+jwt"` tells access tokens from ID tokens at issuers that follow RFC 9068. Default:
+   * not checked.
+   */
+  readonly typ?: string | undefined
+  /** How far the issuer's clock may be off. Default 5 seconds. */
+  readonly clockTolerance?: Duration.DurationInput | undefined
+  /** How long a set is used without asking again. Default 10 minutes. */
+  readonly maxAge?: Duration.DurationInput | undefined
+  /** The set is not fetched more often than this, whatever tokens come. Default 30 seconds. */
+  readonly cooldown?: Duration.DurationInput | undefined
+  /** Default 5 seconds. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * A token that was found to be genuine, and what it says.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Verified {
+  readonly claims: jose.JWTPayload
+  readonly scopes: Scopes.Scopes
+  /** What the token is bound to (`cnf`), to be compared with the DPoP proof or the client's certificate. */
+  readonly boundTo: {
+    /** Thumbprint of a DPoP key (RFC 9449 §6). */
+    readonly jkt: Option.Option<string>
+    /** Thumbprint of a certificate (RFC 8705 §3.1). */
+    readonly x5t: Option.Option<string>
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Verifier {
+  readonly verify: (token: AccessToken.AccessToken | Redacted.Redacted) => Effect.Effect<Verified, JwksError>
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// errors
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * The token was genuine and is not valid any more.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TokenExpired extends Data.TaggedError("TokenExpired")<{
+  /** Epoch milliseconds. */
+  readonly expiredAt: Option.Option<number>
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `The token has expired${
+      Option.match(this.expiredAt, { onNone: () => "", onSome: (at) => ` at ${new Date(at).toISOString()}` })
+    }.`
+  }
+}
+
+/**
+ * The signature is not that of the key it claims: the token was altered or made up.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadSignature extends Data.TaggedError("BadSignature")<{}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return "The signature of the token does not fit the issuer's key."
+  }
+}
+
+/**
+ * No key of the issuer fits the token.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnknownKey extends Data.TaggedError("UnknownKey")<{
+  readonly kid: Option.Option<string>
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `The issuer's key set has no key ${
+      Option.match(this.kid, { onNone: () => "that fits", onSome: (kid) => `"${kid}"` })
+    }.`
+  }
+}
+
+/**
+ * The token is for somebody else.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class WrongAudience extends Data.TaggedError("WrongAudience")<{
+  readonly expected: ReadonlyArray<string>
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `The token is not for ${this.expected.join(" or ")}: ask for the right audience or resource.`
+  }
+}
+
+/**
+ * The token comes from somebody else.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class WrongIssuer extends Data.TaggedError("WrongIssuer")<{
+  readonly expected: string
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `The token was not issued by ${this.expected}.`
+  }
+}
+
+/**
+ * Another claim, or the type in the header, is missing or not as it must be: `exp`, `nbf`, `typ`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ClaimRejected extends Data.TaggedError("ClaimRejected")<{
+  readonly claim: string
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `The claim "${this.claim}" of the token is missing or not acceptable.`
+  }
+}
+
+/**
+ * The token lacks scopes.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MissingScopes extends Data.TaggedError("MissingScopes")<{
+  readonly required: Scopes.Scopes
+  readonly granted: Scopes.Scopes
+  readonly missing: Scopes.Scopes
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `The token lacks ${this.missing.join(", ")} (granted: ${this.granted.join(", ") || "none"}).`
+  }
+}
+
+/**
+ * This is no signed JWT, or it is signed in a way that is not accepted. Opaque tokens are for introspection.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MalformedToken extends Data.TaggedError("MalformedToken")<{
+  readonly detail: string
+}> {
+  readonly retryable = false as const
+  override get message(): string {
+    return `The token cannot be verified: ${this.detail}.`
+  }
+}
+
+/**
+ * The key set could not be had, so nothing is known about the token.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class KeysUnavailable extends Data.TaggedError("KeysUnavailable")<{
+  /** Origin and path. */
+  readonly endpoint: string
+  readonly detail: string
+}> {
+  readonly retryable = true as const
+  override get message(): string {
+    return `The key set of ${this.endpoint} could not be had: ${this.detail}.`
+  }
+}
+
+/**
+ * What verification can fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type JwksError =
+  | TokenExpired
+  | BadSignature
+  | UnknownKey
+  | WrongAudience
+  | WrongIssuer
+  | ClaimRejected
+  | MissingScopes
+  | MalformedToken
+  | KeysUnavailable
+
+// ---------------------------------------------------------------------------------------------------------------
+// constructors
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * A verifier that keeps the keys of one issuer. Make one and keep it: the keys live as long as it does.
+ *
+ * @example
+ * ```ts
+ * import { Jwks } from "@effect-bearer/jose"
+ * import { Effect } from "effect"
+ * import type { Redacted } from "effect"
+ *
+ * const program = (token: Redacted.Redacted) =>
+ *   Effect.gen(function*() {
+ *     const verifier = yield* Jwks.make({
+ *       issuer: "https://login.example.com",
+ *       audience: "https://api.example.com",
+ *       jwksUri: "https://login.example.com/.well-known/jwks.json",
+ *       algorithms: ["RS256"],
+ *       requiredScopes: "users:read"
+ *     })
+ *     const { claims } = yield* verifier.verify(token)
+ *     return claims.sub
+ *   }).pipe(Effect.catchTag("TokenExpired", () => Effect.succeed(undefined)))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options
+): Effect.Effect<Verifier, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const settled = yield* settle(options)
+    const client = yield* HttpClient.HttpClient
+    const check = verifier(settled)
+    return { verify: (token) => check(token, client) }
+  })
+
+/**
+ * The same without a step in between: a function that keeps the keys, and takes the `HttpClient` from each call. What is
+ * wrong with the options is told by every call.
+ *
+ * @example
+ * ```ts
+ * import { Jwks } from "@effect-bearer/jose"
+ *
+ * const verify = Jwks.verify({
+ *   issuer: "https://login.example.com",
+ *   audience: "https://api.example.com",
+ *   jwksUri: "https://login.example.com/.well-known/jwks.json",
+ *   algorithms: ["RS256", "PS256"]
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const verify = (
+  options: Options
+): (
+  token: AccessToken.AccessToken | Redacted.Redacted
+) => Effect.Effect<Verified, JwksError | TokenError.InvalidConfiguration, HttpClient.HttpClient> => {
+  let check: ReturnType<typeof verifier> | undefined
+  return (token) =>
+    Effect.flatMap(HttpClient.HttpClient, (client) =>
+      check !== undefined
+        ? check(token, client)
+        : Effect.flatMap(settle(options), (settled) => (check ??= verifier(settled))(token, client)))
+}
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isJwksError = (u: unknown): u is JwksError =>
+  u instanceof TokenExpired || u instanceof BadSignature || u instanceof UnknownKey || u instanceof WrongAudience ||
+  u instanceof WrongIssuer || u instanceof ClaimRejected || u instanceof MissingScopes ||
+  u instanceof MalformedToken || u instanceof KeysUnavailable
+
+// ---------------------------------------------------------------------------------------------------------------
+// options
+// ---------------------------------------------------------------------------------------------------------------
+
+interface Settled {
+  readonly issuer: string
+  readonly audience: ReadonlyArray<string>
+  readonly algorithms: ReadonlyArray<string>
+  readonly requiredScopes: Scopes.Scopes
+  readonly typ: string | undefined
+  readonly url: URL
+  /** Origin and path: a query may hold anything. */
+  readonly endpoint: string
+  /** Seconds. */
+  readonly clockTolerance: number
+  /** Milliseconds. */
+  readonly maxAge: number
+  readonly cooldown: number
+  readonly timeout: Duration.Duration
+}
+
+const settle = (options: Options): Effect.Effect<Settled, TokenError.InvalidConfiguration> =>
+  Effect.gen(function*() {
+    const invalid = (field: string, detail: string) => new TokenError.InvalidConfiguration({ fields: [field], detail })
+    const { algorithms, issuer } = options
+    if (typeof issuer !== "string" || issuer.trim() === "") return yield* invalid("issuer", "the issuer is blank")
+    const audience = typeof options.audience === "string" ? [options.audience] : [...options.audience ?? []]
+    if (audience.length === 0 || audience.some((one) => typeof one !== "string" || one.trim() === "")) {
+      return yield* invalid("audience", "the audience is blank: any token of the issuer would do")
+    }
+    if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every((alg) => known.has(alg))) {
+      return yield* invalid("algorithms", `name those the issuer signs with, of ${Array.from(known).join(", ")}`)
+    }
+    const text = String(options.jwksUri)
+    if (!URL.canParse(text)) return yield* invalid("jwksUri", "this is no absolute URL")
+    const url = new URL(text)
+    if (url.protocol !== "https:" && !(url.protocol === "http:" && isLoopback(url.hostname))) {
+      return yield* invalid("jwksUri", "the keys must come over https (http: is for loopback only)")
+    }
+    if (url.username !== "" || url.password !== "") {
+      return yield* invalid("jwksUri", "a user name or password in the URL is not used")
+    }
+    const millis = (name: "clockTolerance" | "maxAge" | "cooldown" | "timeout", fallback: Duration.DurationInput) =>
+      Option.match(Option.map(Duration.decodeUnknown(options[name] ?? fallback), Duration.toMillis), {
+        onNone: () => Effect.fail(invalid(name, "this is no duration")),
+        onSome: Effect.succeed
+      })
+    return {
+      issuer,
+      audience,
+      algorithms,
+      requiredScopes: options.requiredScopes === undefined ? Scopes.empty : Scopes.make(options.requiredScopes),
+      typ: options.typ,
+      url,
+      endpoint: url.origin + url.pathname,
+      clockTolerance: Math.floor((yield* millis("clockTolerance", "5 seconds")) / 1000),
+      maxAge: yield* millis("maxAge", "10 minutes"),
+      cooldown: yield* millis("cooldown", "30 seconds"),
+      timeout: Duration.millis(yield* millis("timeout", "5 seconds"))
+    }
+  })
+
+/** Key pairs only: with a shared secret, whoever verifies could also sign. */
+const known: ReadonlySet<string> = new Set<SigningKey.Algorithm>([
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA"
+])
+
+const isLoopback = (hostname: string): boolean =>
+  hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" ||
+  /^127\.\d+\.\d+\.\d+$/.test(hostname)
+
+// ---------------------------------------------------------------------------------------------------------------
+// keys
+// ---------------------------------------------------------------------------------------------------------------
+
+type FindKey = ReturnType<typeof jose.createLocalJWKSet>
+
+interface Keys {
+  readonly find: FindKey
+  /** Epoch milliseconds. */
+  readonly fetchedAt: number
+}
+
+const fetchKeys = (
+  client: HttpClient.HttpClient,
+  { endpoint, timeout, url }: Settled
+): Effect.Effect<FindKey, KeysUnavailable> => {
+  const unavailable = (detail: string) => new KeysUnavailable({ endpoint, detail })
+  return HttpClientRequest.get(url).pipe(
+    HttpClientRequest.setHeader("accept", "application/jwk-set+json, application/json"),
+    (request) => client.execute(request),
+    Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+    // nothing of the original is kept: it holds the request with its headers
+    Effect.catchAll((error) =>
+      error._tag === "ResponseError" ? Effect.succeed(error.response) : Effect.fail(unavailable("no answer"))
+    ),
+    Effect.flatMap((response) =>
+      response.status === 200
+        ? http.peek(response)
+        : Effect.zipRight(http.drain(response), Effect.fail(unavailable(`it answered ${response.status}`)))
+    ),
+    Effect.timeoutFail({ duration: timeout, onTimeout: () => unavailable("it took too long") }),
+    Effect.catchAllDefect(() => Effect.fail(unavailable("the HTTP client failed"))),
+    Effect.flatMap(({ text }) =>
+      Effect.try({
+        try: () => jose.createLocalJWKSet(JSON.parse(text) as jose.JSONWebKeySet),
+        catch: () => unavailable("the answer is no JWK set")
+      })
+    )
+  )
+}
+
+const keyring = (settled: Settled) => {
+  const oneAtATime = Effect.unsafeMakeSemaphore(1)
+  let keys: Keys | undefined
+  let failed: { readonly at: number; readonly error: KeysUnavailable } | undefined
+
+  /** Fetches a set newer than `than`, unless somebody else did meanwhile. Who is interrupted leaves it to the next. */
+  const refresh = (client: HttpClient.HttpClient, than: Keys | undefined): Effect.Effect<Keys, KeysUnavailable> =>
+    oneAtATime.withPermits(1)(Effect.gen(function*() {
+      if (keys !== undefined && keys !== than) return keys
+      const startedAt = yield* Clock.currentTimeMillis
+      // a second is enough not to storm a server that is down, and short enough not to prolong its outage
+      if (failed !== undefined && startedAt - failed.at < Math.min(settled.cooldown, 1000)) return yield* failed.error
+      const find = yield* Effect.tapError(
+        fetchKeys(client, settled),
+        (error) =>
+          Effect.map(Clock.currentTimeMillis, (at) => {
+            failed = { at, error }
+          })
+      )
+      failed = undefined
+      return keys = { find, fetchedAt: yield* Clock.currentTimeMillis }
+    }))
+
+  return {
+    current: (client: HttpClient.HttpClient) =>
+      Effect.flatMap(
+        Clock.currentTimeMillis,
+        (now) =>
+          keys !== undefined && now - keys.fetchedAt < settled.maxAge ? Effect.succeed(keys) : refresh(client, keys)
+      ),
+    /** After a token whose key is not in `seen`. */
+    newer: (client: HttpClient.HttpClient, seen: Keys) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        keys !== undefined && keys !== seen
+          ? Effect.succeedSome(keys)
+          : now - seen.fetchedAt < settled.cooldown
+          ? Effect.succeedNone
+          : Effect.asSome(refresh(client, seen)))
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// verification
+// ---------------------------------------------------------------------------------------------------------------
+
+const verifier = (settled: Settled) => {
+  const ring = keyring(settled)
+  return (
+    token: AccessToken.AccessToken | Redacted.Redacted,
+    client: HttpClient.HttpClient
+  ): Effect.Effect<Verified, JwksError> =>
+    Effect.gen(function*() {
+      const jwt = Redacted.value(AccessToken.isAccessToken(token) ? token.value : token)
+      // before any key is fetched: anybody can send anything
+      const { kid } = yield* header(jwt, settled)
+      const keys = yield* ring.current(client)
+      const claims = yield* check(jwt, kid, keys.find, settled).pipe(
+        Effect.catchTag("UnknownKey", (error) =>
+          Effect.flatMap(
+            ring.newer(client, keys),
+            Option.match({
+              onNone: () => Effect.fail(error),
+              onSome: ({ find }) => check(jwt, kid, find, settled)
+            })
+          ))
+      )
+      const granted = scopesOf(claims)
+      const missing = Scopes.missing(settled.requiredScopes, granted)
+      if (missing.length > 0) {
+        return yield* new MissingScopes({ required: settled.requiredScopes, granted, missing })
+      }
+      return { claims, scopes: granted, boundTo: boundTo(claims) }
+    })
+}
+
+const header = (jwt: string, { algorithms }: Settled) =>
+  Effect.suspend((): Effect.Effect<{ readonly kid: Option.Option<string> }, MalformedToken> => {
+    let decoded: jose.ProtectedHeaderParameters
+    try {
+      decoded = jose.decodeProtectedHeader(jwt)
+    } catch {
+      return Effect.fail(new MalformedToken({ detail: "it is no signed JWT" }))
+    }
+    if (jwt.split(".").length !== 3) return Effect.fail(new MalformedToken({ detail: "it is no signed JWT" }))
+    return typeof decoded.alg === "string" && algorithms.includes(decoded.alg === "Ed25519" ? "EdDSA" : decoded.alg)
+      ? Effect.succeed({ kid: Option.liftPredicate(decoded.kid, isName) })
+      : Effect.fail(new MalformedToken({ detail: `its algorithm is none of ${algorithms.join(", ")}` }))
+  })
+
+/** The name of a key, if it is one: it comes from whoever made the token. */
+const isName = (kid: unknown): kid is string => typeof kid === "string" && /^[\w.:+/=-]{1,100}$/.test(kid)
+
+const check = (
+  jwt: string,
+  kid: Option.Option<string>,
+  find: FindKey,
+  settled: Settled
+): Effect.Effect<jose.JWTPayload, JwksError> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const options: jose.JWTVerifyOptions = {
+      algorithms: settled.algorithms.includes("EdDSA") ? [...settled.algorithms, "Ed25519"] : [...settled.algorithms],
+      issuer: settled.issuer,
+      audience: [...settled.audience],
+      clockTolerance: settled.clockTolerance,
+      currentDate: new Date(now),
+      requiredClaims: ["exp"],
+      ...settled.typ === undefined ? {} : { typ: settled.typ }
+    }
+    return Effect.tryPromise({
+      try: () => verifyWith(jwt, find, options),
+      catch: (error) => toJwksError(error, kid, settled)
+    })
+  })
+
+/** Without a `kid` several keys may fit: the first that verifies counts. */
+const verifyWith = async (jwt: string, find: FindKey, options: jose.JWTVerifyOptions): Promise<jose.JWTPayload> => {
+  try {
+    return (await jose.jwtVerify(jwt, find, options)).payload
+  } catch (error) {
+    if (!(error instanceof jose.errors.JWKSMultipleMatchingKeys)) throw error
+    for await (const key of error) {
+      try {
+        return (await jose.jwtVerify(jwt, key, options)).payload
+      } catch (error) {
+        if (!(error instanceof jose.errors.JWSSignatureVerificationFailed)) throw error
+      }
+    }
+    throw new jose.errors.JWSSignatureVerificationFailed()
+  }
+}
+
+/** Nothing of the original is kept: it holds the claims. */
+const toJwksError = (error: unknown, kid: Option.Option<string>, settled: Settled): JwksError => {
+  if (error instanceof jose.errors.JWTExpired) {
+    const { exp } = error.payload
+    return new TokenExpired({
+      // the largest date there is
+      expiredAt: typeof exp === "number" && Math.abs(exp) <= 8.64e12 ? Option.some(exp * 1000) : Option.none()
+    })
+  }
+  if (error instanceof jose.errors.JWTClaimValidationFailed) {
+    switch (error.claim) {
+      case "aud":
+        return new WrongAudience({ expected: settled.audience })
+      case "iss":
+        return new WrongIssuer({ expected: settled.issuer })
+      default:
+        return new ClaimRejected({ claim: error.claim })
+    }
+  }
+  if (error instanceof jose.errors.JWSSignatureVerificationFailed) return new BadSignature()
+  if (error instanceof jose.errors.JWKSNoMatchingKey) return new UnknownKey({ kid })
+  if (error instanceof jose.errors.JWTInvalid || error instanceof jose.errors.JWSInvalid) {
+    return new MalformedToken({ detail: "it is no well-formed JWT" })
+  }
+  return new MalformedToken({ detail: "the issuer's key for it cannot be used here" })
+}
+
+/** `scope` is a text with spaces (RFC 8693 §4.2), `scp` that or a list. */
+const scopesOf = (claims: jose.JWTPayload): Scopes.Scopes => {
+  const value = claims.scope ?? claims.scp
+  if (typeof value === "string") return Scopes.make(value)
+  return Array.isArray(value)
+    ? Scopes.make(value.filter((scope): scope is string => typeof scope === "string"))
+    : Scopes.empty
+}
+
+const boundTo = ({ cnf }: jose.JWTPayload): Verified["boundTo"] => {
+  const member = (name: string): Option.Option<string> =>
+    Predicate.hasProperty(cnf, name) && typeof cnf[name] === "string" ? Option.some(cnf[name]) : Option.none()
+  return { jkt: member("jkt"), x5t: member("x5t#S256") }
+}
