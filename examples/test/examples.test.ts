@@ -95,6 +95,47 @@ const examples: Record<string, Example> = {
     ],
     stderr: /^(PAGE RefreshFailed: .+\n)+PAGE RevokedEarly: .+\n$/
   },
+  "client-authentication.ts": {
+    lines: [
+      /^basic: a token$/m,
+      /^basic-raw, at a server that decodes: .*"invalid_client"/m,
+      /^basic-raw, at a server that does not: a token$/m,
+      /^post: a token$/m,
+      /^none: a token$/m,
+      /^ok {2}and the error names the right one$/m,
+      /^ok {2}without the secret$/m
+    ]
+  },
+  "grants/client-credentials.ts": {
+    lines: [
+      /^for https:\/\/billing\.example\.com\/: invoices:read$/m,
+      /^for https:\/\/reports\.example\.com\/: reports:read$/m,
+      /^ok {2}the same request gets the same token$/m,
+      /^ok {2}two tokens were requested$/m
+    ]
+  },
+  "grants/token-exchange.ts": {
+    lines: [
+      /^a token for https:\/\/billing\.example\.com\/, on behalf of device-42, used by app-basic$/m,
+      /^ok {2}it says who acts$/m,
+      /^ok {2}it may do no more than was asked for$/m
+    ]
+  },
+  "grants/refresh-token.ts": {
+    lines: [
+      /^[2-9] access tokens, \d+ refresh tokens spent$/m,
+      /^ok {2}no refresh token was spent twice$/m,
+      /the server has ended the login/,
+      /^log in again: /m,
+      /^ok {2}the error says what to do$/m
+    ]
+  },
+  "grants/jwt-bearer.ts": {
+    lines: [/the server answered 200, 200$/m, /^ok {2}no assertion was sent twice$/m]
+  },
+  "grants/custom-grant.ts": {
+    lines: [/^tokens for the tenants north and south$/m, /"invalid_grant"/, /^ok {2}a refusal is final$/m]
+  },
   "property-testing-schedules.ts": {
     lines: [
       /^ok +no wait is shorter than Retry-After \(300 runs\)$/m,
@@ -103,7 +144,9 @@ const examples: Record<string, Example> = {
   }
 }
 
-const files = readdirSync(folder).filter((name) => name.endsWith(".ts"))
+const files = ["", "grants/"].flatMap((within) =>
+  readdirSync(new URL(within, folder)).filter((name) => name.endsWith(".ts")).map((name) => within + name)
+)
 const textOf = (file: string) => readFileSync(new URL(file, folder), "utf8")
 
 describe("the examples", () => {
@@ -128,7 +171,7 @@ describe("the examples", () => {
   it("are all tested, and all in the README", () => {
     assert.sameMembers(Object.keys(examples), files)
     const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
-    const listed = Array.from(readme.matchAll(/^\| \[`[^`]+`\]\(src\/([\w-]+\.ts)\) \|/gm), ([, file]) => file!)
+    const listed = Array.from(readme.matchAll(/^\| \[`[^`]+`\]\(src\/([\w/-]+\.ts)\) \|/gm), ([, file]) => file!)
     assert.sameMembers(listed, files)
   })
 
@@ -142,7 +185,7 @@ describe("the examples", () => {
     for (const file of files) {
       const imports = Array.from(textOf(file).matchAll(/\bfrom "([^"]+)"/g), ([, name]) => name!)
       assert.isNotEmpty(imports)
-      const others = imports.filter((name) => !published.test(name) && !/^\.\/support\/\w+\.js$/.test(name))
+      const others = imports.filter((name) => !published.test(name) && !/^\.\.?\/support\/\w+\.js$/.test(name))
       assert.deepStrictEqual(others, [], file)
     }
   })

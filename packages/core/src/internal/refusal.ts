@@ -253,10 +253,12 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
     case "invalid_grant":
       return Option.some("What the grant rests on is expired, revoked, already used, or was issued to another client.")
     case "invalid_request":
-      return Option.some(
+      return Option.some(join(
         "A parameter is missing, repeated or unknown: compare scopes, audience, resource and parameters with what " +
-          "the server documents."
-      )
+          "the server documents.",
+        // a server that cannot read the Basic header says this too
+        context.authenticationAdvice
+      ))
     case "unsupported_token_type":
       return Option.some("The server does not know this type of token here, or cannot revoke tokens of it.")
     case "access_denied":

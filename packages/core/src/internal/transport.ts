@@ -85,6 +85,9 @@ const tlsAdvice = (code: string, messages: ReadonlyArray<string>): string => {
   if (text.includes("expired")) {
     return "The server's certificate has expired: have it renewed, and check the clock of this machine."
   }
+  if (/not.yet.valid/.test(text)) {
+    return "The server's certificate is not valid yet: check the clock of this machine first, then the certificate."
+  }
   if (text.includes("altname") || text.includes("hostname")) {
     return "The server's certificate is for another host name: check the URL, and any proxy in between."
   }
