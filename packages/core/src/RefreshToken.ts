@@ -20,6 +20,7 @@ import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { AccessToken } from "./AccessToken.js"
+import * as unsent from "./internal/unsent.js"
 import * as TokenError from "./TokenError.js"
 import type * as TokenRequest from "./TokenRequest.js"
 
@@ -233,6 +234,8 @@ const begin = (token: Redacted.Redacted): Stored => ({
  * refuses is proof that it did not, and so is a connection that never came about.
  */
 const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
+  // it failed while the endpoint was looked up or a secret was read
+  if (unsent.has(error)) return false
   switch (error._tag) {
     case "EndpointTimeout":
     case "MalformedResponse":

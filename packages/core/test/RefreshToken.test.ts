@@ -417,6 +417,26 @@ describe("TokenSource over other grants", () => {
       assert.deepStrictEqual(requests.map(({ form }) => form.assertion), ["assertion-1", "assertion-2"])
     }))
 
+  it.scoped("what failed before the request left has not spent the refresh token", () =>
+    Effect.gen(function*() {
+      const server = yield* AuthorizationServer.make({
+        answer: ({ form }) =>
+          form.refresh_token === "r0" ? Reply.token({ refresh_token: "r1" }) : Reply.oauthError("invalid_grant")
+      })
+      let vaultIsDown = true
+      const tokens = yield* TokenSource.refreshToken({
+        ...options(server),
+        authentication: ClientAuthentication.post(
+          Effect.suspend(() => vaultIsDown ? Effect.fail(reset) : Effect.succeed(Redacted.make("s3cr3t")))
+        ),
+        refreshToken: Redacted.make("r0"),
+        rotation: "always"
+      }).pipe(Effect.provide(server.layer))
+      assert.strictEqual((yield* Effect.flip(tokens.get()))._tag, "TransportError")
+      vaultIsDown = false
+      assert.strictEqual(secret(yield* tokens.get()), "token-1")
+    }))
+
   // SPEC B11
   it.scoped("a refresh token source behind a cache renews without losing a token", () =>
     Effect.gen(function*() {

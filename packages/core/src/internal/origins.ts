@@ -1,5 +1,6 @@
 import * as Either from "effect/Either"
 import { InvalidConfiguration } from "../TokenError.js"
+import { isLoopback } from "./checks.js"
 
 /** Where a URL leads, as far as a list of origins can tell. */
 export type Verdict = "allowed" | "other" | "relative"
@@ -81,12 +82,6 @@ const parseOrigin = (entry: string | URL): Either.Either<string, InvalidConfigur
   }
   return Either.right(url.origin)
 }
-
-const ipv4Loopback = /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/
-
-/** The URL parser has already brought `127.1` and `0x7f.1` to four decimal numbers. */
-const isLoopback = (hostname: string): boolean =>
-  hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" || ipv4Loopback.test(hostname)
 
 // An entry that is no URL can still hold a password.
 const show = (entry: unknown): string => {
