@@ -564,7 +564,14 @@ const isHopeless = (response: HttpClientResponse.HttpClientResponse): boolean =>
     (challenge) => Option.exists(challenge.error, (error) => hopeless.has(error))
   )
 
-const isReplayable = (body: HttpBody.HttpBody, streams: boolean): boolean => {
+/**
+ * Whether a body can be sent a second time: no body, bytes, a string or `FormData` can, a stream only if `streams`
+ * says that it starts anew whenever it is run. For authors of client middleware that repeats requests.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isReplayable = (body: HttpBody.HttpBody, streams: boolean): boolean => {
   switch (body._tag) {
     case "Empty":
     case "Uint8Array":

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as checks from "./internal/checks.js"
+import * as credential from "./internal/credential.js"
 import * as decode from "./internal/decode.js"
 import * as exchange from "./internal/exchange.js"
 import * as refusal from "./internal/refusal.js"
@@ -22,6 +23,29 @@ import * as scrubber from "./internal/scrub.js"
 import * as RetryAfter from "./RetryAfter.js"
 import type * as TokenEndpoint from "./TokenEndpoint.js"
 import * as TokenError from "./TokenError.js"
+
+/**
+ * Runs an effect that yields a secret, for authors of a `ClientAuthentication` or a grant. Whatever it ends with, its
+ * value is not shown: the library's own errors pass, anything else becomes `InvalidConfiguration` for `field`, with a
+ * message that begins with `name`.
+ *
+ * @example
+ * ```ts
+ * import { Secret } from "effect-bearer"
+ * import type { Effect, Redacted } from "effect"
+ *
+ * declare const signingKey: Effect.Effect<Redacted.Redacted, Error>
+ *
+ * const read = Secret.guarded(signingKey, { field: "authentication.key", name: "the signing key" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const guarded: <A>(
+  effect: Effect.Effect<A, unknown>,
+  origin: { readonly field: string; readonly name: string }
+) => Effect.Effect<A, TokenError.RequestError> = credential.guarded
 
 /**
  * A variable of the environment, or of whatever `ConfigProvider` is in place. It is taken as it is: white space at its

@@ -16,11 +16,11 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as ClientAuthentication from "effect-bearer/ClientAuthentication"
+import * as Secret from "effect-bearer/Secret"
 import * as TokenError from "effect-bearer/TokenError"
 import * as jose from "jose"
 import * as assertions from "./internal/assertions.js"
 import * as keys from "./internal/key.js"
-import * as secrets from "./internal/secrets.js"
 import type * as SigningKey from "./SigningKey.js"
 
 /**
@@ -110,7 +110,7 @@ export const privateKeyJwt = (options: PrivateKeyJwtOptions): ClientAuthenticati
   const { key } = options
   const isPlain = !Effect.isEffect(key)
   const read = Effect.suspend(() =>
-    isPlain ? Effect.succeed(key) : secrets.guarded(key, "authentication.key", "signing key")
+    isPlain ? Effect.succeed(key) : Secret.guarded(key, { field: "authentication.key", name: "the signing key" })
   )
   let last: { readonly identity: Redacted.Redacted; readonly signer: Signer } | undefined
   const signer = Effect.flatMap(read, (material) => {
@@ -170,7 +170,9 @@ export const clientSecretJwt = (options: ClientSecretJwtOptions): ClientAuthenti
   const { alg = "HS256", secret } = options
   const isPlain = !Effect.isEffect(secret)
   const read = Effect.flatMap(
-    isPlain ? Effect.succeed(secret) : secrets.guarded(secret, "authentication.secret", "client secret"),
+    isPlain
+      ? Effect.succeed(secret)
+      : Secret.guarded(secret, { field: "authentication.secret", name: "the client secret" }),
     (secret) => validSecret(secret, alg)
   )
   return make({

@@ -44,13 +44,14 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as BearerAuth from "effect-bearer/BearerAuth"
 import * as Challenge from "effect-bearer/Challenge"
+import * as Secret from "effect-bearer/Secret"
 import * as TokenError from "effect-bearer/TokenError"
 import * as jose from "jose"
 import * as assertions from "./internal/assertions.js"
 import * as http from "./internal/http.js"
 import * as keys from "./internal/key.js"
-import * as secrets from "./internal/secrets.js"
 import type * as SigningKey from "./SigningKey.js"
 
 /**
@@ -240,7 +241,7 @@ const load = ({ alg, key }: Options): Effect.Effect<Pair, TokenError.InvalidConf
   if (key === undefined) return generate(alg ?? "ES256")
   const material = Effect.isEffect(key)
     ? Effect.catchAll(
-      secrets.guarded(key, "dpop.key", "DPoP key"),
+      Secret.guarded(key, { field: "dpop.key", name: "the DPoP key" }),
       // a proof that cannot be made is no matter of the token endpoint
       (error) => error._tag === "InvalidConfiguration" ? Effect.fail(error) : Effect.fail(invalid("key", error.message))
     )
@@ -542,7 +543,7 @@ const decorate = <E, R>(
     if (next === undefined || next === nonce || (response.status !== 400 && response.status !== 401)) {
       return outcome(response)
     }
-    const canRetry = !call.isRetry && http.isReplayable(call.request.body, replayStreams)
+    const canRetry = !call.isRetry && BearerAuth.isReplayable(call.request.body, replayStreams)
     if (isChallenge(response)) {
       return canRetry ? Effect.zipRight(http.drain(response), again(call, response, outcome)) : outcome(response)
     }

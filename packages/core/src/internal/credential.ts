@@ -12,40 +12,50 @@ export interface Credential {
   readonly read: Effect.Effect<Redacted.Redacted, TokenError.RequestError>
 }
 
+/** The option a secret is given by, and what it is called in errors. */
+export interface Origin {
+  readonly field: string
+  readonly name: string
+}
+
 /**
  * Failures name the option and what it is; nothing they hold is shown, because it may hold the secret. Errors of the
  * library's own pass: a vault that does not answer is a `TransportError`, and can be retried.
  */
+export const guarded = <A>(
+  effect: Effect.Effect<A, unknown>,
+  origin: Origin
+): Effect.Effect<A, TokenError.RequestError> =>
+  Effect.catchAllCause(effect, (cause) =>
+    Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.fail(
+      Option.match(Cause.failureOption(cause), {
+        onNone: () => invalid(origin, "could not be read: reading it died with an unexpected error"),
+        onSome: (error) => isRequestError(error) ? error : invalid(origin, `could not be read (${nameOf(error)})`)
+      })
+    ))
+
 export const make = (
   secret: Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknown>,
-  option: { readonly field: string; readonly name: string }
+  origin: Origin
 ): Credential => {
-  const invalid = (detail: string) =>
-    new TokenError.InvalidConfiguration({ fields: [option.field], detail: `${option.name} ${detail}` })
-
-  const validate = (value: unknown): Effect.Effect<Redacted.Redacted, TokenError.InvalidConfiguration> =>
-    !Redacted.isRedacted(value) || typeof Redacted.value(value) !== "string"
-      ? Effect.fail(invalid("is not a Redacted string"))
-      : (Redacted.value(value) as string).trim() === ""
-      ? Effect.fail(invalid("is blank"))
-      : Effect.succeed(value as Redacted.Redacted)
-
-  const guarded = (effect: Effect.Effect<Redacted.Redacted, unknown>) =>
-    Effect.catchAllCause(
-      effect,
-      (cause): Effect.Effect<never, TokenError.RequestError> =>
-        Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.fail(
-          Option.match(Cause.failureOption(cause), {
-            onNone: () => invalid("could not be read: reading it died with an unexpected error"),
-            onSome: (error) => isRequestError(error) ? error : invalid(`could not be read (${nameOf(error)})`)
-          })
-        )
-    )
-
   // a description read from a config provider or a vault; a Redacted is not an Effect
   const isPlain = !Effect.isEffect(secret)
-  return { isPlain, read: Effect.flatMap(isPlain ? Effect.succeed(secret) : guarded(secret), validate) }
+  return {
+    isPlain,
+    read: Effect.flatMap(
+      isPlain ? Effect.succeed(secret) : guarded(secret, origin),
+      (value: unknown) =>
+        !Redacted.isRedacted(value) || typeof Redacted.value(value) !== "string"
+          ? Effect.fail(invalid(origin, "is not a Redacted string"))
+          : (Redacted.value(value) as string).trim() === ""
+          ? Effect.fail(invalid(origin, "is blank"))
+          : Effect.succeed(value as Redacted.Redacted)
+    )
+  }
 }
+
+const invalid = ({ field, name }: Origin, detail: string): TokenError.InvalidConfiguration =>
+  new TokenError.InvalidConfiguration({ fields: [field], detail: `${name} ${detail}` })
 
 const isRequestError = (u: unknown): u is TokenError.RequestError =>
   TokenError.isTokenError(u) && u._tag !== "RetriesExhausted" && u._tag !== "CircuitOpen"

@@ -1,4 +1,3 @@
-import type * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
@@ -9,20 +8,6 @@ import * as Stream from "effect/Stream"
 
 /** No more than this is read of a response: 1 MiB. */
 export const maxBytes = 1_048_576
-
-/** Whether the body can be sent twice: the rule of BearerAuth. */
-export const isReplayable = (body: HttpBody.HttpBody, streams: boolean): boolean => {
-  switch (body._tag) {
-    case "Empty":
-    case "Uint8Array":
-    case "FormData":
-      return true
-    case "Stream":
-      return streams
-    case "Raw":
-      return typeof body.body === "string" || ArrayBuffer.isView(body.body) || body.body instanceof ArrayBuffer
-  }
-}
 
 const formType = /^application\/x-www-form-urlencoded\b/i
 
