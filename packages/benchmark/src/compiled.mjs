@@ -1,0 +1,12 @@
+// Makes `effect-bearer` mean the library as it is published, compiled by tsc. Compiled by tsx, every function that is
+// made on the way, for example once per request, would be given its name by a call of its own.
+import { register } from "node:module"
+
+/** @param {string} specifier @param {unknown} context @param {(specifier: string, context: unknown) => unknown} next */
+export const resolve = (specifier, context, next) =>
+  specifier.startsWith("effect-bearer/")
+    ? next(new URL(`../dist/core/${specifier.slice("effect-bearer/".length)}.js`, import.meta.url).href, context)
+    : next(specifier, context)
+
+// Loaded twice: by `--import`, where it registers itself, and as the hooks so registered, in a thread of their own.
+if (!import.meta.url.endsWith("?hooks")) register(`${import.meta.url}?hooks`)

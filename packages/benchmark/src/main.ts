@@ -1,0 +1,50 @@
+/**
+ * `pnpm bench -- [--quick] [row …]`: measures the rows named by number, or all of them, and prints Markdown.
+ */
+import * as Os from "node:os"
+import { parseArgs } from "node:util"
+import { cachedSequential } from "./cachedSequential.js"
+import { coldStart } from "./coldStart.js"
+import type { Row } from "./harness.js"
+import { markdown, progress } from "./harness.js"
+import { manyKeys } from "./manyKeys.js"
+import { outage } from "./outage.js"
+import { request } from "./request.js"
+import { rotation } from "./rotation.js"
+import { runPromise } from "./runPromise.js"
+import { stampede } from "./stampede.js"
+
+const rows: ReadonlyArray<Row> = [
+  cachedSequential,
+  runPromise,
+  request,
+  stampede,
+  rotation,
+  outage,
+  manyKeys,
+  coldStart
+]
+
+const { positionals, values } = parseArgs({
+  args: process.argv.slice(2).filter((argument) => argument !== "--"),
+  allowPositionals: true,
+  options: { quick: { type: "boolean", default: false } }
+})
+
+const unknown = positionals.filter((argument) => !rows.some(({ id }) => String(id) === argument))
+if (unknown.length > 0) {
+  process.stderr.write(`No row ${unknown.join(", ")}; there are ${rows.map(({ id }) => id).join(", ")}.\n`)
+  process.exit(2)
+}
+
+console.log(
+  `Node ${process.version}, ${Os.cpus()[0]?.model ?? "unknown processor"} x ${Os.availableParallelism()}` +
+    (values.quick ? ", quick: a smoke run, not a measurement" : "")
+)
+for (const row of rows) {
+  if (positionals.length > 0 && !positionals.includes(String(row.id))) continue
+  progress(`row ${row.id}: ${row.title}`)
+  console.log(`\n## ${row.id}. ${row.title}`)
+  for (const table of await row.run({ quick: values.quick })) console.log(`\n${markdown(table)}`)
+}
+process.exit(0)
