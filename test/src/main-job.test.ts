@@ -102,8 +102,10 @@ describe("the main job against a server out there", () => {
       assert.strictEqual(code, 0, stdout)
       const seen = yield* api.seen
       assert.isAtLeast(seen.statuses[200] ?? 0, 2)
-      assert.strictEqual(number(stdout, /API calls that succeeded/), seen.calls)
-      assert.strictEqual(number(stdout, /Tokens acquired/), (yield* server.seen).tokensIssued)
+      // the servers may have answered what was under way when the job ended
+      assert.isAtLeast(seen.calls, number(stdout, /API calls that succeeded/))
+      const { tokensIssued } = yield* server.seen
+      assert.include([tokensIssued, tokensIssued - 1], number(stdout, /Tokens acquired/))
     }).pipe(Effect.provide(servers({ lifetime: "2 seconds" }))), 60_000)
 
   it.scopedLive("keeps a token fresh when there is no API", () =>
