@@ -102,8 +102,8 @@ describe("the main job against a server out there", () => {
       assert.strictEqual(code, 0, stdout)
       const seen = yield* api.seen
       assert.isAtLeast(seen.statuses[200] ?? 0, 2)
-      // the servers may have answered what was under way when the job ended
-      assert.isAtLeast(seen.calls, number(stdout, /API calls that succeeded/))
+      assert.strictEqual(number(stdout, /API calls that succeeded/), seen.calls)
+      // The job's own count can lack one: a token under way at its end, or one that came before its subscription stood.
       const { tokensIssued } = yield* server.seen
       assert.include([tokensIssued, tokensIssued - 1], number(stdout, /Tokens acquired/))
     }).pipe(Effect.provide(servers({ lifetime: "2 seconds" }))), 60_000)
