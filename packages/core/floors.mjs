@@ -61,6 +61,10 @@ export const floors = [
     modules: [
       "internal/clocks",
       "internal/telemetry",
+      "internal/tokenStore",
+      "internal/storedToken",
+      "internal/memoryStore",
+      "TokenStore",
       "internal/source",
       "internal/flight",
       "internal/lifetime",

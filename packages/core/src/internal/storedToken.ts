@@ -1,0 +1,53 @@
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as AccessToken from "../AccessToken.js"
+
+/** Raised when the form changes; a reader takes any other version for unreadable. */
+const version = 1
+
+/**
+ * The text form of a token at rest. It holds the token in the clear. The refresh token is left out: it has a store of
+ * its own, and lying about in copies is the last thing it should do.
+ */
+export const encode = (token: AccessToken.AccessToken): string =>
+  JSON.stringify({
+    version,
+    value: Redacted.value(token.value),
+    tokenType: token.tokenType,
+    scopes: token.scopes,
+    issuedAt: token.issuedAt,
+    expiresAt: Option.getOrNull(token.expiresAt),
+    refreshAt: Option.getOrNull(token.refreshAt),
+    extra: Redacted.value(token.extra)
+  })
+
+/** The inverse of {@link encode}; on the left what is wrong, without showing any of it. */
+export const decode = (text: string): Either.Either<AccessToken.AccessToken, string> => {
+  const parsed = Option.getOrUndefined(Option.liftThrowable(JSON.parse)(text)) as unknown
+  if (!Predicate.isRecord(parsed)) return Either.left("it is no JSON object")
+  const { expiresAt, extra, issuedAt, refreshAt, scopes, tokenType, value } = parsed
+  if (parsed.version !== version) return Either.left(`its version is not ${version}`)
+  if (typeof value !== "string" || !printable.test(value)) return Either.left("it holds no token")
+  if (
+    typeof tokenType !== "string" || !isTime(issuedAt) || !isTimeOrNull(expiresAt) || !isTimeOrNull(refreshAt) ||
+    !Array.isArray(scopes) || !scopes.every(Predicate.isString) || !Predicate.isRecord(extra)
+  ) return Either.left("a field is missing or of the wrong type")
+  return Either.right(AccessToken.make({
+    value,
+    tokenType,
+    scopes,
+    issuedAt,
+    expiresAt: Option.fromNullable(expiresAt),
+    refreshAt: Option.fromNullable(refreshAt),
+    extra
+  }))
+}
+
+/** Anything else could break the header it may end up in. */
+const printable = /^[\x20-\x7e]+$/
+
+const isTime = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
+
+const isTimeOrNull = (value: unknown): value is number | null => value === null || isTime(value)
