@@ -93,7 +93,7 @@ const readResults = (file, ok) => {
 }
 
 staticCheck("types of the workspace", "tsc", ["--noEmit", "-p", "tsconfig.json"])
-for (const name of ["core", "testing", "jose"]) {
+for (const name of ["core", "testing", "jose", "redis", "genesys"]) {
   staticCheck(`types of ${name} as it is published`, "tsc", ["--noEmit", "-p", `packages/${name}/tsconfig.build.json`])
 }
 staticCheck("lint", "eslint", ["."])

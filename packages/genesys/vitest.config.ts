@@ -1,0 +1,11 @@
+import { defineProject } from "vitest/config"
+
+export default defineProject({
+  test: {
+    name: "genesys",
+    include: ["test/**/*.test.ts"],
+    // a step of the TestClock waits for real timers: let the tests of a file wait together
+    sequence: { concurrent: true },
+    testTimeout: 30_000
+  }
+})
