@@ -223,6 +223,14 @@ export const cached =
         return slot
       }
 
+      /** The slot of a request if there is one; looking is no use of it. */
+      const peek = (request: TokenRequest.TokenRequest | undefined): Slot<E> | undefined => {
+        const key = request === undefined ? defaults.key : TokenRequest.withDefaults(request, defaults).key
+        return key === defaults.key
+          ? defaultSlot
+          : busy.get(key) ?? Option.getOrUndefined(Effect.runSync(cache.getOptionComplete(key)))
+      }
+
       // --- work: runs in the cache's scope ------------------------------------------------------------------------
 
       /** One token request, and what it does to the slot. */
@@ -234,8 +242,13 @@ export const cached =
           yield* publish(TokenEvent.AcquisitionStarted({ key, at: started.wall, reason }))
           const request = TokenRequest.fromKey(slot.key)
           const { rejected } = slot
+          const current = slot.held?.token ?? rejected
           const exit = yield* Effect.exit(
-            reason === "rejected" && rejected !== undefined ? self.renew(rejected, request) : self.get(request)
+            reason === "rejected" && rejected !== undefined
+              ? self.renew(rejected, request)
+              : current === undefined
+              ? self.get(request)
+              : source.replace(self, current, request)
           )
           const random = yield* Random.next
           const now = clocks.read(clock)
@@ -417,6 +430,18 @@ export const cached =
           )
       )
 
+      const status = (request?: TokenRequest.TokenRequest) =>
+        Effect.clockWith((clock) => {
+          const slot = peek(request)
+          const held = slot?.held
+          return Effect.succeed({
+            token: held !== undefined && until(held, held.mustAt, clocks.read(clock)) > 0
+              ? Option.some(held.token)
+              : Option.none(),
+            refreshing: slot?.flight !== undefined
+          })
+        })
+
       const control: Control = {
         setTiming: (changed) => {
           timing = { ...timing, ...changed }
@@ -432,8 +457,12 @@ export const cached =
         source.derive<E>(self, {
           get,
           renew,
-          invalidate: (rejected, request) => Effect.suspend(() => report(rejected, slotOf(request)))
-        }, { held }),
+          invalidate: (rejected, request) =>
+            Effect.suspend(() => {
+              const slot = slotOf(request)
+              return Effect.zipRight(report(rejected, slot), self.invalidate(rejected, TokenRequest.fromKey(slot.key)))
+            })
+        }, { held, status }),
         { [TypeId]: control } as const
       )
     })

@@ -95,6 +95,27 @@ export class EndpointUnavailable extends Data.TaggedError("EndpointUnavailable")
   }
 }
 
+/**
+ * Another process that shares the token store has just asked and got no token. It is not asked again from here until
+ * the time the others agreed on.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class FailedElsewhere extends Data.TaggedError("FailedElsewhere")<{
+  /** The tag of the error the other process got, for example `"EndpointUnavailable"`. */
+  readonly error: string
+  /** Its message. */
+  readonly detail: string
+  /** How long to stay away. */
+  readonly retryAfter: Option.Option<Duration.Duration>
+}> {
+  readonly retryable = true as const
+  override get message(): string {
+    return `Another process that shares this token has just failed to get it (${this.error}): ${this.detail}`
+  }
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // fatal
 // ---------------------------------------------------------------------------------------------------------------
@@ -294,7 +315,7 @@ export class CircuitOpen extends Data.TaggedError("CircuitOpen")<{
  * @since 0.1.0
  * @category models
  */
-export type Transient = TransportError | EndpointTimeout | RateLimited | EndpointUnavailable
+export type Transient = TransportError | EndpointTimeout | RateLimited | EndpointUnavailable | FailedElsewhere
 
 /**
  * Errors that will not go away by asking again: `retryable` is `false`.
@@ -332,6 +353,7 @@ const tags: Record<TokenError["_tag"], true> = {
   EndpointTimeout: true,
   RateLimited: true,
   EndpointUnavailable: true,
+  FailedElsewhere: true,
   OAuthError: true,
   MalformedResponse: true,
   RejectedByEndpoint: true,

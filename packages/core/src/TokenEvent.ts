@@ -102,6 +102,27 @@ export type TokenEvent = Data.TaggedEnum<{
   CircuitClosed: Common
   /** A token request waits for the client-side rate limit. */
   Throttled: Common & { readonly delay: number }
+  /** A token that another process had put into the shared store was taken from there; no server was asked. */
+  TokenShared: Common & {
+    /** Milliseconds since it was issued. */
+    readonly age: number
+    readonly expiresAt: Option.Option<number>
+  }
+  /**
+   * Another process is fetching the token, and this one waits for it. While `stillServing` the current token is handed
+   * out meanwhile.
+   */
+  RefreshingElsewhere: Common & { readonly stillServing: boolean }
+  /** Anomaly: fetching took longer than the lease; another process has taken over, and its token is preferred. */
+  LeaseLost: Common
+  /** Anomaly: the shared store could not do something; the process works alone. */
+  StoreFailed: Common & {
+    readonly operation: string
+    readonly reason: "unavailable" | "timeout" | "unreadable"
+    readonly detail: string
+  }
+  /** The shared store answers again after `elapsed` milliseconds. */
+  StoreRecovered: Common & { readonly elapsed: number }
 }>
 
 /**
@@ -119,12 +140,14 @@ const anomalies: ReadonlySet<TokenEvent["_tag"]> = new Set<TokenEvent["_tag"]>([
   "FreshTokenRejected",
   "ScopeDrift",
   "OverBroadScope",
-  "NoProgress"
+  "NoProgress",
+  "LeaseLost",
+  "StoreFailed"
 ])
 
 /**
  * Whether an event reports something an operator wants to know about: revoked early, inactive by introspection, scope
- * drift, refresh failed, 401 on a fresh token, no progress.
+ * drift, refresh failed, 401 on a fresh token, no progress, lease lost, shared store not usable.
  *
  * @since 0.1.0
  * @category guards

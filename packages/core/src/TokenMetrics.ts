@@ -51,6 +51,22 @@ export const tokenRequestDuration: Metric.Metric.Histogram<number> = telemetry.t
 export const tokensRejected: Metric.Metric.Counter<number> = telemetry.tokensRejected
 
 /**
+ * Counter: tokens taken from the shared store instead of asking the server.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const storeHits: Metric.Metric.Counter<number> = telemetry.storeHits
+
+/**
+ * Counter: times the shared store could not do what it was asked to. Labels: `operation`, `reason`.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const storeFailures: Metric.Metric.Counter<number> = telemetry.storeFailures
+
+/**
  * Counter: anomalies (see `TokenEvent.isAnomaly`). Label: `kind`, the tag of the event.
  *
  * @since 0.1.0

@@ -30,12 +30,16 @@ import * as BackgroundRefresh from "./BackgroundRefresh.js"
 import * as CircuitBreaker from "./CircuitBreaker.js"
 import * as ClientAuthentication from "./ClientAuthentication.js"
 import * as Grant from "./Grant.js"
+import * as checks from "./internal/checks.js"
 import * as source from "./internal/source.js"
+import { TokenStore } from "./internal/tokenStore.js"
 import * as RateLimit from "./RateLimit.js"
 import * as RefreshToken from "./RefreshToken.js"
 import * as RetryPolicy from "./RetryPolicy.js"
 import * as ScopePolicy from "./ScopePolicy.js"
 import type * as Scopes from "./Scopes.js"
+import * as ServerMetadata from "./ServerMetadata.js"
+import * as SharedTokens from "./SharedTokens.js"
 import * as TokenCache from "./TokenCache.js"
 import * as TokenEndpoint from "./TokenEndpoint.js"
 import * as TokenError from "./TokenError.js"
@@ -61,6 +65,14 @@ export interface With<out E> extends source.With<E> {}
  * @category models
  */
 export interface Cached<out E> extends TokenCache.Cached<E> {}
+
+/**
+ * What a source knows of a token without asking anybody: see {@link status}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Status extends source.Status {}
 
 /**
  * How to ask a token endpoint.
@@ -97,6 +109,11 @@ export interface ManagedOptions {
   readonly rateLimit?: Pick<RateLimit.Options<"wait">, "limit" | "interval"> | undefined
   /** Compares scopes granted with scopes requested. By default a difference is an event. */
   readonly scopePolicy?: ScopePolicy.Options | undefined
+  /**
+   * How tokens are shared with other processes when a `TokenStore` is provided. `false` for keeping these to the
+   * process. {@link layer} makes the lease longer than the token request's own deadline.
+   */
+  readonly shared?: SharedTokens.Options | false | undefined
 }
 
 /**
@@ -234,20 +251,36 @@ export const make = <E, R>(
 export const grant = (
   options: Options & { readonly grant: Grant.Grant }
 ): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
-  fromEndpoint(options, (endpoint) => Effect.succeed((request) => endpoint.request(options.grant, request)))
+  fromEndpoint(
+    options,
+    (endpoint) => Effect.succeed((request) => endpoint.request(options.grant, request)),
+    // what other grants yield depends on an assertion or a subject token
+    options.grant === Grant.clientCredentials ? clientNamespace(options) : undefined
+  )
+
+/** Tokens of this client at this server, in characters that any store can have in a key. */
+const clientNamespace = ({ clientId, tokenEndpoint }: Options): string =>
+  [
+    String(ServerMetadata.isEndpointLocation(tokenEndpoint) ? ServerMetadata.issuerOf(tokenEndpoint) : tokenEndpoint),
+    clientId
+  ].map((part) =>
+    part.trim().replace(/^https:\/\//, "").replace(/\p{Cs}/gu, "?").replace(/[^\w./~-]/gu, encodeURIComponent)
+  ).join(":")
 
 type Fetch = (request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>
 
 const fromEndpoint = (
   options: Options,
-  makeFetch: (endpoint: TokenEndpoint.TokenEndpoint) => Effect.Effect<Fetch>
+  makeFetch: (endpoint: TokenEndpoint.TokenEndpoint) => Effect.Effect<Fetch>,
+  namespace?: string
 ): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const fetch = yield* makeFetch(yield* TokenEndpoint.make(options))
     return yield* source.make({
       fetch,
       defaults: TokenRequest.make(options),
-      credentials: options.authentication.current
+      credentials: options.authentication.current,
+      namespace
     })
   })
 
@@ -366,6 +399,28 @@ export const subscribe = (
 ): Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope> => source.subscribe(self)
 
 /**
+ * What a source knows of the token for a request, without asking anybody and without counting as a use: the token that
+ * would be served now, and whether its successor is on its way. A source without a cache knows nothing.
+ *
+ * @example
+ * ```ts
+ * import { TokenSource } from "effect-bearer"
+ * import { Effect, Option } from "effect"
+ *
+ * const headers = Effect.gen(function*() {
+ *   const tokens = yield* TokenSource.TokenSource
+ *   const { refreshing, token } = yield* TokenSource.status(tokens)
+ *   return refreshing && Option.isSome(token) ? { "x-token-refreshing": "true" } : {}
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const status = (self: With<unknown>, request?: TokenRequest.TokenRequest): Effect.Effect<Status> =>
+  source.hooks(self).status(request)
+
+/**
  * Retries the transient errors of a source, which thereby leave its type: see `RetryPolicy.retry`, whose compile
  * errors it shares. Each retry is an event. A policy for transient errors of your own names them:
  * `RetryPolicy.exponentialJitter<MetadataServerBusy>()`.
@@ -423,6 +478,16 @@ export {
 
 export {
   /**
+   * Shares tokens with other processes through the `TokenStore`: see `SharedTokens.shared`.
+   *
+   * @since 0.1.0
+   * @category combinators
+   */
+  shared
+} from "./SharedTokens.js"
+
+export {
+  /**
    * Fails fast while the endpoint keeps failing: see `CircuitBreaker.protect`.
    *
    * @since 0.1.0
@@ -460,8 +525,11 @@ export {
 } from "./TokenCache.js"
 
 /**
- * The recommended order of all of them, around a source that makes one request per `get`: rate limit, retry, circuit
- * breaker, scope policy, cache, renewal in the background. {@link layer} is this around a grant.
+ * The recommended order of all of them, around a source that makes one request per `get`: rate limit, shared store,
+ * retry, circuit breaker, scope policy, cache, renewal in the background. {@link layer} is this around a grant.
+ *
+ * Tokens are shared if a `TokenStore` is in the context. A source other than `clientCredentials` then has to be told
+ * whose tokens it yields: `shared: { namespace }`.
  *
  * @example
  * ```ts
@@ -485,10 +553,15 @@ export {
 export const managed = (options: ManagedOptions = {}) =>
 (
   self: With<TokenError.RequestError>
-): Effect.Effect<With<TokenError.TokenError>, never, Scope.Scope> =>
+): Effect.Effect<With<TokenError.TokenError>, TokenError.InvalidConfiguration, Scope.Scope> =>
   Effect.gen(function*() {
     const limited = options.rateLimit === undefined ? self : yield* RateLimit.limit(options.rateLimit)(self)
-    const retried = retry(options.retry ?? RetryPolicy.exponentialJitter())(limited)
+    const store = yield* Effect.serviceOption(TokenStore)
+    const shared = Option.isNone(store) || options.shared === false ? limited : yield* SharedTokens.shared({
+      clockSkew: options.cache?.clockSkew,
+      ...options.shared
+    })(limited).pipe(Effect.provideService(TokenStore, store.value))
+    const retried = retry(options.retry ?? RetryPolicy.exponentialJitter())(shared)
     const guarded: With<TokenError.TokenError> = options.circuitBreaker === undefined
       ? retried
       : yield* CircuitBreaker.protect(options.circuitBreaker)(retried)
@@ -508,7 +581,20 @@ export const managed = (options: ManagedOptions = {}) =>
 const stack = (
   options: LayerOptions
 ): Effect.Effect<With<TokenError.TokenError>, TokenError.InvalidConfiguration, HttpClient.HttpClient | Scope.Scope> =>
-  Effect.flatMap(grant({ ...options, grant: options.grant ?? Grant.clientCredentials }), managed(options))
+  Effect.flatMap(
+    grant({ ...options, grant: options.grant ?? Grant.clientCredentials }),
+    managed({ ...options, shared: options.shared === false ? false : { lease: leaseFor(options), ...options.shared } })
+  )
+
+/** Two seconds for storing what came at the last moment. */
+const leaseFor = ({ timeout }: Options): Duration.Duration =>
+  Duration.max(
+    Duration.seconds(10),
+    Option.match(checks.timeouts(timeout, []).total, {
+      onNone: () => Duration.minutes(1),
+      onSome: (total) => Duration.sum(total, Duration.seconds(2))
+    })
+  )
 
 /**
  * The default source, with everything on: client credentials, retry, cache, renewal in the background.

@@ -11,8 +11,11 @@
  *
  * @since 0.1.0
  */
+import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import type { AccessToken } from "./AccessToken.js"
 import * as memoryStore from "./internal/memoryStore.js"
+import * as storedToken from "./internal/storedToken.js"
 import * as tokenStore from "./internal/tokenStore.js"
 
 /**
@@ -56,3 +59,41 @@ export {
  * @category layers
  */
 export const layerMemory: Layer.Layer<tokenStore.TokenStore> = Layer.effect(tokenStore.TokenStore, memoryStore.make)
+
+/**
+ * The text form of a token at rest, for stores of your own. It holds the token in the clear, and leaves its refresh
+ * token out: that has a store of its own.
+ *
+ * @example
+ * ```ts
+ * import type { AccessToken } from "effect-bearer"
+ * import { TokenStore } from "effect-bearer"
+ *
+ * const rows = new Map<string, string>()
+ * export const write = (key: string, token: AccessToken.AccessToken) => rows.set(key, TokenStore.encodeToken(token))
+ * ```
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const encodeToken: (token: AccessToken) => string = storedToken.encode
+
+/**
+ * The inverse of {@link encodeToken}; on the left what is wrong with the text, without showing any of it.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TokenStore } from "effect-bearer"
+ *
+ * export const read = (text: string) =>
+ *   Effect.mapError(
+ *     TokenStore.decodeToken(text),
+ *     (detail) => new TokenStore.StoreError({ operation: "get", reason: "unreadable", detail })
+ *   )
+ * ```
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const decodeToken: (text: string) => Either.Either<AccessToken, string> = storedToken.decode

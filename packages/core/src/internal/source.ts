@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as PubSub from "effect/PubSub"
@@ -53,6 +54,23 @@ export interface Hooks {
   readonly subscribe: Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope>
   /** The tokens that a cache holds and would serve now. */
   readonly held: Effect.Effect<ReadonlyArray<Held>>
+  /** What a cache knows of one request. */
+  readonly status: (request?: TokenRequest.TokenRequest) => Effect.Effect<Status>
+  /** Whose tokens these are, in a form that others who ask for the same would arrive at; holds no secret. */
+  readonly namespace: string | undefined
+}
+
+/**
+ * What a source knows of the token for one request, without asking anybody.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Status {
+  /** The token that a caller would be given now without waiting. */
+  readonly token: Option.Option<AccessToken>
+  /** Whether its successor is on its way, fetched by this process or, with a shared store, by another. */
+  readonly refreshing: boolean
 }
 
 /** A token, and what it was asked for. */
@@ -61,20 +79,36 @@ export interface Held {
   readonly request: TokenRequest.TokenRequest
 }
 
-const nothing: Hooks["held"] = Effect.succeed([])
+const nothing: Pick<Hooks, "held" | "status"> = {
+  held: Effect.succeed([]),
+  status: () => Effect.succeed({ token: Option.none(), refreshing: false })
+}
+
+/** How a source gets a token that is better than `current`, which may still be good. */
+type Replace<E> = (current: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E>
+
+/** What {@link derive} is told: `replace` differs from `get` only where there is a memory between here and the server. */
+interface Methods<E> extends Pick<With<E>, "get" | "renew" | "invalidate"> {
+  readonly replace?: Replace<E> | undefined
+}
 
 const HooksId: unique symbol = Symbol.for("effect-bearer/TokenSource/Hooks")
 
+const ReplaceId: unique symbol = Symbol.for("effect-bearer/TokenSource/Replace")
+
 class Source<E> implements With<E> {
   readonly [HooksId]: Hooks
+  readonly [ReplaceId]: Replace<E>
   constructor(
     readonly get: With<E>["get"],
     readonly renew: With<E>["renew"],
     readonly invalidate: With<E>["invalidate"],
     readonly events: With<E>["events"],
-    hooks: Hooks
+    hooks: Hooks,
+    replace: Replace<E>
   ) {
     this[HooksId] = hooks
+    this[ReplaceId] = replace
   }
   pipe() {
     // eslint-disable-next-line prefer-rest-params -- Effect's own way to implement Pipeable
@@ -92,8 +126,17 @@ const noHooks: Hooks = {
   defaults: TokenRequest.empty,
   credentials: undefined,
   subscribe: Effect.succeed(Stream.empty),
-  held: nothing
+  namespace: undefined,
+  ...nothing
 }
+
+/** A token better than `current`: from a shared store, if somebody else was faster, or from the server. */
+export const replace = <E>(
+  self: With<E>,
+  current: AccessToken,
+  request?: TokenRequest.TokenRequest
+): Effect.Effect<AccessToken, E> =>
+  self instanceof Source ? (self as Source<E>)[ReplaceId](current, request) : self.get(request)
 
 /**
  * Slow subscribers lose the oldest of this many events.
@@ -102,15 +145,16 @@ const eventBuffer = 1024
 
 /** The channel of a source's events. */
 const makeHooks = (
-  options: Pick<Hooks, "defaults" | "credentials">
+  options: Pick<Hooks, "defaults" | "credentials" | "namespace">
 ): Effect.Effect<{ readonly hooks: Hooks; readonly events: Stream.Stream<TokenEvent> }> =>
   Effect.map(PubSub.sliding<TokenEvent>(eventBuffer), (pubsub) => ({
     hooks: {
       defaults: options.defaults,
       credentials: options.credentials,
+      namespace: options.namespace,
       publish: (event) => Effect.zipRight(telemetry.report(event), PubSub.publish(pubsub, event)),
       subscribe: Stream.fromPubSub(pubsub, { scoped: true }),
-      held: nothing
+      ...nothing
     },
     events: Stream.fromPubSub(pubsub)
   }))
@@ -119,15 +163,18 @@ const makeHooks = (
 export const make = <E>(options: {
   readonly fetch: (request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E>
   readonly defaults?: TokenRequest.TokenRequest | undefined
-  readonly credentials?: Effect.Effect<unknown, unknown> | undefined
+  readonly credentials?: Hooks["credentials"]
+  readonly namespace?: string | undefined
 }): Effect.Effect<With<E>> => {
   const defaults = options.defaults ?? TokenRequest.empty
   const fetch = (request = defaults) =>
     Effect.suspend(() => options.fetch(TokenRequest.withDefaults(request, defaults)))
   return Effect.map(
-    makeHooks({ defaults, credentials: options.credentials }),
-    ({ events, hooks }) =>
-      new Source<E>(fetch, (_rejected, request) => fetch(request), () => Effect.void, events, hooks)
+    makeHooks({ defaults, credentials: options.credentials, namespace: options.namespace }),
+    ({ events, hooks }) => {
+      const another = (_token: AccessToken, request?: TokenRequest.TokenRequest) => fetch(request)
+      return new Source<E>(fetch, another, () => Effect.void, events, hooks, another)
+    }
   )
 }
 
@@ -141,7 +188,8 @@ export const withHooks = <E>(self: With<E>): Effect.Effect<With<E>> =>
         (rejected, request) => self.renew(rejected, request),
         (rejected, request) => self.invalidate(rejected, request),
         Stream.merge(self.events, events),
-        { ...hooks, subscribe: Effect.map(hooks.subscribe, (own) => Stream.merge(self.events, own)) }
+        { ...hooks, subscribe: Effect.map(hooks.subscribe, (own) => Stream.merge(self.events, own)) },
+        (_current, request) => self.get(request)
       )
   )
 
@@ -154,9 +202,17 @@ export const subscribe = (
 /** Another source with the same events and, but for `changed`, the same hooks. */
 export const derive = <E>(
   self: With<unknown>,
-  methods: Pick<With<E>, "get" | "renew" | "invalidate">,
-  changed: Partial<Pick<Hooks, "held">> = {}
-): With<E> => new Source(methods.get, methods.renew, methods.invalidate, self.events, { ...hooks(self), ...changed })
+  methods: Methods<E>,
+  changed: Partial<Pick<Hooks, "held" | "status">> = {}
+): With<E> =>
+  new Source<E>(
+    methods.get,
+    methods.renew,
+    methods.invalidate,
+    self.events,
+    { ...hooks(self), ...changed },
+    methods.replace ?? ((_current, request) => methods.get(request))
+  )
 
 /** Another source that applies `f` to every effect that may ask the server. */
 export const mapRequests = <E, E2>(
@@ -167,6 +223,7 @@ export const mapRequests = <E, E2>(
   return derive(self, {
     get: (request) => f(self.get(request), request ?? defaults),
     renew: (rejected, request) => f(self.renew(rejected, request), request ?? defaults),
+    replace: (current, request) => f(replace(self, current, request), request ?? defaults),
     invalidate: self.invalidate
   })
 }

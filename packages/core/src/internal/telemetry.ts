@@ -34,6 +34,16 @@ export const anomalies = Metric.counter("oauth_token_anomalies", {
   incremental: true
 })
 
+export const storeHits = Metric.counter("oauth_token_store_hits", {
+  description: "Tokens taken from the shared store instead of asking the server",
+  incremental: true
+})
+
+export const storeFailures = Metric.counter("oauth_token_store_failures", {
+  description: "Times the shared store could not do what it was asked to, by operation and reason",
+  incremental: true
+})
+
 const count = (
   counter: Metric.Metric.Counter<number>,
   labels: Readonly<Record<string, string>>
@@ -68,7 +78,13 @@ const measure: (event: TokenEvent) => Effect.Effect<void> = TokenEvent.$match({
   KeyForgotten: none,
   CircuitOpened: none,
   CircuitClosed: none,
-  Throttled: none
+  Throttled: none,
+  TokenShared: () => Metric.increment(storeHits),
+  RefreshingElsewhere: none,
+  LeaseLost: anomaly,
+  StoreFailed: (event) =>
+    Effect.zipRight(count(storeFailures, { operation: event.operation, reason: event.reason }), anomaly(event)),
+  StoreRecovered: none
 })
 
 type Line = readonly [level: LogLevel.LogLevel, message: string]
@@ -93,7 +109,15 @@ const line: (event: TokenEvent) => Line = TokenEvent.$match({
   KeyForgotten: (): Line => [LogLevel.Debug, "access token no longer renewed: nobody asks for it"],
   CircuitOpened: (): Line => [LogLevel.Warning, "circuit breaker opened: token requests are suspended"],
   CircuitClosed: (): Line => [LogLevel.Info, "circuit breaker closed"],
-  Throttled: (): Line => [LogLevel.Info, "token request waits for the client-side rate limit"]
+  Throttled: (): Line => [LogLevel.Info, "token request waits for the client-side rate limit"],
+  TokenShared: (): Line => [LogLevel.Debug, "access token taken from the shared store"],
+  RefreshingElsewhere: (): Line => [LogLevel.Debug, "another process is fetching the access token"],
+  LeaseLost: (): Line => [LogLevel.Warning, "fetching the access token outlasted the lease; another process took over"],
+  StoreFailed: ({ reason }): Line =>
+    reason === "unreadable"
+      ? [LogLevel.Warning, "what the shared store holds cannot be read; a new access token will replace it"]
+      : [LogLevel.Warning, "shared store not usable; working alone"],
+  StoreRecovered: (): Line => [LogLevel.Info, "shared store usable again"]
 })
 
 const iso = (millis: number): string =>

@@ -1,0 +1,125 @@
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type { AccessToken } from "../AccessToken.js"
+import { TokenEvent } from "../TokenEvent.js"
+import * as TokenRequest from "../TokenRequest.js"
+import * as clocks from "./clocks.js"
+import * as failureNote from "./failureNote.js"
+import type { Service } from "./tokenStore.js"
+import { StoreError } from "./tokenStore.js"
+
+/** A store that failed is left alone for this long, doubling up to the longest. */
+const firstPause = 1000
+const longestPause = 30_000
+
+/** What the store says of one key. */
+export interface Look {
+  readonly token: Option.Option<AccessToken>
+  /** The last failure, if its consequences are not over yet. */
+  readonly failure: Option.Option<{ readonly note: failureNote.Note; readonly until: number }>
+}
+
+/** A store that does not answer. Times are by the steady clock. */
+interface Outage {
+  readonly operation: StoreError["operation"]
+  readonly since: number
+  readonly failures: number
+  readonly until: number
+}
+
+/** A store whose failures are events, and after one of which it is left alone for a while. */
+export interface FallibleStore {
+  /**
+   * One operation, limited in time. Nothing comes of it if the store does not do its part. It runs on a fiber of its
+   * own, so that a lease can be given back even while the program is being stopped.
+   */
+  readonly ask: <A>(
+    operation: StoreError["operation"],
+    request: TokenRequest.TokenRequest,
+    f: (store: Service) => Effect.Effect<A, StoreError>
+  ) => Effect.Effect<Option.Option<A>>
+  readonly look: (key: string, request: TokenRequest.TokenRequest) => Effect.Effect<Option.Option<Look>>
+  /** Whether it failed lately. */
+  readonly isResting: (steady: number) => boolean
+}
+
+export const make = (
+  store: Service,
+  { publish, timeout }: {
+    readonly timeout: number
+    readonly publish: (event: TokenEvent) => Effect.Effect<void>
+  }
+): FallibleStore => {
+  let outage: Outage | undefined
+
+  const failed = ({ detail, operation, reason }: StoreError, request: TokenRequest.TokenRequest) =>
+    Effect.flatMap(clocks.now, ({ steady, wall }) => {
+      const failures = (outage?.failures ?? 0) + 1
+      const until = steady + Math.min(longestPause, firstPause * 2 ** Math.min(failures - 1, 16))
+      outage = { operation, since: outage?.since ?? steady, failures, until }
+      return publish(TokenEvent.StoreFailed({ key: TokenRequest.hash(request), at: wall, operation, reason, detail }))
+    })
+
+  /** A store that can be read but not written to has not recovered because it was read. */
+  const answered = (operation: string, request: TokenRequest.TokenRequest): Effect.Effect<void> => {
+    if (outage === undefined || outage.operation !== operation) return Effect.void
+    const { since } = outage
+    outage = undefined
+    return Effect.flatMap(clocks.now, ({ steady, wall }) =>
+      publish(
+        TokenEvent.StoreRecovered({ key: TokenRequest.hash(request), at: wall, elapsed: Math.round(steady - since) })
+      ))
+  }
+
+  const ask: FallibleStore["ask"] = (operation, request, f) =>
+    Effect.suspend(() => f(store)).pipe(
+      Effect.timeoutFail({
+        duration: timeout,
+        onTimeout: () => new StoreError({ operation, reason: "timeout", detail: `no answer in ${timeout} ms` })
+      }),
+      // a store somebody else wrote may break in any way
+      Effect.catchAllDefect(() =>
+        Effect.fail(new StoreError({ operation, reason: "unavailable", detail: "it failed unexpectedly" }))
+      ),
+      Effect.interruptible,
+      Effect.forkDaemon,
+      Effect.flatMap(Fiber.join),
+      Effect.matchEffect({
+        onFailure: (error) => Effect.as(failed(error, request), Option.none()),
+        onSuccess: (a) => Effect.as(answered(operation, request), Option.some(a))
+      })
+    )
+
+  /** What is damaged or sealed with an unknown key is a miss; the next token replaces it. */
+  const read = (store: Service, key: string, request: TokenRequest.TokenRequest) =>
+    Effect.catchIf(
+      store.get(key),
+      ({ reason }) => reason === "unreadable",
+      ({ detail, operation, reason }) =>
+        Effect.as(
+          Effect.flatMap(clocks.now, ({ wall }) =>
+            publish(
+              TokenEvent.StoreFailed({ key: TokenRequest.hash(request), at: wall, operation, reason, detail })
+            )),
+          Option.none<AccessToken>()
+        )
+    )
+
+  return {
+    ask,
+    look: (key, request) =>
+      ask("get", request, (store) =>
+        Effect.zipWith(
+          read(store, key, request),
+          read(store, failureNote.keyOf(key), request),
+          (token, noted) => ({
+            token,
+            failure: Option.flatMap(noted, (token) =>
+              Option.all({ note: failureNote.read(token), until: token.expiresAt }))
+          }),
+          { concurrent: true }
+        )),
+    isResting: (steady) => outage !== undefined && steady < outage.until
+  }
+}

@@ -1,0 +1,485 @@
+import { FetchHttpClient } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Duration, Effect, Either, Exit, Fiber, Layer, Option, Scope, TestClock } from "effect"
+import { Redacted } from "effect"
+import type { SharedTokens } from "../src/index.js"
+import {
+  AccessToken,
+  ClientAuthentication,
+  Grant,
+  RetryPolicy,
+  TokenRequest,
+  TokenSource,
+  TokenStore
+} from "../src/index.js"
+import { FaultyStore } from "./support/faultyStore.js"
+import { collect, secret, tags } from "./support/observe.js"
+import { refused, Scripted, unavailable } from "./support/scripted.js"
+
+const hour = Duration.toMillis("1 hour")
+
+/** A fleet of processes: each with its own source and cache, all with one store and one server. */
+const fleet = (size: number, options: SharedTokens.Options = {}) =>
+  Effect.gen(function*() {
+    const server = new Scripted()
+    server.latency = 200
+    const store = yield* FaultyStore.make
+    const join = Effect.gen(function*() {
+      const uncached = yield* server.source
+      const shared = yield* TokenSource.shared({ namespace: "test", ...options })(uncached).pipe(
+        Effect.provideService(TokenStore.TokenStore, store.service)
+      )
+      const events = yield* collect(shared)
+      const tokens = yield* TokenSource.cached({ jitter: 0 })(shared)
+      return { tokens, shared, events }
+    })
+    const members = yield* Effect.replicateEffect(join, size)
+    return { server, store, join, members, first: members[0]!, second: members[1]! }
+  })
+
+/** Runs effects at once and lets time pass. */
+const together = <A, E>(effects: ReadonlyArray<Effect.Effect<A, E>>, time: Duration.DurationInput = "1 second") =>
+  Effect.gen(function*() {
+    const fibers = yield* Effect.forEach(effects, (effect) => Effect.fork(effect))
+    yield* TestClock.adjust(time)
+    return yield* Fiber.join(Fiber.all(fibers))
+  })
+
+const all = (members: ReadonlyArray<{ readonly tokens: TokenSource.With<unknown> }>) =>
+  members.map(({ tokens }) => Effect.map(tokens.get(), secret))
+
+describe("SharedTokens", () => {
+  describe("one request for the fleet", () => {
+    // SPEC A16, C5, C6, C7, D1
+    it.scoped("a cold start of 50 processes with 20 callers each is one request (I1)", () =>
+      Effect.gen(function*() {
+        const { members, server } = yield* fleet(50)
+        const callers = members.flatMap((member) => Array.from({ length: 20 }, () => member))
+        const got = yield* together(all(callers))
+        assert.strictEqual(server.count, 1)
+        assert.deepStrictEqual(new Set(got), new Set(["token-1"]))
+      }))
+
+    it.scoped("so is a renewal ahead of expiry, and nobody waits for it (I2)", () =>
+      Effect.gen(function*() {
+        const { members, server } = yield* fleet(20)
+        yield* together(all(members))
+        yield* TestClock.adjust("56 minutes")
+        const before = yield* Clock.currentTimeMillis
+        const stale = yield* Effect.forEach(members, ({ tokens }) => tokens.get())
+        assert.strictEqual(yield* Clock.currentTimeMillis, before)
+        assert.deepStrictEqual(new Set(stale.map(secret)), new Set(["token-1"]))
+        yield* TestClock.adjust("3 seconds")
+        const fresh = yield* Effect.forEach(members, ({ tokens }) => tokens.get())
+        assert.deepStrictEqual(new Set(fresh.map(secret)), new Set(["token-2"]))
+        assert.strictEqual(server.count, 2)
+      }))
+
+    it.scoped("who starts later takes the stored token and asks nobody", () =>
+      Effect.gen(function*() {
+        const { first, join, server } = yield* fleet(1)
+        yield* together([first.tokens.get()])
+        const late = yield* join
+        const token = yield* late.tokens.get()
+        assert.strictEqual(secret(token), "token-1")
+        assert.strictEqual(server.count, 1)
+        const [shared] = late.events.filter((event) => event._tag === "TokenShared")
+        assert.deepStrictEqual(shared?.expiresAt, token.expiresAt)
+      }))
+
+    it.scoped("a stored token in the last stretch of its life is not taken (I3)", () =>
+      Effect.gen(function*() {
+        const { first, join, server } = yield* fleet(1)
+        yield* together([first.shared.get()])
+        const late = yield* join
+        yield* TestClock.adjust(hour - 1000 - 30_001)
+        assert.strictEqual(secret(yield* late.shared.get()), "token-1")
+        yield* TestClock.adjust(1)
+        assert.deepStrictEqual(yield* together([Effect.map(late.shared.get(), secret)]), ["token-2"])
+        assert.strictEqual(server.count, 2)
+      }))
+
+    it.scoped("works by looking when announcements get lost", () =>
+      Effect.gen(function*() {
+        const server = new Scripted()
+        server.latency = 5000
+        const store = yield* FaultyStore.make
+        store.deaf = true
+        const join = Effect.flatMap(
+          server.source,
+          TokenSource.shared({ namespace: "test" })
+        ).pipe(Effect.provideService(TokenStore.TokenStore, store.service))
+        const members = yield* Effect.replicateEffect(join, 5)
+        const got = yield* together(members.map((member) => Effect.map(member.get(), secret)), "7 seconds")
+        assert.deepStrictEqual(new Set(got), new Set(["token-1"]))
+        assert.strictEqual(server.count, 1)
+      }))
+
+    it.scoped("token requests that differ have leases and tokens of their own", () =>
+      Effect.gen(function*() {
+        const { first, second, server } = yield* fleet(2)
+        const one = TokenRequest.make({ scopes: "users:read" })
+        const two = TokenRequest.make({ scopes: "users:read", parameters: { login_hint: "hidden" } })
+        const [a, b, c] = yield* together([
+          first.tokens.get(one),
+          first.tokens.get(two),
+          second.tokens.get(TokenRequest.make({ scopes: "users:read" }))
+        ])
+        assert.notStrictEqual(secret(a!), secret(b!))
+        assert.strictEqual(secret(a!), secret(c!))
+        assert.strictEqual(server.count, 2)
+      }))
+
+    it.scoped("nothing of a token request can be read in the keys", () =>
+      Effect.gen(function*() {
+        const { first, store } = yield* fleet(1)
+        yield* together([first.tokens.get(TokenRequest.make({ parameters: { password: "hunter2" } }))])
+        for (const { key } of store.calls) assert.match(key, /^test:[0-9a-f]{32}(~failure)?$/)
+      }))
+  })
+
+  describe("while another process is fetching", () => {
+    // SPEC C3, C4
+    it.scoped("the current token is served, marked as refreshing in events and status", () =>
+      Effect.gen(function*() {
+        const { first, second, server } = yield* fleet(2)
+        yield* together(all([first, second]))
+        server.latency = 4000
+        yield* TestClock.adjust("56 minutes")
+        yield* first.tokens.get()
+        yield* TestClock.adjust(100)
+        assert.strictEqual(secret(yield* second.tokens.get()), "token-1")
+        yield* TestClock.adjust(1000)
+        const status = yield* TokenSource.status(second.tokens)
+        assert.isTrue(status.refreshing)
+        assert.strictEqual(Option.getOrThrow(Option.map(status.token, secret)), "token-1")
+        const event = second.events.find((event) => event._tag === "RefreshingElsewhere" && event.stillServing)
+        assert.isDefined(event)
+        yield* TestClock.adjust("5 seconds")
+        const after = yield* TokenSource.status(second.tokens)
+        assert.isFalse(after.refreshing)
+        assert.strictEqual(Option.getOrThrow(Option.map(after.token, secret)), "token-2")
+      }))
+
+    it.scoped("status of a request nobody made is nothing, and makes no room for it", () =>
+      Effect.gen(function*() {
+        const { first, server } = yield* fleet(1)
+        const status = yield* TokenSource.status(first.tokens, TokenRequest.make({ scopes: "other" }))
+        assert.deepStrictEqual(status, { token: Option.none(), refreshing: false })
+        assert.strictEqual(server.count, 0)
+      }))
+
+    it.scoped("a process without a usable token waits for the other's", () =>
+      Effect.gen(function*() {
+        const { first, second, server } = yield* fleet(2)
+        const a = yield* Effect.fork(first.tokens.get())
+        yield* TestClock.adjust(50)
+        const b = yield* Effect.fork(second.tokens.get())
+        yield* TestClock.adjust(50)
+        assert.deepStrictEqual(tags(second.events).filter((tag) => tag === "RefreshingElsewhere").length, 1)
+        // the announcement wakes it: the next look would be later
+        yield* TestClock.adjust(100)
+        assert.strictEqual(secret(yield* Fiber.join(a)), "token-1")
+        assert.strictEqual(secret(yield* Fiber.join(b)), "token-1")
+        assert.strictEqual(server.count, 1)
+      }))
+  })
+
+  describe("leases", () => {
+    it.scoped("a holder that dies delays the others by no more than the lease (I11)", () =>
+      Effect.gen(function*() {
+        const { second, server, store } = yield* fleet(2)
+        yield* together([second.shared.get()])
+        const { key } = store.calls[0]!
+        yield* store.service.remove(key, AccessToken.make({ value: "token-1" }))
+        // somebody takes the lease and is killed
+        assert.isTrue(Option.isSome(yield* store.service.acquire(key, "10 seconds")))
+        const before = server.count
+        const waiting = yield* Effect.fork(second.tokens.get())
+        yield* TestClock.adjust("9900 millis")
+        assert.strictEqual(server.count, before)
+        yield* TestClock.adjust("2500 millis")
+        assert.isTrue(AccessToken.isAccessToken(yield* Fiber.join(waiting)))
+        assert.strictEqual(server.count, before + 1)
+      }))
+
+    it.scoped("who comes late overwrites nothing, and takes the newer token (I11)", () =>
+      Effect.gen(function*() {
+        const { first, second, server } = yield* fleet(2, { lease: "2 seconds" })
+        server.latency = 5000
+        const late = yield* Effect.fork(first.shared.get())
+        yield* TestClock.adjust("2 seconds")
+        server.latency = 100
+        const [token] = yield* together([second.shared.get()], "2 seconds")
+        assert.strictEqual(secret(token!), "token-2")
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(secret(yield* Fiber.join(late)), "token-2")
+        assert.include(tags(first.events), "LeaseLost")
+        assert.strictEqual(secret(yield* second.shared.get()), "token-2")
+      }))
+
+    it.scoped("a process that is stopped while it fetches gives its lease back (I8)", () =>
+      Effect.gen(function*() {
+        const { join, second, server } = yield* fleet(2)
+        server.latency = 5000
+        const scope = yield* Scope.make()
+        const leaving = yield* Scope.extend(join, scope)
+        const waiting = yield* Effect.fork(leaving.tokens.get())
+        yield* TestClock.adjust("1 second")
+        yield* Scope.close(scope, Exit.void)
+        assert.isTrue(Exit.isInterrupted(yield* Fiber.await(waiting)))
+        server.latency = 0
+        assert.deepStrictEqual((yield* together(all([second]), "10 millis")).length, 1)
+      }))
+
+    it.scoped("interrupting callers, the one who began included, fails nobody else (I4)", () =>
+      Effect.gen(function*() {
+        const { first, second, server } = yield* fleet(2)
+        const began = yield* Effect.fork(first.tokens.get())
+        yield* TestClock.adjust(50)
+        const other = yield* Effect.fork(second.tokens.get())
+        yield* TestClock.adjust(50)
+        yield* Fiber.interrupt(began)
+        yield* TestClock.adjust(200)
+        assert.strictEqual(secret(yield* Fiber.join(other)), "token-1")
+        assert.strictEqual(server.count, 1)
+      }))
+
+    it.scoped("beyond two leases without a token a process asks by itself", () =>
+      Effect.gen(function*() {
+        const { second, server, store } = yield* fleet(2, { lease: "1 second" })
+        yield* together([second.shared.get()])
+        const key = store.calls[0]!.key
+        yield* store.service.remove(key, AccessToken.make({ value: "token-1" }))
+        // somebody takes the lease again and again, and never brings anything
+        yield* store.service.acquire(key, "1 hour")
+        const [token] = yield* together([second.shared.get()], "3 seconds")
+        assert.strictEqual(secret(token!), "token-2")
+        assert.strictEqual(server.count, 2)
+        assert.include(tags(second.events), "StoreFailed")
+      }))
+  })
+
+  describe("refused tokens", () => {
+    // SPEC B4
+    it.scoped("one that an API refused is replaced once for all", () =>
+      Effect.gen(function*() {
+        const { first, second, server } = yield* fleet(2)
+        const [rejected] = yield* together([first.tokens.get(), second.tokens.get()])
+        const renewed = yield* together([first.tokens.renew(rejected!), second.tokens.renew(rejected!)])
+        assert.deepStrictEqual(new Set(renewed.map(secret)), new Set(["token-2"]))
+        assert.strictEqual(server.count, 2)
+      }))
+
+    it.scoped("one that is invalidated leaves the store too, a newer one does not", () =>
+      Effect.gen(function*() {
+        const { first, join, second, server } = yield* fleet(2)
+        const [rejected] = yield* together([first.tokens.get()])
+        yield* first.tokens.invalidate(rejected!)
+        const [fresh] = yield* together([second.tokens.get()])
+        assert.strictEqual(secret(fresh!), "token-2")
+        yield* first.tokens.invalidate(rejected!)
+        assert.strictEqual(secret(yield* (yield* join).tokens.get()), "token-2")
+        assert.strictEqual(server.count, 2)
+      }))
+
+    it.scoped("one that the server hands out again does not go back into the store", () =>
+      Effect.gen(function*() {
+        const { first, server, store } = yield* fleet(1)
+        server.answer = (_, now) => AccessToken.make({ value: "same", issuedAt: now, expiresAt: now + hour })
+        const [token] = yield* together([first.tokens.get()])
+        yield* together([first.tokens.renew(token!)], "3 seconds")
+        assert.deepStrictEqual(yield* store.service.get(store.calls[0]!.key), Option.none())
+      }))
+  })
+
+  describe("failures of the server", () => {
+    it.scoped("are shared: while one is told to stay away, the others do not ask (I6)", () =>
+      Effect.gen(function*() {
+        const { members, server } = yield* fleet(10)
+        server.failing = unavailable(Duration.seconds(20))
+        const outcomes = yield* together(members.map(({ tokens }) => Effect.either(tokens.get())), "2 seconds")
+        assert.strictEqual(server.count, 1)
+        const errors = outcomes.map((outcome) => Either.isLeft(outcome) ? outcome.left : undefined)
+        assert.strictEqual(errors.filter((error) => error?._tag === "EndpointUnavailable").length, 1)
+        const elsewhere = errors.filter((error) => error?._tag === "FailedElsewhere")
+        assert.strictEqual(elsewhere.length, 9)
+        const wait = Option.getOrThrow(Option.flatMap(Option.fromNullable(elsewhere[0]), (e) =>
+          e._tag === "FailedElsewhere" ? e.retryAfter : Option.none()))
+        assert.isAtLeast(Duration.toSeconds(wait), 19)
+      }))
+
+    it.scoped("an outage costs the fleet one request per step, and ends for all when it ends", () =>
+      Effect.gen(function*() {
+        const server = new Scripted()
+        server.latency = 50
+        const store = yield* FaultyStore.make
+        const join = server.source.pipe(
+          Effect.flatMap(TokenSource.shared({ namespace: "test" })),
+          Effect.map(
+            TokenSource.retry(
+              RetryPolicy.exponentialJitter({ maxRetries: 50, maxElapsed: "5 minutes", cap: "5 seconds" })
+            )
+          ),
+          Effect.provideService(TokenStore.TokenStore, store.service)
+        )
+        const members = yield* Effect.replicateEffect(join, 30)
+        server.failing = unavailable()
+        const fibers = yield* Effect.forEach(members, (member) => Effect.fork(member.get()))
+        yield* TestClock.adjust("60 seconds")
+        // one to five seconds apart
+        assert.isBelow(server.count, 40)
+        const before = server.count
+        server.failing = undefined
+        yield* TestClock.adjust("12 seconds")
+        const got = yield* Fiber.join(Fiber.all(fibers))
+        assert.strictEqual(new Set(got.map(secret)).size, 1)
+        assert.strictEqual(server.count, before + 1)
+      }))
+
+    it.scoped("a refusal is nobody else's: a wrong secret in one process does not stop the others", () =>
+      Effect.gen(function*() {
+        const { first, second, server } = yield* fleet(2)
+        server.script = [refused()]
+        const [one, two] = yield* together([Effect.either(first.tokens.get()), Effect.either(second.tokens.get())])
+        assert.strictEqual(Either.getOrThrow(Either.flip(one!))._tag, "OAuthError")
+        assert.strictEqual(secret(Either.getOrThrow(two!)), "token-1".replace("1", "2"))
+      }))
+
+    it.scoped("a server that hands out nothing newer is asked once by all", () =>
+      Effect.gen(function*() {
+        const { members, server } = yield* fleet(10)
+        const start = yield* Clock.currentTimeMillis
+        server.answer = () => AccessToken.make({ value: "same", issuedAt: start, expiresAt: start + hour })
+        yield* together(all(members))
+        yield* TestClock.adjust("56 minutes")
+        yield* Effect.forEach(members, ({ tokens }) => tokens.get())
+        yield* TestClock.adjust("900 millis")
+        assert.strictEqual(server.count, 2)
+      }))
+  })
+
+  describe("failures of the store", () => {
+    for (const fault of ["unavailable", "hangs", "dies"] as const) {
+      it.scoped(`${fault}: each process works alone, and together again afterwards (I11)`, () =>
+        Effect.gen(function*() {
+          const { first, second, server, store } = yield* fleet(2)
+          store.breakDown(fault)
+          const got = yield* together(all([first, second]), "3 seconds")
+          assert.strictEqual(new Set(got).size, 2)
+          assert.strictEqual(server.count, 2)
+          const event = first.events.find((event) => event._tag === "StoreFailed")
+          assert.strictEqual(event?.reason, fault === "hangs" ? "timeout" : "unavailable")
+          store.heal()
+          yield* TestClock.adjust("57 minutes")
+          yield* together(all([first, second]), "3 seconds")
+          const [a, b] = yield* together(all([first, second]), "3 seconds")
+          assert.strictEqual(a, b)
+          assert.strictEqual(server.count, 3)
+          assert.include(tags(first.events), "StoreRecovered")
+        }))
+    }
+
+    it.scoped("a store that has failed is left alone for a while", () =>
+      Effect.gen(function*() {
+        const { first, store } = yield* fleet(1)
+        store.breakDown("unavailable")
+        yield* together([first.shared.get()])
+        const calls = store.calls.length
+        yield* together([first.shared.get()], "300 millis")
+        assert.strictEqual(store.calls.length, calls + 2)
+      }))
+
+    it.scoped("read-only: what is there is served, what is new is not lost", () =>
+      Effect.gen(function*() {
+        const { first, join, store } = yield* fleet(1)
+        yield* together([first.tokens.get()])
+        store.breakDown("unavailable", ["put", "acquire", "release", "remove"])
+        const reader = yield* join
+        assert.strictEqual(secret(yield* reader.tokens.get()), "token-1")
+        yield* TestClock.adjust("1 hour")
+        const [token] = yield* together([reader.tokens.get()])
+        assert.strictEqual(secret(token!), "token-2")
+      }))
+
+    it.scoped("full: the token goes to its callers all the same", () =>
+      Effect.gen(function*() {
+        const { first, store } = yield* fleet(1)
+        store.faults.put = "unavailable"
+        const [token] = yield* together([first.tokens.get()])
+        assert.strictEqual(secret(token!), "token-1")
+        assert.include(tags(first.events), "StoreFailed")
+      }))
+
+    it.scoped("garbage is a miss with an event, and is replaced", () =>
+      Effect.gen(function*() {
+        const { first, join, store } = yield* fleet(1)
+        yield* together([first.tokens.get()])
+        store.faults.get = "unreadable"
+        const late = yield* join
+        const [token] = yield* together([late.tokens.get()])
+        assert.strictEqual(secret(token!), "token-2")
+        const event = late.events.find((event) => event._tag === "StoreFailed")
+        assert.strictEqual(event?.reason, "unreadable")
+        store.heal()
+        assert.strictEqual(secret(yield* (yield* join).tokens.get()), "token-2")
+      }))
+  })
+
+  describe("what is not shared", () => {
+    it.scoped("tokens bound to a key of the process", () =>
+      Effect.gen(function*() {
+        const { first, second, server } = yield* fleet(2)
+        server.answer = (n, now) =>
+          AccessToken.make({ value: `bound-${n}`, tokenType: "DPoP", issuedAt: now, expiresAt: now + hour })
+        const got = yield* together(all([first, second]))
+        assert.strictEqual(new Set(got).size, 2)
+      }))
+
+    it.scoped("refresh tokens", () =>
+      Effect.gen(function*() {
+        const { first, join, server } = yield* fleet(1)
+        server.answer = (_, now) =>
+          AccessToken.make({ value: "a", refreshToken: "r", issuedAt: now, expiresAt: now + hour })
+        yield* together([first.tokens.get()])
+        assert.strictEqual(secret(yield* (yield* join).tokens.get()), "a")
+      }))
+  })
+
+  describe("configuration", () => {
+    it.effect("a source that does not know whose tokens it yields has to be told", () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(
+          Effect.flatMap(new Scripted().source, TokenSource.shared({ lease: 0 }))
+        )
+        assert.deepStrictEqual(error.fields, ["shared.namespace", "shared.lease"])
+      }).pipe(Effect.provide(TokenStore.layerMemory), Effect.scoped))
+
+    const client = {
+      tokenEndpoint: "https://login.example/token",
+      clientId: "reports",
+      authentication: ClientAuthentication.basic(Redacted.make("secret"))
+    }
+
+    it.scoped("client credentials know it; a grant with a subject does not", () =>
+      Effect.gen(function*() {
+        yield* Effect.flatMap(TokenSource.clientCredentials(client), TokenSource.shared())
+        const exchange = TokenSource.tokenExchange({ ...client, subjectToken: Redacted.make("alice") })
+        const error = yield* Effect.flip(Effect.flatMap(exchange, TokenSource.shared()))
+        assert.deepStrictEqual(error.fields, ["shared.namespace"])
+        yield* Effect.flatMap(exchange, TokenSource.shared({ namespace: "alice" }))
+      }).pipe(Effect.provide([TokenStore.layerMemory, FetchHttpClient.layer])))
+
+    it.effect("layer shares when a store is provided, and needs a name for other grants", () =>
+      Effect.gen(function*() {
+        const grant = Grant.jwtBearer({ assertion: Redacted.make("a.b.c") })
+        const build = (options: Partial<TokenSource.LayerOptions>) =>
+          Effect.provide(TokenSource.TokenSource, TokenSource.layer({ ...client, ...options })).pipe(Effect.either)
+        assert.isTrue(Either.isRight(yield* build({})))
+        const unnamed = yield* build({ grant })
+        assert.strictEqual(Either.getOrThrow(Either.flip(unnamed))._tag, "InvalidConfiguration")
+        assert.isTrue(Either.isRight(yield* build({ grant, shared: { namespace: "alice" } })))
+        assert.isTrue(Either.isRight(yield* build({ grant, shared: false })))
+      }).pipe(Effect.provide(Layer.merge(TokenStore.layerMemory, FetchHttpClient.layer))))
+  })
+})
