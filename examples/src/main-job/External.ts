@@ -43,7 +43,8 @@ export const run = (settings: Settings, { apiUrl }: Extract<Server, { readonly _
     let anomalies = 0
 
     // anomalies arrive in the log, too, where the screen shows them
-    yield* source.events.pipe(
+    const events = yield* TokenSource.subscribe(source)
+    yield* events.pipe(
       Stream.runForEach((event) => {
         if (TokenEvent.isAnomaly(event)) anomalies++
         if (event._tag !== "TokenAcquired") return Effect.void
@@ -52,8 +53,6 @@ export const run = (settings: Settings, { apiUrl }: Extract<Server, { readonly _
       }),
       Effect.forkScoped
     )
-    // let the subscription stand before the first token is asked for
-    yield* Effect.sleep("10 millis")
     yield* source.get()
     yield* tally.enter("steady")
 

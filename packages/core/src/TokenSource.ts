@@ -399,6 +399,26 @@ export const subscribe = (
 ): Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope> => source.subscribe(self)
 
 /**
+ * Puts something of your own around every effect of a source that gives a token: a timeout, a measurement, a mapped
+ * error. Unlike a source written out by hand it keeps the events of the one it stands on.
+ *
+ * @example
+ * ```ts
+ * import { TokenSource } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * const impatient = TokenSource.transform((token) => Effect.timeout(token, "2 seconds"))
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const transform = <E, E2>(
+  f: (token: Effect.Effect<AccessToken, E>, request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E2>
+) =>
+(self: With<E>): With<E2> => source.mapRequests(self, f)
+
+/**
  * What a source knows of the token for a request, without asking anybody and without counting as a use: the token that
  * would be served now, and whether its successor is on its way. A source without a cache knows nothing.
  *

@@ -138,6 +138,25 @@ describe("TokenSource", () => {
         assert.strictEqual(secret(yield* tokens.get()), "token-2")
       }))
 
+    it.scoped("what is put around a source sees every token it gives, and keeps its events", () =>
+      Effect.gen(function*() {
+        const { tokens } = yield* stack()
+        const asked: Array<string> = []
+        const watched = TokenSource.transform((
+          token: Effect.Effect<AccessToken.AccessToken, TokenError.TokenError>,
+          request
+        ) => Effect.tap(token, (token) => Effect.sync(() => asked.push(`${secret(token)} ${request.scopes}`))))(tokens)
+        const events = yield* collect(watched)
+        const first = yield* watched.get()
+        yield* watched.get(TokenRequest.make({ scopes: "c" }))
+        yield* watched.renew(first)
+        yield* watched.invalidate(yield* watched.get())
+        assert.deepStrictEqual(asked, ["token-1 a,b", "token-2 c", "token-3 a,b", "token-3 a,b"])
+        yield* TestClock.adjust(0)
+        assert.strictEqual(tags(events).filter((tag) => tag === "TokenAcquired").length, 3)
+        assert.strictEqual(tags(events).filter((tag) => tag === "TokenRejected").length, 2)
+      }))
+
     it.scoped("a source built by hand can be cached and refreshed, and its events are kept", () =>
       Effect.gen(function*() {
         let calls = 0
