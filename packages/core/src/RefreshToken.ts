@@ -11,15 +11,22 @@
  * A holder that dies between 1 and 3 leaves the mark behind. Nobody knows then whether the server took the token, so
  * it is not sent again: the error says {@link TokenError.AuthenticationRequired}, or the fallback grant takes over.
  *
+ * Where the token is kept decides who it is spent once by: {@link memory} serves one process until it ends,
+ * {@link shared} a whole fleet, across restarts.
+ *
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { AccessToken } from "./AccessToken.js"
+import * as digest from "./internal/digest.js"
+import * as sharedRefreshToken from "./internal/sharedRefreshToken.js"
+import type { TokenStore } from "./internal/tokenStore.js"
 import * as unsent from "./internal/unsent.js"
 import * as TokenError from "./TokenError.js"
 import type * as TokenRequest from "./TokenRequest.js"
@@ -43,6 +50,8 @@ export interface Stored {
    * - `dead`: the server has refused it
    */
   readonly state: "ready" | "sent" | "sentTwice" | "dead"
+  /** While a holder is at it: tells this use of the token from any other. */
+  readonly mark?: string | undefined
 }
 
 /**
@@ -53,10 +62,45 @@ export interface Stored {
  */
 export interface Store {
   readonly load: Effect.Effect<Option.Option<Stored>, TokenError.RequestError>
-  /** When this has succeeded the token survives a crash. */
-  readonly save: (stored: Stored) => Effect.Effect<void, TokenError.RequestError>
+  /**
+   * When this has succeeded the token survives a crash.
+   *
+   * `over` is what the caller has seen in the store last. A lock that can be lost, because it ends by itself, has to
+   * look whether that is still there. If it is not, somebody else has moved on, and what they have put there stays:
+   * one with a `mark`, about to be sent, then fails; any other is dropped. Without `over` the token replaces whatever
+   * is there.
+   */
+  readonly save: (stored: Stored, over?: Option.Option<Stored>) => Effect.Effect<void, TokenError.RequestError>
   /** Runs an effect while nobody else who uses the store runs one. */
   readonly locked: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | TokenError.RequestError>
+}
+
+/**
+ * How {@link shared} behaves.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SharedOptions {
+  /**
+   * Whose refresh token it is: names the authorization server, the client and the user. All who give the same name use
+   * the same refresh token. It is part of the key in the store and must not be secret.
+   */
+  readonly namespace: string
+  /**
+   * How long one process may take to use the refresh token before another takes over. It has to be longer than the
+   * total deadline of a token request plus a few operations of the store. Default 20 seconds.
+   */
+  readonly lease?: Duration.DurationInput | undefined
+  /** Limit of one operation of the store. Default 1 second. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** How long to wait for one's turn. Default two leases. */
+  readonly patience?: Duration.DurationInput | undefined
+  /**
+   * How long the record is kept after the refresh token has expired or, if its lifetime is unknown, after its last
+   * use. When it is gone a source begins again with the refresh token it was given. Default 180 days.
+   */
+  readonly retention?: Duration.DurationInput | undefined
 }
 
 /**
@@ -115,6 +159,55 @@ export const memory: Effect.Effect<Store> = Effect.sync(() => {
 })
 
 /**
+ * Keeps the refresh token in the `TokenStore` of the program, so that a fleet spends each one once: under a lease, and
+ * with its successor stored before anybody sees the access token.
+ *
+ * **Details**
+ *
+ * - What a process finds there counts, not the `refreshToken` it was given: that one is for the first start. After a new
+ *   login `save` the new one.
+ * - A holder that dies delays the others by no more than the lease. If it may have sent the token by then, they do what
+ *   the head of this page says.
+ * - A holder that comes late, with the answer to a token that was taken from it meanwhile, still stores what came:
+ *   unless somebody else has got another refresh token, which then stays.
+ * - While the store does not answer no refresh token is used, and requests fail with a `TransportError`. What could not
+ *   be stored is kept in memory and stored before anything else is done.
+ * - A record that cannot be read is an `InvalidConfiguration`, never a reason to begin again.
+ * - Under `TokenSource.managed` sources that ask for different scopes wait for each other here: give `shared` a lease
+ *   that covers their turns.
+ *
+ * **Gotchas**
+ *
+ * A store that forgets, such as a Redis without persistence or one that evicts, makes its users begin again with a
+ * refresh token that is spent.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, RefreshToken, TokenSource } from "effect-bearer"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const namespace = "login.example.com/reports/alice"
+ *
+ * const tokens = Effect.gen(function*() {
+ *   const source = yield* TokenSource.refreshToken({
+ *     tokenEndpoint: "https://login.example.com/oauth/token",
+ *     clientId: "reports",
+ *     authentication: ClientAuthentication.basic(Redacted.make("secret")),
+ *     refreshToken: Redacted.make("from the first login"),
+ *     store: yield* RefreshToken.shared({ namespace })
+ *   })
+ *   return yield* TokenSource.managed({ shared: { namespace, lease: "1 minute" } })(source)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const shared: (
+  options: SharedOptions
+) => Effect.Effect<Store, TokenError.InvalidConfiguration, TokenStore> = sharedRefreshToken.make
+
+/**
  * Spends the stored refresh token for access tokens, keeping the promises of this module.
  *
  * @since 0.1.0
@@ -129,11 +222,11 @@ export const make = (
     const rotation = options.rotation ?? "auto"
 
     // What could not be stored is not lost as long as the process lives: it is stored before anything else is done.
-    let unsaved = Option.none<Stored>()
-    const save = (stored: Stored): Effect.Effect<void, TokenError.RequestError> =>
+    let unsaved = Option.none<{ readonly stored: Stored; readonly over: Option.Option<Stored> }>()
+    const save = (stored: Stored, over: Option.Option<Stored>): Effect.Effect<void, TokenError.RequestError> =>
       Effect.suspend(() => {
-        unsaved = Option.some(stored)
-        return Effect.tap(store.save(stored), () => {
+        unsaved = Option.some({ stored, over })
+        return Effect.tap(store.save(stored, over), () => {
           unsaved = Option.none()
         })
       })
@@ -141,14 +234,31 @@ export const make = (
     const load: Effect.Effect<Option.Option<Stored>, TokenError.RequestError> = Effect.suspend(() =>
       Option.match(unsaved, {
         onNone: () => store.load,
-        onSome: (stored) => Effect.as(save(stored), Option.some(stored))
+        // somebody else may have moved on
+        onSome: ({ over, stored }) => Effect.zipRight(save(stored, over), store.load)
       })
     )
 
-    /** Keeps what came back; the access token goes out only after this. */
+    /** Says that the token is about to be sent; if that cannot be stored, it is not sent, and was not. */
+    const mark = (stored: Stored, over: Option.Option<Stored>): Effect.Effect<Stored, TokenError.RequestError> =>
+      Effect.suspend(() => {
+        const marked: Stored = {
+          ...stored,
+          state: stored.state === "ready" ? "sent" : "sentTwice",
+          mark: digest.randomId()
+        }
+        unsaved = Option.some({ stored: unmarked(stored), over: Option.some(marked) })
+        return Effect.map(store.save(marked, over), () => {
+          unsaved = Option.none()
+          return marked
+        })
+      })
+
+    /** Keeps what came back in exchange for `before`; the access token goes out only after this. */
     const adopt = (
       token: AccessToken,
-      before: Stored | undefined
+      before: Stored | undefined,
+      over: Option.Option<Stored>
     ): Effect.Effect<AccessToken, TokenError.RequestError> => {
       // RFC 6749 §6: no new one means that the old one stays
       const next = Option.orElse(token.refreshToken, () => Option.fromNullable(before?.token))
@@ -159,20 +269,22 @@ export const make = (
         save({
           token: next.value,
           expiresAt: isNew ? expiresAt : Option.orElse(expiresAt, () => before.expiresAt),
-          rotates: before !== undefined && (before.rotates || isNew),
+          // a new login does not make it another server
+          rotates: (before !== undefined && isNew) || Option.exists(over, ({ rotates }) => rotates),
           state: "ready"
-        }),
+        }, over),
         token
       )
     }
 
     const authenticate = (
       request: TokenRequest.TokenRequest,
-      reason: string
+      reason: string,
+      over: Option.Option<Stored>
     ): Effect.Effect<AccessToken, TokenError.RequestError> =>
       fallback === undefined
         ? Effect.fail(new TokenError.AuthenticationRequired({ reason }))
-        : Effect.flatMap(fallback(request), (token) => adopt(token, undefined))
+        : Effect.flatMap(fallback(request), (token) => adopt(token, undefined, over))
 
     /** Why a stored token must not be sent, if it must not. */
     const objection = (stored: Stored, now: number): string | undefined => {
@@ -185,39 +297,42 @@ export const make = (
         : "the answer to the last use of the refresh token was lost"
     }
 
+    /** `over` is what the store holds: the token itself, unless that is the one to begin with. */
     const spend = (
       stored: Stored,
+      over: Option.Option<Stored>,
       request: TokenRequest.TokenRequest,
       isSecondLook: boolean
     ): Effect.Effect<AccessToken, TokenError.RequestError> =>
       Effect.gen(function*() {
         const refused = objection(stored, yield* Clock.currentTimeMillis)
-        if (refused !== undefined) return yield* authenticate(request, refused)
-        yield* save({ ...stored, state: stored.state === "ready" ? "sent" : "sentTwice" })
+        if (refused !== undefined) return yield* authenticate(request, refused, over)
+        const marked = yield* mark(stored, over)
         const exit = yield* Effect.either(refresh(stored.token, request))
-        if (Either.isRight(exit)) return yield* adopt(exit.right, stored)
+        if (Either.isRight(exit)) return yield* adopt(exit.right, stored, Option.some(marked))
         const error = exit.left
         if (error._tag === "OAuthError" && error.error === "invalid_grant") {
           // A sibling that does not share the lock may have been faster; its token is in the store then.
           const current = yield* store.load
           if (!isSecondLook && Option.isSome(current) && !Equal.equals(current.value.token, stored.token)) {
-            return yield* spend(current.value, request, true)
+            return yield* spend(current.value, current, request, true)
           }
-          yield* save({ ...stored, state: "dead" })
-          return yield* authenticate(request, "the server no longer accepts the refresh token")
+          const dead = unmarked({ ...stored, state: "dead" })
+          yield* save(dead, Option.some(marked))
+          return yield* authenticate(request, "the server no longer accepts the refresh token", Option.some(dead))
         }
-        if (!mayHaveBeenTaken(error)) yield* save(stored)
+        if (!mayHaveBeenTaken(error)) yield* save(unmarked(stored), Option.some(marked))
         return yield* Effect.fail(error)
       })
 
     return (request) =>
       // Waiting for one's turn can be interrupted, what follows cannot.
-      store.locked(Effect.uninterruptible(Effect.flatMap(load, (loaded) =>
+      store.locked(Effect.uninterruptible(Effect.flatMap(load, (there) =>
         Option.match(
-          Option.orElse(loaded, () => Option.map(Option.fromNullable(options.refreshToken), begin)),
+          Option.orElse(there, () => Option.map(Option.fromNullable(options.refreshToken), begin)),
           {
-            onNone: () => authenticate(request, "there is no refresh token yet"),
-            onSome: (stored) => spend(stored, request, false)
+            onNone: () => authenticate(request, "there is no refresh token yet", there),
+            onSome: (stored) => spend(stored, there, request, false)
           }
         ))))
   })
@@ -228,6 +343,8 @@ const begin = (token: Redacted.Redacted): Stored => ({
   rotates: false,
   state: "ready"
 })
+
+const unmarked = (stored: Stored): Stored => ({ ...stored, mark: undefined })
 
 /**
  * Whether the server may have taken the refresh token although we have no tokens to show for it. An answer that

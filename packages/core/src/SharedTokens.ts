@@ -315,7 +315,8 @@ export const shared = (options: Options = {}) =>
         // spread, so that a fleet does not look in step
         const spread = 0.5 + (yield* Random.next) / 2
         const pause = Math.min(longestPoll, poll * 1.5 ** Math.min(turns, 32)) * spread
-        yield* Effect.raceFirst(rung, Effect.sleep(Math.max(1, Math.min(pause, deadline - steady))))
+        // a caller who cannot be interrupted must not have to wait for the bell
+        yield* Effect.raceFirst(Effect.interruptible(rung), Effect.sleep(Math.max(1, Math.min(pause, deadline - steady))))
         return yield* turn(want, key, next, deadline, turns + 1)
       })
 

@@ -5,18 +5,32 @@
  * | layer | who shares | lives as long as |
  * |---|---|---|
  * | {@link layerMemory} | the sources of one process | the layer |
+ * | {@link layerFile} | the processes of one machine | its directory |
+ * | {@link layerKeyValueStore} | whoever has that `KeyValueStore`; exactly one fetches only within one process | its entries |
  * | `RedisTokenStore.layer` of `@effect-bearer/redis` | everybody who reaches that Redis | Redis |
+ *
+ * {@link encrypted} seals what any of them keeps.
  *
  * A store is a convenience, never a condition: while it is slow, down or damaged each process works alone.
  *
  * @since 0.1.0
  */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as KeyValueStore from "@effect/platform/KeyValueStore"
+import type * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import type { AccessToken } from "./AccessToken.js"
+import * as fileStore from "./internal/fileStore.js"
+import * as keyValueStore from "./internal/keyValueStore.js"
 import * as memoryStore from "./internal/memoryStore.js"
+import * as sealedKeys from "./internal/sealedKeys.js"
+import * as sealedStore from "./internal/sealedStore.js"
 import * as storedToken from "./internal/storedToken.js"
 import * as tokenStore from "./internal/tokenStore.js"
+import type { InvalidConfiguration } from "./TokenError.js"
 
 /**
  * The right to fetch the token of one key, for a while.
@@ -59,6 +73,202 @@ export {
  * @category layers
  */
 export const layerMemory: Layer.Layer<tokenStore.TokenStore> = Layer.effect(tokenStore.TokenStore, memoryStore.make)
+
+/**
+ * A store in a directory, for the processes of one machine that run as the same user: several workers, or a command
+ * line that is called again and again. At any time one process fetches a token; if it dies, its lease ends with its
+ * time, and another takes over.
+ *
+ * **Details**
+ *
+ * The directory is created with mode 700 if it is missing, and is best used for nothing else; every file has mode 600.
+ * A file appears whole or not at all. A file that is damaged, or that others may read, counts as missing, and the next
+ * token replaces it. What is over is tidied up, a little with every token that is stored.
+ *
+ * Fails with `InvalidConfiguration` for a directory that can't be created or written to, that is none, that others may
+ * write to, or whose file system has no hard links (FAT).
+ *
+ * **Gotchas**
+ *
+ * Tokens are in the clear: add {@link encrypted}, with a key from elsewhere, where the disk is backed up or shared. The
+ * clocks of several machines differ and network file systems keep no promises: for a fleet use Redis.
+ *
+ * @example
+ * ```ts
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ * import { TokenStore } from "effect-bearer"
+ *
+ * export const StoreLive = TokenStore.layerFile({ directory: "/var/lib/my-app/tokens" }).pipe(
+ *   Layer.provide(NodeContext.layer)
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFile = (options: {
+  /** Taken relative to the working directory of the moment the layer is built. */
+  readonly directory: string
+}): Layer.Layer<tokenStore.TokenStore, InvalidConfiguration, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(tokenStore.TokenStore, fileStore.make(options))
+
+/**
+ * A store over any `KeyValueStore` of `@effect/platform`: the local storage of a browser, a table, one of your own.
+ *
+ * **Details**
+ *
+ * Each key takes two entries, which begin with `effect-bearer.`: the token, and the lease, which stays for ever
+ * because a `KeyValueStore` can't be looked through. A failure of the `KeyValueStore` is a `StoreError`; an entry that
+ * can't be read counts as missing and is overwritten.
+ *
+ * **Gotchas**
+ *
+ * A `KeyValueStore` cannot compare and set. Between the users of one layer the leases are exclusive; two processes that
+ * ask in the same moment can both get one, and then both fetch a token. Of these tokens the one of the later lease
+ * stays, with luck: a write in the same moment may be lost. So for processes of one machine prefer {@link layerFile},
+ * for a fleet Redis. Changes by other processes are not announced; who waits finds out by looking from time to time.
+ *
+ * @example
+ * ```ts
+ * import { KeyValueStore } from "@effect/platform"
+ * import { Layer } from "effect"
+ * import { TokenStore } from "effect-bearer"
+ *
+ * export const StoreLive = TokenStore.layerKeyValueStore.pipe(
+ *   Layer.provide(KeyValueStore.layerStorage(() => globalThis.sessionStorage))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerKeyValueStore: Layer.Layer<tokenStore.TokenStore, never, KeyValueStore.KeyValueStore> = Layer.effect(
+  tokenStore.TokenStore,
+  keyValueStore.make
+)
+
+/**
+ * A key for {@link encrypted}: 32 random bytes, as hexadecimal digits, base64 or base64url, or as they are.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type KeyMaterial = Redacted.Redacted<string> | Redacted.Redacted<Uint8Array>
+
+/**
+ * A key with a name, which is stored beside everything that is sealed with it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NamedKey {
+  /** 1 to 64 letters, digits, `-` or `_`. */
+  readonly id: string
+  readonly key: KeyMaterial
+}
+
+/**
+ * The keys of a store while one takes the place of another. A key without a name has the first 8 hexadecimal digits of
+ * its SHA-256 for one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface KeyRing {
+  /** Seals everything that is stored from now on. */
+  readonly current: KeyMaterial | NamedKey
+  /** Open what was sealed before. Default: none. */
+  readonly previous?: ReadonlyArray<KeyMaterial | NamedKey> | undefined
+}
+
+/**
+ * What {@link encrypted} takes for keys.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Keys = KeyMaterial | NamedKey | KeyRing
+
+/**
+ * What {@link encrypted} does: to the layer of a store, or to a store.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Encrypted<E, R> {
+  <A extends tokenStore.Service | Layer.Layer<tokenStore.TokenStore, unknown, unknown>>(
+    store: A
+  ): A extends Layer.Layer<infer _, infer E2, infer R2>
+    ? Layer.Layer<tokenStore.TokenStore, InvalidConfiguration | E | E2, R | R2>
+    : Effect.Effect<tokenStore.Service, InvalidConfiguration | E, R>
+}
+
+/**
+ * Seals every token a store keeps (AES-256-GCM, by WebCrypto), so that who can read the store, or a copy of it, has no
+ * token. The keys may come from an effect, such as a `Config` or a `Secret`; it is run once, when the layer is built.
+ *
+ * **Details**
+ *
+ * Only the times of a token stay readable, because stores need them. An envelope is bound to its place: it does not
+ * open under another key of the store. One that was changed or moved, or whose key is not known, is a `StoreError` of
+ * reason `"unreadable"` that names the id of the key; for a source that is an event, and as good as no token.
+ *
+ * To change the key of a fleet: add the new one to `previous` everywhere, then make it `current` and the old one
+ * `previous`, and when the longest-lived token is over, drop the old one.
+ *
+ * Fails with `InvalidConfiguration`, which shows nothing of a key, for a key that can't be decoded or is not 32 bytes
+ * long, for an id of other characters, and for two keys of the same id.
+ *
+ * @example
+ * ```ts
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Config, Layer } from "effect"
+ * import { TokenStore } from "effect-bearer"
+ *
+ * // openssl rand -base64 32
+ * export const StoreLive = TokenStore.layerFile({ directory: "/var/lib/my-app/tokens" }).pipe(
+ *   TokenStore.encrypted(Config.redacted("TOKEN_STORE_KEY")),
+ *   Layer.provide(NodeContext.layer)
+ * )
+ *
+ * export const rotating = TokenStore.encrypted(
+ *   Config.all({
+ *     current: Config.redacted("TOKEN_STORE_KEY"),
+ *     previous: Config.all([Config.redacted("TOKEN_STORE_KEY_OLD")])
+ *   })
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const encrypted = <E = never, R = never>(keys: Keys | Effect.Effect<Keys, E, R>): Encrypted<E, R> => {
+  const ring = Effect.flatMap(Effect.isEffect(keys) ? keys : Effect.succeed(keys), sealedKeys.make)
+  const sealed = (store: tokenStore.Service) => Effect.map(ring, (keys) => sealedStore.make(store, keys))
+  const seal = (self: tokenStore.Service | Layer.Layer<tokenStore.TokenStore>) =>
+    "get" in self
+      ? sealed(self)
+      : Layer.provide(Layer.effect(tokenStore.TokenStore, Effect.flatMap(tokenStore.TokenStore, sealed)), self)
+  return seal as Encrypted<E, R>
+}
+
+/**
+ * A new random key for {@link encrypted}, in base64url.
+ *
+ * @example
+ * ```ts
+ * import { Console, Effect, Redacted } from "effect"
+ * import { TokenStore } from "effect-bearer"
+ *
+ * // run once, and keep what it prints where your secrets are
+ * export const program = Effect.flatMap(TokenStore.generateKey, (key) => Console.log(Redacted.value(key)))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const generateKey: Effect.Effect<Redacted.Redacted> = sealedKeys.generate
 
 /**
  * The text form of a token at rest, for stores of your own. It holds the token in the clear, and leaves its refresh

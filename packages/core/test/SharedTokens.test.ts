@@ -169,6 +169,17 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, 0)
       }))
 
+    it.scoped("a caller who cannot be interrupted waits no longer than others", () =>
+      Effect.gen(function*() {
+        const { first, store } = yield* fleet(1, { lease: "1 second" })
+        yield* together([first.shared.get()])
+        const { key } = store.calls[0]!
+        yield* store.service.remove(key, AccessToken.make({ value: "token-1" }))
+        yield* store.service.acquire(key, "1 hour")
+        const [token] = yield* together([Effect.uninterruptible(first.shared.get())], "3 seconds")
+        assert.strictEqual(secret(token!), "token-2")
+      }))
+
     it.scoped("a process without a usable token waits for the other's", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2)

@@ -1,0 +1,142 @@
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as TokenError from "../TokenError.js"
+import * as digest from "./digest.js"
+import * as names from "./fileStoreNames.js"
+
+/** A directory whose files appear whole or not at all, and are nobody else's to read. */
+export interface Directory {
+  /** The names of all files; none if the directory is gone. */
+  readonly list: Effect.Effect<ReadonlyArray<string>, PlatformError>
+  /** `None` for a file that is gone. */
+  readonly read: (file: string) => Effect.Effect<Option.Option<string>, PlatformError>
+  /** Whether a file can be used by its owner alone; `true` for one that is gone. */
+  readonly isPrivate: (file: string) => Effect.Effect<boolean, PlatformError>
+  /** Epoch milliseconds; `None` for a file that is gone. */
+  readonly modifiedAt: (file: string) => Effect.Effect<Option.Option<number>, PlatformError>
+  /** `false` if the file exists: of those who create the same file, one succeeds. */
+  readonly create: (file: string, content: string) => Effect.Effect<boolean, PlatformError>
+  readonly replace: (file: string, content: string) => Effect.Effect<void, PlatformError>
+  /** Does nothing if the file is gone. */
+  readonly remove: (file: string) => Effect.Effect<void, PlatformError>
+  /** The files something happened to, for as long as the system tells. Never fails. */
+  readonly touched: Stream.Stream<string>
+}
+
+const has = (reason: "NotFound" | "AlreadyExists") => (error: PlatformError) =>
+  error._tag === "SystemError" && error.reason === reason
+const isMissing = has("NotFound")
+
+const orNone = <A>(effect: Effect.Effect<A, PlatformError>): Effect.Effect<Option.Option<A>, PlatformError> =>
+  Effect.catchIf(Effect.asSome(effect), isMissing, () => Effect.succeedNone)
+
+/** What went wrong, in a few words: the code of the system, such as ENOSPC, and nothing of a file's content. */
+export const trouble = (error: PlatformError): string => {
+  const reason = error._tag === "SystemError"
+    ? /^E[A-Z0-9]+(?=:)/.exec(error.description ?? "")?.[0] ?? error.reason
+    : error._tag
+  return `${reason} in ${error.method}`
+}
+
+const directoryMode = 0o700
+const fileMode = 0o600
+
+export const open = (
+  given: string
+): Effect.Effect<Directory, TokenError.InvalidConfiguration, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const invalid = (detail: string) =>
+      Effect.fail(new TokenError.InvalidConfiguration({ fields: ["directory"], detail }))
+
+    if (given.trim() === "") return yield* invalid("the directory is blank")
+    // the working directory may change
+    const root = path.resolve(given)
+    // elsewhere the bits of a mode mean nothing
+    const hasModes = path.sep === "/"
+    const pathOf = (file: string) => path.join(root, file)
+
+    const make = fs.makeDirectory(root, { recursive: true, mode: directoryMode })
+
+    /**
+     * The content is complete before the file has its name. It is not flushed to the disk: after a power failure
+     * nobody holds a lease any more, and a token that can't be read is a miss.
+     */
+    const written = <A>(
+      content: string,
+      use: (temporary: string) => Effect.Effect<A, PlatformError>
+    ): Effect.Effect<A, PlatformError> =>
+      Effect.suspend(() => {
+        const temporary = pathOf(names.temporary(digest.randomId()))
+        const write = fs.writeFileString(temporary, content, { flag: "wx", mode: fileMode })
+        return write.pipe(
+          // somebody has removed the directory
+          Effect.catchIf(isMissing, () => Effect.zipRight(make, write)),
+          Effect.zipRight(use(temporary)),
+          Effect.ensuring(Effect.ignore(fs.remove(temporary, { force: true })))
+        )
+      })
+
+    const directory: Directory = {
+      list: Effect.catchIf(fs.readDirectory(root), isMissing, () => Effect.succeed([])),
+      read: (file) => orNone(fs.readFileString(pathOf(file))),
+      isPrivate: (file) =>
+        hasModes
+          ? Effect.map(
+            orNone(fs.stat(pathOf(file))),
+            Option.match({
+              onNone: () => true,
+              onSome: ({ mode }) => (mode & 0o077) === 0
+            })
+          )
+          : Effect.succeed(true),
+      modifiedAt: (file) =>
+        Effect.map(
+          orNone(fs.stat(pathOf(file))),
+          // what does not say how old it is, is as old as can be
+          Option.map(({ mtime }) => Option.match(mtime, { onNone: () => 0, onSome: (time) => time.getTime() }))
+        ),
+      // a link, not a renaming: it fails if the name is taken
+      create: (file, content) =>
+        written(content, (temporary) =>
+          Effect.as(fs.link(temporary, pathOf(file)), true).pipe(
+            Effect.catchIf(has("AlreadyExists"), () => Effect.succeed(false))
+          )),
+      replace: (file, content) => written(content, (temporary) => fs.rename(temporary, pathOf(file))),
+      remove: (file) => Effect.catchIf(fs.remove(pathOf(file)), isMissing, () => Effect.void),
+      touched: fs.watch(root).pipe(
+        Stream.map((event) => path.basename(event.path)),
+        // a runtime without watching, no watch left (ENOSPC, as a defect), the directory removed
+        Stream.catchAllCause(() => Stream.empty)
+      )
+    }
+
+    const info = yield* orNone(fs.stat(root)).pipe(
+      Effect.catchAll((error) => invalid(`${root} can't be looked at (${trouble(error)})`))
+    )
+    if (Option.isNone(info)) {
+      yield* Effect.catchAll(make, (error) => invalid(`${root} can't be created (${trouble(error)})`))
+    } else if (info.value.type !== "Directory") {
+      return yield* invalid(`${root} is no directory`)
+    } else if (hasModes && (info.value.mode & 0o022) !== 0) {
+      return yield* invalid(`others may write to ${root}, and so could plant tokens: set its mode to 700`)
+    }
+
+    // better told now than at the first token
+    const probe = names.temporary(digest.randomId())
+    const works = yield* Effect.ensuring(directory.create(probe, ""), Effect.ignore(directory.remove(probe))).pipe(
+      Effect.catchAll((error) =>
+        invalid(
+          error.method === "link"
+            ? `the file system of ${root} offers no hard links (${trouble(error)}), and the store needs them`
+            : `${root} can't be written to (${trouble(error)})`
+        )
+      )
+    )
+    return works ? directory : yield* invalid(`${root} can't be written to`)
+  })

@@ -1,0 +1,72 @@
+/**
+ * One of several processes on one file store: asks for the lease of one key again and again, stores a token when it
+ * gets it, reads when it does not, and reports each step on a line, at once, so that nothing is lost when it is killed.
+ */
+import { writeSync } from "node:fs"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as AccessToken from "../../src/AccessToken.js"
+import * as TokenStore from "../../src/TokenStore.js"
+
+/** Microseconds on the clock all processes of a machine have in common. */
+export interface Line {
+  readonly kind: "ready" | "held" | "put" | "late" | "ending" | "got" | "none" | "error"
+  readonly called: number
+  readonly at: number
+  readonly fence: number
+  readonly detail?: string
+}
+
+const [directory = "", key = "", ttl = "", time = ""] = process.argv.slice(2)
+const micros = () => Number(process.hrtime.bigint() / 1000n)
+const say = (line: Line) => void writeSync(1, `${JSON.stringify(line)}\n`)
+/** Long enough to be written in pieces, if it were. */
+const padding = "x".repeat(20_000)
+
+const program = Effect.gen(function*() {
+  const store = yield* TokenStore.TokenStore
+  say({ kind: "ready", called: 0, at: micros(), fence: 0 })
+  const end = micros() + Number(time) * 1000
+  while (micros() < end) {
+    let called = micros()
+    const lease = yield* Effect.either(store.acquire(key, Number(ttl)))
+    if (Either.isLeft(lease)) {
+      say({ kind: "error", called, at: micros(), fence: 0, detail: lease.left.message })
+    } else if (Option.isSome(lease.right)) {
+      const { fence } = lease.right.value
+      say({ kind: "held", called, at: micros(), fence })
+      if (fence % 3 === 0) yield* Effect.sleep(1)
+      const now = yield* Clock.currentTimeMillis
+      const token = AccessToken.make({ value: `${fence}.${padding}`, issuedAt: now, expiresAt: now + 3_600_000 })
+      called = micros()
+      const stored = yield* store.put(token, lease.right.value)
+      say({ kind: stored ? "put" : "late", called, at: micros(), fence })
+      say({ kind: "ending", called, at: micros(), fence })
+      yield* store.release(lease.right.value)
+    }
+    called = micros()
+    const got = yield* Effect.either(store.get(key))
+    if (Either.isLeft(got)) say({ kind: "error", called, at: micros(), fence: 0, detail: got.left.message })
+    else if (Option.isNone(got.right)) say({ kind: "none", called, at: micros(), fence: 0 })
+    else {
+      const [fence, rest] = Redacted.value(got.right.value.value).split(".")
+      say({ kind: rest === padding ? "got" : "error", called, at: micros(), fence: Number(fence), detail: "torn" })
+    }
+  }
+})
+
+Effect.runFork(
+  program.pipe(
+    Effect.provide(TokenStore.layerFile({ directory })),
+    Effect.provide(Layer.merge(NodeFileSystem.layer, NodePath.layer)),
+    Effect.catchAllCause((cause) =>
+      Effect.sync(() => say({ kind: "error", called: 0, at: 0, fence: 0, detail: String(cause) }))
+    )
+  )
+)
