@@ -1,0 +1,225 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from "redis"
+import { createClient, createCluster, createSentinel } from "redis"
+import * as failure from "./failure.js"
+import type * as link from "./link.js"
+
+// ---------------------------------------------------------------------------------------------------------------
+// what is needed of the clients of node-redis, whatever modules, scripts and types they were made with
+// ---------------------------------------------------------------------------------------------------------------
+
+interface CommandOptions {
+  readonly abortSignal?: AbortSignal
+  /** None: texts are strings, whatever else the client was made for. */
+  readonly typeMapping?: {}
+}
+
+interface Overrides {
+  readonly disableOfflineQueue: boolean
+  readonly pingInterval: number
+  readonly socket: { readonly reconnectStrategy: false; readonly socketTimeout: number }
+}
+
+/** A client of one server, not yet connected. */
+interface Unconnected {
+  readonly isOpen: boolean
+  on(event: "error", listener: (error: unknown) => void): unknown
+  connect(): Promise<unknown>
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
+  destroy(): void
+}
+
+export interface Single {
+  readonly options: { readonly socket?: object }
+  sendCommand(args: Array<string>, options?: CommandOptions): Promise<unknown>
+  duplicate(overrides?: Overrides): Unconnected
+}
+
+export interface Sentinel {
+  getSentinelNode(): unknown
+  sendCommand(isReadonly: boolean, args: Array<string>, options?: CommandOptions): Promise<unknown>
+  _execute(isReadonly: boolean, f: (client: Single) => Promise<Unconnected>): Promise<Unconnected>
+}
+
+export interface Cluster {
+  getNodeClientForKey(key: string): Promise<Single>
+  sendCommand(
+    firstKey: string,
+    isReadonly: boolean,
+    args: Array<string>,
+    options?: CommandOptions
+  ): Promise<unknown>
+}
+
+export type Client = Single | Sentinel | Cluster
+
+// ---------------------------------------------------------------------------------------------------------------
+// what they have in common
+// ---------------------------------------------------------------------------------------------------------------
+
+/** A client of any kind. */
+export interface Connection {
+  /** Sends a command to the server that has the key. */
+  readonly send: (key: string, command: Array<string>, signal: AbortSignal) => Promise<unknown>
+  /** A client for one more connection, to a server that hears every announcement. */
+  readonly another: () => Promise<Unconnected>
+}
+
+export const connection = (client: Client): Connection => {
+  if ("getSentinelNode" in client) {
+    return {
+      send: (_key, command, signal) => client.sendCommand(false, command, plainly(signal)),
+      // there is no other way to a client with the address and the credentials of the master
+      another: () => client._execute(false, (master) => Promise.resolve(listener(master)))
+    }
+  }
+  if ("getNodeClientForKey" in client) {
+    return {
+      send: (key, command, signal) => client.sendCommand(key, false, command, plainly(signal)),
+      // announcements go to all nodes: any will do, and not always the same
+      another: () => client.getNodeClientForKey(crypto.randomUUID()).then(listener)
+    }
+  }
+  return {
+    send: (_key, command, signal) => client.sendCommand(command, plainly(signal)),
+    another: () => Promise.resolve(listener(client))
+  }
+}
+
+const plainly = (abortSignal: AbortSignal): CommandOptions => ({ abortSignal, typeMapping: {} })
+
+const pingInterval = 5000
+
+/** A connection without a word from the server for this long is dead, pings included. */
+const silence = (interval: number) => 3 * interval
+
+const listener = (client: Single): Unconnected =>
+  client.duplicate({
+    disableOfflineQueue: true,
+    pingInterval,
+    socket: { ...client.options.socket, reconnectStrategy: false, socketTimeout: silence(pingInterval) }
+  })
+
+// ---------------------------------------------------------------------------------------------------------------
+// clients of our own
+// ---------------------------------------------------------------------------------------------------------------
+
+type NodeOptions = Pick<
+  RedisClientOptions,
+  "commandsQueueMaxLength" | "disableOfflineQueue" | "pingInterval" | "socket"
+>
+
+/** What every connection to a server has: nothing is queued while it is down, and it notices when it is dead. */
+const prudent = <O extends NodeOptions>(options: O): O => ({
+  commandsQueueMaxLength: 10_000,
+  pingInterval,
+  ...options,
+  disableOfflineQueue: true,
+  socket: {
+    connectTimeout: 3000,
+    socketTimeout: silence(options.pingInterval ?? pingInterval),
+    ...options.socket,
+    reconnectStrategy: false
+  }
+})
+
+/** How to come by a connection; `make` throws when the options cannot be right. */
+export interface Kind {
+  readonly make: () => { destroy(): unknown }
+  readonly open: (lose: () => void) => Effect.Effect<Connection, failure.Failure, Scope.Scope>
+}
+
+interface Connectable {
+  on(event: "error", listener: () => void): unknown
+  connect(): Promise<unknown>
+  destroy(): unknown
+}
+
+/** Nothing that goes wrong with an end is of interest. */
+export const close = (client: { destroy(): unknown }): Effect.Effect<void> =>
+  Effect.sync(() => void Promise.resolve().then(() => client.destroy()).catch(() => undefined))
+
+/** `isLost` says whether an error was the end of the connection. */
+const opening = <C extends Client & Connectable>(make: () => C, isLost: (client: C) => boolean): Kind => ({
+  make,
+  open: (lose) =>
+    Effect.acquireRelease(
+      // without a listener an error would end the process
+      Effect.try({
+        try: () => {
+          const client = make()
+          client.on("error", () => undefined)
+          return client
+        },
+        catch: failure.fromError
+      }),
+      close
+    ).pipe(
+      Effect.tap((client) => Effect.tryPromise({ try: () => client.connect(), catch: failure.fromError })),
+      Effect.tap((client) =>
+        Effect.sync(() =>
+          client.on("error", () => {
+            if (isLost(client)) lose()
+          })
+        )
+      ),
+      Effect.map(connection)
+    )
+})
+
+export const single = (options: RedisClientOptions): Kind =>
+  opening(
+    () => createClient(prudent(options)),
+    // a ping that is refused is an error too
+    (client) => !client.isOpen
+  )
+
+export const sentinel = (options: RedisSentinelOptions): Kind =>
+  opening(
+    () =>
+      createSentinel({
+        scanInterval: 5000,
+        ...options,
+        // what fails is not tried again inside: the next attempt looks for the master anew
+        maxCommandRediscovers: 0,
+        passthroughClientErrorEvents: true,
+        nodeClientOptions: prudent(options.nodeClientOptions ?? {}),
+        sentinelClientOptions: prudent(options.sentinelClientOptions ?? {})
+      }),
+    // errors of a sentinel are not the end: there are more
+    (client) => client.getMasterNode() === undefined
+  )
+
+export const cluster = (options: RedisClusterOptions): Kind =>
+  opening(
+    () =>
+      createCluster({
+        // a node that is down does not keep us from the others
+        minimizeConnections: true,
+        ...options,
+        defaults: prudent(options.defaults ?? {})
+      }),
+    // nor is a dead node: a command that needs it complains
+    () => false
+  )
+
+// ---------------------------------------------------------------------------------------------------------------
+// listening
+// ---------------------------------------------------------------------------------------------------------------
+
+/** Hears the messages of a channel until the connection is lost, which calls `lose`. */
+export const listen =
+  (connected: link.Link<Connection>, channel: string, hear: (message: string) => void) =>
+  (lose: () => void): Effect.Effect<void, failure.Failure, Scope.Scope> =>
+    Effect.gen(function*() {
+      const client = yield* connected.use((connection) => connection.another())
+      client.on("error", () => {
+        if (!client.isOpen) lose()
+      })
+      yield* Effect.addFinalizer(() => close(client))
+      yield* Effect.tryPromise({
+        try: () => client.connect().then(() => client.subscribe(channel, hear)),
+        catch: failure.fromError
+      })
+    })
