@@ -136,6 +136,15 @@ const examples: Record<string, Example> = {
   "grants/custom-grant.ts": {
     lines: [/^tokens for the tenants north and south$/m, /"invalid_grant"/, /^ok {2}a refusal is final$/m]
   },
+  "fleet.ts": {
+    lines: [
+      /^\w+ +token [0-9a-f]{6}: requested from the server$/m,
+      /^\w+ +token [0-9a-f]{6}: taken from the store$/m,
+      /^[2-9] tokens were issued to three processes$/m,
+      /^ok {2}all three had the same$/m,
+      /^ok {2}each was requested once$/m
+    ]
+  },
   "property-testing-schedules.ts": {
     lines: [
       /^ok +no wait is shorter than Retry-After \(300 runs\)$/m,
@@ -181,7 +190,7 @@ describe("the examples", () => {
 
   it("import published packages, and the servers that stand in for the reader's", () => {
     const published =
-      /^(effect|effect-bearer|@effect\/platform|@effect\/platform-node|@effect-bearer\/testing|node:.+)$/
+      /^(effect|effect-bearer|@effect\/platform|@effect\/platform-node|@effect-bearer\/(testing|redis)|node:.+)$/
     for (const file of files) {
       const imports = Array.from(textOf(file).matchAll(/\bfrom "([^"]+)"/g), ([, name]) => name!)
       assert.isNotEmpty(imports)
