@@ -145,6 +145,10 @@ const allInOne = Effect.gen(function*() {
 }).pipe(Effect.scoped, Effect.provide(AuthorizationServer.layer({ lifetime: "10 seconds" })))
 
 const role = process.argv[2]
-const program: Effect.Effect<void, unknown> = role === "terminal" ? Effect.zipRight(introduce, terminal) : role === "server" ? server : allInOne
+const program: Effect.Effect<void, unknown> = role === "terminal"
+  ? Effect.zipRight(introduce, terminal)
+  : role === "server"
+  ? server
+  : allInOne
 
 NodeRuntime.runMain(program)

@@ -316,7 +316,10 @@ export const shared = (options: Options = {}) =>
         const spread = 0.5 + (yield* Random.next) / 2
         const pause = Math.min(longestPoll, poll * 1.5 ** Math.min(turns, 32)) * spread
         // a caller who cannot be interrupted must not have to wait for the bell
-        yield* Effect.raceFirst(Effect.interruptible(rung), Effect.sleep(Math.max(1, Math.min(pause, deadline - steady))))
+        yield* Effect.raceFirst(
+          Effect.interruptible(rung),
+          Effect.sleep(Math.max(1, Math.min(pause, deadline - steady)))
+        )
         return yield* turn(want, key, next, deadline, turns + 1)
       })
 

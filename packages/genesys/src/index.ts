@@ -1,1 +1,11 @@
-export {}
+export * as Analytics from "./Analytics.js"
+export * as DataAction from "./DataAction.js"
+export * as GenesysApi from "./GenesysApi.js"
+export * as GenesysCloud from "./GenesysCloud.js"
+export * as GenesysError from "./GenesysError.js"
+export * as Limits from "./Limits.js"
+export * as Organizations from "./Organizations.js"
+export * as Paging from "./Paging.js"
+export * as Region from "./Region.js"
+export * as SdkBridge from "./SdkBridge.js"
+export * as Users from "./Users.js"
