@@ -80,7 +80,6 @@ export const storeConformance = (name: string, settings: Settings): void => {
           assert.isTrue(AccessToken.isSame(got, token))
           assert.deepStrictEqual(got.tokenType, token.tokenType)
           assert.deepStrictEqual(got.scopes, token.scopes)
-          assert.deepStrictEqual(JSON.stringify(got), JSON.stringify(token))
           assert.deepStrictEqual(Redacted.value(got.extra), Redacted.value(token.extra))
           // a store that keeps durations finds a moment more or less
           assert.approximately(got.issuedAt, token.issuedAt, settings.unit === undefined ? 0 : unit)
