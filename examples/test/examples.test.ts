@@ -145,6 +145,60 @@ const examples: Record<string, Example> = {
       /^ok {2}each was requested once$/m
     ]
   },
+  // SPEC E4
+  "genesys/users.ts": {
+    lines: [
+      /^GET \/api\/v2\/users\/\{id\} answered with a user who is active$/m,
+      /^ok {2}it is the one that was asked for$/m,
+      /^an id that nobody has is answered with an error with status 404$/m,
+      /^ok {2}it is an error, and no defect$/m,
+      /^5 calls reached the API, 2 tokens$/m,
+      /^ok {2}a revoked token was replaced, and the caller noticed nothing$/m,
+      /^ok {2}one token for everything before, one for everything after$/m
+    ]
+  },
+  // SPEC B10
+  "genesys/analytics-query.ts": {
+    lines: [
+      /^a token of type Bearer, opaque$/m,
+      /^ok {2}it has every scope that was asked for$/m,
+      /^ok {2}the API takes it$/m,
+      /^ok {2}once it is revoked, the API does not$/m,
+      /^3 of 3 conversations$/m,
+      /^ok {2}the query was answered$/m,
+      /^ok {2}with a second token$/m
+    ]
+  },
+  // SPEC B9
+  "genesys/sdk-bridge.ts": {
+    lines: [
+      /^the old program was answered \d+ times$/m,
+      /^ok {2}it was answered all the time$/m,
+      /^an id that nobody has is refused with 404, code not\.found$/m,
+      /^ok {2}it is an error with a type$/m,
+      /^ok {2}the rejection says its status$/m,
+      /^ok {2}no credential is in it$/m,
+      /^\d+ tokens, each good for two seconds$/m,
+      /^ok {2}no call met a token that had expired$/m,
+      /^after a revocation, 10 calls shared 1 token$/m,
+      /^ok {2}one token was enough for all of them$/m,
+      /^ok {2}a rate limit was waited for$/m
+    ]
+  },
+  "genesys/data-action.ts": {
+    lines: [
+      /^200, a token for a while$/m,
+      /^ok {2}the first call got a token$/m,
+      /^ok {2}20 more got the same, with what remains of its time$/m,
+      /^400 BadRequest: The body must be JSON, and is none\.$/m,
+      /^400 BadRequest: .*subjectToken is not known \(is subject_token meant\?\)\.$/m,
+      /^ok {2}a bad payload is the caller's fault$/m,
+      /^ok {2}one token was requested for all$/m,
+      /^503 RetryExhausted, Retry-After \d+$/m,
+      /^ok {2}the token that is held does not need the token endpoint$/m,
+      /^ok {2}another one does, and the reply says when to come back$/m
+    ]
+  },
   "property-testing-schedules.ts": {
     lines: [
       /^ok +no wait is shorter than Retry-After \(300 runs\)$/m,
@@ -153,7 +207,7 @@ const examples: Record<string, Example> = {
   }
 }
 
-const files = ["", "grants/"].flatMap((within) =>
+const files = ["", "grants/", "genesys/"].flatMap((within) =>
   readdirSync(new URL(within, folder)).filter((name) => name.endsWith(".ts")).map((name) => within + name)
 )
 const textOf = (file: string) => readFileSync(new URL(file, folder), "utf8")
@@ -190,7 +244,7 @@ describe("the examples", () => {
 
   it("import published packages, and the servers that stand in for the reader's", () => {
     const published =
-      /^(effect|effect-bearer|@effect\/platform|@effect\/platform-node|@effect-bearer\/(testing|redis)|node:.+)$/
+      /^(effect|effect-bearer|@effect\/platform|@effect\/platform-node|@effect-bearer\/(testing|redis|genesys|genesys\/FakeCloud)|purecloud-platform-client-v2|node:.+)$/
     for (const file of files) {
       const imports = Array.from(textOf(file).matchAll(/\bfrom "([^"]+)"/g), ([, name]) => name!)
       assert.isNotEmpty(imports)

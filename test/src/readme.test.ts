@@ -9,7 +9,11 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), "utf8")
 
 const packages = readdirSync(join(root, "packages")).sort()
-const readmes = ["README.md", ...packages.map((name) => `packages/${name}/README.md`)]
+const readmes = [
+  "README.md",
+  ...packages.map((name) => `packages/${name}/README.md`),
+  "packages/genesys/FROM-PYTHON.md"
+]
   .filter((file) => existsSync(join(root, file)))
 const sources = packages.map((name) => `packages/${name}/src`)
   .filter((folder) => existsSync(join(root, folder)))

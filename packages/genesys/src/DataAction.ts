@@ -1,0 +1,454 @@
+/**
+ * The function behind a data action that needs a token for an external service: it takes the request of the flow and
+ * replies with an access token, or with what went wrong. It never fails.
+ *
+ * ```
+ * request ─ payload ─┬─ client credentials ─┐
+ *                    └─ token exchange ─────┴─ cache ─ { status, headers, body }
+ * ```
+ *
+ * {@link handler} is the function as an Effect, {@link toPromiseHandler} the one that a serverless runtime calls.
+ *
+ * **The request** is an event with a `body` (text of JSON, or an object), or the payload itself. All members are
+ * optional; without any, the reply has the token of the client itself.
+ *
+ * | member | meaning |
+ * |---|---|
+ * | `scope`, `audience`, `resource` | instead of those of the options; a string, or a list |
+ * | `subject_token`, `subject_token_type` | exchanges this token (RFC 8693) |
+ * | `actor_token`, `actor_token_type`, `requested_token_type` | more about that exchange |
+ * | `rejected_token` | an API has refused this one with 401: reply with another |
+ *
+ * **The reply** has status 200 and the members of an OAuth token response, `expires_in` being what remains; or
+ * `{ error, message }`:
+ *
+ * | `error` | status | errors of effect-bearer, and other reasons |
+ * |---|---|---|
+ * | `ConfigurationError` | 500 | `InvalidConfiguration`: a setting or a secret is missing or wrong |
+ * | `BadRequest` | 400 | the payload is no JSON, or not as above; any other `OAuthError`; `RejectedByEndpoint` with 400 |
+ * | `Unauthorized` | 401 | `OAuthError` with 401 or `invalid_client`; `RejectedByEndpoint` with 401; `AuthenticationRequired` |
+ * | `Forbidden` | 403 | `OAuthError` with 403, `unauthorized_client`, `access_denied` or `insufficient_scope`; `RejectedByEndpoint` with 403; `ScopeNotGranted`; a scope that is not among `allowedScopes` |
+ * | `PayloadTooLarge` | 413 | the payload is larger than 32 KB; with status 502: the token is |
+ * | `RetryExhausted` | 503 | `RetriesExhausted`, `CircuitOpen`, `RateLimited`, `EndpointUnavailable`, `FailedElsewhere`; with `Retry-After` where it is known |
+ * | `NetworkError` | 502 | `TlsError`, `TransportError`, `EndpointTimeout`; `RejectedByEndpoint` with any other status: a redirect, a 404 |
+ * | `ParseError` | 500 | `MalformedResponse`: what came is no token response |
+ * | `InternalError` | 500 | a bug |
+ *
+ * The body of a reply with status 200 is the only place where a token appears. Logs, spans and messages hold none.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as LogLevel from "effect/LogLevel"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type * as BackgroundRefresh from "effect-bearer/BackgroundRefresh"
+import * as RetryPolicy from "effect-bearer/RetryPolicy"
+import type * as Scopes from "effect-bearer/Scopes"
+import * as Secret from "effect-bearer/Secret"
+import type * as ServerMetadata from "effect-bearer/ServerMetadata"
+import * as TokenError from "effect-bearer/TokenError"
+import type * as TokenSource from "effect-bearer/TokenSource"
+import type * as GenesysError from "./GenesysError.js"
+import * as lazy from "./internal/dataActionLazy.js"
+import * as payloads from "./internal/dataActionPayload.js"
+import * as replies from "./internal/dataActionReply.js"
+import * as source from "./internal/dataActionTokens.js"
+import * as Limits from "./Limits.js"
+
+// ---------------------------------------------------------------------------------------------------------------
+// models
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * A setting, or an effect that reads it from a store: `Secret.env("EXTERNAL_CLIENT_ID")`, a `Config`, the field of a
+ * vault. Whatever that fails with, its value is not shown.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Setting = string | Redacted.Redacted | Effect.Effect<string | Redacted.Redacted, unknown>
+
+/**
+ * How {@link handler} gets its tokens. Settings are read at the first request that needs them, and again at the next
+ * if one was missing; the secret is read for every token request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options
+  extends
+    Omit<TokenSource.Options, "tokenEndpoint" | "clientId" | "scopes">,
+    Omit<TokenSource.ManagedOptions, "cache" | "refresh">
+{
+  /** Of any provider; of Genesys Cloud itself: `Region.of("eu_central_1").tokenEndpoint`. */
+  readonly tokenEndpoint: Setting | URL | ServerMetadata.EndpointLocation
+  readonly clientId: Setting
+  /** Asked for where the payload names none; separated by spaces or commas, or a list. */
+  readonly scopes?: Scopes.Input | Effect.Effect<Scopes.Input, unknown> | undefined
+  /** What a payload may name in `scope`. Default: `scopes`, if there are any, and `"any"` otherwise. */
+  readonly allowedScopes?: Scopes.Input | "any" | undefined
+  /**
+   * Limits of one token request. Default: 10 seconds between two pieces of the answer, 13.05 in total. The 3.05
+   * seconds for connecting are up to the HTTP client, see `TokenEndpoint.Timeouts`.
+   */
+  readonly timeout?: TokenSource.Options["timeout"]
+  /** Default {@link retryPolicy}. */
+  readonly retry?: Schedule.Schedule<unknown, TokenError.Transient> | undefined
+  /** No token is handed out in this last stretch of its life; at most a tenth of it. Default 60 seconds. */
+  readonly grace?: Duration.DurationInput | undefined
+  /**
+   * The lifetime of tokens that come without one. By default they are served, without `expires_in`, until a
+   * `rejected_token` says that they are over.
+   */
+  readonly assumedLifetime?: Duration.DurationInput | undefined
+  /**
+   * Renewal ahead of need. Off by default: a serverless runtime is stopped between two requests. A server that goes on
+   * running spares its callers the wait.
+   */
+  readonly refresh?: BackgroundRefresh.Options | false | undefined
+  /** How many tokens are kept, a subject token's counting as one. Default 10 000. */
+  readonly capacity?: number | undefined
+  /** How token requests introduce themselves. Default: `effect-bearer` and its version. */
+  readonly userAgent?: string | undefined
+  /** The most a payload and a reply may have, in bytes. Default 32 768. */
+  readonly payloadLimit?: number | undefined
+  /** A payload with a member that is not known: refuse it (the default), or ignore the member. */
+  readonly unknownMembers?: "refuse" | "ignore" | undefined
+}
+
+/**
+ * The names of failures.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ErrorName =
+  | "ConfigurationError"
+  | "BadRequest"
+  | "Unauthorized"
+  | "Forbidden"
+  | "PayloadTooLarge"
+  | "RetryExhausted"
+  | "NetworkError"
+  | "ParseError"
+  | "InternalError"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ErrorBody {
+  readonly error: ErrorName
+  readonly message: string
+}
+
+/**
+ * The members of a token response (RFC 6749 §5.1).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenBody {
+  readonly access_token: string
+  readonly token_type: string
+  /** Whole seconds that remain; absent if unknown. */
+  readonly expires_in?: number
+  /** Granted scopes, separated by spaces; absent if the server named none and none were asked for. */
+  readonly scope?: string
+  /** Of an exchanged token (RFC 8693 §2.2.1), if the server named it. */
+  readonly issued_token_type?: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reply<out Body = TokenBody | ErrorBody> {
+  readonly status: number
+  /** `Content-Type` and `Cache-Control: no-store`; `Retry-After` where it is known. Names are in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Body
+}
+
+/**
+ * What {@link handler} makes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Handler {
+  (request?: unknown): Effect.Effect<Reply>
+}
+
+/**
+ * What {@link toPromiseHandler} makes. The promise is never rejected.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PromiseHandler {
+  (request?: unknown): Promise<Reply>
+  /** Closes what the handler stands on, for runtimes that say when they stop. */
+  readonly dispose: () => Promise<void>
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// constructors
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * The default of `Options.retry`: 0.5, 1 and 2 seconds, each with up to half a second of jitter. A `Retry-After` is a
+ * minimum; one that leads beyond a minute is not waited for, but passed on in the reply.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const retryPolicy: RetryPolicy.RetryPolicy<TokenError.Transient> = RetryPolicy.exponentialJitter({
+  base: "500 millis",
+  jitter: "500 millis",
+  maxRetries: 3
+})
+
+/**
+ * The data action as an Effect. One handler has one cache: make it once, and call it for every request.
+ *
+ * **Details**
+ *
+ * - Making it cannot fail either: a setting that is missing is a reply with status 500.
+ * - Requests for the same token share one token request, and an interrupted one does not take it from the others.
+ * - A token that replaced a refused one, and is refused within 5 seconds, is not replaced again.
+ * - Exchanged tokens are cached by the very subject token, and may outlive it.
+ * - If a `TokenStore` is in the context, tokens are shared through it.
+ * - `rateLimit` and `circuitBreaker` are for client credentials and for token exchange each.
+ *
+ * @example
+ * ```ts
+ * import { DataAction } from "@effect-bearer/genesys"
+ * import { Effect } from "effect"
+ * import { ClientAuthentication, Secret } from "effect-bearer"
+ *
+ * const program = Effect.gen(function*() {
+ *   const action = yield* DataAction.handler({
+ *     tokenEndpoint: "https://login.crm.example/oauth2/token",
+ *     clientId: Secret.env("EXTERNAL_CLIENT_ID"),
+ *     authentication: ClientAuthentication.post(Secret.env("EXTERNAL_CLIENT_SECRET")),
+ *     scopes: "contacts:read contacts:write"
+ *   })
+ *   const { body, status } = yield* action({ body: "{\"scope\":\"contacts:read\"}" })
+ *   return "error" in body ? `${status} ${body.error}: ${body.message}` : `a token for ${body.scope}`
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const handler = (
+  options: Options
+): Effect.Effect<Handler, never, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.gen(function*() {
+    const context = yield* Effect.context<HttpClient.HttpClient>()
+    const tokens = yield* lazy.make(Effect.provide(source.make(options, retryPolicy), context))
+    const limit = options.payloadLimit ?? Limits.maxPayload
+    const unknownMembers = options.unknownMembers ?? "refuse"
+
+    const attempt = (request: unknown) =>
+      Effect.gen(function*() {
+        const payload = yield* payloads.decode(request, { limit, unknownMembers })
+        yield* Effect.annotateCurrentSpan("data_action.exchange", payload.subject_token !== undefined)
+        yield* Effect.annotateLogs(Effect.logDebug("data action called"), "payload", payloads.shown(payload))
+        const { allowedScopes, get } = yield* tokens
+        yield* payloads.permit(payload, allowedScopes)
+
+        const token = yield* get(payload)
+        const now = yield* Clock.currentTimeMillis
+        const expiresAt = Option.orElse(token.expiresAt, () =>
+          Option.map(
+            Option.fromNullable(options.assumedLifetime),
+            (lifetime) => token.issuedAt + Duration.toMillis(lifetime)
+          ))
+        const body = replies.granted(token, now, expiresAt)
+        yield* Limits.payload(body, { direction: "response", limit })
+        return replies.success(body)
+      })
+
+    return (request) =>
+      attempt(request).pipe(
+        Effect.catchAll((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => refused(failureReply(error, now)))),
+        Effect.catchAllCause((cause) =>
+          Cause.isInterruptedOnly(cause) ? Effect.interrupt : refused(internalError(Cause.squash(cause)))
+        ),
+        Effect.tap(({ body, status }) =>
+          Effect.annotateCurrentSpan({
+            "http.response.status_code": status,
+            ...("error" in body ? { "error.type": body.error } : {})
+          })
+        ),
+        Effect.withSpan("DataAction.handler", { captureStackTrace: false })
+      )
+  })
+
+/**
+ * The data action as a plain function, for serverless runtimes. What it stands on is built at the first request and
+ * kept for the next ones, so that an instance that is warm replies with the token it holds. If that fails, the reply
+ * says so with status 500, and the next request tries again.
+ *
+ * The layer provides the `HttpClient` and whatever else the handler needs; a `TokenStore`, loggers and a tracer in it
+ * are used, too.
+ *
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { DataAction } from "@effect-bearer/genesys"
+ * import { Config, Effect } from "effect"
+ * import { ClientAuthentication, Secret } from "effect-bearer"
+ *
+ * const action = DataAction.toPromiseHandler(
+ *   Effect.gen(function*() {
+ *     // VAULT_ADDR and VAULT_TOKEN come from the environment
+ *     const secret = yield* Secret.vault({ path: "crm/production", field: "client_secret" })
+ *     return yield* DataAction.handler({
+ *       tokenEndpoint: Config.string("EXTERNAL_TOKEN_ENDPOINT"),
+ *       clientId: Config.string("EXTERNAL_CLIENT_ID"),
+ *       authentication: ClientAuthentication.basic(secret)
+ *     })
+ *   }),
+ *   FetchHttpClient.layer
+ * )
+ *
+ * // AWS Lambda, behind a function URL or an API Gateway
+ * export const lambda = (event: unknown) => action(event).then(DataAction.toLambdaResult)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const toPromiseHandler = <E, R, LE>(
+  handler: Effect.Effect<Handler, E, R>,
+  layer: Layer.Layer<Exclude<R, Scope.Scope>, LE>
+): PromiseHandler => {
+  const all = Layer.provideMerge(Layer.scoped(Built, handler), layer)
+  let runtime: ManagedRuntime.ManagedRuntime<Built, E | LE> | undefined
+  let disposed = false
+
+  const handle = (request?: unknown): Promise<Reply> => {
+    if (disposed) {
+      return Effect.runPromise(refused(replies.refusal("InternalError", 500, "The handler is disposed of.")))
+    }
+    const current = runtime ??= ManagedRuntime.make(all)
+    return current.runPromiseExit(Effect.flatMap(Built, (handler) => handler(request))).then((exit) => {
+      if (Exit.isSuccess(exit)) return exit.value
+      // Only building can fail. A runtime remembers that it could not be built.
+      if (runtime === current) runtime = undefined
+      return current.dispose().then(() => Effect.runPromise(disposed ? refused(closed) : notBuilt(exit.cause)))
+    })
+  }
+  const dispose = (): Promise<void> => {
+    disposed = true
+    const current = runtime
+    runtime = undefined
+    return current === undefined ? Promise.resolve() : current.dispose()
+  }
+  return Object.assign(handle, { dispose })
+}
+
+class Built extends Context.Tag("@effect-bearer/genesys/DataAction/Built")<Built, Handler>() {}
+
+// ---------------------------------------------------------------------------------------------------------------
+// conversions
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * The reply to an error of a token source: the table above. `now` is in epoch milliseconds, for `Retry-After`.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const fromTokenError: (error: TokenError.TokenError, now: number) => Reply<ErrorBody> = replies.fromTokenError
+
+/**
+ * A reply in the form that AWS Lambda wants it, behind a function URL or an API Gateway.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toLambdaResult = ({ body, headers, status }: Reply): {
+  readonly statusCode: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+} => ({ statusCode: status, headers, body: JSON.stringify(body) })
+
+// ---------------------------------------------------------------------------------------------------------------
+
+const failureReply = (
+  error:
+    | TokenError.TokenError
+    | payloads.BadPayload
+    | payloads.ScopeNotAllowed
+    | GenesysError.PayloadTooLarge
+    | GenesysError.InvalidCall,
+  now: number
+): Reply<ErrorBody> => {
+  switch (error._tag) {
+    case "BadPayload":
+      return replies.refusal("BadRequest", 400, error.message)
+    case "ScopeNotAllowed":
+      return replies.refusal("Forbidden", 403, error.message)
+    case "PayloadTooLarge":
+      return replies.refusal("PayloadTooLarge", error.direction === "request" ? 413 : 502, error.message)
+    case "InvalidCall":
+      return internalError(error)
+    default:
+      return fromTokenError(error, now)
+  }
+}
+
+/** Of a bug nothing is shown but its kind: what it says may be anything. */
+const internalError = (defect: unknown): Reply<ErrorBody> =>
+  replies.refusal(
+    "InternalError",
+    500,
+    `The data action died with an unexpected error (${
+      defect instanceof Error && /^\w{1,40}$/.test(defect.name) ? defect.name : "of an unknown kind"
+    }).`
+  )
+
+const refused = (reply: Reply<ErrorBody>): Effect.Effect<Reply<ErrorBody>> =>
+  Effect.as(
+    Effect.annotateLogs(
+      Effect.logWithLevel(reply.status >= 500 ? LogLevel.Error : LogLevel.Warning, "data action refused"),
+      { status: reply.status, error: reply.body.error, detail: reply.body.message }
+    ),
+    reply
+  )
+
+const closed = replies.refusal("InternalError", 500, "The data action has been shut down.")
+
+const notBuilt = (cause: Cause.Cause<unknown>): Effect.Effect<Reply> =>
+  Effect.gen(function*() {
+    const now = yield* Clock.currentTimeMillis
+    const failure = Cause.failureOption(cause)
+    if (Option.isSome(failure) && TokenError.isTokenError(failure.value)) {
+      return yield* refused(fromTokenError(failure.value, now))
+    }
+    return yield* Effect.matchEffect(
+      Secret.guarded(Effect.failCause(Cause.isInterrupted(cause) ? Cause.die(cause) : cause), {
+        field: "data action",
+        name: "something it is made from"
+      }),
+      {
+        onFailure: (error) => refused(fromTokenError(error, now)),
+        onSuccess: () => refused(internalError(undefined))
+      }
+    )
+  })

@@ -1,0 +1,326 @@
+/**
+ * One organization of Genesys Cloud: its region, its tokens, and a client for its API.
+ *
+ * | | |
+ * |---|---|
+ * | `GenesysCloud` | the tag; `yield* GenesysCloud.GenesysCloud` gives `{ region, tokens, client }` |
+ * | {@link layer} | provides it, and `TokenSource.TokenSource`, from options |
+ * | {@link layerConfig} | the same from `GENESYS_CLIENT_ID`, `GENESYS_CLIENT_SECRET` and `GENESYS_REGION` |
+ * | {@link make} | the service itself, for programs with several organizations |
+ *
+ * All of them take the plain `HttpClient` of the platform. `client` is one that knows the API: a path is a path of it,
+ * the token goes along and is renewed after a 401, errors are typed, 429 is waited for, and every exchange has its
+ * time. The modules of endpoints (`Users`, `Analytics`, `Organizations`) and `GenesysApi` stand on it.
+ *
+ * @since 0.1.0
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as ClientAuthentication from "effect-bearer/ClientAuthentication"
+import * as Grant from "effect-bearer/Grant"
+import * as RetryPolicy from "effect-bearer/RetryPolicy"
+import * as TokenError from "effect-bearer/TokenError"
+import * as TokenSource from "effect-bearer/TokenSource"
+import type * as GenesysError from "./GenesysError.js"
+import * as apiClient from "./internal/client.js"
+import * as Region from "./Region.js"
+
+// ---------------------------------------------------------------------------------------------------------------
+// models
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * How calls of the API behave. All optional.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ApiOptions {
+  /**
+   * The time of one exchange, from sending to the last byte. Waiting for a token, for a rate limit and between attempts
+   * does not count. When it runs out, the call fails and is not sent again. Default 5 seconds.
+   */
+  readonly timeout?: Duration.DurationInput | undefined
+  /**
+   * When a call is sent again after the API said "later": a 429 for every call, a 5xx only for calls that read. Default
+   * `RetryPolicy.exponentialJitter({ base: "500 millis", maxRetries: 3 })`, in which a `Retry-After` is a minimum;
+   * `false` for never.
+   */
+  readonly retry?: Schedule.Schedule<unknown, GenesysError.Transient> | false | undefined
+  /** Asked to wait longer than this, the call fails at once and says when to come back. Default 3 minutes. */
+  readonly maxRetryAfter?: Duration.DurationInput | undefined
+  /** Waited, at least, after a 429 that does not say how long. Default 10 seconds. */
+  readonly defaultRetryAfter?: Duration.DurationInput | undefined
+}
+
+/**
+ * What {@link layer} needs, and every setting of `TokenSource.layer`: `scopes`, `timeout`, `retry`, `cache`, `refresh`,
+ * `circuitBreaker`, `rateLimit`, `scopePolicy`… are those of the token requests.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Omit<TokenSource.LayerOptions, "tokenEndpoint" | "authentication"> {
+  /** A region, or its name, host or URL: see `Region.parse`. */
+  readonly region: Region.Input
+  readonly clientId: string
+  /** The secret, or an effect that yields it and is run at every token request. */
+  readonly clientSecret: ClientAuthentication.Secret
+  /**
+   * Limits token requests on this side. Off unless given: the source asks about once in the life of a token, far from
+   * the 300 a minute that Genesys Cloud allows a client by default.
+   */
+  readonly rateLimit?: TokenSource.LayerOptions["rateLimit"]
+  readonly api?: ApiOptions | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  readonly region: Region.Region
+  /** The source of tokens, in case something else needs one: an SDK, a web socket. */
+  readonly tokens: TokenSource.With<TokenError.TokenError>
+  /**
+   * Takes paths such as `/api/v2/users/me`, and URLs of the region's API; any other URL fails with
+   * `InvalidConfiguration`. Whatever is no success is an error: a response has a status of 2xx, or 304.
+   */
+  readonly client: HttpClient.HttpClient.With<GenesysError.RequestError>
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// tags
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class GenesysCloud extends Context.Tag("@effect-bearer/genesys/GenesysCloud")<GenesysCloud, Service>() {}
+
+// ---------------------------------------------------------------------------------------------------------------
+// constructors
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * The service for one organization. Options that cannot work fail here, before any network call.
+ *
+ * @example
+ * ```ts
+ * import { GenesysCloud, Users } from "@effect-bearer/genesys"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const secret = Redacted.make("from somewhere safe")
+ *
+ * // one program, two organizations
+ * const program = Effect.gen(function*() {
+ *   const de = yield* GenesysCloud.make({ region: "mypurecloud.de", clientId: "a", clientSecret: secret })
+ *   const us = yield* GenesysCloud.make({ region: "us-east-1", clientId: "b", clientSecret: secret })
+ *   const user = yield* Users.get("42").pipe(Effect.provideService(GenesysCloud.GenesysCloud, de))
+ *   return [user, us.region.name]
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options
+): Effect.Effect<Service, TokenError.InvalidConfiguration, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.gen(function*() {
+    const base = yield* HttpClient.HttpClient
+    const region = yield* Region.parse(options.region)
+    const { api = {}, clientSecret, region: _, ...settings } = options
+    const tokens = yield* TokenSource.grant({
+      ...settings,
+      tokenEndpoint: region.tokenEndpoint,
+      // Genesys Cloud takes id and secret as they are: form-encoded ones with special characters it would not know
+      authentication: ClientAuthentication.basicRaw(clientSecret),
+      grant: options.grant ?? Grant.clientCredentials
+    }).pipe(
+      Effect.flatMap(TokenSource.managed({ ...settings, retry: options.retry ?? retryTokens }))
+    )
+    return { region, tokens, client: apiClient.make(base, tokens, region, api) }
+  })
+
+const unstatedWait = Duration.seconds(10)
+
+/** A 429 of the login host that does not say how long to wait means a while, not half a second. */
+const retryTokens = Schedule.mapInput(
+  RetryPolicy.exponentialJitter(),
+  (error: TokenError.Transient): TokenError.Transient =>
+    error._tag === "RateLimited" && Option.isNone(error.retryAfter)
+      ? new TokenError.RateLimited({
+        endpoint: error.endpoint,
+        status: error.status,
+        description: error.description,
+        retryAfter: Option.some(unstatedWait)
+      })
+      : error
+)
+
+/**
+ * The options that the environment gives, as {@link layerConfig} reads them; what `settings` state already is not
+ * looked for.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromEnvironment = (
+  settings: Partial<Options> = {}
+): Effect.Effect<Options, TokenError.InvalidConfiguration> =>
+  Effect.gen(function*() {
+    const faults: Array<Fault> = []
+    const read = (name: string) =>
+      Effect.map(Effect.option(Config.string(name)), (value) => {
+        const stated = Option.filter(value, (text) => text.trim() !== "")
+        if (Option.exists(stated, (text) => text !== text.trim())) faults.push(fault(name, padded))
+        return Option.getOrUndefined(Option.map(stated, (text) => text.trim()))
+      })
+    const required = (name: string) =>
+      Effect.tap(read(name), (value) =>
+        value === undefined ? Effect.sync(() => faults.push(fault(name, absent))) : Effect.void)
+
+    const clientId = settings.clientId ?? (yield* required("GENESYS_CLIENT_ID"))
+    if (settings.clientSecret === undefined) {
+      yield* required("GENESYS_CLIENT_SECRET")
+    }
+    const region = settings.region ?? (yield* readRegion(read, faults))
+    const scopes = settings.scopes ?? (yield* read("GENESYS_SCOPES"))
+    if (faults.length > 0 || clientId === undefined || region === undefined) {
+      const fields = new Set(faults.flatMap(({ names }) =>
+        names
+      ))
+      return yield* new TokenError.InvalidConfiguration({
+        fields: Array.from(fields),
+        detail: faults.map(({ names, what }) => `${names.join(" and ")} ${what}`).join("; ")
+      })
+    }
+    return {
+      ...settings,
+      clientId,
+      // The variable is read again at every attempt, so that a secret rotated in it takes effect without a restart.
+      clientSecret: settings.clientSecret ?? Config.redacted("GENESYS_CLIENT_SECRET"),
+      region,
+      scopes
+    }
+  })
+
+interface Fault {
+  readonly names: ReadonlyArray<string>
+  readonly what: string
+}
+
+const fault = (name: string, what: string): Fault => ({ names: [name], what })
+
+const absent = "is missing or blank: set it in the environment of the program"
+const padded = "begins or ends with white space: look for a space or a line break at the end of the variable, and " +
+  "remove it"
+
+const readRegion = (
+  read: (name: string) => Effect.Effect<string | undefined>,
+  faults: Array<Fault>
+): Effect.Effect<Region.Region | undefined> =>
+  Effect.gen(function*() {
+    const parsed: Array<Region.Region> = []
+    const names = ["GENESYS_ENV_URL", "GENESYS_REGION"] as const
+    let given = 0
+    for (const name of names) {
+      const text = yield* read(name)
+      if (text === undefined) continue
+      given++
+      Either.match(Region.parse(text), {
+        onLeft: ({ detail }) => void faults.push(fault(name, `is wrong: ${detail}`)),
+        onRight: (region) => void parsed.push(region)
+      })
+    }
+    if (given === 0) faults.push(fault("GENESYS_REGION", `${absent} (or GENESYS_ENV_URL)`))
+    const [first, second] = parsed
+    if (first !== undefined && second !== undefined && !Equal.equals(first, second)) {
+      faults.push({
+        names,
+        what: `contradict each other (${first.environment}, ${second.environment}): set one of them only`
+      })
+    }
+    return first
+  })
+
+// ---------------------------------------------------------------------------------------------------------------
+// layers
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * Provides {@link GenesysCloud}, and its source of tokens as the default one.
+ *
+ * Provide the plain `HttpClient` of the platform, not one that already adds a bearer token.
+ *
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { GenesysCloud } from "@effect-bearer/genesys"
+ * import { Config, Layer } from "effect"
+ *
+ * const Genesys = GenesysCloud.layer({
+ *   region: "eu_central_1",
+ *   clientId: "6f3a5c9e-2f43-4bb5-9f04-2f4c1d9a7b10",
+ *   clientSecret: Config.redacted("GENESYS_CLIENT_SECRET"), // read at every token request
+ *   api: { timeout: "10 seconds" }
+ * }).pipe(Layer.provide(FetchHttpClient.layer))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<GenesysCloud | TokenSource.TokenSource, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
+  provide(make(options))
+
+/**
+ * {@link layer} from the environment, or whatever `ConfigProvider` is in place:
+ *
+ * | variable | meaning |
+ * |---|---|
+ * | `GENESYS_CLIENT_ID` | client id |
+ * | `GENESYS_CLIENT_SECRET` | client secret; read again at every token request |
+ * | `GENESYS_REGION` | region, in any spelling of `Region.parse` |
+ * | `GENESYS_ENV_URL` | the same, for those who have it as `https://api.mypurecloud.com`; one of the two is needed |
+ * | `GENESYS_SCOPES` | scopes, separated by spaces or commas (optional) |
+ *
+ * Whatever is missing, blank, wrong, or has white space at its ends is named in one error. `settings` are the options
+ * the environment does not know; what they state of the rest wins.
+ *
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { GenesysCloud, Users } from "@effect-bearer/genesys"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Users.get("6f3a5c9e-2f43-4bb5-9f04-2f4c1d9a7b10").pipe(
+ *   Effect.provide(GenesysCloud.layerConfig().pipe(Layer.provide(FetchHttpClient.layer)))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  settings: Partial<Options> = {}
+): Layer.Layer<GenesysCloud | TokenSource.TokenSource, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
+  provide(Effect.flatMap(fromEnvironment(settings), make))
+
+const provide = <E, R>(service: Effect.Effect<Service, E, R>) =>
+  Layer.scopedContext(
+    Effect.map(service, (service) =>
+      Context.make(GenesysCloud, service).pipe(Context.add(TokenSource.TokenSource, service.tokens)))
+  )

@@ -1,0 +1,205 @@
+/**
+ * The limits that data actions live with, as decorators of any `HttpClient`: 5 seconds for a call, 32 KB for a payload.
+ * What exceeds them is an error that says so, and never a payload that was cut.
+ *
+ * `GenesysCloud`'s own client has its time already; these are for the systems a data action talks to.
+ *
+ * @since 0.1.0
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as GenesysError from "./GenesysError.js"
+import * as body from "./internal/body.js"
+import * as deadline from "./internal/deadline.js"
+import * as scrubber from "./internal/scrub.js"
+import * as transport from "./internal/transport.js"
+
+/**
+ * What a payload of a data action may have: 32 KB, in bytes.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const maxPayload = 32_768
+
+/**
+ * The time a call may take: 5 seconds.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const maxDuration: Duration.Duration = Duration.seconds(5)
+
+/**
+ * The JSON of a value, if it is not larger than a payload may be. The size is that of the UTF-8 text.
+ *
+ * @example
+ * ```ts
+ * import { Limits } from "@effect-bearer/genesys"
+ *
+ * const body = Limits.payload({ interactionId: "42" }, { direction: "response" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category payloads
+ */
+export const payload = (
+  value: unknown,
+  options: {
+    readonly direction: "request" | "response"
+    /** Bytes. Default 32 768. */
+    readonly limit?: number | undefined
+  }
+): Effect.Effect<string, GenesysError.PayloadTooLarge | GenesysError.InvalidCall> =>
+  Effect.flatMap(
+    Effect.try({
+      try: () => JSON.stringify(value) as string | undefined,
+      catch: () => new GenesysError.InvalidCall({ field: "payload", detail: "it cannot be written as JSON" })
+    }),
+    (json): Effect.Effect<string, GenesysError.PayloadTooLarge | GenesysError.InvalidCall> =>
+      json === undefined
+        ? Effect.fail(new GenesysError.InvalidCall({ field: "payload", detail: "it has no JSON" }))
+        : text(json, options)
+  )
+
+/**
+ * {@link payload} for text that is JSON already.
+ *
+ * @since 0.1.0
+ * @category payloads
+ */
+export const text = (
+  json: string,
+  options: { readonly direction: "request" | "response"; readonly limit?: number | undefined }
+): Effect.Effect<string, GenesysError.PayloadTooLarge> => {
+  const limit = options.limit ?? maxPayload
+  // no character has less than one byte
+  const size = json.length > limit * 4 ? json.length : new TextEncoder().encode(json).length
+  return size > limit
+    ? Effect.fail(new GenesysError.PayloadTooLarge({ direction: options.direction, size, limit }))
+    : Effect.succeed(json)
+}
+
+/**
+ * A client that sends no body and hands on no response larger than `limit` bytes (default 32 768). A response is read
+ * to its end, or to the limit, before it is handed on. A request body that is a stream of unknown length is not
+ * measured.
+ *
+ * @example
+ * ```ts
+ * import { HttpClient } from "@effect/platform"
+ * import { Limits } from "@effect-bearer/genesys"
+ * import { Effect } from "effect"
+ *
+ * const downstream = Effect.map(HttpClient.HttpClient, (client) =>
+ *   client.pipe(Limits.withTimeout(), Limits.withPayloadLimit()))
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withPayloadLimit = (limit: number = maxPayload) =>
+<E, R>(
+  self: HttpClient.HttpClient.With<E, R>
+): HttpClient.HttpClient.With<
+  E | GenesysError.PayloadTooLarge | GenesysError.ApiTimeout | GenesysError.ApiUnreachable,
+  R
+> =>
+  HttpClient.makeWith<
+    never,
+    never,
+    E | GenesysError.PayloadTooLarge | GenesysError.ApiTimeout | GenesysError.ApiUnreachable,
+    R
+  >(
+    Effect.flatMap((request) => {
+      const size = sizeOf(request)
+      return size > limit
+        ? Effect.fail(new GenesysError.PayloadTooLarge({ direction: "request", size, limit }))
+        : Effect.flatMap(self.execute(request), (response) => bounded(response, limit))
+    }),
+    Effect.succeed
+  )
+
+/**
+ * A client whose exchanges take at most `limit` (default 5 seconds), and fail with `ApiTimeout` otherwise. What was
+ * sent is not sent again.
+ *
+ * The time is that until the head of the response is there; a {@link withPayloadLimit} around it reads the body within
+ * the same time.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withTimeout = (limit: Duration.DurationInput = maxDuration) =>
+<E, R>(
+  self: HttpClient.HttpClient.With<E, R>
+): HttpClient.HttpClient.With<E | GenesysError.ApiTimeout, R> => {
+  const duration = Duration.decode(limit)
+  return HttpClient.makeWith<never, never, E | GenesysError.ApiTimeout, R>(
+    Effect.flatMap((request) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        self.execute(request).pipe(
+          Effect.disconnect,
+          Effect.interruptible,
+          Effect.timeoutFail({
+            duration,
+            onTimeout: () => transport.timedOut(transport.target(request), duration)
+          }),
+          Effect.tap((response) => Effect.sync(() => deadline.remember(response, now + Duration.toMillis(duration))))
+        ))
+    ),
+    Effect.succeed
+  )
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+
+/** Bytes, as far as they are known before sending. */
+const sizeOf = ({ body }: HttpClientRequest.HttpClientRequest): number => {
+  switch (body._tag) {
+    case "Uint8Array":
+      return body.body.length
+    case "Raw":
+      return typeof body.body === "string" ? new TextEncoder().encode(body.body).length : body.contentLength ?? 0
+    case "Stream":
+      return body.contentLength ?? 0
+    default:
+      return 0
+  }
+}
+
+const bounded = (
+  response: HttpClientResponse.HttpClientResponse,
+  limit: number
+): Effect.Effect<
+  HttpClientResponse.HttpClientResponse,
+  GenesysError.PayloadTooLarge | GenesysError.ApiTimeout | GenesysError.ApiUnreachable
+> =>
+  Effect.gen(function*() {
+    const target = transport.target(response.request)
+    const stated = Option.filter(Option.fromNullable(response.headers["content-length"]), (text) => /^\d+$/.test(text))
+    const left = yield* deadline.left(response, Duration.infinity)
+    const { bytes, overflow } = yield* body.read(response, limit).pipe(
+      Effect.mapError(({ cause }) => transport.unreachable(target, cause, scrubber.make())),
+      Effect.timeoutFail({ duration: left, onTimeout: () => transport.timedOut(target, left) })
+    )
+    if (overflow) {
+      return yield* new GenesysError.PayloadTooLarge({
+        direction: "response",
+        size: Math.max(limit + 1, Option.match(stated, { onNone: () => 0, onSome: Number })),
+        limit
+      })
+    }
+    return HttpClientResponse.fromWeb(
+      response.request,
+      new Response(bytes.length === 0 ? null : bytes.slice(), {
+        status: response.status,
+        headers: { ...response.headers }
+      })
+    )
+  })

@@ -1,0 +1,235 @@
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as BearerAuth from "effect-bearer/BearerAuth"
+import * as RetryPolicy from "effect-bearer/RetryPolicy"
+import * as TokenError from "effect-bearer/TokenError"
+import type * as TokenSource from "effect-bearer/TokenSource"
+import type { ApiOptions } from "../GenesysCloud.js"
+import type * as GenesysError from "../GenesysError.js"
+import type { Region } from "../Region.js"
+import * as body from "./body.js"
+import * as deadline from "./deadline.js"
+import * as refusal from "./refusal.js"
+import * as scrubber from "./scrub.js"
+import * as transport from "./transport.js"
+
+type Outcome = Either.Either<HttpClientResponse.HttpClientResponse, GenesysError.RequestError>
+
+type Later = GenesysError.Transient
+
+/** Whether the call only reads, whatever its method: then it may be sent again after a 5xx. */
+export class ReadOnly extends Context.Reference<ReadOnly>()("@effect-bearer/genesys/ReadOnly", {
+  defaultValue: () => false
+}) {}
+
+const readingMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"])
+
+/** No more than this is read of an error. */
+const longestError = 65_536
+
+/** A timer of the runtime counts milliseconds in 31 bits; a longer sleep never wakes. */
+const longestWait = Duration.days(7)
+
+export const make = (
+  plain: HttpClient.HttpClient,
+  tokens: TokenSource.With<TokenError.TokenError>,
+  region: Region,
+  options: ApiOptions
+): HttpClient.HttpClient.With<GenesysError.RequestError> => {
+  const limit = Duration.decode(options.timeout ?? "5 seconds")
+  const maxRetryAfter = Duration.min(Duration.decode(options.maxRetryAfter ?? "3 minutes"), longestWait)
+  const assumed = Duration.decode(options.defaultRetryAfter ?? "10 seconds")
+
+  const policy = options.retry === undefined
+    ? RetryPolicy.exponentialJitter<Later>({ base: "500 millis", maxRetries: 3, maxElapsed: Infinity })
+    : options.retry
+  const schedule = policy === false ?
+    undefined :
+    Schedule.mapInput(
+      policy,
+      (error: Later): Later =>
+        error._tag === "ApiRateLimited" && Option.isNone(error.retryAfter)
+          ? changed(error, { retryAfter: Option.some(assumed) })
+          : error
+    )
+
+  // The span of the platform shows every header of a response and the whole URL; ours shows what is known to be harmless.
+  const base = HttpClient.withTracerPropagation(HttpClient.withTracerDisabledWhen(plain, () => true), false)
+
+  const address = new URL(region.apiUrl).hostname
+
+  /** The innermost: what goes over the network, within its time, failing in the words of this package. */
+  const exchange = (request: HttpClientRequest.HttpClientRequest) => {
+    const target = transport.target(request)
+    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      base.execute(request).pipe(
+        // a client decorated with filterStatus fails with the response inside
+        Effect.catchIf(isStatus, (error) => Effect.succeed(error.response)),
+        Effect.catchAllCause((cause) =>
+          Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.fail(failure(target, cause, request))
+        ),
+        Effect.disconnect,
+        Effect.interruptible,
+        Effect.timeoutFail({ duration: limit, onTimeout: () => transport.timedOut(target, limit) }),
+        Effect.tap((response) => {
+          deadline.remember(response, now + Duration.toMillis(limit))
+          return Effect.annotateCurrentSpan({
+            "http.response.status_code": response.status,
+            ...idAttributes(refusal.correlationId(response.headers, scrubFor(request)))
+          })
+        }),
+        Effect.withSpan(`http.client ${request.method}`, {
+          kind: "client",
+          captureStackTrace: false,
+          attributes: {
+            "http.request.method": request.method,
+            "server.address": address,
+            "url.path": target.url.slice(region.apiUrl.length)
+          }
+        })
+      ))
+  }
+
+  const authenticated = HttpClient.makeWith<
+    never,
+    never,
+    GenesysError.ApiTimeout | GenesysError.ApiUnreachable | TokenError.InvalidConfiguration,
+    never
+  >(Effect.flatMap(exchange), Effect.succeed).pipe(
+    BearerAuth.withBearer(tokens, { origins: [region.apiUrl], onOtherOrigin: "fail" })
+  )
+
+  const refused = (response: HttpClientResponse.HttpClientResponse) =>
+    Effect.gen(function*() {
+      const receivedAt = yield* Clock.currentTimeMillis
+      const text = yield* body.read(response, longestError).pipe(
+        Effect.map(({ bytes }) => body.text(bytes)),
+        Effect.timeout(yield* deadline.left(response, limit)),
+        Effect.orElseSucceed(() => "")
+      )
+      return refusal.classify(
+        {
+          ...transport.target(response.request),
+          status: response.status,
+          headers: response.headers,
+          body: text,
+          receivedAt
+        },
+        region,
+        scrubFor(response.request)
+      )
+    })
+
+  /** Fails only with what may be tried again: all else is a value, and no policy sees it. */
+  const attempt = (
+    request: HttpClientRequest.HttpClientRequest
+  ): Effect.Effect<Outcome, Later> =>
+    Effect.flatMap(Effect.either(authenticated.execute(request)), (result): Effect.Effect<Outcome, Later> => {
+      if (Either.isLeft(result)) return Effect.succeed(Either.left(explain(result.left, region)))
+      if (isSuccess(result.right.status)) return Effect.succeed(Either.right(result.right))
+      return Effect.flatMap(
+        refused(result.right),
+        (error) =>
+          Effect.flatMap(ReadOnly, (readOnly) =>
+            error.retryable && mayRepeat(error, request, readOnly)
+              ? Effect.fail(error)
+              : Effect.succeed(Either.left(error)))
+      )
+    })
+
+  const mayRepeat = (error: Later, request: HttpClientRequest.HttpClientRequest, readOnly: boolean): boolean =>
+    BearerAuth.isReplayable(request.body, false) &&
+    (error._tag === "ApiRateLimited" || readOnly || readingMethods.has(request.method)) &&
+    !Option.exists(error.retryAfter, (wait) => Duration.greaterThan(wait, maxRetryAfter))
+
+  const execute = (request: HttpClientRequest.HttpClientRequest) => {
+    const prepared = prepare(request, region)
+    const once = attempt(prepared)
+    const retried = schedule === undefined ? once : RetryPolicy.retry(once, schedule).pipe(
+      Effect.catchTag("RetriesExhausted", ({ attempts, last }) => Effect.fail(changed(last, { attempts })))
+    )
+    return Effect.flatten(retried)
+  }
+
+  return HttpClient.makeWith<never, never, GenesysError.RequestError, never>(Effect.flatMap(execute), Effect.succeed)
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+
+/** What a span says of an answer. */
+export const idAttributes = (id: Option.Option<string>): Readonly<Record<string, string>> =>
+  Option.isSome(id) ? { "genesys.correlation_id": id.value } : {}
+
+const isSuccess = (status: number): boolean => (status >= 200 && status <= 299) || status === 304
+
+const isStatus = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
+  error._tag === "ResponseError" && error.reason === "StatusCode"
+
+const failure = (
+  target: transport.Target,
+  cause: Cause.Cause<HttpClientError.HttpClientError>,
+  request: HttpClientRequest.HttpClientRequest
+): GenesysError.ApiUnreachable | TokenError.InvalidConfiguration => {
+  const error = Cause.failureOption(cause)
+  return Option.isSome(error) && transport.isInvalid(error.value)
+    ? new TokenError.InvalidConfiguration({
+      fields: ["url"],
+      detail: `the HTTP client cannot send this request to ${target.url}`
+    })
+    : transport.unreachable(target, Cause.squash(cause), scrubFor(request))
+}
+
+/** A path is one of the API; what is absolute already has to be. */
+const prepare = (
+  request: HttpClientRequest.HttpClientRequest,
+  region: Region
+): HttpClientRequest.HttpClientRequest => {
+  const absolute = /^[a-z][a-z0-9+.-]*:/i.test(request.url)
+    ? request
+    : HttpClientRequest.setUrl(request, `${region.apiUrl}/${request.url.replace(/^\/+/, "")}`)
+  return "accept" in absolute.headers ? absolute : HttpClientRequest.acceptJson(absolute)
+}
+
+/** Removes the very token the request was sent with, should the server echo it. */
+export const scrubFor = (request: HttpClientRequest.HttpClientRequest): scrubber.Scrub => {
+  const token = /^\S+ +(\S+)$/.exec(request.headers["authorization"] ?? "")?.[1]
+  return scrubber.make(token === undefined ? [] : [token])
+}
+
+/** What core says of an error in general, said for this client. */
+const explain = (error: GenesysError.RequestError, region: Region): GenesysError.RequestError => {
+  if (error._tag === "InvalidConfiguration" && error.fields[0] === "origins") {
+    return new TokenError.InvalidConfiguration({
+      fields: ["url"],
+      detail: `this client calls ${region.apiUrl} and nothing else. Use the HttpClient of the platform for other hosts.`
+    })
+  }
+  if (error._tag !== "OAuthError" || error.error !== "invalid_client") return error
+  // a wrong region looks like a wrong client id
+  const hint = `An OAuth client is known in the region of its organization only: is that ${region.environment}?`
+  return new TokenError.OAuthError({
+    ...fieldsOf(error),
+    advice: Option.some(Option.match(error.advice, { onNone: () => hint, onSome: (advice) => `${advice} ${hint}` }))
+  })
+}
+
+const fieldsOf = ({ description, endpoint, error, status, uri }: TokenError.OAuthError) => ({
+  description,
+  endpoint,
+  error,
+  status,
+  uri
+})
+
+const changed = <E extends Later>(error: E, fields: Partial<Pick<Later, "attempts" | "retryAfter">>): E =>
+  new (error.constructor as new(fields: object) => E)({ ...error, ...fields })

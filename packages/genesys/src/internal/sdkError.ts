@@ -1,0 +1,140 @@
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import type * as GenesysError from "../GenesysError.js"
+
+/** What an HTTP client of the SDK answers with, as far as anybody looks at it. */
+export interface Reply {
+  readonly status: number
+  readonly statusText: string
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Parsed, if it was JSON. */
+  readonly data: unknown
+}
+
+/**
+ * What an SDK call is rejected with while a bridge is connected: an `Error` with the members that users of the SDK
+ * look for, and none of the request.
+ *
+ * The members of the API's own error (`code`, `message`, `contextId`, `details`…) are members of it, as they are of what
+ * the SDK rejects with by itself; so are those of its extended responses: `status`, `headers`, `body` and `error`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SdkError extends Error {
+  override readonly name: string = "SdkError"
+  /** Of the answer; `undefined` where there was none. */
+  readonly status: number | undefined
+  readonly statusText: string | undefined
+  /** The code of the API (`not.found`) or of the system (`ECONNREFUSED`). */
+  readonly code: string | undefined
+  readonly contextId: string | undefined
+  /** What the support of Genesys asks for. */
+  readonly correlationId: string | undefined
+  /** Whether the API said "later". */
+  readonly retryable: boolean
+  /** Of the answer, with names in lower case and without cookies. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The body of the answer: an object if it was JSON. */
+  readonly body: unknown
+  // private, for it says the same once more, and no `response`: seeing one, the SDK would refresh a token, send again
+  // and reject all the same; and it would write to its log what it cannot always write, and never reject at all
+  readonly #reason: GenesysError.CallError
+
+  /** @internal */
+  constructor(reason: GenesysError.CallError, options: {
+    readonly reply?: Reply | undefined
+    readonly secrets: ReadonlyArray<string>
+  }) {
+    const reply = options.reply === undefined ? undefined : withoutSecrets(options.reply, options.secrets)
+    const stated: Readonly<Record<string, unknown>> = Predicate.isRecord(reply?.data) ? reply.data : {}
+    super(text(stated["message"]) ?? reason.message)
+    this.status = reply?.status
+    this.statusText = reply?.statusText
+    this.code = text(stated["code"]) ?? codeOf(reason)
+    this.contextId = text(stated["contextId"])
+    this.correlationId = reply?.headers["inin-correlation-id"]
+    this.retryable = reason.retryable
+    this.headers = reply?.headers ?? {}
+    this.body = reply?.data
+    for (const [name, value] of Object.entries(stated)) {
+      if (!(name in this) && name !== "response") Object.defineProperty(this, name, { value, enumerable: true })
+    }
+    this.#reason = reason
+  }
+
+  /** The same in the words of this package: what `call` fails with. */
+  get reason(): GenesysError.CallError {
+    return this.#reason
+  }
+
+  /** The error itself: for code that looks for it in an extended response. */
+  get error(): this {
+    return this
+  }
+
+  toJSON(): unknown {
+    return { ...this, message: this.message }
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+
+const text = (u: unknown): string | undefined => typeof u === "string" && u !== "" ? u : undefined
+
+const codeOf = (reason: GenesysError.CallError): string | undefined => {
+  switch (reason._tag) {
+    case "ApiError":
+    case "ApiRateLimited":
+    case "ApiUnavailable":
+    case "ApiUnreachable":
+      return Option.getOrUndefined(reason.code)
+    case "OAuthError":
+      return reason.error
+    case "ApiTimeout":
+      // what Axios calls it
+      return "ECONNABORTED"
+    default:
+      return undefined
+  }
+}
+
+const mask = "<redacted>"
+
+const withoutSecrets = (reply: Reply, secrets: ReadonlyArray<string>): Reply => ({
+  status: reply.status,
+  statusText: hide(reply.statusText, secrets),
+  headers: Object.fromEntries(
+    Object.entries(reply.headers).flatMap(([name, value]) =>
+      name === "set-cookie" ? [] : [[name, hide(value, secrets)]]
+    )
+  ),
+  data: hideIn(reply.data, secrets)
+})
+
+const hide = (text: string, secrets: ReadonlyArray<string>): string =>
+  secrets.reduce((text, secret) => text.replaceAll(secret, mask), text)
+
+/** What no API nests so deep is left out. */
+const deepest = 64
+
+const hideIn = (data: unknown, secrets: ReadonlyArray<string>, depth = 0): unknown => {
+  if (typeof data === "string") return hide(data, secrets)
+  if (typeof data !== "object" || data === null) return data
+  if (depth > deepest) return undefined
+  if (Array.isArray(data)) return data.map((item) => hideIn(item, secrets, depth + 1))
+  return Object.fromEntries(
+    Object.entries(data).map(([name, value]) => [hide(name, secrets), hideIn(value, secrets, depth + 1)])
+  )
+}
+
+/** The body as it was, or nearly: an HTTP client of the SDK parses JSON. */
+export const textOf = (data: unknown): string => {
+  if (typeof data === "string") return data
+  try {
+    return JSON.stringify(data) ?? ""
+  } catch {
+    return ""
+  }
+}

@@ -1,0 +1,117 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Either, Equal, FastCheck as fc } from "effect"
+import { Region } from "../src/index.js"
+
+const region = fc.constantFrom(...Region.all)
+
+/** Every spelling there is of a region. */
+const spelled = region.chain((region) =>
+  fc.oneof(
+    fc.constant(region.name),
+    fc.constant(region.name.replaceAll("_", "-")),
+    fc.record({
+      scheme: fc.constantFrom("", "https://", "http://", "//"),
+      host: fc.constantFrom("", "api.", "login.", "apps."),
+      end: fc.constantFrom("", "/", "//", ".", ":443", "/api/v2/", "/oauth/token", "/directory/#/admin?x=1")
+    }).filter(({ end, scheme }) => !(scheme === "http://" && end === ":443"))
+      .map(({ end, host, scheme }) => scheme + host + region.environment + end)
+  ).chain((text) =>
+    fc.tuple(fc.constantFrom("", " ", "\n"), fc.boolean(), fc.constantFrom("", " ", "\t")).map((
+      [before, upper, after]
+    ) => [region, before + (upper ? text.toUpperCase() : text) + after] as const)
+  )
+)
+
+const left = (input: string) => Either.getOrThrowWith(Either.flip(Region.parse(input)), () => new Error("parsed"))
+
+describe("Region", () => {
+  it("knows all 18, each with hosts of its own", () => {
+    assert.lengthOf(Region.all, 18)
+    assert.strictEqual(new Set(Region.all.map(({ apiUrl }) => apiUrl)).size, 18)
+    for (const { apiUrl, environment, loginUrl, tokenEndpoint } of Region.all) {
+      assert.strictEqual(apiUrl, `https://api.${environment}`)
+      assert.strictEqual(loginUrl, `https://login.${environment}`)
+      // SPEC C1
+      assert.strictEqual(tokenEndpoint, `https://login.${environment}/oauth/token`)
+    }
+  })
+
+  // SPEC E1
+  it.prop("reads every spelling of every region", [spelled], ([[region, text]]) => {
+    const parsed = Region.parse(text)
+    assert.isTrue(Either.isRight(parsed) && Equal.equals(parsed.right, region), `${JSON.stringify(text)}`)
+  }, { fastCheck: { numRuns: 1000 } })
+
+  it.prop("reads its own hosts as URL objects", [region], ([region]) => {
+    for (const text of [region.apiUrl, region.loginUrl, region.tokenEndpoint]) {
+      assert.isTrue(Equal.equals(Region.parse(new URL(text)), Either.right(region)))
+    }
+    assert.strictEqual(Either.getOrThrow(Region.parse(region)), region)
+  })
+
+  it("names the regions there are, and the one that was probably meant", () => {
+    const cases: ReadonlyArray<readonly [string, string | undefined]> = [
+      ["https://api.mypurecluod.com", "mypurecloud.com"],
+      ["mypurecloud.co", "mypurecloud.com"],
+      ["eu-cenrtal-1", "eu_central_1"],
+      ["uswest2", "us_west_2"],
+      ["https://login.usw2.purecloud", "usw2.pure.cloud"],
+      ["https://login.example.com", undefined],
+      // two are as near as each other
+      ["mypurecloud.ee", undefined],
+      // another environment, not a misspelled one
+      ["https://api.eu.mypurecloud.com", undefined]
+    ]
+    for (const [text, meant] of cases) {
+      const { detail, fields } = left(text)
+      assert.deepStrictEqual(fields, ["region"])
+      for (const { environment, name } of Region.all) assert.include(detail, `${name} (${environment})`)
+      assert.strictEqual(/Did you mean (\S+)\?/.exec(detail)?.[1], meant, text)
+    }
+  })
+
+  it("shows nothing that could be a secret in the wrong place", () => {
+    const secret = "xkT9-8sKq_2LmZpR4vN7wYb3Jd6Gh1Fc0QeAuIoXtSd"
+    for (const text of [secret, `https://user:${secret}@api.example.com`, `eyJhbGciOiJIUzI1NiJ9.${secret}.${secret}`]) {
+      assert.notInclude(left(text).message, secret.toLowerCase())
+      assert.notInclude(left(text).message, secret)
+    }
+  })
+
+  it("refuses what is no region", () => {
+    for (const text of ["", "  ", "ftp://api.mypurecloud.com", "https://api.mypurecloud.com:8443", "https://", "x y"]) {
+      assert.isTrue(Either.isLeft(Region.parse(text)), text)
+    }
+    assert.include(left(" ").detail, "blank")
+    assert.isTrue(Either.isLeft(Region.parse("https://api.mypurecloud.com.evil.example")))
+    assert.isTrue(Either.isLeft(Region.parse("https://evil.api.mypurecloud.com")))
+  })
+
+  it("takes a loopback address for a fake that plays both hosts", () => {
+    const region = Either.getOrThrow(Region.parse("http://127.0.0.1:8080/"))
+    assert.deepInclude(region, {
+      name: "custom",
+      environment: "127.0.0.1:8080",
+      loginUrl: "http://127.0.0.1:8080",
+      apiUrl: "http://127.0.0.1:8080",
+      tokenEndpoint: "http://127.0.0.1:8080/oauth/token"
+    })
+  })
+
+  it("takes a custom environment, over https", () => {
+    const custom = (loginUrl: string, apiUrl: string) => Region.custom({ loginUrl, apiUrl })
+    const region = Either.getOrThrow(custom("https://login.cloud.example/", " https://api.cloud.example:8443 "))
+    assert.deepInclude(region, {
+      loginUrl: "https://login.cloud.example",
+      apiUrl: "https://api.cloud.example:8443",
+      environment: "api.cloud.example:8443"
+    })
+    assert.isTrue(Equal.equals(region, Either.getOrThrow(custom(region.loginUrl, region.apiUrl))))
+    const refused = Either.getOrThrow(
+      Either.flip(custom("http://login.cloud.example", "https://u:p@api.cloud.example"))
+    )
+    assert.deepStrictEqual(refused.fields, ["loginUrl", "apiUrl"])
+    assert.isTrue(Either.isLeft(custom("nonsense", "https://a.example")))
+    assert.isTrue(Either.isLeft(custom("https://a.example/path", "https://a.example")))
+  })
+})
