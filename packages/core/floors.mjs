@@ -81,6 +81,7 @@ export const floors = [
       "internal/digest",
       "internal/bells",
       "internal/failureNote",
+      "internal/storeCall",
       "internal/fallibleStore",
       "SharedTokens",
       "internal/sharedRefreshToken",

@@ -2,10 +2,11 @@ import { inspect } from "node:util"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { AuthorizationServer, Reply } from "@effect-bearer/testing"
-import { Cause, Effect, Exit, Layer, Logger, LogLevel, Redacted, Tracer } from "effect"
+import { Effect, Layer, Logger, LogLevel, Redacted } from "effect"
 import { ClientAuthentication, RetryPolicy } from "effect-bearer"
 import { DataAction } from "../src/index.js"
 import { logged, message, settings } from "./utils/dataAction.js"
+import { recorder } from "./utils/spans.js"
 
 const secret = "s3cr3t-0f-the-cl1ent-Zm9vYmFyYmF6cXV4"
 const subject = "subj3ct-t0ken-Zm9vYmFyYmF6cXV4cXV1eA"
@@ -55,45 +56,12 @@ const requests: ReadonlyArray<unknown> = [
   `subject_token=${subject}`
 ]
 
-/** A tracer that keeps every span. */
-const tracer = (spans: Array<unknown>) =>
-  Tracer.make({
-    context: (f) => f(),
-    span: (name, parent, context, links, startTime, kind) => {
-      const attributes = new Map<string, unknown>()
-      const events: Array<unknown> = []
-      return {
-        _tag: "Span",
-        name,
-        spanId: "1",
-        traceId: "1",
-        parent,
-        context,
-        status: { _tag: "Started", startTime },
-        attributes,
-        links,
-        kind,
-        sampled: true,
-        end: (_, exit) =>
-          void spans.push({
-            name,
-            attributes: Object.fromEntries(attributes),
-            events,
-            exit: Exit.isFailure(exit) ? Cause.pretty(exit.cause, { renderErrorCause: true }) : "success"
-          }),
-        attribute: (key, value) => void attributes.set(key, value),
-        event: (...event) => void events.push(event),
-        addLinks: () => {}
-      }
-    }
-  })
-
 describe("leaks", () => {
   // SPEC A15
   it.scopedLive("nothing of secrets and tokens is in a log line, a span or a message", () =>
     Effect.gen(function*() {
       const { layer, lines } = logged()
-      const spans: Array<unknown> = []
+      const { spans, tracer } = recorder()
       const messages: Array<string> = []
       let granted = 0
       for (const answer of answers) {
@@ -114,7 +82,7 @@ describe("leaks", () => {
             }
           }).pipe(
             Effect.provide(Layer.mergeAll(NodeHttpClient.layerUndici, layer)),
-            Effect.withTracer(tracer(spans)),
+            Effect.withTracer(tracer),
             Logger.withMinimumLogLevel(LogLevel.All),
             Effect.scoped
           )

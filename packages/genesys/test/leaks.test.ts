@@ -1,10 +1,11 @@
 import { inspect } from "node:util"
 import { HttpClient, HttpClientError } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Logger, LogLevel, Option, Redacted, Schema, Stream, TestClock, Tracer } from "effect"
+import { Cause, Effect, Exit, Logger, LogLevel, Option, Redacted, Schema, Stream, TestClock } from "effect"
 import * as FakeCloud from "../src/FakeCloud.js"
 import { Analytics, GenesysApi, GenesysCloud, GenesysError, Limits, Organizations, Users } from "../src/index.js"
 import * as test from "./utils/cloud.js"
+import { recorder as makeRecorder } from "./utils/spans.js"
 
 const basic = Buffer.from(`client:${test.secret}`).toString("base64")
 const guarded = [test.secret, test.token, basic, test.token.slice(0, 24), test.secret.slice(0, 24)]
@@ -34,45 +35,6 @@ const everything = (status: number, type = "application/json"): test.Script => (
   })
 }
 
-/** A tracer that keeps every span. */
-const tracer = () => {
-  const spans: Array<unknown> = []
-  return {
-    spans,
-    tracer: Tracer.make({
-      context: (f) => f(),
-      span: (name, parent, context, links, startTime, kind) => {
-        const attributes = new Map<string, unknown>()
-        const events: Array<unknown> = []
-        const span: Tracer.Span = {
-          _tag: "Span",
-          name,
-          spanId: String(spans.length),
-          traceId: "1",
-          parent,
-          context,
-          status: { _tag: "Started", startTime },
-          attributes,
-          links,
-          kind,
-          sampled: true,
-          end: (_, exit) =>
-            void spans.push({
-              name,
-              attributes: Object.fromEntries(attributes),
-              events,
-              exit: Exit.isFailure(exit) ? Cause.pretty(exit.cause, { renderErrorCause: true }) : "success"
-            }),
-          attribute: (key, value) => void attributes.set(key, value),
-          event: (...event) => void events.push(event),
-          addLinks: () => {}
-        }
-        return span
-      }
-    })
-  }
-}
-
 /** Everything a failing program leaves behind. */
 const traces = <A, E>(effect: Effect.Effect<A, E, GenesysCloud.GenesysCloud>, client: HttpClient.HttpClient) =>
   Effect.gen(function*() {
@@ -80,7 +42,7 @@ const traces = <A, E>(effect: Effect.Effect<A, E, GenesysCloud.GenesysCloud>, cl
     const logger = Logger.make((options) => {
       lines.push(Logger.stringLogger.log(options), Logger.jsonLogger.log(options), Logger.logfmtLogger.log(options))
     })
-    const recorder = tracer()
+    const recorder = makeRecorder()
     const cloud = yield* test.connectTo(client, { api: { retry: false } })
     const exit = yield* effect.pipe(
       Effect.tapErrorCause((cause) =>

@@ -1,13 +1,12 @@
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { AccessToken } from "../AccessToken.js"
 import { TokenEvent } from "../TokenEvent.js"
 import * as TokenRequest from "../TokenRequest.js"
 import * as clocks from "./clocks.js"
 import * as failureNote from "./failureNote.js"
-import type { Service } from "./tokenStore.js"
-import { StoreError } from "./tokenStore.js"
+import * as storeCall from "./storeCall.js"
+import type { Service, StoreError } from "./tokenStore.js"
 
 /** A store that failed is left alone for this long, doubling up to the longest. */
 const firstPause = 1000
@@ -30,10 +29,7 @@ interface Outage {
 
 /** A store whose failures are events, and after one of which it is left alone for a while. */
 export interface FallibleStore {
-  /**
-   * One operation, limited in time. Nothing comes of it if the store does not do its part. It runs on a fiber of its
-   * own, so that a lease can be given back even while the program is being stopped.
-   */
+  /** One operation. Nothing comes of it if the store does not do its part. */
   readonly ask: <A>(
     operation: StoreError["operation"],
     request: TokenRequest.TokenRequest,
@@ -73,23 +69,10 @@ export const make = (
   }
 
   const ask: FallibleStore["ask"] = (operation, request, f) =>
-    Effect.suspend(() => f(store)).pipe(
-      Effect.timeoutFail({
-        duration: timeout,
-        onTimeout: () => new StoreError({ operation, reason: "timeout", detail: `no answer in ${timeout} ms` })
-      }),
-      // a store somebody else wrote may break in any way
-      Effect.catchAllDefect(() =>
-        Effect.fail(new StoreError({ operation, reason: "unavailable", detail: "it failed unexpectedly" }))
-      ),
-      Effect.interruptible,
-      Effect.forkDaemon,
-      Effect.flatMap(Fiber.join),
-      Effect.matchEffect({
-        onFailure: (error) => Effect.as(failed(error, request), Option.none()),
-        onSuccess: (a) => Effect.as(answered(operation, request), Option.some(a))
-      })
-    )
+    Effect.matchEffect(storeCall.run(operation, Effect.suspend(() => f(store)), timeout), {
+      onFailure: (error) => Effect.as(failed(error, request), Option.none()),
+      onSuccess: (a) => Effect.as(answered(operation, request), Option.some(a))
+    })
 
   /** What is damaged or sealed with an unknown key is a miss; the next token replaces it. */
   const read = (store: Service, key: string, request: TokenRequest.TokenRequest) =>

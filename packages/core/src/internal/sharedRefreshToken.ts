@@ -3,7 +3,6 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Queue from "effect/Queue"
@@ -16,8 +15,9 @@ import * as TokenError from "../TokenError.js"
 import { Bells } from "./bells.js"
 import * as clocks from "./clocks.js"
 import * as digest from "./digest.js"
-import type { Lease } from "./tokenStore.js"
-import { StoreError, TokenStore } from "./tokenStore.js"
+import * as storeCall from "./storeCall.js"
+import type { Lease, StoreError } from "./tokenStore.js"
+import { TokenStore } from "./tokenStore.js"
 
 type Failing<A> = Effect.Effect<A, TokenError.RequestError>
 
@@ -55,26 +55,11 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
 
     // --- one step of the store --------------------------------------------------------------------------------------
 
-    /** On a fiber of its own, so that the lock can be given back even while the program is being stopped. */
     const ask = <A>(operation: StoreError["operation"], effect: Effect.Effect<A, StoreError>): Failing<A> =>
-      effect.pipe(
-        Effect.timeoutFail({
-          duration: timeout,
-          onTimeout: () => new StoreError({ operation, reason: "timeout", detail: `no answer in ${timeout} ms` })
-        }),
-        // a store somebody else wrote may break in any way
-        Effect.catchAllDefect(() =>
-          Effect.fail(new StoreError({ operation, reason: "unavailable", detail: "it failed unexpectedly" }))
-        ),
-        Effect.interruptible,
-        Effect.forkDaemon,
-        Effect.flatMap(Fiber.join),
-        Effect.mapError(({ detail, reason }) =>
-          reason === "unreadable"
-            ? unreadable(key, detail)
-            : unanswered(`it could not ${operation} (${reason}: ${detail}), and no refresh token is used without it`)
-        )
-      )
+      Effect.mapError(storeCall.run(operation, effect, timeout), ({ detail, reason }) =>
+        reason === "unreadable"
+          ? unreadable(key, detail)
+          : unanswered(`it could not ${operation} (${reason}: ${detail}), and no refresh token is used without it`))
 
     const read: Failing<Option.Option<Stored>> = Effect.flatMap(
       ask("get", Effect.suspend(() => service.get(key))),
