@@ -220,7 +220,9 @@ export const shared = (options: Options = {}) =>
             onSome: Exit.succeed
           })
         }
-        yield* store.ask("release", request, (store) => store.release(lease))
+        const release = store.ask("release", request, (store) => store.release(lease))
+        // nobody waits for a store that has just failed
+        yield* Option.isNone(stored) ? Effect.forkDaemon(release) : release
         return exit
       })
 
@@ -315,10 +317,13 @@ export const shared = (options: Options = {}) =>
         // spread, so that a fleet does not look in step
         const spread = 0.5 + (yield* Random.next) / 2
         const pause = Math.min(longestPoll, poll * 1.5 ** Math.min(turns, 32)) * spread
+        // whoever held the lease when the waiting began, and died, does not hold it beyond this
+        const leaseEnds = deadline - leaseTime - steady
+        const left = leaseEnds > 0 ? leaseEnds + poll * (1 - spread) : deadline - steady
         // a caller who cannot be interrupted must not have to wait for the bell
         yield* Effect.raceFirst(
           Effect.interruptible(rung),
-          Effect.sleep(Math.max(1, Math.min(pause, deadline - steady)))
+          Effect.sleep(Math.max(1, Math.min(pause, left)))
         )
         return yield* turn(want, key, next, deadline, turns + 1)
       })

@@ -32,7 +32,7 @@ import type { Now } from "./internal/clocks.js"
 import * as clocks from "./internal/clocks.js"
 import { Flight } from "./internal/flight.js"
 import type { Timing } from "./internal/lifetime.js"
-import { adopt, isRefusal, reject, remember, Slot, until } from "./internal/slot.js"
+import { adopt, isLate, isRefusal, reject, remember, Slot, until } from "./internal/slot.js"
 import * as source from "./internal/source.js"
 import type { Reason } from "./TokenEvent.js"
 import { TokenEvent } from "./TokenEvent.js"
@@ -243,15 +243,18 @@ export const cached =
           const request = TokenRequest.fromKey(slot.key)
           const { rejected } = slot
           const current = slot.held?.token ?? rejected
-          const exit = yield* Effect.exit(
-            reason === "rejected" && rejected !== undefined
-              ? self.renew(rejected, request)
-              : current === undefined
-              ? self.get(request)
-              : source.replace(self, current, request)
-          )
+          const fetch = reason === "rejected" && rejected !== undefined
+            ? self.renew(rejected, request)
+            : current === undefined
+            ? self.get(request)
+            : source.replace(self, current, request)
+          let exit = yield* Effect.exit(fetch)
           const random = yield* Random.next
-          const now = clocks.read(clock)
+          let now = clocks.read(clock)
+          if (Exit.isSuccess(exit) && isLate(exit.value, now, timing)) {
+            exit = yield* Effect.exit(fetch)
+            now = clocks.read(clock)
+          }
           const attempt = { key, reason, elapsed: Math.round(now.steady - started.steady), random, now }
           if (Exit.isSuccess(exit)) {
             yield* Effect.forEach(adopt(slot, exit.value, attempt, timing), publish, { discard: true })

@@ -209,7 +209,8 @@ describe("SharedTokens", () => {
         const waiting = yield* Effect.fork(second.tokens.get())
         yield* TestClock.adjust("9900 millis")
         assert.strictEqual(server.count, before)
-        yield* TestClock.adjust("2500 millis")
+        // the lease, half of a look, and the request
+        yield* TestClock.adjust(100 + 125 + 200)
         assert.isTrue(AccessToken.isAccessToken(yield* Fiber.join(waiting)))
         assert.strictEqual(server.count, before + 1)
       }))
@@ -399,6 +400,28 @@ describe("SharedTokens", () => {
         const calls = store.calls.length
         yield* together([first.shared.get()], "300 millis")
         assert.strictEqual(store.calls.length, calls + 2)
+      }))
+
+    it.scoped("what fails at the same time is one failure", () =>
+      Effect.gen(function*() {
+        const { first, store } = yield* fleet(1)
+        store.breakDown("unavailable")
+        const requests = Array.from({ length: 20 }, (_, n) => TokenRequest.make({ scopes: `scope${n}` }))
+        yield* together(requests.map((request) => first.shared.get(request)), "500 millis")
+        assert.strictEqual(tags(first.events).filter((tag) => tag === "StoreFailed").length, 1)
+        store.heal()
+        // a second later it is asked again
+        yield* TestClock.adjust(600)
+        yield* together([first.shared.get()])
+        assert.include(tags(first.events), "StoreRecovered")
+      }))
+
+    it.scoped("a token that is there is not held back by a store that hangs", () =>
+      Effect.gen(function*() {
+        const { first, store } = yield* fleet(1)
+        store.breakDown("hangs", ["put", "release"])
+        const [token] = yield* together([first.shared.get()], 200 + 1000)
+        assert.strictEqual(secret(token!), "token-1")
       }))
 
     it.scoped("read-only: what is there is served, what is new is not lost", () =>

@@ -469,6 +469,22 @@ describe("TokenCache", () => {
         assert.include(tags(events), "NoProgress")
       }))
 
+    it.scoped("a token that was over before it arrived is asked for once more (I3)", () =>
+      Effect.gen(function*() {
+        const { server, tokens } = yield* setup({
+          scripted: (s) => {
+            s.lifetime = 60_000
+            s.latency = 70_000
+          }
+        })
+        const waiting = yield* Effect.fork(tokens.get())
+        yield* TestClock.adjust(69_000)
+        server.latency = 100
+        yield* TestClock.adjust(2000)
+        assert.strictEqual(secret(yield* Fiber.join(waiting)), "token-2")
+        assert.strictEqual(server.count, 2)
+      }))
+
     it.scoped("a token that is dead on arrival goes to those who wait, and no loop follows", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({ scripted: (s) => (s.lifetime = 0) })

@@ -51,6 +51,8 @@ export const make = (
 
   const failed = ({ detail, operation, reason }: StoreError, request: TokenRequest.TokenRequest) =>
     Effect.flatMap(clocks.now, ({ steady, wall }) => {
+      // operations that were under way together have failed once
+      if (outage !== undefined && steady < outage.until) return Effect.void
       const failures = (outage?.failures ?? 0) + 1
       const until = steady + Math.min(longestPause, firstPause * 2 ** Math.min(failures - 1, 16))
       outage = { operation, since: outage?.since ?? steady, failures, until }

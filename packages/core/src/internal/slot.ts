@@ -76,6 +76,15 @@ export interface Attempt {
   readonly now: Now
 }
 
+/**
+ * Whether a token was good when it was issued and is not any more: the machine was suspended, or starved, while it was
+ * on its way. The server can do better, so it is asked once more.
+ */
+export const isLate = (token: AccessToken.AccessToken, now: Now, timing: Timing): boolean => {
+  const { lifetime, mustAt } = moments(token, timing, 0)
+  return lifetime > 0 && mustAt <= now.wall
+}
+
 /** Takes in a token that arrived; says what happened. */
 export const adopt = <E>(
   slot: Slot<E>,

@@ -1,0 +1,88 @@
+import { assert, it } from "@effect/vitest"
+import { AuthorizationServer } from "@effect-bearer/examples/support/AuthorizationServer"
+import { Effect, Redacted } from "effect"
+import { servers } from "../harness.js"
+import { describeWithRedis } from "../redis/describeWithRedis.js"
+import * as RedisServer from "../redis/RedisServer.js"
+import { eventually } from "../redis/RedisServer.js"
+import * as Fleet from "./Fleet.js"
+
+const lifetime = 6000
+
+describeWithRedis("8 processes of 250 callers", () => {
+  // I1, I2, I3, SPEC A16, C5, C6, C7, D1
+  it.scopedLive(
+    "make one token request at cold start and one per renewal, for which nobody waits",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthorizationServer
+        const redis = yield* RedisServer.start()
+        const fleet = yield* Fleet.start(8, {
+          tokenEndpoint: server.tokenEndpoint,
+          clientId: server.clients.basic.id,
+          secret: Redacted.value(server.clients.basic.secret),
+          store: { _tag: "Redis", url: redis.url },
+          endpointTimeout: 30_000,
+          lease: 40_000,
+          storeTimeout: 10_000
+        })
+
+        const first = yield* Fleet.all(fleet, (worker) => worker.burst(250))
+        const cold = Fleet.sum(first)
+        assert.deepStrictEqual(cold.failures, [])
+        assert.strictEqual(cold.calls, 8 * 250)
+        assert.lengthOf(cold.tokens, 1)
+        assert.strictEqual((yield* server.seen).tokenRequests, 1)
+
+        yield* Fleet.all(fleet, (worker) => worker.begin(250, { pace: 1000 }))
+        const reports = [first]
+        let current = cold.tokens[0]
+        let rotations = 0
+        let quiet = 0
+        // where the processes get no time to run in, a renewal may come too late
+        while (quiet < 3) {
+          // until everybody has the next token
+          const next = yield* eventually(
+            Fleet.all(fleet, (worker) => worker.burst(1)),
+            (next) => Fleet.sum(next).tokens.length === 1 && Fleet.sum(next).tokens[0] !== current,
+            "30 seconds"
+          )
+          current = Fleet.sum(next).tokens[0]
+          const seen = yield* Fleet.all(fleet, (worker) => worker.collect)
+          rotations++
+          if (Fleet.sum(seen).waited === 0) quiet++
+          reports.push(seen, next)
+        }
+        const { tokenRequestsAt, tokenStatuses, tokensIssuedAt } = yield* server.seen
+        yield* Fleet.all(fleet, (worker) => worker.end)
+
+        const seen = Fleet.sum(reports.flat())
+        assert.deepStrictEqual(seen.failures, [])
+        assert.strictEqual(seen.heldUp, 0)
+        assert.strictEqual(seen.expired, 0)
+        assert.isAbove(seen.calls, 2 * 8 * 250)
+        assert.notProperty(seen.events, "RefreshFailed")
+        assert.notProperty(seen.events, "StoreFailed")
+        assert.notProperty(seen.events, "LeaseLost")
+
+        // a second request in one lifecycle would follow the first within a second or so; renewal begins after 0.4 of it
+        for (const [index, at] of tokenRequestsAt.entries()) {
+          assert.isAbove(at - (tokenRequestsAt[index - 1] ?? 0), 0.25 * lifetime)
+        }
+        assert.deepStrictEqual(Object.keys(tokenStatuses), ["200"])
+        // every token that was issued came to every process, but perhaps the next one; and to no caller after its end
+        const lifecycles = 1 + rotations
+        assert.isAtMost(tokensIssuedAt.length - lifecycles, 1)
+        const tokens = seen.tokens.slice(0, lifecycles)
+        assert.lengthOf(tokens, lifecycles)
+        for (const index of fleet.keys()) {
+          const own = Fleet.sum(reports.map((reports) => reports[index]!)).tokens
+          assert.deepStrictEqual(own.slice(0, lifecycles), tokens)
+        }
+        for (const { hash, last } of reports.flat().flatMap(({ tokens }) => tokens)) {
+          assert.isBelow(last, tokensIssuedAt[seen.tokens.indexOf(hash)]! + lifetime)
+        }
+      }).pipe(Effect.provide(servers({ lifetime, latency: "300 millis" }))),
+    120_000
+  )
+})
