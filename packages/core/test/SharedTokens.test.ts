@@ -1,7 +1,19 @@
 import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Either, Exit, Fiber, Layer, Option, Scope, TestClock } from "effect"
-import { Redacted } from "effect"
+import {
+  Clock,
+  Duration,
+  Effect,
+  Either,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Redacted,
+  Scope,
+  TestClock,
+  TestServices
+} from "effect"
 import type { SharedTokens } from "../src/index.js"
 import {
   AccessToken,
@@ -40,9 +52,14 @@ const fleet = (size: number, options: SharedTokens.Options = {}) =>
 /** Runs effects at once and lets time pass. */
 const together = <A, E>(effects: ReadonlyArray<Effect.Effect<A, E>>, time: Duration.DurationInput = "1 second") =>
   Effect.gen(function*() {
-    const fibers = yield* Effect.forEach(effects, (effect) => Effect.fork(effect))
+    const fiber = yield* Effect.fork(Effect.all(effects, { concurrency: "unbounded" }))
     yield* TestClock.adjust(time)
-    return yield* Fiber.join(Fiber.all(fibers))
+    // the digest of a token request is a promise, which the clock does not wait for
+    while (fiber.unsafePoll() === null) {
+      yield* TestServices.provideLive(Effect.sleep(5))
+      yield* TestClock.adjust(time)
+    }
+    return yield* Fiber.join(fiber)
   })
 
 const all = (members: ReadonlyArray<{ readonly tokens: TokenSource.With<unknown> }>) =>
