@@ -13,7 +13,8 @@ import {
   Option,
   Redacted,
   Scope,
-  TestClock
+  TestClock,
+  TestServices
 } from "effect"
 import {
   AccessToken,
@@ -182,9 +183,14 @@ const start = <A, E>(effect: Effect.Effect<A, E>) => Effect.zipLeft(Effect.forkD
 /** Runs effects at once and lets time pass. */
 const together = <A, E>(effects: ReadonlyArray<Effect.Effect<A, E>>, time: Duration.DurationInput = "2 seconds") =>
   Effect.gen(function*() {
-    const fibers = yield* Effect.forEach(effects, (effect) => Effect.fork(effect))
+    const fiber = yield* Effect.fork(Effect.all(effects, { concurrency: "unbounded" }))
     yield* TestClock.adjust(time)
-    return yield* Fiber.join(Fiber.all(fibers))
+    // the digest of a token request is a promise, which the clock does not wait for
+    while (fiber.unsafePoll() === null) {
+      yield* TestServices.provideLive(Effect.sleep(5))
+      yield* TestClock.adjust(time)
+    }
+    return yield* Fiber.join(fiber)
   })
 
 const run = <A, E>(effect: Effect.Effect<A, E>, time?: Duration.DurationInput) =>
