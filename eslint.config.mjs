@@ -60,7 +60,12 @@ export default tseslint.config(
     rules: { "no-console": "error" }
   },
   {
-    files: ["packages/core/src/**/*.ts", "packages/jose/src/**/*.ts", "packages/redis/src/**/*.ts", "packages/genesys/src/**/*.ts"],
+    files: [
+      "packages/core/src/**/*.ts",
+      "packages/jose/src/**/*.ts",
+      "packages/redis/src/**/*.ts",
+      "packages/genesys/src/**/*.ts"
+    ],
     rules: {
       "no-restricted-imports": ["error", {
         patterns: [
