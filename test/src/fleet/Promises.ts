@@ -1,0 +1,333 @@
+/**
+ * The promises, checked at every step of a simulated day against what the endpoint and the store know to be true. What
+ * the library believes is never asked.
+ */
+import type { TokenStore } from "effect-bearer"
+import type { Observer as EndpointObserver } from "./Endpoint.js"
+import { clockFace, Journal } from "./Journal.js"
+import type { HeldLease, Issued, Process } from "./Process.js"
+import type { Entry, Observer as StoreObserver } from "./Store.js"
+import type { VirtualTime } from "./VirtualTime.js"
+import type { World } from "./World.js"
+import { minute, second } from "./World.js"
+
+/** The settings under which the fleet runs: the library's own. */
+export const settings = {
+  ahead: 5 * minute,
+  jitter: 10 * second,
+  clockSkew: 30 * second,
+  lease: 10 * second,
+  /** Of one operation of the store. */
+  patience: second,
+  /** A store that failed is left alone for no longer than this. */
+  rest: 30 * second,
+  /** A process that waits for another looks at least this often. */
+  longestPoll: 2 * second,
+  /** `RetryPolicy.exponentialJitter()` goes on no longer than this. */
+  retries: 60 * second,
+  /** The longest step between two attempts to renew a token, and the exchange at its end. */
+  backOff: 32 * second
+}
+
+/** Why the endpoint was asked. */
+export type Reason =
+  /** There had been no token yet. */
+  | "first"
+  /** The newest token was due for renewal. */
+  | "due"
+  /** The newest token had been revoked. */
+  | "revoked"
+  /** The newest token is good, but its owner could not share it: it died, was cut off, or took longer than its lease. */
+  | "lost"
+  /** The store was of no use to the one who asked. */
+  | "alone"
+  /** Others held the lease for twice its length and brought nothing. */
+  | "waited"
+
+type Counts = Record<Reason, number>
+
+export class Promises implements StoreObserver, EndpointObserver {
+  readonly journal: Journal
+  /** What went wrong first. */
+  broken: string | undefined = undefined
+  /** Requests, by why they were made. */
+  readonly requests: Counts = { first: 0, due: 0, revoked: 0, lost: 0, alone: 0, waited: 0 }
+  /** When they left. */
+  readonly askedAt: Array<number> = []
+  /** Requests that got no token. */
+  failures = 0
+  lastFailureAt = Number.NEGATIVE_INFINITY
+  /** Tokens that were made when the one before had come to its end, or was the first. */
+  lifecycles = 0
+  /** From here on it is noted who gets a new token when. */
+  watchFrom = Number.POSITIVE_INFINITY
+
+  private readonly tokens = new Map<string, Issued>()
+  private newest: Issued | undefined = undefined
+  /** The latest that the store took, while it is to be expected there. */
+  private newestStored: Issued | undefined = undefined
+  private emptiedAt = Number.NEGATIVE_INFINITY
+  /** The key that all of them share a token under. */
+  private key: string | undefined = undefined
+  /** Leases that have been granted and not given back, by key. */
+  private readonly held = new Map<string, HeldLease>()
+  private readonly fences = new Map<string, number>()
+  /** By how much the clocks of a host are put forward in total. */
+  private readonly forward = new Map<number, number>()
+
+  constructor(
+    private readonly world: World,
+    private readonly time: VirtualTime,
+    /** What is in the store now. */
+    private readonly entryAt: (key: string) => Entry | undefined
+  ) {
+    this.journal = new Journal(time)
+    for (const { by, who } of world.steps) {
+      this.forward.set(who, (this.forward.get(who) ?? 0) + Math.max(0, by))
+    }
+  }
+
+  break(promise: string, detail: string): void {
+    if (this.broken !== undefined) return
+    this.journal.note(`*** ${promise}: ${detail}`)
+    this.broken = `${promise}: ${detail}, at ${clockFace(this.time.now)}`
+    this.time.stop()
+  }
+
+  // --- what is true of a token --------------------------------------------------------------------------------------
+
+  /** How late a token may seem to end, for reasons no protocol can do anything about: ways in and out of the store. */
+  private get slack(): number {
+    return 2 * settings.patience + 3 * second + this.world.lifetime * this.world.drift
+  }
+
+  /** Before this nobody has a reason to renew a token. */
+  private dueAt(token: Issued, process: Process): number {
+    const { drift, lifetime } = this.world
+    const ahead = Math.min(settings.ahead, lifetime / 2) + Math.min(settings.jitter, lifetime / 10)
+    return token.sentAt + lifetime * (1 - drift) - ahead - (this.forward.get(process.host) ?? 0) - 1
+  }
+
+  private mustAt(token: Issued): number {
+    return token.expiresAt - Math.min(settings.clockSkew, this.world.lifetime / 10)
+  }
+
+  /** Whether whoever has it wanted another before `moment`. */
+  isOverdue(token: Issued, moment: number): boolean {
+    const { drift, lifetime } = this.world
+    return token.at + lifetime * (1 + drift) - Math.min(settings.ahead, lifetime / 2) + this.slack < moment
+  }
+
+  private isFresh(token: Issued, process: Process): boolean {
+    return token.revokedAt === undefined && !process.rejected.has(token.value) &&
+      this.time.now < this.dueAt(token, process)
+  }
+
+  /** The token that callers of a process have been given before, if it may still be handed out. */
+  usable(process: Process): Issued | undefined {
+    const token = process.holding
+    if (token === undefined) return undefined
+    const exchange = token.at - token.sentAt
+    const early = this.slack + (this.forward.get(process.host) ?? 0)
+    return this.time.now < this.mustAt(token) - exchange - early ? token : undefined
+  }
+
+  // --- I2, I3, I5: what callers see ---------------------------------------------------------------------------------
+
+  /** A caller got a token. */
+  handedOut(process: Process, value: string): Issued | undefined {
+    const { now } = this.time
+    const token = this.tokens.get(value)
+    if (token === undefined) {
+      this.break("I3", `${process.name} hands out ${value}, which nobody made`)
+    } else if (process.rejected.has(value)) {
+      this.break("I3", `${process.name} hands out ${value} again, which its callers have reported as refused`)
+    } else if (now >= Math.min(token.expiresAt, this.mustAt(token) + this.slack)) {
+      this.break("I3", `${process.name} hands out ${value}, which ends ${clockFace(token.expiresAt)}`)
+    } else {
+      process.holding = token
+    }
+    return token
+  }
+
+  /** A caller got nothing. */
+  turnedAway(process: Process, usable: Issued | undefined, error: string): void {
+    const { time: { now }, world } = this
+    if (usable !== undefined) {
+      this.break("I5", `${process.name} fails with ${error} although it has ${usable.value}`)
+    }
+    const mandated = Math.max(0, ...world.endpoint.map(({ retryAfter }) => retryAfter ?? 0))
+    if (now - this.lastFailureAt > settings.retries + 2 * settings.lease + 1.1 * mandated) {
+      this.break("I11", `${process.name} fails with ${error} although the endpoint is up`)
+    }
+  }
+
+  // --- I1: one request per lifecycle --------------------------------------------------------------------------------
+
+  asked(process: Process): HeldLease | undefined {
+    const { now } = this.time
+    const held = this.key === undefined ? undefined : this.held.get(this.key)
+    const lease = held?.by === process && held.until > now ? held : undefined
+    const reason = this.explain(process, lease)
+    this.askedAt.push(now)
+    this.requests[reason]++
+    this.journal.note(`${process.name} asks: ${reason}${lease === undefined ? "" : ` (lease ${lease.fence})`}`)
+    return lease
+  }
+
+  private explain(process: Process, lease: HeldLease | undefined): Reason {
+    const { newest, time: { now }, world } = this
+    const own = process.holding
+    if (own !== undefined && this.isFresh(own, process)) {
+      this.break("I1", `${process.name} asks although it serves ${own.value}, which is not due for renewal`)
+    }
+    if (!world.store) return "alone"
+    if (lease === undefined) return this.explainAlone(process)
+
+    // a store that does not answer shows neither a token nor a failure
+    const isBlind = now - process.troubleAt <= 2 * settings.patience
+    if (!isBlind) this.checkStore(process, lease.key)
+    if (newest === undefined) return "first"
+    if (newest.revokedAt !== undefined) return "revoked"
+    if (!this.isFresh(newest, process)) return "due"
+    this.checkFate(newest)
+    return "lost"
+  }
+
+  private explainAlone(process: Process): Reason {
+    const { now } = this.time
+    // its lease is gone with everything else
+    if (now - this.emptiedAt <= settings.lease) return "alone"
+    if (now - process.troubleAt <= settings.rest + 2 * settings.patience) return "alone"
+    // from looking for the first time to being told for the last time that the lease is taken
+    const waited = process.deniedAt - process.deniedSince
+    if (now - process.deniedAt <= settings.patience && waited >= 2 * settings.lease - 3 * settings.patience) {
+      process.deniedSince = Number.POSITIVE_INFINITY
+      return "waited"
+    }
+    this.break("I11", `${process.name} asks without a lease, and neither has the store failed it nor has it waited`)
+    return "alone"
+  }
+
+  /** What a holder had to see when it took another look. */
+  private checkStore(process: Process, key: string): void {
+    const { now } = this.time
+    const stored = this.tokens.get(this.entryAt(key)?.value ?? "")
+    if (stored !== undefined && this.isFresh(stored, process)) {
+      this.break("I1", `${process.name} asks although ${stored.value} is in the store, which is not due for renewal`)
+    }
+    const note = this.entryAt(`${key}${noteSuffix}`)
+    if (note !== undefined && note.by !== process && note.at < now - second && note.until > now + second) {
+      this.break("I1", `${process.name} asks although ${note.by.name} has just failed to`)
+    }
+  }
+
+  /** A token that is good and not in the store needs an excuse. */
+  private checkFate({ at, by, delivered, lease, stored, value }: Issued): void {
+    if (!delivered || stored || by.dead || lease === undefined || !lease.released) return
+    if (by.troubleAt >= lease.until - settings.lease || this.emptiedAt >= at) return
+    this.break("I1", `${by.name} got ${value}, gave its lease back and did not share it`)
+  }
+
+  issued(token: Issued): void {
+    const { newest } = this
+    if (newest === undefined || (newest.revokedAt === undefined && !this.isFresh(newest, token.by))) this.lifecycles++
+    this.tokens.set(token.value, token)
+    this.newest = token
+    this.journal.note(`endpoint makes ${token.value} for ${token.by.name}`)
+  }
+
+  delivered(token: Issued): void {
+    this.arrived(token, token.by)
+    this.journal.note(`${token.by.name} gets ${token.value}`)
+  }
+
+  failed(process: Process, error: string): void {
+    this.failures++
+    this.lastFailureAt = this.time.now
+    this.journal.note(`${process.name} gets ${error}`)
+  }
+
+  private arrived(token: Issued, process: Process): void {
+    if (token.at >= this.watchFrom) process.servedAt ??= this.time.now
+  }
+
+  // --- I11: leases and fencing numbers ------------------------------------------------------------------------------
+
+  granted(lease: HeldLease): void {
+    const { by, fence, key } = lease
+    const other = this.held.get(key)
+    if (other !== undefined && other.until > this.time.now) {
+      this.break("I11", `${by.name} gets a lease that ${other.by.name} still has`)
+    }
+    if (fence <= (this.fences.get(key) ?? -1)) {
+      this.break("I11", `the fencing number of ${by.name} is not greater than those before`)
+    }
+    this.held.set(key, lease)
+    this.fences.set(key, fence)
+    if (isNote(key)) return
+    this.key = key
+    by.deniedSince = Number.POSITIVE_INFINITY
+    this.journal.note(`${by.name} gets lease ${fence}`)
+  }
+
+  denied(process: Process, key: string): void {
+    if (isNote(key)) return
+    const { now } = this.time
+    // somebody who came back after a while began to wait anew
+    if (process.deniedSince > now || now - process.deniedAt > settings.longestPoll + 3 * settings.patience) {
+      process.deniedSince = now
+    }
+    process.deniedAt = now
+  }
+
+  released({ fence, key, owner }: TokenStore.Lease, by: Process): void {
+    const lease = this.held.get(key)
+    if (lease?.owner === owner) {
+      lease.released = true
+      this.held.delete(key)
+    }
+    if (!isNote(key)) this.journal.note(`${by.name} gives lease ${fence} back`)
+  }
+
+  stored(value: string, { fence, key }: TokenStore.Lease, by: Process, accepted: boolean): void {
+    if (accepted && fence < (this.fences.get(key) ?? -1) && this.emptiedAt === Number.NEGATIVE_INFINITY) {
+      this.break("I11", `${by.name} stores ${value} although a later lease was granted`)
+    }
+    if (isNote(key)) return
+    this.journal.note(`${by.name} stores ${value} with lease ${fence}${accepted ? "" : ": refused, too late"}`)
+    const token = this.tokens.get(value)
+    if (token === undefined || !accepted) return
+    if (this.newestStored !== undefined && token.number < this.newestStored.number) {
+      this.break("I11", `${by.name} overwrites ${this.newestStored.value} with the older ${value}`)
+    }
+    token.stored = true
+    this.newestStored = token
+  }
+
+  removed(value: string, by: Process): void {
+    const token = this.tokens.get(value)
+    this.journal.note(`${by.name} removes ${value}`)
+    if (token !== undefined && token.revokedAt === undefined) {
+      this.break("I3", `${by.name} removes ${value}, which nobody has refused`)
+    }
+    this.newestStored = undefined
+  }
+
+  read(value: string, by: Process): void {
+    const token = this.tokens.get(value)
+    if (token !== undefined) this.arrived(token, by)
+  }
+
+  /** The store has lost everything: even its leases. */
+  emptied(): void {
+    this.emptiedAt = this.time.now
+    this.held.clear()
+    this.newestStored = undefined
+    this.journal.note("the store loses all it has")
+  }
+}
+
+const noteSuffix = "~failure"
+
+const isNote = (key: string): boolean => key.endsWith(noteSuffix)

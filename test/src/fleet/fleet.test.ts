@@ -1,0 +1,51 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Broken, simulate } from "./Fleet.js"
+import type { World } from "./World.js"
+import { generate, hard, minute, quiet, second } from "./World.js"
+
+/**
+ * Whole fleets through simulated days. A world that breaks a promise is printed with the last minutes before that, and
+ * with the command that shows it again. `npm run simulate -- --worlds 1000` goes on from here.
+ */
+describe("fleets", { timeout: 120_000 }, () => {
+  const sizes = [1, 2, 3, 5, 8]
+  for (const first of [7, 12]) {
+    it(`random worlds ${first} to ${first + 4}: I1, I2, I3, I4, I5, I8 and I11 are kept`, async () => {
+      for (const [n, replicas] of sizes.entries()) await simulate(generate(first + n, { replicas }))
+    })
+  }
+
+  for (const [name, world] of Object.entries(hard)) {
+    it(`${name}: so are they then`, async () => {
+      await simulate(world)
+    })
+  }
+
+  it("a quiet day is one request per lifecycle, whatever the size of the fleet (I1)", async () => {
+    const days = [1, 10, 50].map((replicas) => quiet({ replicas, skew: 30 * second, lostAnnouncements: 0.1 }))
+    for (const day of days) {
+      const { asked, lifecycles, turnedAway } = await simulate(day)
+      assert.deepStrictEqual({ asked, turnedAway }, { asked: lifecycles, turnedAway: 0 })
+      assert.strictEqual(lifecycles, 27)
+    }
+  })
+
+  it("so is the start of a thousand, and their first renewal", async () => {
+    const { asked, turnedAway } = await simulate(quiet({ replicas: 1000, hours: 1, skew: 30 * second }))
+    assert.deepStrictEqual({ asked, turnedAway }, { asked: 2, turnedAway: 0 })
+  })
+
+  it("a run depends on nothing but its seed", async () => {
+    const world: Partial<World> = { replicas: 3, hours: 6 }
+    assert.deepStrictEqual(await simulate(generate(11, world)), await simulate(generate(11, world)))
+  })
+
+  it("a broken promise is told with what it takes to see it again", async () => {
+    // with clocks that lose up to a fifth of the time nobody can know when a token ends
+    const world = quiet({ seed: 42, replicas: 8, hours: 3, drift: 0.2, callEvery: minute })
+    const error = await simulate(world).then(() => undefined, (error: unknown) => error)
+    assert.instanceOf(error, Broken)
+    assert.include(error.message, "I3: p")
+    assert.include(error.message, "npm run simulate -- --quiet --seed 42 --replicas 8 --hours 3")
+  })
+})
