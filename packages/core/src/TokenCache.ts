@@ -32,7 +32,7 @@ import type { Now } from "./internal/clocks.js"
 import * as clocks from "./internal/clocks.js"
 import { Flight } from "./internal/flight.js"
 import type { Timing } from "./internal/lifetime.js"
-import { adopt, isLate, isRefusal, reject, remember, Slot, until } from "./internal/slot.js"
+import { adopt, current as currentOf, isLate, isRefusal, reject, remember, Slot, until } from "./internal/slot.js"
 import * as source from "./internal/source.js"
 import type { Reason } from "./TokenEvent.js"
 import { TokenEvent } from "./TokenEvent.js"
@@ -242,7 +242,7 @@ export const cached =
           yield* publish(TokenEvent.AcquisitionStarted({ key, at: started.wall, reason }))
           const request = TokenRequest.fromKey(slot.key)
           const { rejected } = slot
-          const current = slot.held?.token ?? rejected
+          const current = slot.held === undefined ? rejected : currentOf(slot.held, started)
           const fetch = reason === "rejected" && rejected !== undefined
             ? self.renew(rejected, request)
             : current === undefined

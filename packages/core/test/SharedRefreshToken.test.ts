@@ -13,8 +13,7 @@ import {
   Option,
   Redacted,
   Scope,
-  TestClock,
-  TestServices
+  TestClock
 } from "effect"
 import {
   AccessToken,
@@ -28,6 +27,7 @@ import {
 import { FaultyStore } from "./support/faultyStore.js"
 import { secret } from "./support/observe.js"
 import { endpoint, refused, unavailable } from "./support/scripted.js"
+import { together } from "./support/time.js"
 
 const hour = Duration.toMillis("1 hour")
 const key = "test~refresh"
@@ -180,20 +180,7 @@ const fleet = (size: number, { fallback, source, ...options }: FleetOptions = {}
 /** Starts what may die on the way, and would keep a test waiting for its end. */
 const start = <A, E>(effect: Effect.Effect<A, E>) => Effect.zipLeft(Effect.forkDaemon(effect), TestClock.adjust(0))
 
-/** Runs effects at once and lets time pass. */
-const together = <A, E>(effects: ReadonlyArray<Effect.Effect<A, E>>, time: Duration.DurationInput = "2 seconds") =>
-  Effect.gen(function*() {
-    const fiber = yield* Effect.fork(Effect.all(effects, { concurrency: "unbounded" }))
-    yield* TestClock.adjust(time)
-    // the digest of a token request is a promise, which the clock does not wait for
-    while (fiber.unsafePoll() === null) {
-      yield* TestServices.provideLive(Effect.sleep(5))
-      yield* TestClock.adjust(time)
-    }
-    return yield* Fiber.join(fiber)
-  })
-
-const run = <A, E>(effect: Effect.Effect<A, E>, time?: Duration.DurationInput) =>
+const run = <A, E>(effect: Effect.Effect<A, E>, time: Duration.DurationInput = "2 seconds") =>
   Effect.map(together([effect], time), ([a]) => a!)
 
 const failure = (effect: Effect.Effect<unknown, TokenError.RequestError>, time?: Duration.DurationInput) =>

@@ -1,19 +1,6 @@
 import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Clock,
-  Duration,
-  Effect,
-  Either,
-  Exit,
-  Fiber,
-  Layer,
-  Option,
-  Redacted,
-  Scope,
-  TestClock,
-  TestServices
-} from "effect"
+import { Clock, Duration, Effect, Either, Exit, Fiber, Layer, Option, Redacted, Scope, TestClock } from "effect"
 import type { SharedTokens } from "../src/index.js"
 import {
   AccessToken,
@@ -27,6 +14,7 @@ import {
 import { FaultyStore } from "./support/faultyStore.js"
 import { collect, secret, tags } from "./support/observe.js"
 import { refused, Scripted, unavailable } from "./support/scripted.js"
+import { steppable, together } from "./support/time.js"
 
 const hour = Duration.toMillis("1 hour")
 
@@ -47,19 +35,6 @@ const fleet = (size: number, options: SharedTokens.Options = {}) =>
     })
     const members = yield* Effect.replicateEffect(join, size)
     return { server, store, join, members, first: members[0]!, second: members[1]! }
-  })
-
-/** Runs effects at once and lets time pass. */
-const together = <A, E>(effects: ReadonlyArray<Effect.Effect<A, E>>, time: Duration.DurationInput = "1 second") =>
-  Effect.gen(function*() {
-    const fiber = yield* Effect.fork(Effect.all(effects, { concurrency: "unbounded" }))
-    yield* TestClock.adjust(time)
-    // the digest of a token request is a promise, which the clock does not wait for
-    while (fiber.unsafePoll() === null) {
-      yield* TestServices.provideLive(Effect.sleep(5))
-      yield* TestClock.adjust(time)
-    }
-    return yield* Fiber.join(fiber)
   })
 
 const all = (members: ReadonlyArray<{ readonly tokens: TokenSource.With<unknown> }>) =>
@@ -209,6 +184,31 @@ describe("SharedTokens", () => {
         yield* TestClock.adjust(100)
         assert.strictEqual(secret(yield* Fiber.join(a)), "token-1")
         assert.strictEqual(secret(yield* Fiber.join(b)), "token-1")
+        assert.strictEqual(server.count, 1)
+      }))
+  })
+
+  describe("clocks", () => {
+    // SPEC D7
+    it.scoped("after a clock that was ahead is put back, another's newer token is taken for what it is", () =>
+      Effect.gen(function*() {
+        const { state, stepped } = yield* steppable
+        state.step = Duration.toMillis("55 minutes")
+        const here = Effect.withClock(stepped)
+        const { first, server, store } = yield* here(fleet(1))
+        yield* together([here(first.tokens.get())])
+        state.step = 0
+        yield* TestClock.adjust("56 minutes")
+        // by the clock as it was, the first one ends at the same time
+        const { key } = store.calls[0]!
+        const lease = Option.getOrThrow(yield* store.service.acquire(key, "10 seconds"))
+        const now = yield* Clock.currentTimeMillis
+        yield* store.service.put(AccessToken.make({ value: "theirs", issuedAt: now, expiresAt: now + hour }), lease)
+        yield* store.service.release(lease)
+
+        assert.strictEqual(secret(yield* here(first.tokens.get())), "token-1")
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(secret(yield* here(first.tokens.get())), "theirs")
         assert.strictEqual(server.count, 1)
       }))
   })

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import {
   Array as Arr,
   Cause,
-  Clock,
   Deferred,
   Duration,
   Effect,
@@ -18,6 +17,7 @@ import type { TokenCache } from "../src/index.js"
 import { AccessToken, TokenError, TokenRequest, TokenSource } from "../src/index.js"
 import { collect, secret, tags } from "./support/observe.js"
 import { refused, Scripted, unavailable } from "./support/scripted.js"
+import { steppable } from "./support/time.js"
 
 const setup = (options: TokenCache.Options & { readonly scripted?: (s: Scripted) => void } = {}) =>
   Effect.gen(function*() {
@@ -26,21 +26,6 @@ const setup = (options: TokenCache.Options & { readonly scripted?: (s: Scripted)
     const tokens = yield* Effect.flatMap(server.source, TokenSource.cached({ jitter: 0, ...options }))
     return { server, tokens }
   })
-
-/** A wall clock that can be set, on top of the steady test clock. */
-const steppable = Effect.map(Effect.clock, (clock) => {
-  const state = { step: 0 }
-  const stepped: Clock.Clock = {
-    ...clock,
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + state.step,
-    unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
-    currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + state.step),
-    currentTimeNanos: clock.currentTimeNanos,
-    sleep: (duration) => clock.sleep(duration)
-  }
-  return { stepped, state }
-})
 
 describe("TokenCache", () => {
   describe("serving", () => {
@@ -191,6 +176,26 @@ describe("TokenCache", () => {
         assert.strictEqual(server.count, 1)
         yield* TestClock.adjust("10 minutes")
         assert.strictEqual(secret(yield* here(tokens.get())), "token-2")
+      }))
+
+    it.scoped("after a wall clock set back, a new token that ends earlier by it is progress all the same", () =>
+      Effect.gen(function*() {
+        const { state, stepped } = yield* steppable
+        const here = Effect.withClock(stepped)
+        const { tokens } = yield* here(setup())
+        const events = yield* collect(tokens)
+        yield* here(tokens.get())
+        state.step = -Duration.toMillis("2 hours")
+        yield* TestClock.adjust("56 minutes")
+        yield* here(tokens.get())
+        yield* TestClock.adjust(0)
+        assert.strictEqual(secret(yield* here(tokens.get())), "token-2")
+        assert.deepStrictEqual(tags(events), [
+          "AcquisitionStarted",
+          "TokenAcquired",
+          "AcquisitionStarted",
+          "TokenAcquired"
+        ])
       }))
 
     it.scoped("a suspended machine is noticed although the monotonic clock stood still", () =>

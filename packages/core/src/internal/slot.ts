@@ -23,6 +23,25 @@ export interface Held extends Moments {
 export const until = (held: Held, moment: number, now: Now): number =>
   Math.min(moment - now.wall, moment + held.offset - now.steady)
 
+/**
+ * By how much the wall clock has been put back since the token arrived, in milliseconds: so much earlier is its end by
+ * today's wall clock. Only back: a clock that seems to have been put forward may belong to a machine that slept.
+ */
+const putBack = (held: Held, now: Now): number => {
+  const step = now.steady - now.wall - held.offset
+  // two clocks cannot be read in the same moment
+  return step > 1 ? step : 0
+}
+
+/** The held token, with its end by today's wall clock: what another token is to be compared with. */
+export const current = (held: Held, now: Now): AccessToken.AccessToken => {
+  const step = putBack(held, now)
+  return step === 0 ? held.token : new AccessToken.AccessToken({
+    ...held.token,
+    expiresAt: Option.map(held.token.expiresAt, (expiresAt) => expiresAt - step)
+  })
+}
+
 /** What is known about one key. It lives as long as its place in the cache; tokens come and go in it. */
 export class Slot<E> {
   held: Held | undefined = undefined
@@ -112,7 +131,7 @@ export const adopt = <E>(
     return [TokenEvent.NoProgress({ ...common, retryAt: Option.some(now.wall + wait) })]
   }
 
-  if (reason === "ahead" && before !== undefined && held.mustAt <= before.mustAt) {
+  if (reason === "ahead" && before !== undefined && held.mustAt <= before.mustAt - putBack(before, now)) {
     if (!AccessToken.isSame(before.token, token)) slot.hold(held)
     const wait = backgroundStep(failures, held.lifetime)
     slot.trouble = { failures, failure: undefined, aheadAfter: now.steady + wait, blockedUntil: now.steady }
