@@ -8,7 +8,7 @@
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { availableParallelism, tmpdir } from "node:os"
 
 const root = new URL("..", import.meta.url)
 const ci = process.env.CI === "true"
@@ -16,6 +16,9 @@ const total = { passed: 0, failed: 0, skipped: 0 }
 
 /** A step that takes longer than this hangs. */
 const patience = 20 * 60_000
+
+/** Many tests wait for most of their time; vitest would leave one core of two alone. */
+const workers = Math.max(2, availableParallelism() - 1)
 
 const heading = (title) => console.log(`\n=== ${title}`)
 
@@ -67,7 +70,8 @@ const tests = () => {
   const folder = mkdtempSync(`${tmpdir()}/checks-`)
   try {
     const file = `${folder}/vitest.json`
-    const { ok } = run("vitest", ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`])
+    const report = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`]
+    const { ok } = run("vitest", ["run", ...report, "--minWorkers=1", `--maxWorkers=${workers}`])
     addTests(...readResults(file, ok))
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { bundle } from "../../test/bundle.js"
 import { expect } from "../src/support/Expect.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -15,10 +16,9 @@ interface Ended {
   readonly stderr: string
 }
 
-/** Runs an example as its first lines say. */
-const run = (file: string) =>
+const run = (program: ReadonlyArray<string>) =>
   Effect.async<Ended>((resume) => {
-    const child = spawn(process.execPath, ["--import", "tsx", `examples/src/${file}`], {
+    const child = spawn(process.execPath, program, {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"]
     })
@@ -210,13 +210,14 @@ const examples: Record<string, Example> = {
 const files = ["", "grants/", "genesys/"].flatMap((within) =>
   readdirSync(new URL(within, folder)).filter((name) => name.endsWith(".ts")).map((name) => within + name)
 )
+const program = bundle(folder, files)
 const textOf = (file: string) => readFileSync(new URL(file, folder), "utf8")
 
 describe("the examples", () => {
   for (const [file, { lines, stderr }] of Object.entries(examples)) {
     it.live(file, () =>
       Effect.gen(function*() {
-        const ended = yield* run(file)
+        const ended = yield* run([program(file)])
         assert.strictEqual(ended.code, 0, ended.stdout + ended.stderr)
         let rest = ended.stdout
         for (const line of lines) {
@@ -230,6 +231,13 @@ describe("the examples", () => {
         assert.notMatch(ended.stdout + ended.stderr, /bearer /i)
       }), 60_000)
   }
+
+  it.live("run as their first lines say", () =>
+    Effect.gen(function*() {
+      const { code, stdout } = yield* run(["--import", "tsx", "examples/src/quickstart.ts"])
+      assert.strictEqual(code, 0)
+      assert.match(stdout, /^ok {2}one token was requested$/m)
+    }))
 
   it("are all tested, and all in the README", () => {
     assert.sameMembers(Object.keys(examples), files)

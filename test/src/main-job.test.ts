@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { AuthorizationServer } from "@effect-bearer/examples/support/AuthorizationServer"
 import { ProtectedApi } from "@effect-bearer/examples/support/ProtectedApi"
 import { Effect, Redacted } from "effect"
+import { bundle } from "../bundle.js"
 import { servers } from "./harness.js"
 
-const root = fileURLToPath(new URL("../..", import.meta.url))
+const program = bundle(new URL("../../examples/src/main-job/", import.meta.url), ["main.ts"])
 
 interface Ended {
   readonly code: number | null
@@ -22,8 +22,7 @@ const mainJob = (
 ) =>
   Effect.async<Ended>((resume) => {
     const { OAUTH_TOKEN_ENDPOINT: _, OAUTH_CLIENT_ID: __, OAUTH_CLIENT_SECRET: ___, ...inherited } = process.env
-    const child = spawn(process.execPath, ["--import", "tsx", "examples/src/main-job/main.ts"], {
-      cwd: root,
+    const child = spawn(process.execPath, [program("main.ts")], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...inherited, ...env }
     })

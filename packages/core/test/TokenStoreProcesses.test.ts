@@ -1,17 +1,16 @@
 import { spawn } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { FileSystem } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { bundle } from "../../../test/bundle.js"
 import type { Line } from "./support/storeWorker.js"
 
 // The file store under processes that know nothing of each other, and die. I11, SPEC C6, C7.
 
-const worker = fileURLToPath(new URL("support/storeWorker.ts", import.meta.url))
-const root = fileURLToPath(new URL("../../..", import.meta.url))
+const program = bundle(new URL("support/", import.meta.url), ["storeWorker.ts"])
 
 interface Options {
   readonly directory: string
@@ -23,8 +22,7 @@ interface Options {
 
 const run = ({ directory, killAfter, time, ttl }: Options) =>
   Effect.async<ReadonlyArray<Line>, Error>((resume) => {
-    const child = spawn(process.execPath, ["--import", "tsx", worker, directory, "key", String(ttl), String(time)], {
-      cwd: root,
+    const child = spawn(process.execPath, [program("storeWorker.ts"), directory, "key", String(ttl), String(time)], {
       stdio: ["ignore", "pipe", "inherit"]
     })
     const lines: Array<Line> = []
@@ -101,8 +99,9 @@ describe.sequential("processes on one file store", () => {
             concurrency: "unbounded"
           })
           const { holdings, reads } = check(processes, options.ttl)
-          assert.isAbove(holdings, 50)
-          assert.isAbove(reads, 200)
+          // several turns each, or this has tested nothing
+          assert.isAbove(holdings, 16)
+          assert.isAbove(reads, 100)
           // all gave back what they had, and left little behind
           const files = readdirSync(directory)
           assert.deepStrictEqual(files.filter((file) => file.startsWith("tmp.")), [])

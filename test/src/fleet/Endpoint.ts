@@ -1,8 +1,8 @@
 /** A token endpoint at the other end of a network that loses things. */
 import { Duration, Effect, Option } from "effect"
 import { AccessToken, TokenError } from "effect-bearer"
+import type { VirtualTime } from "../VirtualTime.js"
 import type { HeldLease, Issued, Process } from "./Process.js"
-import type { VirtualTime } from "./VirtualTime.js"
 import type { EndpointFault, World } from "./World.js"
 import { Dice, isDuring, second } from "./World.js"
 

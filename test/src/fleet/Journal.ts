@@ -1,4 +1,4 @@
-import type { VirtualTime } from "./VirtualTime.js"
+import type { VirtualTime } from "../VirtualTime.js"
 import { hour, minute, second } from "./World.js"
 
 /** The last things that happened, for whoever has to find out why a promise was broken. */

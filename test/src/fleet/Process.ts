@@ -1,6 +1,6 @@
 import type { Runtime, Scope } from "effect"
 import type { TokenError, TokenSource } from "effect-bearer"
-import type { HostClock } from "./VirtualTime.js"
+import type { HostClock } from "../VirtualTime.js"
 
 /** A token as the endpoint remembers it. Moments are by virtual time, the only clock that is right. */
 export interface Issued {

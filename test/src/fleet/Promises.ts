@@ -3,11 +3,11 @@
  * the library believes is never asked.
  */
 import type { TokenStore } from "effect-bearer"
+import type { VirtualTime } from "../VirtualTime.js"
 import type { Observer as EndpointObserver } from "./Endpoint.js"
 import { clockFace, Journal } from "./Journal.js"
 import type { HeldLease, Issued, Process } from "./Process.js"
 import type { Entry, Observer as StoreObserver } from "./Store.js"
-import type { VirtualTime } from "./VirtualTime.js"
 import type { World } from "./World.js"
 import { minute, second } from "./World.js"
 

@@ -5,8 +5,8 @@
  */
 import { Duration, Effect, Option, Queue, Redacted, Stream } from "effect"
 import { AccessToken, TokenStore } from "effect-bearer"
+import type { VirtualTime } from "../VirtualTime.js"
 import type { HeldLease, Process } from "./Process.js"
-import type { VirtualTime } from "./VirtualTime.js"
 import type { StoreFault, World } from "./World.js"
 import { Dice, hour, isDuring, second } from "./World.js"
 

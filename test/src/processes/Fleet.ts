@@ -1,13 +1,12 @@
 /** Real processes that share tokens. All of them are gone when the scope is closed, whatever state they are in. */
 import type { ChildProcess } from "node:child_process"
 import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import type { Scope } from "effect"
 import { Deferred, Effect } from "effect"
+import { bundle } from "../../bundle.js"
 import type { Command, Message, Report, Request, Settings, Step } from "./protocol.js"
 
-const root = fileURLToPath(new URL("../../..", import.meta.url))
-const program = fileURLToPath(new URL("./worker.ts", import.meta.url))
+const program = bundle(new URL(".", import.meta.url), ["worker.ts"])
 
 export interface Worker {
   /** That many callers at once. */
@@ -35,8 +34,7 @@ const hire = (settings: Settings): Effect.Effect<Worker, never, Scope.Scope> =>
 
     const child = yield* Effect.acquireRelease(
       Effect.sync((): ChildProcess =>
-        spawn(process.execPath, ["--import", "tsx", program], {
-          cwd: root,
+        spawn(process.execPath, ["--enable-source-maps", program("worker.ts")], {
           stdio: ["ignore", "ignore", "pipe", "ipc"],
           env: { ...process.env, WORKER_SETTINGS: JSON.stringify(settings) }
         })
