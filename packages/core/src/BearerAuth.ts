@@ -40,12 +40,12 @@ import * as Either from "effect/Either"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as AccessToken from "./AccessToken.js"
 import * as Challenge from "./Challenge.js"
+import * as anyError from "./internal/anyError.js"
 import * as Origins from "./internal/origins.js"
 import { RenewalGuard } from "./internal/renewalGuard.js"
 import * as source_ from "./internal/source.js"
@@ -316,10 +316,10 @@ const fold = (error: unknown, request: HttpClientRequest.HttpClientRequest): Htt
   const known = TokenError.isTokenError(error)
   return new HttpClientError.RequestError({
     request: HttpClientRequest.make(request.method)(withoutQuery(request.url)),
-    reason: Predicate.hasProperty(error, "retryable") && error.retryable === true ? "Transport" : "Encode",
+    reason: anyError.isRetryable(error) ? "Transport" : "Encode",
     description: known
       ? error.message
-      : `no token: ${Predicate.hasProperty(error, "_tag") ? String(error._tag) : "the source failed"}`,
+      : `no token: ${anyError.nameOf(error, "the source failed")}`,
     // An HttpClientError holds headers and prints them.
     cause: HttpClientError.isHttpClientError(error) ? undefined : error
   })

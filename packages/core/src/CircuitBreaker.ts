@@ -9,18 +9,19 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import { isRetryable } from "./internal/anyError.js"
+import { mandated } from "./internal/backOff.js"
 import * as clocks from "./internal/clocks.js"
+import * as lenient from "./internal/lenient.js"
 import * as source from "./internal/source.js"
 import * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
-import * as TokenRequest from "./TokenRequest.js"
 
 /**
  * What a breaker does with the next attempt.
@@ -83,7 +84,7 @@ export interface CircuitBreaker {
  * @category predicates
  */
 export const isFailure = (error: unknown): boolean =>
-  Predicate.hasProperty(error, "retryable") && error.retryable === true || Predicate.isTagged(error, "RetriesExhausted")
+  isRetryable(error) || Predicate.isTagged(error, "RetriesExhausted")
 
 /** A server may ask for more time than `maxResetAfter`, but an absurd `Retry-After` must not switch it off for good. */
 const longestRetryAfter = 60 * 60 * 1000
@@ -148,22 +149,15 @@ export const make = (options: Options = {}): Effect.Effect<CircuitBreaker> =>
 export const protect =
   (options: Options = {}) => <E>(self: source.With<E>): Effect.Effect<source.With<E | TokenError.CircuitOpen>> =>
     Effect.map(makeReporting(options), (breaker) => {
-      const { publish } = source.hooks(self)
+      const tell = source.telling(self)
       return source.mapRequests(
         self,
         (effect, request) =>
           breaker.protect(effect, (state) =>
-            Effect.flatMap(Clock.currentTimeMillis, (at) => {
-              const key = TokenRequest.hash(request)
-              switch (state._tag) {
-                case "Open":
-                  return publish(
-                    TokenEvent.CircuitOpened({ key, at, failures: state.failures, retryAt: state.retryAt })
-                  )
-                case "Closed":
-                  return publish(TokenEvent.CircuitClosed({ key, at }))
-              }
-            }))
+            tell(request, (common) =>
+              state._tag === "Open"
+                ? TokenEvent.CircuitOpened({ ...common, failures: state.failures, retryAt: state.retryAt })
+                : TokenEvent.CircuitClosed(common)))
       )
     })
 
@@ -176,9 +170,9 @@ type Phase =
 
 const makeReporting = (options: Options) =>
   Effect.sync(() => {
-    const threshold = Math.max(1, atLeast(options.failureThreshold, 5))
-    const resetAfter = toMillis(options.resetAfter, 30_000)
-    const longest = Math.max(resetAfter, toMillis(options.maxResetAfter, 300_000))
+    const threshold = Math.max(1, Math.ceil(lenient.orDefault(options.failureThreshold, 5)))
+    const resetAfter = lenient.millis(options.resetAfter, 30_000)
+    const longest = Math.max(resetAfter, lenient.millis(options.maxResetAfter, 300_000))
     const counts = options.isFailure ?? isFailure
 
     // Everything that reads and writes it runs without a yield in between.
@@ -205,10 +199,7 @@ const makeReporting = (options: Options) =>
     const open = (failures: number, openings: number, error: unknown, onChange: Changed) =>
       Effect.flatMap(clocks.now, ({ steady, wall }) => {
         const own = Math.min(longest, resetAfter * 2 ** openings)
-        const asked = Option.match(TokenError.retryAt(error, wall), {
-          onNone: () => 0,
-          onSome: (at) => Math.min(at - wall, longestRetryAfter)
-        })
+        const asked = mandated(error, wall, longestRetryAfter)
         const delay = asked > own ? asked : own
         phase = { _tag: "Open", failures, openings: openings + 1, until: steady + delay }
         return onChange(State.Open({ failures, retryAt: Math.ceil(wall + delay) }))
@@ -274,9 +265,3 @@ const makeReporting = (options: Options) =>
       })
     }
   })
-
-const atLeast = (value: number | undefined, fallback: number): number =>
-  value === undefined || Number.isNaN(value) ? fallback : Math.ceil(value)
-
-const toMillis = (value: Duration.DurationInput | undefined, fallback: number): number =>
-  value === undefined || Number.isNaN(value) ? fallback : Duration.toMillis(value)

@@ -12,8 +12,8 @@ import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import { isObject } from "./internal/decode.js"
 import * as numericDate from "./internal/numericDate.js"
 import * as scopeNames from "./internal/scopeNames.js"
 import type { TokenLike } from "./internal/tokenText.js"
@@ -157,7 +157,7 @@ const bytes = (part: string): Option.Option<Uint8Array> =>
     : Option.none()
 
 const json = (part: string): Option.Option<Readonly<Record<string, unknown>>> =>
-  Option.filter(Option.flatMap(bytes(part), parse), isObject)
+  Option.filter(Option.flatMap(bytes(part), parse), Predicate.isRecord)
 
 const parse = Option.liftThrowable((part: Uint8Array): unknown =>
   JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(part))

@@ -3,15 +3,14 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as clocks from "./internal/clocks.js"
+import * as lenient from "./internal/lenient.js"
 import * as source from "./internal/source.js"
 import * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
-import * as TokenRequest from "./TokenRequest.js"
 
 /**
  * What happens to a request that exceeds the limit: it waits for its turn, or it fails with `RateLimited`, which says
@@ -118,15 +117,10 @@ export const limit =
   <Mode extends OnExceeded = "wait">(options: Options<Mode> = {}) =>
   <E>(self: source.With<E>): Effect.Effect<source.With<E | Failure<Mode>>> =>
     Effect.map(makeReporting(options), (admit) => {
-      const { publish } = source.hooks(self)
+      const tell = source.telling(self)
       return source.mapRequests(self, (effect, request) =>
         Effect.zipRight(
-          admit((delay) =>
-            Effect.flatMap(
-              Clock.currentTimeMillis,
-              (at) => publish(TokenEvent.Throttled({ key: TokenRequest.hash(request), at, delay }))
-            )
-          ),
+          admit((delay) => tell(request, (common) => TokenEvent.Throttled({ ...common, delay }))),
           effect
         ))
     })
@@ -136,8 +130,8 @@ const longestSleep = 60 * 60 * 1000
 
 const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
   Effect.sync(() => {
-    const limit = Math.max(1, orDefault(options.limit, 100))
-    const interval = toMillis(options.interval, 60_000)
+    const limit = Math.max(1, Math.floor(lenient.orDefault(options.limit, 100)))
+    const interval = lenient.millis(options.interval, 60_000)
     const turnstile = Effect.unsafeMakeSemaphore(1)
     // When the last `limit` effects started, oldest first.
     const starts: Array<number> = []
@@ -186,9 +180,3 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
         )
       }) as Effect.Effect<void, Failure<Mode>>
   })
-
-const orDefault = (value: number | undefined, fallback: number): number =>
-  value === undefined || Number.isNaN(value) ? fallback : Math.floor(value)
-
-const toMillis = (value: Duration.DurationInput | undefined, fallback: number): number =>
-  value === undefined || Number.isNaN(value) ? fallback : Duration.toMillis(value)

@@ -17,6 +17,8 @@ import * as Schedule from "effect/Schedule"
 import * as Decision from "effect/ScheduleDecision"
 import * as Interval from "effect/ScheduleInterval"
 import * as Intervals from "effect/ScheduleIntervals"
+import * as anyError from "./internal/anyError.js"
+import * as lenient from "./internal/lenient.js"
 import * as TokenError from "./TokenError.js"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -215,11 +217,11 @@ const wait = (millis: number) => Decision.continueWith(Interval.after(millis))
 export const exponentialJitter = <E extends Retryable = TokenError.Transient>(
   options: Options = {}
 ): RetryPolicy<E> => {
-  const base = toMillis(options.base, 500)
-  const cap = Math.floor(Math.min(toMillis(options.cap, 30_000), longestSleep))
-  const factor = Math.max(1, orDefault(options.factor, 2))
-  const maxRetries = orDefault(options.maxRetries, 3)
-  const maxElapsed = toMillis(options.maxElapsed, 60_000)
+  const base = lenient.millis(options.base, 500)
+  const cap = Math.floor(Math.min(lenient.millis(options.cap, 30_000), longestSleep))
+  const factor = Math.max(1, lenient.orDefault(options.factor, 2))
+  const maxRetries = lenient.orDefault(options.maxRetries, 3)
+  const maxElapsed = lenient.millis(options.maxElapsed, 60_000)
   const jitter = options.jitter ?? "full"
   const bounds = boundsOf(jitter, { base, cap, factor })
   const steady = jitter === "none" || jitter === 0
@@ -274,7 +276,7 @@ const spreadOf = (jitter: Exclude<Jitter, "decorrelated">, cap: number): (d: num
       return (d) => [d, d]
   }
   if (typeof jitter === "number") {
-    const fraction = Math.min(1, Math.max(0, orDefault(jitter, 0)))
+    const fraction = Math.min(1, Math.max(0, lenient.orDefault(jitter, 0)))
     return (d) => [Math.ceil(d * (1 - fraction)), Math.min(cap, Math.floor(d * (1 + fraction)))]
   }
   const extra = Duration.toMillis(jitter)
@@ -283,12 +285,6 @@ const spreadOf = (jitter: Exclude<Jitter, "decorrelated">, cap: number): (d: num
 
 const pick = ([low, high]: Bounds, random: number): number =>
   Math.min(high, low + Math.floor(random * (high - low + 1)))
-
-const orDefault = (value: number | undefined, fallback: number): number =>
-  value === undefined || Number.isNaN(value) ? fallback : value
-
-const toMillis = (value: Duration.DurationInput | undefined, fallback: number): number =>
-  value === undefined || Number.isNaN(value) ? fallback : Duration.toMillis(value)
 
 const retryAfter = (error: unknown): number => Option.getOrElse(TokenError.retryAfterMillis(error), () => 0)
 
@@ -429,8 +425,7 @@ export const retryReporting = <A, E, R, In, R2>(
         : Effect.fail(last as Exclude<E, Retryable>))
   })
 
-const isRetryable = <E, T>(error: E): error is E & T =>
-  Predicate.hasProperty(error, "retryable") && error.retryable === true
+const isRetryable = <E, T>(error: E): error is E & T => anyError.isRetryable(error)
 
 const log = ({ attempt, delay, error }: Retry<unknown>): Effect.Effect<void> => {
   const tag = tagOf(error)

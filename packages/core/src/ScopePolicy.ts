@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as scopeNames from "./internal/scopeNames.js"
@@ -142,19 +141,17 @@ export const enforce = <
   const overBroad: "allow" | "report" | "reject" = options.overBroad ?? "report"
 
   return <E>(self: source.With<E>): source.With<E | Failure<Missing, OverBroad>> => {
-    const { defaults, publish } = source.hooks(self)
+    const { defaults } = source.hooks(self)
+    const tell = source.telling(self)
 
     return source.mapRequests(self, (effect, request) => {
       const { scopes: requested } = TokenRequest.withDefaults(request, defaults)
-      const tell = (event: (common: { readonly key: string; readonly at: number }) => TokenEvent) =>
-        Effect.flatMap(Clock.currentTimeMillis, (at) => publish(event({ key: TokenRequest.hash(request), at })))
-
       const wide = overBroad === "allow" ? Scopes.empty : tooWide(requested)
       const before: Effect.Effect<void, TokenError.InvalidConfiguration> = wide.length === 0
         ? Effect.void
         : overBroad === "reject"
         ? Effect.fail(tooBroad(wide, "was asked for. Ask for the scopes that are needed."))
-        : tell((common) => TokenEvent.OverBroadScope({ ...common, scopes: wide }))
+        : tell(request, (common) => TokenEvent.OverBroadScope({ ...common, scopes: wide }))
 
       const checked = Effect.tap(effect, ({ scopes: granted }): Effect.Effect<void, Failure<"fail", "reject">> => {
         const drift = compare(requested, granted).missing
@@ -167,10 +164,10 @@ export const enforce = <
         const report = Effect.zipRight(
           unasked.length === 0
             ? Effect.void
-            : tell((common) => TokenEvent.OverBroadScope({ ...common, scopes: unasked })),
+            : tell(request, (common) => TokenEvent.OverBroadScope({ ...common, scopes: unasked })),
           missing.length === 0
             ? Effect.void
-            : tell((common) => TokenEvent.ScopeDrift({ ...common, requested, granted, missing }))
+            : tell(request, (common) => TokenEvent.ScopeDrift({ ...common, requested, granted, missing }))
         )
         if (overBroad === "reject" && unasked.length > 0) {
           return Effect.zipRight(

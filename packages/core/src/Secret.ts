@@ -11,6 +11,7 @@ import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as checks from "./internal/checks.js"
 import * as credential from "./internal/credential.js"
@@ -301,8 +302,8 @@ const read = (
     const malformed = (detail: string) => Effect.fail(refusal.malformed(reply, decoded, { endpoint }, scrub, detail))
     if (reply.overflow) return malformed("the reply is larger than 1 MiB")
     const outer = members.get("data")
-    if (!decode.isObject(outer)) return malformed("the reply is none of Vault's")
-    if (!decode.isObject(outer.data) || !decode.isObject(outer.metadata)) {
+    if (!Predicate.isRecord(outer)) return malformed("the reply is none of Vault's")
+    if (!Predicate.isRecord(outer.data) || !Predicate.isRecord(outer.metadata)) {
       return malformed("the reply is none of the KV engine, version 2: which version is mounted here?")
     }
     const value = Object.hasOwn(outer.data, field) ? outer.data[field] : undefined

@@ -433,7 +433,7 @@ const read = (
         issuer,
         endpoints: endpointsOf(members, ""),
         mtlsEndpoints: endpointsOf(
-          new Map(decode.isObject(aliases) ? Object.entries(aliases) : []),
+          new Map(Predicate.isRecord(aliases) ? Object.entries(aliases) : []),
           "mtls_endpoint_aliases."
         ),
         jwksUri: url(members.get("jwks_uri"), "jwks_uri", wanted, faults),

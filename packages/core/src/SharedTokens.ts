@@ -14,25 +14,22 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "./AccessToken.js"
 import { isSame } from "./AccessToken.js"
 import { Bells } from "./internal/bells.js"
+import * as checks from "./internal/checks.js"
 import * as clocks from "./internal/clocks.js"
 import * as digest from "./internal/digest.js"
-import * as failureNote from "./internal/failureNote.js"
-import type { Look } from "./internal/fallibleStore.js"
 import * as fallibleStore from "./internal/fallibleStore.js"
-import { moments } from "./internal/lifetime.js"
+import * as polling from "./internal/polling.js"
+import type { Want } from "./internal/sharing.js"
+import * as sharing from "./internal/sharing.js"
 import * as source from "./internal/source.js"
-import type { Lease } from "./internal/tokenStore.js"
 import { TokenStore } from "./internal/tokenStore.js"
 import * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
@@ -67,18 +64,6 @@ export interface Options {
    * announcement gets lost. Default 250 milliseconds.
    */
   readonly poll?: Duration.DurationInput | undefined
-}
-
-/** A waiting process looks at least this often. */
-const longestPoll = 2000
-
-interface Want<E> {
-  readonly request: TokenRequest.TokenRequest
-  /** What is to be replaced; it may still be good. */
-  readonly current: AccessToken | undefined
-  /** Whether a stored token that is not over yet will do. */
-  readonly accepts: (token: AccessToken) => boolean
-  readonly fetch: Effect.Effect<AccessToken, E>
 }
 
 /**
@@ -123,11 +108,12 @@ export const shared = (options: Options = {}) =>
     type Token = Effect.Effect<AccessToken, E | TokenError.FailedElsewhere>
 
     const self = yield* source.withHooks(alone)
-    const { defaults, namespace: own, publish } = source.hooks(self)
+    const { defaults, namespace: own } = source.hooks(self)
     const { clockSkew, lease: leaseTime, namespace, poll, timeout } = yield* settle(options, own)
+    const tell = source.telling(self)
     const service = yield* TokenStore
-    const store = fallibleStore.make(service, { publish, timeout })
-    const me = digest.randomId()
+    const store = fallibleStore.make(service, { tell, timeout })
+    const { hold, isFresh, take } = sharing.make({ store, tell, clockSkew, lease: leaseTime })
 
     const bells = new Bells()
     yield* Stream.runForEach(service.changes, (key) => Effect.sync(() => bells.ring(key))).pipe(
@@ -139,131 +125,6 @@ export const shared = (options: Options = {}) =>
     const defaultKey = yield* keyOf(namespace, defaults)
     const key = (request: TokenRequest.TokenRequest): Effect.Effect<string> =>
       request.key === defaults.key ? Effect.succeed(defaultKey) : Effect.orDie(keyOf(namespace, request))
-
-    const tell = (request: TokenRequest.TokenRequest, event: (common: Common) => TokenEvent): Effect.Effect<void> =>
-      Effect.flatMap(clocks.now, ({ wall }) => publish(event({ key: TokenRequest.hash(request), at: wall })))
-
-    const mustAt = (token: AccessToken): number =>
-      moments(token, { ahead: 0, jitter: 0, clockSkew, assumedLifetime: Number.POSITIVE_INFINITY }, 0).mustAt
-
-    /** The stored token, if it will do; a failure, if another process has just had one. */
-    const decide = (
-      { failure, token }: Look,
-      { accepts, request }: Want<E>
-    ): Effect.Effect<Option.Option<AccessToken>, TokenError.FailedElsewhere> =>
-      Effect.flatMap(clocks.now, ({ wall }): ReturnType<typeof decide> => {
-        const good = Option.filter(token, (token) => wall < mustAt(token) && accepts(token))
-        if (Option.isSome(good)) {
-          return Effect.as(
-            tell(request, (common) =>
-              TokenEvent.TokenShared({
-                ...common,
-                age: Math.max(0, wall - good.value.issuedAt),
-                expiresAt: good.value.expiresAt
-              })),
-            good
-          )
-        }
-        if (Option.isNone(failure)) {
-          return Effect.succeedNone
-        }
-        const { note, until } = failure.value
-        // whoever wrote it has a back-off of its own
-        if (note.author === me || until <= wall) {
-          return Effect.succeedNone
-        }
-        return Effect.fail(
-          new TokenError.FailedElsewhere({
-            error: note.error,
-            detail: note.detail,
-            retryAfter: Option.some(Duration.millis(until - wall))
-          })
-        )
-      })
-
-    // --- with the lease -------------------------------------------------------------------------------------------
-
-    /** Puts down what the others need to know, and gives the lease back. Nothing of it may be interrupted. */
-    const leave = (
-      exit: Exit.Exit<AccessToken, E | TokenError.FailedElsewhere>,
-      lease: Lease,
-      want: Want<E>,
-      before: Option.Option<failureNote.Note>
-    ): Effect.Effect<Exit.Exit<AccessToken, E | TokenError.FailedElsewhere>> =>
-      Effect.gen(function*() {
-        const { current, request } = want
-        const { wall } = yield* clocks.now
-        const note = Exit.isSuccess(exit)
-          ? current !== undefined && !isBetter(exit.value, current)
-            ? Option.some(failureNote.noProgress(me, before, wall))
-            : Option.none()
-          : Option.flatMap(Cause.failureOption(exit.cause), (error) => failureNote.about(error, me, before, wall))
-        if (Option.isSome(note)) {
-          yield* write(note.value, failureNote.keyOf(lease.key), request)
-        }
-        // a token that was just refused must not come back to the others
-        const isOld = Exit.isSuccess(exit) && current !== undefined && isSame(exit.value, current)
-        if (Exit.isFailure(exit) || isOld || exit.value.tokenType === "DPoP") {
-          yield* store.ask("release", request, (store) => store.release(lease))
-          return exit
-        }
-        const stored = yield* store.ask("put", request, (store) => store.put(exit.value, lease))
-        if (Option.contains(stored, false)) {
-          yield* tell(request, TokenEvent.LeaseLost)
-          const theirs = Option.getOrUndefined(yield* store.look(lease.key, request))
-          const better = theirs === undefined ? Option.none() : Option.filter(
-            theirs.token,
-            (token) => wall < mustAt(token) && want.accepts(token)
-          )
-          return Option.match(better, {
-            onNone: () => exit,
-            onSome: Exit.succeed
-          })
-        }
-        const release = store.ask("release", request, (store) => store.release(lease))
-        // nobody waits for a store that has just failed
-        yield* Option.isNone(stored) ? Effect.forkDaemon(release) : release
-        return exit
-      })
-
-    const write = (token: AccessToken, key: string, request: TokenRequest.TokenRequest): Effect.Effect<void> =>
-      Effect.gen(function*() {
-        const lease = Option.flatten(yield* store.ask("acquire", request, (store) => store.acquire(key, leaseTime)))
-        if (Option.isNone(lease)) {
-          return
-        }
-        yield* store.ask("put", request, (store) => store.put(token, lease.value))
-        yield* store.ask("release", request, (store) => store.release(lease.value))
-      })
-
-    /** Another look, for somebody may have been faster than the lease; then the server. */
-    const hold = (
-      lease: Lease,
-      want: Want<E>,
-      restore: <A, E2>(effect: Effect.Effect<A, E2>) => Effect.Effect<A, E2>
-    ) =>
-      Effect.gen(function*() {
-        const { request } = want
-        const seen = yield* store.look(lease.key, request)
-        const there = yield* Effect.exit(
-          Option.match(seen, {
-            onNone: () => Effect.succeedNone,
-            onSome: (seen) => decide(seen, want)
-          })
-        )
-        if (Exit.isFailure(there) || Option.isSome(there.value)) {
-          yield* store.ask("release", request, (store) => store.release(lease))
-          return yield* Exit.map(there, Option.getOrThrow)
-        }
-        const before = Option.map(
-          Option.flatMap(seen, ({ failure }) => failure),
-          ({ note }) => note
-        )
-        const exit = yield* Effect.exit(restore(want.fetch))
-        return yield* yield* leave(exit, lease, want, before)
-      })
-
-    // --- without ----------------------------------------------------------------------------------------------------
 
     const obtain = (want: Want<E>): Token =>
       Effect.flatMap(
@@ -287,7 +148,7 @@ export const shared = (options: Options = {}) =>
         const rung = yield* next
         const seen = yield* store.look(key, request)
         if (Option.isNone(seen)) return yield* fetch
-        const there = yield* decide(seen.value, want)
+        const there = yield* take(seen.value, want)
         if (Option.isSome(there)) return there.value
 
         const outcome = yield* Effect.uninterruptibleMask((restore) =>
@@ -302,7 +163,7 @@ export const shared = (options: Options = {}) =>
 
         const { steady, wall } = yield* clocks.now
         if (turns === 0) {
-          const stillServing = current !== undefined && wall < mustAt(current)
+          const stillServing = current !== undefined && isFresh(current, wall)
           yield* tell(request, (common) =>
             TokenEvent.RefreshingElsewhere({ ...common, stillServing }))
         }
@@ -314,9 +175,7 @@ export const shared = (options: Options = {}) =>
           )
           return yield* fetch
         }
-        // spread, so that a fleet does not look in step
-        const spread = 0.5 + (yield* Random.next) / 2
-        const pause = Math.min(longestPoll, poll * 1.5 ** Math.min(turns, 32)) * spread
+        const { pause, spread } = yield* polling.pace(poll, turns)
         // whoever held the lease when the waiting began, and died, does not hold it beyond this
         const leaseEnds = deadline - leaseTime - steady
         const left = leaseEnds > 0 ? leaseEnds + poll * (1 - spread) : deadline - steady
@@ -351,7 +210,7 @@ export const shared = (options: Options = {}) =>
           return obtain({
             request: wanted,
             current,
-            accepts: (token) => isBetter(token, current),
+            accepts: (token) => sharing.isBetter(token, current),
             fetch: source.replace(self, current, wanted)
           })
         }),
@@ -376,62 +235,27 @@ export const shared = (options: Options = {}) =>
     })
   })
 
-interface Common {
-  readonly key: string
-  readonly at: number
-}
-
-/** Another token, and one that lives longer as far as that is known. */
-const isBetter = (token: AccessToken, current: AccessToken): boolean =>
-  !isSame(token, current) &&
-  Option.getOrElse(
-    Option.zipWith(token.expiresAt, current.expiresAt, (its, that) => its > that),
-    () => true
-  )
-
-interface Settled {
-  readonly namespace: string
-  readonly lease: number
-  readonly clockSkew: number
-  readonly timeout: number
-  readonly poll: number
-}
-
-const settle = (
-  options: Options,
-  own: string | undefined
-): Effect.Effect<Settled, TokenError.InvalidConfiguration> =>
+const settle = (options: Options, own: string | undefined) =>
   Effect.suspend(() => {
-    const problems: Array<readonly [field: string, detail: string]> = []
-    const millis = (field: "lease" | "clockSkew" | "timeout" | "poll", fallback: number, least: number): number => {
-      const duration = Option.map(Duration.decodeUnknown(options[field] ?? fallback), Duration.toMillis)
-      if (Option.exists(duration, (millis) => Number.isFinite(millis) && millis >= least)) {
-        return Option.getOrElse(duration, () => fallback)
-      }
-      problems.push([field, `${field} must be a duration${least > 0 ? " above zero" : ""}`])
-      return fallback
-    }
+    const problems: Array<checks.Problem> = []
+    const millis = (name: "lease" | "clockSkew" | "timeout" | "poll", fallback: number, least?: 0) =>
+      checks.millis(options[name] ?? fallback, `shared.${name}`, problems, least)
     const namespace = (options.namespace ?? own ?? "").trim()
     if (namespace === "") {
-      problems.push([
-        "namespace",
-        "this source cannot tell whose tokens it yields: name the authorization server, the client and, if there is " +
-        "one, the user, so that nobody is served a token of somebody else"
-      ])
+      problems.push({
+        field: "shared.namespace",
+        detail: "this source cannot tell whose tokens it yields: name the authorization server, the client and, if " +
+          "there is one, the user, so that nobody is served a token of somebody else"
+      })
     }
     const settled = {
       namespace,
-      lease: millis("lease", 10_000, 1),
+      lease: millis("lease", 10_000),
       clockSkew: millis("clockSkew", 30_000, 0),
-      timeout: millis("timeout", 1000, 1),
-      poll: millis("poll", 250, 1)
+      timeout: millis("timeout", 1000),
+      poll: millis("poll", 250)
     }
-    return problems.length === 0 ? Effect.succeed(settled) : Effect.fail(
-      new TokenError.InvalidConfiguration({
-        fields: problems.map(([field]) => `shared.${field}`),
-        detail: problems.map(([, detail]) => detail).join("; ")
-      })
-    )
+    return Effect.as(checks.report(problems), settled)
   })
 
 /** Scopes and parameters go into a digest: parameters may be secret, and keys are read by many. */

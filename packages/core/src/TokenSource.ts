@@ -30,6 +30,7 @@ import * as BackgroundRefresh from "./BackgroundRefresh.js"
 import * as CircuitBreaker from "./CircuitBreaker.js"
 import * as ClientAuthentication from "./ClientAuthentication.js"
 import * as Grant from "./Grant.js"
+import * as anyError from "./internal/anyError.js"
 import * as checks from "./internal/checks.js"
 import * as source from "./internal/source.js"
 import { TokenStore } from "./internal/tokenStore.js"
@@ -463,7 +464,7 @@ export const status = (self: With<unknown>, request?: TokenRequest.TokenRequest)
 export const retry =
   <In>(policy: Schedule.Schedule<unknown, In>) =>
   <E>(self: With<E> & RetryPolicy.Check<E, In>): With<RetryPolicy.Retried<E>> => {
-    const { publish } = source.hooks(self)
+    const tell = source.telling(self)
     return source.mapRequests(
       self as With<E>,
       (effect, request) =>
@@ -471,19 +472,17 @@ export const retry =
           effect,
           policy,
           ({ attempt, delay, error }) =>
-            Effect.clockWith((clock) =>
-              publish(TokenEvent.RetryScheduled({
-                key: TokenRequest.hash(request),
-                at: clock.unsafeCurrentTimeMillis(),
-                error: Predicate.hasProperty(error, "_tag") ? String(error._tag) : "Unexpected",
-                message: TokenError.isTokenError(error) ? error.message : "the source failed with an error of its own",
+            tell(request, (common) =>
+              TokenEvent.RetryScheduled({
+                ...common,
+                error: anyError.nameOf(error),
+                message: anyError.messageOf(error),
                 status: Predicate.hasProperty(error, "status") && Predicate.isNumber(error.status)
                   ? Option.some(error.status)
                   : Option.none(),
                 attempt,
                 delay: Duration.toMillis(delay)
               }))
-            )
         )
     )
   }

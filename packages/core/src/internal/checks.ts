@@ -57,6 +57,23 @@ export const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" ||
   /^127\.\d+\.\d+\.\d+$/.test(hostname)
 
+/** A duration in milliseconds; `least` is 1 unless zero will do. A stand-in where there is a problem. */
+export const millis = (
+  value: Duration.DurationInput,
+  field: string,
+  problems: Array<Problem>,
+  least: 0 | 1 = 1
+): number =>
+  Duration.decodeUnknown(value).pipe(
+    Option.map(Duration.toMillis),
+    Option.filter((millis) => Number.isFinite(millis) && millis >= least),
+    Option.getOrElse(() => {
+      const name = field.slice(field.lastIndexOf(".") + 1)
+      problems.push({ field, detail: `${name} must be a duration${least > 0 ? " above zero" : ""}` })
+      return 1
+    })
+  )
+
 /** Limits that have been checked. */
 export interface Timeouts {
   readonly total: Option.Option<Duration.Duration>

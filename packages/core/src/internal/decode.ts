@@ -1,4 +1,6 @@
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as json from "./json.js"
 import type { Scrub } from "./scrub.js"
 
 /** A body, decoded as far as it allows. Members are own properties only, so no name reaches a prototype. */
@@ -15,18 +17,16 @@ export const decode = (bytes: Uint8Array): Decoded => {
   // strips a byte order mark, and turns what is not UTF-8 into U+FFFD
   const text = new TextDecoder().decode(bytes).trim()
   if (text === "") return { _tag: "Empty" }
-  if (text.startsWith("{") || text.startsWith("[")) return json(text)
+  if (text.startsWith("{") || text.startsWith("[")) return fromJson(text)
   if (text.startsWith("<")) return { _tag: "Other", kind: "html", text }
   return form(text)
 }
 
-const parseJson = Option.liftThrowable((text: string): unknown => JSON.parse(text))
-
-const json = (text: string): Decoded => {
-  const value = parseJson(text)
+const fromJson = (text: string): Decoded => {
+  const value = json.parse(text)
   return Option.isNone(value)
     ? { _tag: "Other", kind: "broken json", text }
-    : isObject(value.value)
+    : Predicate.isRecord(value.value)
     ? { _tag: "Members", members: new Map(Object.entries(value.value)), text }
     : { _tag: "Other", kind: "json", text }
 }
@@ -42,9 +42,6 @@ const form = (text: string): Decoded => {
     ? { _tag: "Members", members, text }
     : { _tag: "Other", kind: "text", text }
 }
-
-export const isObject = (u: unknown): u is Readonly<Record<string, unknown>> =>
-  typeof u === "object" && u !== null && !Array.isArray(u)
 
 /** Members whose text explains and does not authenticate. */
 const telling: ReadonlySet<string> = new Set([
@@ -79,6 +76,6 @@ const shape = (name: string, value: unknown, scrub: Scrub): string =>
     ? telling.has(name) ? JSON.stringify(scrub.text(value, 80)) : "\"<redacted>\""
     : Array.isArray(value)
     ? "[…]"
-    : isObject(value)
+    : Predicate.isRecord(value)
     ? "{…}"
     : String(value)

@@ -2,9 +2,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { AccessToken } from "../AccessToken.js"
 import { TokenEvent } from "../TokenEvent.js"
-import * as TokenRequest from "../TokenRequest.js"
+import type * as TokenRequest from "../TokenRequest.js"
+import * as backOff from "./backOff.js"
 import * as clocks from "./clocks.js"
 import * as failureNote from "./failureNote.js"
+import type { Tell } from "./source.js"
 import * as storeCall from "./storeCall.js"
 import type { Service, StoreError } from "./tokenStore.js"
 
@@ -42,21 +44,18 @@ export interface FallibleStore {
 
 export const make = (
   store: Service,
-  { publish, timeout }: {
-    readonly timeout: number
-    readonly publish: (event: TokenEvent) => Effect.Effect<void>
-  }
+  { tell, timeout }: { readonly tell: Tell; readonly timeout: number }
 ): FallibleStore => {
   let outage: Outage | undefined
 
   const failed = ({ detail, operation, reason }: StoreError, request: TokenRequest.TokenRequest) =>
-    Effect.flatMap(clocks.now, ({ steady, wall }) => {
+    Effect.flatMap(clocks.now, ({ steady }) => {
       // operations that were under way together have failed once
       if (outage !== undefined && steady < outage.until) return Effect.void
       const failures = (outage?.failures ?? 0) + 1
-      const until = steady + Math.min(longestPause, firstPause * 2 ** Math.min(failures - 1, 16))
+      const until = steady + backOff.step(failures, firstPause, longestPause)
       outage = { operation, since: outage?.since ?? steady, failures, until }
-      return publish(TokenEvent.StoreFailed({ key: TokenRequest.hash(request), at: wall, operation, reason, detail }))
+      return tell(request, (common) => TokenEvent.StoreFailed({ ...common, operation, reason, detail }))
     })
 
   /** A store that can be read but not written to has not recovered because it was read. */
@@ -64,14 +63,15 @@ export const make = (
     if (outage === undefined || outage.operation !== operation) return Effect.void
     const { since } = outage
     outage = undefined
-    return Effect.flatMap(clocks.now, ({ steady, wall }) =>
-      publish(
-        TokenEvent.StoreRecovered({ key: TokenRequest.hash(request), at: wall, elapsed: Math.round(steady - since) })
-      ))
+    return Effect.flatMap(
+      clocks.now,
+      ({ steady }) =>
+        tell(request, (common) => TokenEvent.StoreRecovered({ ...common, elapsed: Math.round(steady - since) }))
+    )
   }
 
   const ask: FallibleStore["ask"] = (operation, request, f) =>
-    Effect.matchEffect(storeCall.run(operation, Effect.suspend(() => f(store)), timeout), {
+    Effect.matchEffect(storeCall.run(operation, () => f(store), timeout), {
       onFailure: (error) => Effect.as(failed(error, request), Option.none()),
       onSuccess: (a) => Effect.as(answered(operation, request), Option.some(a))
     })
@@ -83,10 +83,7 @@ export const make = (
       ({ reason }) => reason === "unreadable",
       ({ detail, operation, reason }) =>
         Effect.as(
-          Effect.flatMap(clocks.now, ({ wall }) =>
-            publish(
-              TokenEvent.StoreFailed({ key: TokenRequest.hash(request), at: wall, operation, reason, detail })
-            )),
+          tell(request, (common) => TokenEvent.StoreFailed({ ...common, operation, reason, detail })),
           Option.none<AccessToken>()
         )
     )

@@ -58,8 +58,6 @@ const sweptAtOnce = 8
 /** Names are remembered for the sake of `changes`, which has to get from a file to a key. */
 const namesKept = 1024
 
-const isOver = (token: AccessToken, now: number) => Option.exists(token.expiresAt, (expiresAt) => expiresAt <= now)
-
 export const make = (options: {
   readonly directory: string
 }): Effect.Effect<Service, TokenError.InvalidConfiguration, FileSystem.FileSystem | Path.Path> =>
@@ -158,7 +156,7 @@ export const make = (options: {
           if (leases[0] !== undefined && (yield* isRunning(name, leases[0], now, abandonedAfter))) continue
           // what can't be read stays: it may be of a version that others can read
           const here = yield* stored(name)
-          if (here !== undefined && !(Either.isRight(here.token) && isOver(here.token.right, now))) continue
+          if (here !== undefined && !(Either.isRight(here.token) && storedToken.isOver(here.token.right, now))) continue
           // first the floor: who acquires at this moment must find one or the other
           yield* directory.create(names.floor(names.latest(listing, name)), "")
           yield* Effect.forEach(
@@ -259,7 +257,7 @@ export const make = (options: {
             return yield* new StoreError({ operation: "get", reason: "unreadable", detail: here.token.left })
           }
           const now = yield* Clock.currentTimeMillis
-          return Option.liftPredicate(here.token.right, (token) => !isOver(token, now))
+          return Option.liftPredicate(here.token.right, (token) => !storedToken.isOver(token, now))
         }).pipe(failing("get")),
       put: (token, lease) => finishing(failing("put")(alone(put(token, lease)))),
       acquire: (key, ttl) =>

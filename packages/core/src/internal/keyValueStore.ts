@@ -11,6 +11,7 @@ import type { AccessToken } from "../AccessToken.js"
 import { isSame } from "../AccessToken.js"
 import * as digest from "./digest.js"
 import { finishing } from "./finishing.js"
+import * as json from "./json.js"
 import * as claims from "./leaseClaim.js"
 import * as storedToken from "./storedToken.js"
 import type { Lease, Service } from "./tokenStore.js"
@@ -37,20 +38,17 @@ const places = 256
 /** On the left what is wrong with it. */
 type Entry<A> = Either.Either<A, string>
 
-const fields = (text: string): Readonly<Record<string, unknown>> | undefined => {
-  const parsed = Option.getOrUndefined(Option.liftThrowable(JSON.parse)(text)) as unknown
-  return Predicate.isRecord(parsed) ? parsed : undefined
-}
+const fields = (text: string): json.Members => Option.getOrElse(json.object(text), () => ({}))
 
 const decodeToken = (text: string): Entry<Stored> => {
-  const { fence, token } = fields(text) ?? {}
+  const { fence, token } = fields(text)
   return typeof fence !== "number" || typeof token !== "string"
     ? Either.left("it is no entry of this store")
     : Either.map(storedToken.decode(token), (token) => ({ fence, token }))
 }
 
 const decodeLease = (text: string): Entry<Claimed> => {
-  const { claim, fence } = fields(text) ?? {}
+  const { claim, fence } = fields(text)
   return typeof fence !== "number" || typeof claim !== "string"
     ? Either.left("it is no entry of this store")
     : Either.map(Either.fromOption(claims.decode(claim), () => "it holds no lease"), (claim) => ({ fence, ...claim }))
@@ -124,7 +122,7 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
         }
         const now = yield* Clock.currentTimeMillis
         const { token } = stored.value.right
-        return Option.exists(token.expiresAt, (expiresAt) => expiresAt <= now) ? Option.none() : Option.some(token)
+        return storedToken.isOver(token, now) ? Option.none() : Option.some(token)
       }).pipe(failing("get")),
 
     put: (token, lease) =>

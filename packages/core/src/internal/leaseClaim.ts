@@ -1,5 +1,5 @@
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
+import * as json from "./json.js"
 
 /** What the file of a lease holds. Times are epoch milliseconds: one machine, one wall clock. */
 export interface Claim {
@@ -10,14 +10,14 @@ export interface Claim {
 
 export const encode = ({ from, owner, until }: Claim): string => JSON.stringify({ version: 1, owner, from, until })
 
-export const decode = (text: string): Option.Option<Claim> => {
-  const parsed = Option.getOrUndefined(Option.liftThrowable(JSON.parse)(text)) as unknown
-  if (!Predicate.isRecord(parsed) || parsed.version !== 1) return Option.none()
-  const { from, owner, until } = parsed
-  return typeof owner === "string" && typeof from === "number" && typeof until === "number"
-    ? Option.some({ owner, from, until })
-    : Option.none()
-}
+export const decode = (text: string): Option.Option<Claim> =>
+  Option.flatMap(
+    json.object(text),
+    ({ from, owner, until, version }) =>
+      version === 1 && typeof owner === "string" && typeof from === "number" && typeof until === "number"
+        ? Option.some({ owner, from, until })
+        : Option.none()
+  )
 
 export const make = (owner: string, now: number, length: number): Claim => ({
   owner,

@@ -35,10 +35,3 @@ export const moments = (token: AccessToken, timing: Timing, random: number): Mom
   const jitter = Math.floor(random * Math.min(timing.jitter, lifetime / 10))
   return { refreshAt: Math.min(wanted, advised, mustAt) - jitter, mustAt, lifetime }
 }
-
-/** Steps of a renewal in the background: doubling from a tenth of the lifetime, a second at most, to half a minute. */
-export const backgroundStep = (failures: number, lifetime: number): number =>
-  Math.min(30_000, Math.max(50, Math.min(1000, lifetime / 10)) * 2 ** Math.min(failures - 1, 16))
-
-/** How long a failure is repeated to callers who have no token: one second after the first, five at most. */
-export const refusalStep = (failures: number): number => Math.min(5000, 1000 * 2 ** Math.min(failures - 1, 16))

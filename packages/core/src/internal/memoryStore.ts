@@ -5,6 +5,7 @@ import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "../AccessToken.js"
 import { isSame } from "../AccessToken.js"
+import { isOver } from "./storedToken.js"
 import type { Lease, Service } from "./tokenStore.js"
 
 interface Place {
@@ -22,8 +23,6 @@ export const make: Effect.Effect<Service> = Effect.gen(function*() {
   const changes = yield* PubSub.sliding<string>(1024)
   let fence = 0
   let added = 0
-
-  const isOver = (token: AccessToken, now: number) => Option.exists(token.expiresAt, (expiresAt) => expiresAt <= now)
 
   const placeOf = (key: string, now: number): Place => {
     const known = places.get(key)

@@ -1,12 +1,13 @@
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as RetryAfter from "../RetryAfter.js"
 import * as Scopes from "../Scopes.js"
 import * as TokenError from "../TokenError.js"
 import type { Reply } from "../TokenResponse.js"
 import type { Decoded } from "./decode.js"
-import { excerpt, isObject } from "./decode.js"
+import { excerpt } from "./decode.js"
 import type { Scrub } from "./scrub.js"
 
 /** What a reply is an answer to, as far as explaining a refusal needs it. */
@@ -45,7 +46,7 @@ export const stated = (decoded: Decoded): Stated => {
   const error = members.get("error")
   const description = first("error_description", "description", "message")
   const uri = first("error_uri")
-  if (isObject(error)) {
+  if (Predicate.isRecord(error)) {
     // Facebook: {type, message}; Google: {status, message, code}
     return {
       code: Option.orElse(
@@ -60,7 +61,7 @@ export const stated = (decoded: Decoded): Stated => {
   if (Option.isSome(named)) return { code: named, description, uri }
   const listed = members.get("errors")
   const head: unknown = Array.isArray(listed) ? listed[0] : undefined
-  if (isObject(head) && !members.has("access_token")) {
+  if (Predicate.isRecord(head) && !members.has("access_token")) {
     const type = Option.orElse(text(head.errorType), () => text(head.error))
     if (Option.isSome(type)) {
       return {

@@ -1,29 +1,28 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Queue from "effect/Queue"
-import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as AccessToken from "../AccessToken.js"
 import type { SharedOptions, Store, Stored } from "../RefreshToken.js"
 import * as TokenError from "../TokenError.js"
 import { Bells } from "./bells.js"
+import * as checks from "./checks.js"
 import * as clocks from "./clocks.js"
 import * as digest from "./digest.js"
+import * as json from "./json.js"
+import * as polling from "./polling.js"
 import * as storeCall from "./storeCall.js"
-import type { Lease, StoreError } from "./tokenStore.js"
+import type { Lease, Service, StoreError } from "./tokenStore.js"
 import { TokenStore } from "./tokenStore.js"
 
 type Failing<A> = Effect.Effect<A, TokenError.RequestError>
 
-/** Who has to wait for the lock looks for it this often at first, and at least every two seconds. */
+/** Who has to wait for the lock looks for it this often at first. */
 const firstPause = 250
-const longestPause = 2000
 
 /** A lease that is lost this often while one record is written is too short for this store. */
 const longestFight = 5
@@ -55,14 +54,20 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
 
     // --- one step of the store --------------------------------------------------------------------------------------
 
-    const ask = <A>(operation: StoreError["operation"], effect: Effect.Effect<A, StoreError>): Failing<A> =>
-      Effect.mapError(storeCall.run(operation, effect, timeout), ({ detail, reason }) =>
-        reason === "unreadable"
-          ? unreadable(key, detail)
-          : unanswered(`it could not ${operation} (${reason}: ${detail}), and no refresh token is used without it`))
+    const ask = <A>(
+      operation: StoreError["operation"],
+      f: (store: Service) => Effect.Effect<A, StoreError>
+    ): Failing<A> =>
+      Effect.mapError(
+        storeCall.run(operation, () => f(service), timeout),
+        ({ detail, reason }) =>
+          reason === "unreadable"
+            ? unreadable(key, detail)
+            : unanswered(`it could not ${operation} (${reason}: ${detail}), and no refresh token is used without it`)
+      )
 
     const read: Failing<Option.Option<Stored>> = Effect.flatMap(
-      ask("get", Effect.suspend(() => service.get(key))),
+      ask("get", (store) => store.get(key)),
       Option.match({
         onNone: () => Effect.succeedNone,
         onSome: (token) =>
@@ -76,14 +81,14 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
     const put = (stored: Stored, lease: Lease): Failing<boolean> =>
       Effect.flatMap(
         Clock.currentTimeMillis,
-        (now) => ask("put", Effect.suspend(() => service.put(encode(stored, now, retention), lease)))
+        (now) => ask("put", (store) => store.put(encode(stored, now, retention), lease))
       )
 
-    const acquire = ask("acquire", Effect.suspend(() => service.acquire(key, leaseTime)))
+    const acquire = ask("acquire", (store) => store.acquire(key, leaseTime))
 
     // the lease ends by itself if this fails
     const release = ({ lease }: Session): Effect.Effect<void> =>
-      Effect.ignore(ask("release", Effect.suspend(() => service.release(lease))))
+      Effect.ignore(ask("release", (store) => store.release(lease)))
 
     // --- waiting ------------------------------------------------------------------------------------------------------
 
@@ -123,9 +128,7 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
           Effect.forkScoped
         )
         for (let turns = 0;; turns++) {
-          // spread, so that a fleet does not look in step
-          const spread = 0.5 + (yield* Random.next) / 2
-          const pause = Math.min(longestPause, firstPause * 1.5 ** Math.min(turns, 32)) * spread
+          const { pause } = yield* polling.pace(firstPause, turns)
           if (yield* isOver(Queue.take(bell), pause, deadline, restore)) return yield* Effect.fail(busy)
           const lease = yield* acquire
           if (Option.isSome(lease)) return lease.value
@@ -314,8 +317,7 @@ const version = 1
 const encode = (stored: Stored, now: number, retention: number): AccessToken.AccessToken => {
   const until = Math.max(now, Option.getOrElse(stored.expiresAt, () => now)) + retention
   return AccessToken.make({
-    // printable whatever the token holds
-    value: encodeURIComponent(JSON.stringify({
+    value: json.toPrintable({
       version,
       token: Redacted.value(stored.token),
       expiresAt: Option.getOrNull(stored.expiresAt),
@@ -323,7 +325,7 @@ const encode = (stored: Stored, now: number, retention: number): AccessToken.Acc
       rotates: stored.rotates,
       state: stored.state,
       mark: stored.mark
-    })),
+    }),
     // RFC 8693 §2.2.1: no access token
     tokenType: "N_A",
     issuedAt: now,
@@ -333,13 +335,12 @@ const encode = (stored: Stored, now: number, retention: number): AccessToken.Acc
 
 const decode = (outer: AccessToken.AccessToken): Option.Option<Stored> =>
   Option.flatMap(
-    Option.liftThrowable((text: string): unknown => JSON.parse(decodeURIComponent(text)))(Redacted.value(outer.value)),
+    json.fromPrintable(Redacted.value(outer.value)),
     (record) => {
-      if (!Predicate.isRecord(record) || record.version !== version) return Option.none()
       const { expiresAt, mark, rotates, state, token, until } = record
       if (
-        typeof token !== "string" || token === "" || typeof rotates !== "boolean" || !isState(state) ||
-        !(mark === undefined || typeof mark === "string") ||
+        record.version !== version || typeof token !== "string" || token === "" || typeof rotates !== "boolean" ||
+        !isState(state) || !(mark === undefined || typeof mark === "string") ||
         !(expiresAt === null || typeof expiresAt === "number") || typeof until !== "number"
       ) return Option.none()
       // a store may have moved the time outside to the clock of this machine: the one inside moves with it
@@ -364,18 +365,15 @@ const isState = (value: unknown): value is Stored["state"] => typeof value === "
 
 const settle = (options: SharedOptions) =>
   Effect.suspend(() => {
-    const problems: Array<readonly [field: string, detail: string]> = []
-    const millis = (field: "lease" | "timeout" | "patience" | "retention", fallback: number): number => {
-      const duration = Option.map(Duration.decodeUnknown(options[field] ?? fallback), Duration.toMillis)
-      if (Option.exists(duration, (millis) => Number.isFinite(millis) && millis >= 1)) {
-        return Option.getOrElse(duration, () => fallback)
-      }
-      problems.push([field, `${field} must be a duration above zero`])
-      return fallback
-    }
+    const problems: Array<checks.Problem> = []
+    const millis = (name: "lease" | "timeout" | "patience" | "retention", fallback: number) =>
+      checks.millis(options[name] ?? fallback, `RefreshToken.shared.${name}`, problems)
     const namespace = options.namespace.trim()
     if (namespace === "") {
-      problems.push(["namespace", "name the authorization server, the client and the user this refresh token is of"])
+      problems.push({
+        field: "RefreshToken.shared.namespace",
+        detail: "name the authorization server, the client and the user this refresh token is of"
+      })
     }
     const lease = millis("lease", 20_000)
     const settled = {
@@ -385,10 +383,5 @@ const settle = (options: SharedOptions) =>
       patience: millis("patience", 2 * lease),
       retention: millis("retention", 180 * 24 * 3_600_000)
     }
-    return problems.length === 0 ? Effect.succeed(settled) : Effect.fail(
-      new TokenError.InvalidConfiguration({
-        fields: problems.map(([field]) => `RefreshToken.shared.${field}`),
-        detail: problems.map(([, detail]) => detail).join("; ")
-      })
-    )
+    return Effect.as(checks.report(problems), settled)
   })

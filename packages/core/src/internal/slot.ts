@@ -6,10 +6,12 @@ import * as AccessToken from "../AccessToken.js"
 import * as TokenError from "../TokenError.js"
 import type { Reason } from "../TokenEvent.js"
 import { TokenEvent } from "../TokenEvent.js"
+import * as anyError from "./anyError.js"
+import { backgroundStep, mandated, refusalStep } from "./backOff.js"
 import type { Now } from "./clocks.js"
 import type { Flight } from "./flight.js"
 import type { Moments, Timing } from "./lifetime.js"
-import { backgroundStep, moments, refusalStep } from "./lifetime.js"
+import { moments } from "./lifetime.js"
 
 /** A token that may be served, and the moments of its life. */
 export interface Held extends Moments {
@@ -151,9 +153,6 @@ export const adopt = <E>(
   return Option.isNone(token.expiresAt) ? [acquired, TokenEvent.LifetimeUnknown(common)] : [acquired]
 }
 
-/** A server may ask us to stay away; for longer than this we do not take it at its word. */
-const longestBlock = 5 * 60_000
-
 /** Takes in a failure: what is held stays held. Gives what waiters are told, and what happened. */
 export const remember = <E>(
   slot: Slot<E>,
@@ -165,15 +164,12 @@ export const remember = <E>(
   const stillServing = left > 0
   const failures = (slot.trouble?.failures ?? 0) + 1
   const error = errorOf(exit)
-  const mandated = Option.match(TokenError.retryAt(error, now.wall), {
-    onNone: () => 0,
-    onSome: (retryAt) => Math.min(longestBlock, Math.max(0, retryAt - now.wall))
-  })
+  const mandate = mandated(error, now.wall)
   // Half of a step is certain and half is random, so that a fleet does not knock in step.
   const step = backgroundStep(failures, held?.lifetime ?? Number.POSITIVE_INFINITY) * (1 + random) / 2
   // While a token is served the next attempt comes before its end, and who comes after its end gets one at once,
   // unless the server itself said when to come back.
-  const block = stillServing ? mandated : Math.max(mandated, refusalStep(failures))
+  const block = stillServing ? mandate : Math.max(mandate, refusalStep(failures))
   const ahead = Math.max(block, stillServing ? Math.min(step, left) : step)
   const retryAt = now.wall + (stillServing ? ahead : block)
   const failure = withRetryAt(exit, retryAt)
@@ -182,9 +178,8 @@ export const remember = <E>(
     key,
     at: now.wall,
     reason,
-    error: Predicate.hasProperty(error, "_tag") ? String(error._tag) : "Unexpected",
-    // A message of somebody else's error may hold anything.
-    message: TokenError.isTokenError(error) ? error.message : "the source failed with an error of its own",
+    error: anyError.nameOf(error),
+    message: anyError.messageOf(error),
     elapsed,
     failures,
     stillServing,

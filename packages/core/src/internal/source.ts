@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
@@ -128,6 +129,22 @@ const noHooks: Hooks = {
   subscribe: Effect.succeed(Stream.empty),
   namespace: undefined,
   ...nothing
+}
+
+/** Who an event is about, and when it happened. */
+export interface Common {
+  readonly key: string
+  readonly at: number
+}
+
+/** Publishes an event about a request, as of now. */
+export type Tell = (request: TokenRequest.TokenRequest, event: (common: Common) => TokenEvent) => Effect.Effect<void>
+
+/** How to tell the subscribers of a source something. */
+export const telling = (self: With<unknown>): Tell => {
+  const { publish } = hooks(self)
+  return (request, event) =>
+    Effect.flatMap(Clock.currentTimeMillis, (at) => publish(event({ key: TokenRequest.hash(request), at })))
 }
 
 /** A token better than `current`: from a shared store, if somebody else was faster, or from the server. */

@@ -8,11 +8,11 @@ import { StoreError } from "./tokenStore.js"
  */
 export const run = <A>(
   operation: StoreError["operation"],
-  effect: Effect.Effect<A, StoreError>,
+  call: () => Effect.Effect<A, StoreError>,
   /** Milliseconds. */
   timeout: number
 ): Effect.Effect<A, StoreError> =>
-  effect.pipe(
+  Effect.suspend(call).pipe(
     Effect.timeoutFail({
       duration: timeout,
       onTimeout: () => new StoreError({ operation, reason: "timeout", detail: `no answer in ${timeout} ms` })

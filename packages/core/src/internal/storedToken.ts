@@ -3,6 +3,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as AccessToken from "../AccessToken.js"
+import * as json from "./json.js"
 
 /** Raised when the form changes; a reader takes any other version for unreadable. */
 const version = 1
@@ -25,10 +26,10 @@ export const encode = (token: AccessToken.AccessToken): string =>
 
 /** The inverse of {@link encode}; on the left what is wrong, without showing any of it. */
 export const decode = (text: string): Either.Either<AccessToken.AccessToken, string> => {
-  const parsed = Option.getOrUndefined(Option.liftThrowable(JSON.parse)(text)) as unknown
-  if (!Predicate.isRecord(parsed)) return Either.left("it is no JSON object")
-  const { expiresAt, extra, issuedAt, refreshAt, scopes, tokenType, value } = parsed
-  if (parsed.version !== version) return Either.left(`its version is not ${version}`)
+  const members = json.object(text)
+  if (Option.isNone(members)) return Either.left("it is no JSON object")
+  const { expiresAt, extra, issuedAt, refreshAt, scopes, tokenType, value } = members.value
+  if (members.value.version !== version) return Either.left(`its version is not ${version}`)
   if (typeof value !== "string" || !printable.test(value)) return Either.left("it holds no token")
   if (
     typeof tokenType !== "string" || !isTime(issuedAt) || !isTimeOrNull(expiresAt) || !isTimeOrNull(refreshAt) ||
@@ -44,6 +45,10 @@ export const decode = (text: string): Either.Either<AccessToken.AccessToken, str
     extra
   }))
 }
+
+/** Whether its lifetime is over, so that a store has it no more. */
+export const isOver = (token: AccessToken.AccessToken, now: number): boolean =>
+  Option.exists(token.expiresAt, (expiresAt) => expiresAt <= now)
 
 /** Anything else could break the header it may end up in. */
 const printable = /^[\x20-\x7e]+$/

@@ -1,0 +1,15 @@
+import * as Predicate from "effect/Predicate"
+import * as TokenError from "../TokenError.js"
+
+// What an error says of itself, whoever made it.
+
+export const nameOf = (error: unknown, otherwise = "Unexpected"): string =>
+  Predicate.hasProperty(error, "_tag") ? String(error._tag) : otherwise
+
+/** A message of somebody else's error may hold anything: `otherwise` is told instead. */
+export const messageOf = (error: unknown, otherwise = "the source failed with an error of its own"): string =>
+  TokenError.isTokenError(error) ? error.message : otherwise
+
+/** Whether asking again may help. */
+export const isRetryable = (error: unknown): boolean =>
+  Predicate.hasProperty(error, "retryable") && error.retryable === true
