@@ -21,6 +21,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
+import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { AccessToken } from "./AccessToken.js"
@@ -52,6 +53,11 @@ export interface Stored {
   readonly state: "ready" | "sent" | "sentTwice" | "dead"
   /** While a holder is at it: tells this use of the token from any other. */
   readonly mark?: string | undefined
+  /**
+   * Which of the refresh tokens that sources were given to begin with have been used, as hashes, the last ones last.
+   * One that is not among them comes from a new login. A store that does not keep this does without new logins.
+   */
+  readonly begun?: ReadonlyArray<number> | undefined
 }
 
 /**
@@ -110,7 +116,10 @@ export interface SharedOptions {
  * @category models
  */
 export interface Options {
-  /** The token to begin with, used only while the store is empty. */
+  /**
+   * The token to begin with: used while the store is empty, and, if it comes from a new login, when the one in the
+   * store is of no use any more.
+   */
   readonly refreshToken?: Redacted.Redacted | undefined
   /** Default {@link memory}: good for one process and until it ends. */
   readonly store?: Store | undefined
@@ -164,8 +173,9 @@ export const memory: Effect.Effect<Store> = Effect.sync(() => {
  *
  * **Details**
  *
- * - What a process finds there counts, not the `refreshToken` it was given: that one is for the first start. After a new
- *   login `save` the new one.
+ * - What a process finds there counts, not the `refreshToken` it was given: that one is for the first start, and for a
+ *   start after a new login. One that nobody has used yet takes over when the stored one has died; to have it take over
+ *   at once, `save` it.
  * - A holder that dies delays the others by no more than the lease. If it may have sent the token by then, they do what
  *   the head of this page says.
  * - A holder that comes late, with the answer to a token that was taken from it meanwhile, still stores what came:
@@ -271,7 +281,8 @@ export const make = (
           expiresAt: isNew ? expiresAt : Option.orElse(expiresAt, () => before.expiresAt),
           // a new login does not make it another server
           rotates: (before !== undefined && isNew) || Option.exists(over, ({ rotates }) => rotates),
-          state: "ready"
+          state: "ready",
+          begun: before === undefined ? begunIn(over) : before.begun
         }, over),
         token
       )
@@ -297,6 +308,13 @@ export const make = (
         : "the answer to the last use of the refresh token was lost"
     }
 
+    /** The token to begin with, if nobody has begun with it before: then there was a new login. */
+    const newLogin = (stored: Stored): Stored | undefined =>
+      options.refreshToken === undefined || stored.begun === undefined ||
+        stored.begun.includes(hash(options.refreshToken))
+        ? undefined
+        : begin(options.refreshToken, stored)
+
     /** `over` is what the store holds: the token itself, unless that is the one to begin with. */
     const spend = (
       stored: Stored,
@@ -306,7 +324,12 @@ export const make = (
     ): Effect.Effect<AccessToken, TokenError.RequestError> =>
       Effect.gen(function*() {
         const refused = objection(stored, yield* Clock.currentTimeMillis)
-        if (refused !== undefined) return yield* authenticate(request, refused, over)
+        if (refused !== undefined) {
+          const next = newLogin(stored)
+          return next === undefined
+            ? yield* authenticate(request, refused, over)
+            : yield* spend(next, over, request, isSecondLook)
+        }
         const marked = yield* mark(stored, over)
         const exit = yield* Effect.either(refresh(stored.token, request))
         if (Either.isRight(exit)) return yield* adopt(exit.right, stored, Option.some(marked))
@@ -329,7 +352,7 @@ export const make = (
       // Waiting for one's turn can be interrupted, what follows cannot.
       store.locked(Effect.uninterruptible(Effect.flatMap(load, (there) =>
         Option.match(
-          Option.orElse(there, () => Option.map(Option.fromNullable(options.refreshToken), begin)),
+          Option.orElse(there, () => Option.map(Option.fromNullable(options.refreshToken), (token) => begin(token))),
           {
             onNone: () => authenticate(request, "there is no refresh token yet", there),
             onSome: (stored) => spend(stored, there, request, false)
@@ -337,12 +360,21 @@ export const make = (
         ))))
   })
 
-const begin = (token: Redacted.Redacted): Stored => ({
+/** So many logins are remembered. */
+const longestHistory = 32
+
+const begin = (token: Redacted.Redacted, before?: Stored): Stored => ({
   token,
   expiresAt: Option.none(),
-  rotates: false,
-  state: "ready"
+  rotates: before?.rotates ?? false,
+  state: "ready",
+  begun: [...before?.begun ?? [], hash(token)].slice(-longestHistory)
 })
+
+/** Short, for it only has to tell a few tokens apart, and lies beside one that is not hidden at all. */
+const hash = (token: Redacted.Redacted): number => Hash.string(Redacted.value(token))
+
+const begunIn = Option.match({ onNone: () => [], onSome: ({ begun }: Stored) => begun })
 
 const unmarked = (stored: Stored): Stored => ({ ...stored, mark: undefined })
 

@@ -21,6 +21,7 @@ const neverSent = new TokenError.TransportError({ endpoint, code: Option.some("E
 /** A server that takes each refresh token once and takes a second use for theft, as RFC 9700 §4.14.2 says. */
 class RotatingServer {
   generation = 0
+  asked = 0
   reused = 0
   spent: Array<string> = []
   /** What happens to the next answers, after the token was taken. */
@@ -32,6 +33,7 @@ class RotatingServer {
   }
   readonly refresh = (token: Redacted.Redacted): Effect.Effect<AccessToken.AccessToken, TokenError.RequestError> =>
     Effect.gen(this, function*() {
+      this.asked++
       const value = Redacted.value(token)
       if (value !== this.current()) {
         if (this.spent.includes(value)) this.reused++
@@ -79,6 +81,82 @@ describe("RefreshToken", () => {
       const { rotates, state, token } = yield* stored(store)
       assert.deepStrictEqual([Redacted.value(token), rotates, state], ["refresh-3", true, "ready"])
     }))
+
+  describe("a new login", () => {
+    const dies = Effect.gen(function*() {
+      const { get, server, store } = yield* setup({ rotation: "always" })
+      yield* get()
+      server.lose = [true]
+      yield* Effect.flip(get())
+      assert.include(reason(yield* Effect.flip(get())), "was lost")
+      return { server, store }
+    })
+
+    const restarted = (
+      { server, store }: Effect.Effect.Success<typeof dies>,
+      refreshToken: string,
+      fallback?: RefreshToken.Exchange["fallback"]
+    ) =>
+      RefreshToken.make(
+        { refreshToken: Redacted.make(refreshToken), store, rotation: "always" },
+        { refresh: server.refresh, fallback }
+      )
+
+    it.effect("takes over when the stored token has died", () =>
+      Effect.gen(function*() {
+        const before = yield* dies
+        before.server.generation = 7
+        const spend = yield* restarted(before, "refresh-7", () => Effect.die("asked for a login"))
+        yield* spend(TokenRequest.empty)
+        yield* spend(TokenRequest.empty)
+        const { rotates, state, token } = yield* stored(before.store)
+        assert.deepStrictEqual([Redacted.value(token), rotates, state], ["refresh-9", true, "ready"])
+      }))
+
+    it.effect("is not what a restart with the first token is: that one was spent long ago", () =>
+      Effect.gen(function*() {
+        const before = yield* dies
+        const spend = yield* restarted(before, "refresh-0")
+        assert.include(reason(yield* Effect.flip(spend(TokenRequest.empty))), "was lost")
+        assert.strictEqual(before.server.reused, 0)
+      }))
+
+    it.effect("is tried once", () =>
+      Effect.gen(function*() {
+        const before = yield* dies
+        const { asked } = before.server
+        const spend = yield* restarted(before, "a mistake")
+        for (const _ of [1, 2, 3]) {
+          assert.include(reason(yield* Effect.flip(spend(TokenRequest.empty))), "no longer accepts")
+        }
+        // neither does one that came before it
+        const other = yield* restarted(before, "refresh-0")
+        assert.include(reason(yield* Effect.flip(other(TokenRequest.empty))), "no longer accepts")
+        assert.strictEqual(before.server.asked, asked + 1)
+        assert.strictEqual(before.server.reused, 0)
+      }))
+
+    it.effect("waits while the stored token is of use", () =>
+      Effect.gen(function*() {
+        const { get, server, store } = yield* setup()
+        yield* get()
+        const spend = yield* restarted({ server, store }, "refresh-7")
+        yield* spend(TokenRequest.empty)
+        assert.deepStrictEqual(server.spent, ["refresh-0", "refresh-1"])
+      }))
+
+    it.effect("cannot be told by a store that keeps no history: it needs `save`", () =>
+      Effect.gen(function*() {
+        const { server, store } = yield* dies
+        const forgetful: RefreshToken.Store = {
+          ...store,
+          load: Effect.map(store.load, Option.map(({ begun: _, ...rest }): RefreshToken.Stored => rest))
+        }
+        const spend = yield* restarted({ server, store: forgetful }, "refresh-0")
+        assert.include(reason(yield* Effect.flip(spend(TokenRequest.empty))), "was lost")
+        assert.strictEqual(server.reused, 0)
+      }))
+  })
 
   it.effect("without a new one the old one stays", () =>
     Effect.gen(function*() {

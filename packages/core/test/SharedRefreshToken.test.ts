@@ -213,6 +213,24 @@ describe("RefreshToken.shared", () => {
         assert.strictEqual(store.count("acquire"), 30)
       }))
 
+    it.effect("a new login takes over for all, whoever is given it, when the stored token has died", () =>
+      Effect.gen(function*() {
+        const { first, inStore, server } = yield* fleet(1)
+        yield* run(first.get())
+        yield* server.login(TokenRequest.empty)
+        assert.include(authenticationRequired(yield* failure(first.get())), "no longer accepts")
+        assert.strictEqual(yield* inStore, "refresh-0.1 dead")
+        // the next start, somewhere in the fleet, with what the login brought
+        const spend = yield* RefreshToken.make(
+          { refreshToken: Redacted.make("refresh-1.0"), rotation: "always", store: first.kept },
+          { refresh: server.refresh, fallback: undefined }
+        )
+        yield* run(spend(TokenRequest.empty))
+        yield* run(first.get())
+        assert.strictEqual(yield* inStore, "refresh-1.2 ready")
+        assert.strictEqual(server.reused, 0)
+      }))
+
     it.effect("who starts later goes on where the others are, whatever it was given to begin with", () =>
       Effect.gen(function*() {
         const { first, join, server } = yield* fleet(1)

@@ -324,7 +324,8 @@ const encode = (stored: Stored, now: number, retention: number): AccessToken.Acc
       until,
       rotates: stored.rotates,
       state: stored.state,
-      mark: stored.mark
+      mark: stored.mark,
+      begun: stored.begun
     }),
     // RFC 8693 §2.2.1: no access token
     tokenType: "N_A",
@@ -337,10 +338,11 @@ const decode = (outer: AccessToken.AccessToken): Option.Option<Stored> =>
   Option.flatMap(
     json.fromPrintable(Redacted.value(outer.value)),
     (record) => {
-      const { expiresAt, mark, rotates, state, token, until } = record
+      const { begun, expiresAt, mark, rotates, state, token, until } = record
       if (
         record.version !== version || typeof token !== "string" || token === "" || typeof rotates !== "boolean" ||
         !isState(state) || !(mark === undefined || typeof mark === "string") ||
+        !(begun === undefined || isHistory(begun)) ||
         !(expiresAt === null || typeof expiresAt === "number") || typeof until !== "number"
       ) return Option.none()
       // a store may have moved the time outside to the clock of this machine: the one inside moves with it
@@ -350,10 +352,14 @@ const decode = (outer: AccessToken.AccessToken): Option.Option<Stored> =>
         expiresAt: Option.map(Option.fromNullable(expiresAt), (expiresAt) => expiresAt + shift),
         rotates,
         state,
-        mark
+        mark,
+        begun
       })
     }
   )
+
+const isHistory = (value: unknown): value is ReadonlyArray<number> =>
+  Array.isArray(value) && value.every((item) => typeof item === "number")
 
 const states: Record<Stored["state"], true> = { ready: true, sent: true, sentTwice: true, dead: true }
 
