@@ -32,6 +32,7 @@ import * as TokenError from "effect-bearer/TokenError"
 import * as TokenSource from "effect-bearer/TokenSource"
 import type * as GenesysError from "./GenesysError.js"
 import * as apiClient from "./internal/client.js"
+import * as rateGate from "./internal/rateGate.js"
 import * as Region from "./Region.js"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -53,12 +54,37 @@ export interface ApiOptions {
   /**
    * When a call is sent again after the API said "later": a 429 for every call, a 5xx only for calls that read. Default
    * `RetryPolicy.exponentialJitter({ base: "500 millis", maxRetries: 3 })`, in which a `Retry-After` is a minimum;
-   * `false` for never.
+   * `false` for never, and then a call does not wait for a rate limit that others have met, either.
    */
   readonly retry?: Schedule.Schedule<unknown, GenesysError.Transient> | false | undefined
-  /** Asked to wait longer than this, the call fails at once and says when to come back. Default 3 minutes. */
+  /**
+   * The longest a call waits for a rate limit, whether it was asked to itself or others were. If it had to wait longer,
+   * it fails at once with `ApiRateLimited`, whose `retryAt` says when to come back. Default 3 minutes; 0 never waits.
+   *
+   * A 429 is waited for by all calls that use the same tokens (those of a connected SDK, too): they are not sent
+   * meanwhile. So is the end of the minute, once the `inin-ratelimit-*` headers of an answer say that it is used up.
+   * Then calls leave in the order in which they came, a little apart, and no more than the headers allow.
+   *
+   * A limit of one call of the API holds up that call only, whatever its ids: a limit that is named so, that is met while
+   * the token has something left, or that takes longer than the two minutes that a limit of the token could. Where the
+   * API says nothing of that, all wait.
+   *
+   * @example
+   * ```ts
+   * import { GenesysCloud, Users } from "@effect-bearer/genesys"
+   * import { Effect } from "effect"
+   *
+   * // a job in the night has time
+   * const patient = GenesysCloud.layerConfig({ api: { maxRetryAfter: "30 minutes" } })
+   *
+   * const all = (ids: ReadonlyArray<string>) =>
+   *   Effect.forEach(ids, (id) => Users.get(id), { concurrency: "unbounded" }).pipe(
+   *     Effect.catchTag("ApiRateLimited", (error) => Effect.fail(error.retryAt)) // epoch milliseconds
+   *   )
+   * ```
+   */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** Waited, at least, after a 429 that does not say how long. Default 10 seconds. */
+  /** Waited, at least and by all, after a 429 that does not say how long. Default 10 seconds. */
   readonly defaultRetryAfter?: Duration.DurationInput | undefined
 }
 
@@ -150,7 +176,7 @@ export const make = (
     }).pipe(
       Effect.flatMap(TokenSource.managed({ ...settings, retry: options.retry ?? retryTokens }))
     )
-    return { region, tokens, client: apiClient.make(base, tokens, region, api) }
+    return { region, tokens, client: apiClient.make(base, tokens, region, api, rateGate.of(tokens)) }
   })
 
 const unstatedWait = Duration.seconds(10)

@@ -64,12 +64,15 @@ export interface Call {
 }
 
 /**
- * The state of a rate limit, from the `inin-ratelimit-*` headers.
+ * The state of a rate limit, from the `inin-ratelimit-*` headers. They are about the limit of the token, even where
+ * another one was met.
  *
  * @since 0.1.0
  * @category models
  */
 export interface RateLimit {
+  /** Which limit was met, such as `token.rate.per.minute`, if the API names it. */
+  readonly key: Option.Option<string>
   /** Requests counted in this period. */
   readonly count: Option.Option<number>
   /** How many are allowed in a period. */
@@ -106,6 +109,9 @@ export class ApiError extends Data.TaggedError("ApiError")<
 /**
  * The API answered 429: too many requests. Nothing was done, so any call may be sent again.
  *
+ * A call also fails with it unsent, when another was told to stay away for longer than this one may wait. What it says
+ * of the API is then what the other was told.
+ *
  * @since 0.1.0
  * @category errors
  */
@@ -115,7 +121,7 @@ export class ApiRateLimited extends Data.TaggedError("ApiRateLimited")<
     /** How long the API asked us to stay away, in whichever way it said so. */
     readonly retryAfter: Option.Option<Duration.Duration>
     readonly rateLimit: RateLimit
-    /** How often the call was sent. */
+    /** How often the call was sent; 0 if it was not, because others had met the limit already. */
     readonly attempts: number
     /** When it makes sense to come back (epoch milliseconds). */
     readonly retryAt: Option.Option<number>
@@ -123,7 +129,9 @@ export class ApiRateLimited extends Data.TaggedError("ApiRateLimited")<
 > {
   readonly retryable = true as const
   override get message(): string {
-    return `${this.method} ${this.url} met the rate limit${times(this.attempts)}${stated(this)}${
+    const met = this.attempts === 0 ? "was not sent, for others met the rate limit" : "met the rate limit"
+    const key = Option.match(this.rateLimit.key, { onNone: () => "", onSome: (key) => ` ${key}` })
+    return `${this.method} ${this.url} ${met}${key}${times(this.attempts)}${stated(this)}${
       comeBack(this.retryAt)
     }. Make fewer calls at a time, or ask Genesys for a higher limit.${ids(this)}`
   }

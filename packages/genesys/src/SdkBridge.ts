@@ -6,7 +6,7 @@
  * |---|---|---|
  * | the token expires | every call fails from then on | replaced in good time; nobody notices |
  * | the token is revoked: 401 | every call fails from then on | renewed once for all calls; each is sent once more |
- * | 429 | rejected | waited for as told, then sent again |
+ * | 429 | rejected | waited for as told, by all calls, then sent again |
  * | 502, 503, 504… | rejected | a call that reads is sent again |
  * | a timeout, a broken connection | rejected with an error that prints the token | rejected; never sent again |
  * | an HTML page with status 200 | resolved with its text | rejected |
@@ -50,6 +50,7 @@ import * as TokenSource from "effect-bearer/TokenSource"
 import * as GenesysCloud from "./GenesysCloud.js"
 import * as GenesysError from "./GenesysError.js"
 import * as client from "./internal/client.js"
+import * as rateGate from "./internal/rateGate.js"
 import * as scrubber from "./internal/scrub.js"
 import { SdkError } from "./internal/sdkError.js"
 import * as sdkExchange from "./internal/sdkExchange.js"
@@ -287,7 +288,7 @@ export const make = <Api extends ApiClient>(
       api: client.make(sdkExchange.makeClient(inner), tokens, reached, {
         ...options,
         timeout: options.timeout ?? Duration.infinity
-      }),
+      }, rateGate.of(options.tokens)),
       apiUrl: reached.apiUrl,
       inner,
       isShown: window.isShown,

@@ -256,8 +256,11 @@ describe("GenesysCloud, over sockets", () => {
         assert.strictEqual(error._tag, "ApiRateLimited")
         if (error._tag !== "ApiRateLimited") return
         assert.deepStrictEqual(error.rateLimit.allowed, Option.some(2))
-        assert.deepStrictEqual(error.rateLimit.count, Option.some(3))
+        assert.deepStrictEqual(error.rateLimit.count, Option.some(2))
         assert.isTrue(Option.isSome(error.retryAfter))
+        // the headers had said so already: it was not even sent
+        assert.strictEqual(error.attempts, 0)
+        assert.strictEqual((yield* (yield* FakeCloud.FakeCloud).seen).apiRequests, 2)
       }),
       { fake: { rateLimit: 2 }, cloud: { api: { retry: false } } }
     ))

@@ -19,6 +19,7 @@ import type * as GenesysError from "../GenesysError.js"
 import type { Region } from "../Region.js"
 import * as body from "./body.js"
 import * as deadline from "./deadline.js"
+import * as rateGate from "./rateGate.js"
 import * as refusal from "./refusal.js"
 import * as scrubber from "./scrub.js"
 import * as transport from "./transport.js"
@@ -27,9 +28,24 @@ type Outcome = Either.Either<HttpClientResponse.HttpClientResponse, GenesysError
 
 type Later = GenesysError.Transient
 
+/** Of one exchange. */
+type Failure = GenesysError.ResponseError | TokenError.InvalidConfiguration | rateGate.Held
+
 /** Whether the call only reads, whatever its method: then it may be sent again after a 5xx. */
 export class ReadOnly extends Context.Reference<ReadOnly>()("@effect-bearer/genesys/ReadOnly", {
   defaultValue: () => false
+}) {}
+
+/** What the attempts of one call know of each other. */
+interface Call {
+  /** How often it was sent. */
+  sent: number
+  /** Whether the caller brought a token along, which has limits of its own. */
+  readonly ownToken: boolean
+}
+
+class CurrentCall extends Context.Reference<CurrentCall>()("@effect-bearer/genesys/CurrentCall", {
+  defaultValue: (): Call => ({ sent: 0, ownToken: true })
 }) {}
 
 const readingMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"])
@@ -44,7 +60,8 @@ export const make = (
   plain: HttpClient.HttpClient,
   tokens: TokenSource.With<TokenError.TokenError>,
   region: Region,
-  options: ApiOptions
+  options: ApiOptions,
+  gates: rateGate.Gates
 ): HttpClient.HttpClient.With<GenesysError.RequestError> => {
   const limit = Duration.decode(options.timeout ?? "5 seconds")
   const maxRetryAfter = Duration.min(Duration.decode(options.maxRetryAfter ?? "3 minutes"), longestWait)
@@ -53,6 +70,8 @@ export const make = (
   const policy = options.retry === undefined
     ? RetryPolicy.exponentialJitter<Later>({ base: "500 millis", maxRetries: 3, maxElapsed: Infinity })
     : options.retry
+  /** Who sends nothing again does not wait either. */
+  const maxWait = policy === false ? Duration.zero : maxRetryAfter
   const schedule = policy === false ?
     undefined :
     Schedule.mapInput(
@@ -68,7 +87,7 @@ export const make = (
 
   const address = new URL(region.apiUrl).hostname
 
-  /** The innermost: what goes over the network, within its time, failing in the words of this package. */
+  /** What goes over the network, within its time, failing in the words of this package. */
   const exchange = (request: HttpClientRequest.HttpClientRequest) => {
     const target = transport.target(request)
     return Effect.flatMap(Clock.currentTimeMillis, (now) =>
@@ -100,15 +119,6 @@ export const make = (
       ))
   }
 
-  const authenticated = HttpClient.makeWith<
-    never,
-    never,
-    GenesysError.ApiTimeout | GenesysError.ApiUnreachable | TokenError.InvalidConfiguration,
-    never
-  >(Effect.flatMap(exchange), Effect.succeed).pipe(
-    BearerAuth.withBearer(tokens, { origins: [region.apiUrl], onOtherOrigin: "fail" })
-  )
-
   const refused = (response: HttpClientResponse.HttpClientResponse) =>
     Effect.gen(function*() {
       const receivedAt = yield* Clock.currentTimeMillis
@@ -130,22 +140,62 @@ export const make = (
       )
     })
 
+  /** The same at the pace of the rate limit, with a 429 as an error. It has its token already: that takes its own time. */
+  const paced = (
+    request: HttpClientRequest.HttpClientRequest
+  ): Effect.Effect<HttpClientResponse.HttpClientResponse, Failure> =>
+    Effect.flatMap(CurrentCall, (call) => {
+      const send = (report: rateGate.Report): Effect.Effect<HttpClientResponse.HttpClientResponse, Failure> => {
+        call.sent++
+        return Effect.flatMap(exchange(request), (response) =>
+          response.status === 429
+            ? Effect.flatMap(refused(response), (error) =>
+              Effect.zipRight(
+                error._tag === "ApiRateLimited" ? report.refused(error, waitOf(error)) : Effect.void,
+                Effect.fail(error)
+              ))
+            : Effect.as(report.answered(refusal.rateLimitIn(response.headers)), response))
+      }
+      return call.ownToken
+        ? send(rateGate.unguarded)
+        : rateGate.pass(gates, { ...transport.target(request), sent: call.sent, maxWait }, send)
+    })
+
+  const waitOf = ({ retryAfter }: GenesysError.ApiRateLimited) => Option.getOrElse(retryAfter, () => assumed)
+
+  const authenticated = HttpClient.makeWith<never, never, Failure, never>(Effect.flatMap(paced), Effect.succeed).pipe(
+    BearerAuth.withBearer(tokens, { origins: [region.apiUrl], onOtherOrigin: "fail" })
+  )
+
   /** Fails only with what may be tried again: all else is a value, and no policy sees it. */
-  const attempt = (
+  const attempt = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Outcome, Later> =>
+    Effect.flatMap(Effect.either(authenticated.execute(request)), (result): Effect.Effect<Outcome, Later> => {
+      if (Either.isRight(result)) {
+        return isSuccess(result.right.status)
+          ? Effect.succeed(Either.right(result.right))
+          : Effect.flatMap(refused(result.right), (error) => again(error, request))
+      }
+      const error = result.left
+      switch (error._tag) {
+        case "Held":
+          return Effect.succeed(Either.left(error.error))
+        case "ApiRateLimited":
+        case "ApiUnavailable":
+        case "ApiError":
+          return again(error, request)
+        default:
+          return Effect.succeed(Either.left(explain(error, region)))
+      }
+    })
+
+  const again = (
+    error: Later | GenesysError.ApiError,
     request: HttpClientRequest.HttpClientRequest
   ): Effect.Effect<Outcome, Later> =>
-    Effect.flatMap(Effect.either(authenticated.execute(request)), (result): Effect.Effect<Outcome, Later> => {
-      if (Either.isLeft(result)) return Effect.succeed(Either.left(explain(result.left, region)))
-      if (isSuccess(result.right.status)) return Effect.succeed(Either.right(result.right))
-      return Effect.flatMap(
-        refused(result.right),
-        (error) =>
-          Effect.flatMap(ReadOnly, (readOnly) =>
-            error.retryable && mayRepeat(error, request, readOnly)
-              ? Effect.fail(error)
-              : Effect.succeed(Either.left(error)))
-      )
-    })
+    Effect.flatMap(ReadOnly, (readOnly) =>
+      error.retryable && mayRepeat(error, request, readOnly)
+        ? Effect.fail(error)
+        : Effect.succeed(Either.left(error)))
 
   const mayRepeat = (error: Later, request: HttpClientRequest.HttpClientRequest, readOnly: boolean): boolean =>
     BearerAuth.isReplayable(request.body, false) &&
@@ -158,7 +208,12 @@ export const make = (
     const retried = schedule === undefined ? once : RetryPolicy.retry(once, schedule).pipe(
       Effect.catchTag("RetriesExhausted", ({ attempts, last }) => Effect.fail(changed(last, { attempts })))
     )
-    return Effect.flatten(retried)
+    return Effect.suspend(() =>
+      Effect.provideService(Effect.flatten(retried), CurrentCall, {
+        sent: 0,
+        ownToken: "authorization" in prepared.headers
+      })
+    )
   }
 
   return HttpClient.makeWith<never, never, GenesysError.RequestError, never>(Effect.flatMap(execute), Effect.succeed)

@@ -38,7 +38,7 @@ export const classify = (
   const at = (wait: Option.Option<Duration.Duration>) =>
     Option.map(wait, (duration) => reply.receivedAt + Duration.toMillis(duration))
   if (reply.status === 429) {
-    const rateLimit = rateLimitIn(reply.headers)
+    const rateLimit = rateLimitIn(reply.headers, json === undefined ? Option.none() : limitIn(json, scrub))
     const retryAfter = own.pipe(
       Option.orElse(() => rateLimit.reset),
       Option.orElse(() => Option.flatMap(stated.description, waitInWords))
@@ -69,14 +69,18 @@ export const classify = (
 export const correlationId = (headers: Headers.Headers, scrub: Scrub): Option.Option<string> =>
   Option.flatMap(Option.fromNullable(headers["inin-correlation-id"]), (id) => identifier(id, scrub))
 
-/** The `inin-ratelimit-*` headers. */
-export const rateLimitIn = (headers: Headers.Headers): GenesysError.RateLimit => {
+/** The `inin-ratelimit-*` headers, and the name of the limit where a body gave one. */
+export const rateLimitIn = (
+  headers: Headers.Headers,
+  key: Option.Option<string> = Option.none()
+): GenesysError.RateLimit => {
   const number = (name: string) =>
     Option.map(
       Option.filter(Option.fromNullable(headers[`inin-ratelimit-${name}`]), (text) => /^\s*\d{1,9}\s*$/.test(text)),
       Number
     )
   return {
+    key,
     count: number("count"),
     allowed: number("allowed"),
     reset: Option.map(number("reset"), Duration.seconds)
@@ -163,6 +167,10 @@ const member = (json: Json, name: string, scrub: Scrub): Readonly<Record<string,
 
 const identifier = (u: unknown, scrub: Scrub): Option.Option<string> =>
   Option.map(Option.filter(text(u), (id) => /^[\w.:-]{1,64}$/.test(id)), (id) => scrub.text(id))
+
+/** `{ limit: { key: "token.rate.per.minute", … } }` */
+const limitIn = (json: Json, scrub: Scrub): Option.Option<string> =>
+  isJson(json["limit"]) ? Option.map(text(json["limit"]["key"]), (key) => scrub.text(key, 100)) : Option.none()
 
 /** "Retry the request in [42] seconds" */
 const waitInWords = (words: string): Option.Option<Duration.Duration> =>

@@ -1,8 +1,10 @@
 import type { HttpClient } from "@effect/platform"
+import { NodeHttpClient } from "@effect/platform-node"
+import { it } from "@effect/vitest"
 import { AuthorizationServer } from "@effect-bearer/testing"
 import type { Scope } from "effect"
-import { Effect, Fiber, Logger, LogLevel, Redacted, TestClock } from "effect"
-import { ClientAuthentication } from "effect-bearer"
+import { ConfigProvider, Effect, Fiber, Layer, Logger, LogLevel, Redacted, TestClock } from "effect"
+import { ClientAuthentication, RetryPolicy } from "effect-bearer"
 import { DataAction } from "../../src/index.js"
 
 export const secret = "s3cr3t-0f-the-data-action-Zm9vYmFyYmF6"
@@ -72,3 +74,18 @@ export const logged = () => {
   })
   return { lines, layer: Logger.replace(Logger.defaultLogger, logger) }
 }
+
+// --- tests ------------------------------------------------------------------------------------------------------------
+
+export const effect = (name: string, test: () => Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.scoped(name, () => Effect.provide(test(), quiet))
+
+export const live = (
+  name: string,
+  test: () => Effect.Effect<void, unknown, Scope.Scope | HttpClient.HttpClient>
+) => it.scopedLive(name, () => Effect.provide(test(), Layer.merge(NodeHttpClient.layerUndici, quiet)))
+
+export const never = RetryPolicy.exponentialJitter({ maxRetries: 0 })
+
+export const environment = (variables: Record<string, string>) =>
+  Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))

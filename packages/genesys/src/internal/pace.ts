@@ -1,0 +1,143 @@
+import type * as GenesysError from "../GenesysError.js"
+
+/** Limits of a token count by the minute. Milliseconds, like all times here; of a clock that nobody sets. */
+export const period = 60_000
+
+/** So many calls go ahead where nobody knows yet whether more may. */
+const scouts = 5
+
+/** A reset is stated in whole seconds. */
+const rounding = 1000
+
+/** How far apart two statements on the same moment may lie. */
+const tolerance = 2 * rounding
+
+/**
+ * Whether the next call may leave.
+ *
+ * - `Go`: yes
+ * - `Busy`: once one of those under way is answered
+ * - `Closed`: at this time
+ * - `UsedUp`: when the period is over, which is at about this time
+ */
+export type Verdict =
+  | { readonly _tag: "Go" }
+  | { readonly _tag: "Busy" }
+  | { readonly _tag: "Closed"; readonly until: number }
+  | { readonly _tag: "UsedUp"; readonly until: number }
+
+/** What the headers of an answer say of the limit of its token. */
+export interface Stated {
+  readonly count: number
+  readonly allowed: number
+  /** Time until the next period. */
+  readonly reset: number
+}
+
+/** What is known of one limit, and who has left under it. */
+export interface Pace {
+  readonly verdict: (now: number) => Verdict
+  /** A call leaves. */
+  readonly leave: () => void
+  /** A call that left is over, whatever became of it. */
+  readonly end: () => void
+  /** A call that left at `departed`, and is not over yet, was answered by something else than a 429. */
+  readonly answered: (now: number, departed: number, stated?: Stated) => void
+  /** The API wants nobody to come before, and allows so many in a period. */
+  readonly refused: (until: number, why: GenesysError.ApiRateLimited, allowed?: number) => void
+  /** Nobody leaves before, although the API has refused nothing yet. */
+  readonly close: (until: number) => void
+  /** When a call may leave that has `ahead` others before it, as far as can be told. */
+  readonly expected: (now: number, ahead: number) => number
+  /** The refusal that nobody leaves for. */
+  readonly why: () => GenesysError.ApiRateLimited | undefined
+  /** What was last stated of the limit. */
+  readonly stated: () => Stated | undefined
+  readonly isIdle: (now: number) => boolean
+}
+
+export const make = (): Pace => {
+  let opensAt = -Infinity
+  let why: GenesysError.ApiRateLimited | undefined
+  let underWay = 0
+  /** How many may be under way at a time. */
+  let width = scouts
+  /** Of a period, if the API tells. */
+  let allowed: number | undefined
+  let left = Infinity
+  let beganAt = -Infinity
+  let endsAt = -Infinity
+  let last: Stated | undefined
+
+  const begin = (now: number) => {
+    if (allowed === undefined || now < endsAt) return
+    left = allowed
+    beganAt = now
+    // until an answer says it better
+    endsAt = now + period
+  }
+
+  const learn = (now: number, departed: number, stated: Stated) => {
+    if (allowed === undefined || departed + stated.reset > endsAt + tolerance) {
+      // a period not heard of before; those under way may not be counted yet
+      left = stated.allowed - Math.max(stated.count, underWay)
+      endsAt = now + stated.reset + rounding
+    } else if (departed >= beganAt) {
+      left = Math.min(left, stated.allowed - stated.count)
+      endsAt = Math.min(endsAt, now + stated.reset + rounding)
+    }
+    allowed = stated.allowed
+  }
+
+  const close = (until: number, reason?: GenesysError.ApiRateLimited) => {
+    if (until < opensAt) return
+    opensAt = until
+    why = reason
+    width = scouts
+  }
+
+  return {
+    verdict: (now) => {
+      if (now < opensAt) return { _tag: "Closed", until: opensAt }
+      begin(now)
+      if (left <= 0) return { _tag: "UsedUp", until: endsAt }
+      return { _tag: underWay < width ? "Go" : "Busy" }
+    },
+    leave: () => {
+      underWay++
+      left--
+    },
+    end: () => void underWay--,
+    answered: (now, departed, stated) => {
+      // who left before the last wait knows nothing of what is allowed after it
+      if (departed >= opensAt) width = stated === undefined ? width + 1 : Infinity
+      if (stated === undefined) return
+      last = stated
+      if (stated.count <= 2 * stated.allowed) {
+        learn(now, departed, stated)
+      } else {
+        // served all the same: this is not the number that is gone by
+        allowed = undefined
+        left = Infinity
+      }
+    },
+    refused: (until, reason, stated) => {
+      allowed = stated ?? allowed
+      close(until, reason)
+      // what it says now counts for more than what its headers said before
+      endsAt = opensAt
+    },
+    close,
+    expected: (now, ahead) => {
+      const opens = Math.max(now, opensAt)
+      if (allowed === undefined) return opens
+      const isNew = opens >= endsAt
+      const free = isNew ? allowed : Math.max(0, left)
+      if (ahead < free) return opens
+      return (isNew ? opens + period : endsAt) + Math.floor((ahead - free) / allowed) * period
+    },
+    why: () => why,
+    stated: () => last,
+    isIdle: (now) => underWay === 0 && now > opensAt + period
+  }
+}

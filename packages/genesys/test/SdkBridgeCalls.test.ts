@@ -1,0 +1,428 @@
+import { Readable } from "node:stream"
+import { inspect } from "node:util"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Option, Redacted, Tracer } from "effect"
+import { RetryPolicy } from "effect-bearer"
+import platformClient from "purecloud-platform-client-v2"
+import * as FakeCloud from "../src/FakeCloud.js"
+import { GenesysError, SdkBridge } from "../src/index.js"
+import { renderings } from "./utils/cloud.js"
+import {
+  api,
+  counts,
+  DefaultHttpClient,
+  eventually,
+  HttpRequestOptions,
+  made,
+  newClient,
+  noLeak,
+  query,
+  reasonOf,
+  rejection,
+  setUp,
+  withFake
+} from "./utils/sdk.js"
+
+describe.concurrent("SdkBridge", () => {
+  describe("calls", () => {
+    // SPEC B4
+    it.live("get the 401 after exactly one replay, and cost no token each", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, client, fake, users } = yield* setUp()
+        // what makes the SDK refresh and send without an end
+        client.authData.refreshToken = "refresh"
+        yield* fake.failAlways(FakeCloud.badCredentials, api)
+        const error = yield* rejection(users.getUser(ada.id))
+        assert.deepStrictEqual([error.status, error.code], [401, "bad.credentials"])
+        assert.deepStrictEqual(yield* counts(fake), [2, 2])
+        for (let i = 0; i < 5; i++) assert.strictEqual((yield* rejection(users.getUser(ada.id))).status, 401)
+        yield* Effect.sleep("200 millis")
+        assert.deepStrictEqual(yield* counts(fake), [7, 2])
+        assert.include(reasonOf(error, "ApiError").message, "check that it is for this region")
+        yield* noLeak(fake, error)
+      })))
+
+    // SPEC B4
+    it.live("with a body are sent again after a 401, with the same body, once", () =>
+      withFake(Effect.gen(function*() {
+        const { analytics, fake } = yield* setUp()
+        yield* fake.revokeAll
+        const found = yield* Effect.promise(() => analytics.postAnalyticsConversationsDetailsQuery(query))
+        assert.strictEqual(found.totalHits, 3)
+        const posts = (yield* fake.seen).requests.filter(({ path }) => path.startsWith("/api/"))
+        assert.deepStrictEqual(posts.map(({ body, status }) => [body, status]), [
+          [JSON.stringify(query), 401],
+          [JSON.stringify(query), 200]
+        ])
+      })))
+
+    // SPEC B4
+    it.live("with a stream are not sent again, but the next call has another token", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, client, fake, users } = yield* setUp()
+        yield* fake.revokeAll
+        // callApi would write the stream to its log, and fail after any answer
+        const upload = () =>
+          client.getHttpClient().request(
+            Object.assign(new HttpRequestOptions(`${fake.url}/api/v2/uploads`, "POST"), {
+              headers: { Authorization: `Bearer ${client.authData.accessToken}` },
+              data: Readable.from(["a", "b"])
+            })
+          )
+        assert.strictEqual((yield* rejection(upload())).status, 401)
+        assert.strictEqual((yield* counts(fake))[0], 1)
+        assert.strictEqual((yield* fake.seen).requests.at(1)!.body, "ab")
+        const user = yield* Effect.promise(() => users.getUser(ada.id))
+        assert.strictEqual(user.name, "Ada Lovelace")
+        assert.deepStrictEqual((yield* fake.seen).statuses, { 200: 3, 401: 1 })
+      })))
+
+    // SPEC B5
+    it.live("wait as long as a 429 says, whatever they do", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, analytics, fake, users } = yield* setUp()
+        for (
+          const call of [() => users.getUser(ada.id), () => analytics.postAnalyticsConversationsDetailsQuery(query)]
+        ) {
+          yield* fake.fail(1, FakeCloud.rateLimited("1 second"), api)
+          const [first] = yield* counts(fake)
+          const started = Date.now()
+          yield* Effect.promise<unknown>(call)
+          assert.isAtLeast(Date.now() - started, 1_000)
+          assert.strictEqual((yield* counts(fake))[0], first + 2)
+        }
+      })))
+
+    it.live("fail at once where a 429 asks for too long, and say when to come back", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, fake, users } = yield* setUp({ sdk: { maxRetryAfter: "10 seconds" } })
+        yield* fake.failAlways(FakeCloud.rateLimited("42 seconds"), api)
+        const error = yield* rejection(users.getUser(ada.id))
+        assert.deepStrictEqual([error.status, error.code, error.headers["retry-after"], error.retryable], [
+          429,
+          "too.many.requests.retry.after",
+          "42",
+          true
+        ])
+        const left = Option.getOrThrow(reasonOf(error, "ApiRateLimited").retryAt) - Date.now()
+        assert.isTrue(left > 35_000 && left <= 42_000)
+        assert.strictEqual((yield* counts(fake))[0], 1)
+        yield* noLeak(fake, error)
+      })))
+
+    it.live("are tried as often as the policy says", () =>
+      withFake(Effect.gen(function*() {
+        const retry = RetryPolicy.exponentialJitter<GenesysError.Transient>({ base: "10 millis", maxRetries: 2 })
+        const { ada, fake, users } = yield* setUp({ sdk: { retry } })
+        yield* fake.failAlways(FakeCloud.unavailable(), api)
+        const error = yield* rejection(users.getUser(ada.id))
+        assert.deepStrictEqual([error.status, error.code], [503, "service.unavailable"])
+        assert.strictEqual(reasonOf(error, "ApiUnavailable").attempts, 3)
+        assert.strictEqual((yield* counts(fake))[0], 3)
+      })))
+
+    it.live("that read are sent again after a 503, others are not", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, analytics, fake, users } = yield* setUp()
+        yield* fake.fail(1, FakeCloud.unavailable("1 second"), api)
+        const user = yield* Effect.promise(() => users.getUser(ada.id))
+        assert.strictEqual(user.name, "Ada Lovelace")
+        assert.strictEqual((yield* counts(fake))[0], 2)
+        yield* fake.fail(1, FakeCloud.unavailable("1 second"), api)
+        const error = yield* rejection(analytics.postAnalyticsConversationsDetailsQuery(query))
+        assert.deepStrictEqual([error.status, error.headers["retry-after"]], [503, "1"])
+        assert.strictEqual((yield* counts(fake))[0], 3)
+        yield* noLeak(fake, error)
+      })))
+
+    it.live("fail where the answer is a page", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, analytics, fake, users } = yield* setUp()
+        yield* fake.fail(1, FakeCloud.html(), api)
+        const page = yield* rejection(users.getUser(ada.id))
+        assert.include(reasonOf(page, "UnexpectedReply").detail, "an HTML page")
+        assert.strictEqual(page.status, 200)
+        yield* fake.fail(1, FakeCloud.html(502), api)
+        const gateway = yield* rejection(analytics.postAnalyticsConversationsDetailsQuery(query))
+        assert.strictEqual(gateway.status, 502)
+        assert.include(reasonOf(gateway, "ApiUnavailable").message, "an HTML page")
+        assert.include(gateway.body, "<h1>Sign in")
+        yield* noLeak(fake, [page, gateway])
+      })))
+
+    it.live("that take too long fail, and are not sent again", () =>
+      withFake(Effect.gen(function*() {
+        const client = newClient()
+        client.timeout = 300
+        const { ada, analytics, fake, users } = yield* setUp({ client })
+        yield* fake.failAlways(FakeCloud.slow("2 seconds"), api)
+        for (
+          const call of [() => users.getUser(ada.id), () => analytics.postAnalyticsConversationsDetailsQuery(query)]
+        ) {
+          const error = yield* rejection(call())
+          assert.strictEqual(error.code, "ECONNABORTED")
+          assert.include(reasonOf(error, "ApiTimeout").message, "did not answer within 300 ms")
+          yield* noLeak(fake, error)
+        }
+        assert.strictEqual((yield* counts(fake))[0], 2)
+      })))
+
+    it.live("have a time for all of an exchange if that is wanted", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, fake, users } = yield* setUp({ sdk: { timeout: "200 millis" } })
+        yield* fake.failAlways(FakeCloud.slow("1 second"), api)
+        const error = yield* rejection(users.getUser(ada.id))
+        assert.include(reasonOf(error, "ApiTimeout").message, "200 ms")
+        yield* noLeak(fake, error)
+        // the SDK cannot cancel what it has sent
+        yield* eventually(fake.seen, ({ statuses }) => statuses[200] === 2)
+      })))
+
+    it.live("fail where nobody listens", () =>
+      Effect.gen(function*() {
+        const client = newClient()
+        yield* SdkBridge.make(client, { region: "http://127.0.0.1:1", tokens: yield* made })
+        const error = yield* rejection(new platformClient.UsersApi(client).getUser("1"))
+        assert.strictEqual(error.code, "ECONNREFUSED")
+        assert.strictEqual(reasonOf(error, "ApiUnreachable").url, "http://127.0.0.1:1/api/v2/users/1")
+        assert.notInclude(renderings(error) + inspect(error, { depth: Infinity, showHidden: true }), "made-up-token")
+      }).pipe(Effect.scoped))
+
+    it.live("fail for want of a token with the error of the source", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, fake, users } = yield* setUp()
+        yield* fake.rotateSecret("another")
+        yield* fake.revokeAll
+        const error = yield* rejection(users.getUser(ada.id))
+        assert.strictEqual(reasonOf(error, "OAuthError").error, "invalid_client")
+        assert.isFalse(error.retryable)
+        yield* noLeak(fake, error)
+      })))
+
+    it.live("with an Authorization of their own are left alone", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, fake, users } = yield* setUp()
+        const customHeaders = { Authorization: "Bearer of-my-own" }
+        const error = yield* rejection(users.getUser(ada.id, { customHeaders }))
+        assert.strictEqual(error.status, 401)
+        assert.deepStrictEqual(yield* counts(fake), [1, 1])
+        assert.notInclude(inspect(error, { depth: Infinity, showHidden: true }), "of-my-own")
+      })))
+
+    it.live("go through the HTTP client, the hooks and the agents of the SDK", () =>
+      withFake(Effect.gen(function*() {
+        class Counting extends DefaultHttpClient {
+          // a client of a class with private members has to be called as itself
+          #requests = 0
+          get requests() {
+            return this.#requests
+          }
+          override request(options: HttpRequestOptions) {
+            this.#requests++
+            return super.request(options)
+          }
+        }
+        const client = newClient()
+        const counting = new Counting()
+        client.setHttpClient(counting as never)
+        const { ada, fake, users } = yield* setUp({ client })
+        client.setPreHook((config) => Object.assign(config, { headers: { ...config.headers, "X-Hook": "seen" } }))
+        const agent = { some: "agent" }
+        client.setProxyAgent(agent)
+        assert.strictEqual(counting.httpsAgent, agent)
+        client.setProxyAgent(undefined)
+        yield* Effect.promise(() => users.getUser(ada.id))
+        assert.strictEqual(counting.requests, 1)
+        assert.strictEqual((yield* fake.seen).requests.at(-1)!.headers["x-hook"], "seen")
+      })))
+  })
+
+  describe("errors", () => {
+    it.live("have the members that users of the SDK look for", () =>
+      withFake(Effect.gen(function*() {
+        const { client, fake, users } = yield* setUp()
+        const error = yield* rejection(users.getUser("nobody"))
+        assert.instanceOf(error, Error)
+        assert.strictEqual(error.message, "There is no user with this id.")
+        assert.include(error, { status: 404, statusText: "Not Found", code: "not.found" })
+        assert.deepInclude({ ...error }, { messageParams: {}, details: [], errors: [] } as object)
+        assert.strictEqual(error.contextId, error.correlationId)
+        assert.strictEqual(error.headers["inin-correlation-id"], error.correlationId)
+        assert.deepInclude(error.body, { code: "not.found", contextId: error.contextId })
+        assert.deepInclude(JSON.parse(JSON.stringify(error)), { status: 404, message: error.message })
+        assert.isTrue(GenesysError.isGenesysError(error.reason))
+
+        client.setReturnExtendedResponses(true)
+        const extended = yield* rejection(users.getUser("nobody"))
+        assert.include(extended, { status: 404, statusText: "Not Found" })
+        assert.deepInclude(extended.body, { code: "not.found" })
+        assert.strictEqual(extended.headers["inin-correlation-id"], extended.correlationId)
+        assert.instanceOf(extended.error, Error)
+        assert.strictEqual(Option.getOrThrow(SdkBridge.errorOf(extended))._tag, "ApiError")
+        yield* noLeak(fake, [error, extended])
+      })))
+
+    it.live("take no member of an answer that would change what they are", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, client, fake, users } = yield* setUp()
+        client.authData.refreshToken = "refresh"
+        const body = JSON.stringify({
+          response: { status: 401 },
+          stack: "stack",
+          reason: "reason",
+          name: "name",
+          own: 1
+        })
+        yield* fake.fail(
+          1,
+          FakeCloud.reply({ status: 400, body, headers: { "content-type": "application/json" } }),
+          api
+        )
+        const error = yield* rejection(users.getUser(ada.id))
+        assert.strictEqual(reasonOf(error, "ApiError").status, 400)
+        assert.notProperty(error, "response")
+        assert.strictEqual(error.name, "SdkError")
+        assert.strictEqual(Reflect.get(error, "own"), 1)
+        assert.match(error.stack!, /^SdkError|^Error/)
+      })))
+
+    it.live("are errors even where the answer is empty", () =>
+      withFake(Effect.gen(function*() {
+        const { analytics, fake } = yield* setUp()
+        yield* fake.fail(1, FakeCloud.reply({ status: 502 }), api)
+        const error = yield* rejection(analytics.postAnalyticsConversationsDetailsQuery(query))
+        assert.strictEqual(error.status, 502)
+        assert.include(error.message, "was answered 502")
+      })))
+
+    it.live("hold no credential that the server repeats", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, fake, users } = yield* setUp()
+        const token = Redacted.value((yield* fake.tokens)[0]!)
+        yield* fake.failAlways(
+          FakeCloud.reply({
+            status: 400,
+            headers: { "content-type": "application/json", "x-debug": `Bearer ${token}`, "set-cookie": "session=abc" },
+            body: JSON.stringify({ code: "debug", message: `got ${token}`, details: [{ header: `Bearer ${token}` }] })
+          }),
+          api
+        )
+        const error = yield* rejection(users.getUser(ada.id))
+        assert.strictEqual(error.message, "got <redacted>")
+        assert.deepStrictEqual(error.headers["x-debug"], "Bearer <redacted>")
+        assert.notProperty(error.headers, "set-cookie")
+        yield* noLeak(fake, error)
+      })))
+
+    it.live("hold no credential where the SDK logs in by itself", () =>
+      withFake(Effect.gen(function*() {
+        const { client, fake } = yield* setUp()
+        const { hostname, port } = new URL(fake.url)
+        client.setGateway({ host: hostname, port: Number(port), protocol: "http" })
+        const secret = "a-secret-of-another-client"
+        const refused = yield* rejection(client.loginClientCredentialsGrant(fake.clientId, secret))
+        assert.include(refused, { status: 401, code: "invalid_client" })
+        assert.notInclude(refused.message, "A token just issued")
+        client.setGateway({ host: hostname, port: 1, protocol: "http" })
+        const unreachable = yield* rejection(client.loginClientCredentialsGrant(fake.clientId, secret))
+        assert.strictEqual(unreachable.code, "ECONNREFUSED")
+        const shown = inspect([refused, unreachable], { depth: Infinity, showHidden: true, getters: true })
+        for (const leak of [secret, Buffer.from(`${fake.clientId}:${secret}`).toString("base64")]) {
+          assert.notInclude(shown + JSON.stringify([refused, unreachable]), leak)
+        }
+        yield* noLeak(fake, [refused, unreachable])
+      })))
+
+    for (const format of ["text", "json"]) {
+      it.live(`and the SDK's own log hold no credential (${format})`, () =>
+        withFake(Effect.gen(function*() {
+          const { ada, client, fake, users } = yield* setUp()
+          const lines: Array<unknown> = []
+          const { logger } = client.config
+          Object.assign(logger, { log_format: format, log_request_body: true, log_response_body: true })
+          Object.assign(logger, { logger: { transports: [{}], log: (...line: Array<unknown>) => lines.push(line) } })
+          yield* Effect.promise(() => users.getUser(ada.id))
+          yield* fake.revokeAll
+          yield* Effect.promise(() => users.getUser(ada.id))
+          yield* rejection(users.getUser("nobody"))
+          assert.isAtLeast(lines.length, 5)
+          assert.include(inspect(lines, { depth: Infinity }), "not.found")
+          yield* noLeak(fake, lines)
+        })))
+    }
+  })
+
+  describe("call", () => {
+    it.live("gives the answer, or the typed error", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, client, fake, sdk } = yield* setUp()
+        const get = (id: string) => sdk.call((api) => new platformClient.UsersApi(api).getUser(id))
+        assert.strictEqual((yield* get(ada.id)).name, "Ada Lovelace")
+        const handled = yield* get("nobody").pipe(
+          Effect.catchTag("ApiError", (error) => Effect.succeed([error.status, Option.getOrThrow(error.code)]))
+        )
+        assert.deepStrictEqual(handled, [404, "not.found"])
+        client.setReturnExtendedResponses(true)
+        const error = yield* Effect.flip(get("nobody"))
+        assert.strictEqual(error._tag, "ApiError")
+        yield* noLeak(fake, error)
+      })))
+
+    it.live("belongs to the span of its caller, the promise to none", () =>
+      withFake(Effect.gen(function*() {
+        const spans: Array<Tracer.Span> = []
+        const native = yield* Effect.tracer
+        const tracer = Tracer.make({
+          ...native,
+          span: (...args) => {
+            const span = native.span(...args)
+            spans.push(span)
+            return span
+          }
+        })
+        yield* Effect.gen(function*() {
+          const { ada, sdk, users } = yield* Effect.withSpan(setUp(), "connecting")
+          spans.splice(0)
+          yield* sdk.call((api) => new platformClient.UsersApi(api).getUser(ada.id)).pipe(Effect.withSpan("caller"))
+          yield* Effect.promise(() => users.getUser(ada.id))
+        }).pipe(Effect.withTracer(tracer))
+        const parents = spans.filter(({ kind }) => kind === "client").map(({ name, parent }) => [
+          name,
+          Option.getOrUndefined(parent) === spans[0] ? "caller" : Option.isNone(parent)
+        ])
+        assert.deepStrictEqual(parents, [["http.client GET", "caller"], ["http.client GET", true]])
+      })))
+
+    it.live("says which parameter is missing", () =>
+      withFake(Effect.gen(function*() {
+        const { fake, sdk } = yield* setUp()
+        const error = yield* Effect.flip(sdk.call((api) => new platformClient.UsersApi(api).getUser("")))
+        assert.strictEqual(error._tag, "InvalidCall")
+        assert.strictEqual(error.message, "Invalid userId: getUser needs it.")
+        assert.deepStrictEqual(yield* counts(fake), [0, 1])
+      })))
+
+    it.live("takes a fault of the program for a defect", () =>
+      withFake(Effect.gen(function*() {
+        const { sdk } = yield* setUp()
+        const fault = new TypeError("not a function")
+        const cause = yield* Effect.flip(Effect.sandbox(sdk.call(() => Promise.reject(fault))))
+        assert.deepStrictEqual(Cause.dieOption(cause), Option.some(fault))
+      })))
+
+    it.live("ends with its effect: what waits for a rate limit is not sent any more", () =>
+      withFake(Effect.gen(function*() {
+        const { analytics, fake, sdk } = yield* setUp()
+        yield* fake.fail(1, FakeCloud.rateLimited("1 second"), api)
+        const late = yield* sdk.call((api) =>
+          new platformClient.AnalyticsApi(api).postAnalyticsConversationsDetailsQuery(query)
+        ).pipe(Effect.timeoutOption("300 millis"))
+        assert.isTrue(Option.isNone(late))
+        yield* Effect.sleep("1500 millis")
+        assert.strictEqual((yield* counts(fake))[0], 1)
+        // others were not touched
+        yield* Effect.promise(() => analytics.postAnalyticsConversationsDetailsQuery(query))
+        assert.strictEqual((yield* counts(fake))[0], 2)
+      })))
+  })
+})

@@ -1,0 +1,134 @@
+import { assert, describe, it } from "@effect/vitest"
+import { FastCheck as fc, Option } from "effect"
+import { GenesysError } from "../src/index.js"
+import * as pace from "../src/internal/pace.js"
+
+/** A server that counts by the minute, and calls that keep the pace; all of it in virtual time. */
+const simulate = (setting: {
+  readonly allowed: number
+  /** When its first period ends. */
+  readonly offset: number
+  /** How it makes whole seconds of what is left. */
+  readonly round: (seconds: number) => number
+  /** When each call wants to leave. */
+  readonly arrivals: ReadonlyArray<number>
+  /** Of each exchange; half of it is the way there. */
+  readonly latencies: ReadonlyArray<number>
+  readonly random: ReadonlyArray<number>
+}) => {
+  const { allowed, latencies, offset, random, round } = setting
+  const self = pace.make()
+  const events: Array<{ readonly at: number; readonly run: () => void }> = []
+  const schedule = (at: number, run: () => void) => void events.push({ at, run })
+  const periods = new Map<number, number>()
+  const queue: Array<number> = []
+  let [now, sent, refused, served, looks] = [0, 0, 0, 0, 0]
+
+  const send = (call: number) => {
+    const departed = now
+    const latency = latencies[sent++ % latencies.length]!
+    self.leave()
+    schedule(now + latency / 2, () => {
+      const period = Math.floor((now - offset) / 60_000)
+      const count = (periods.get(period) ?? 0) + 1
+      periods.set(period, count)
+      const left = (offset + (period + 1) * 60_000 - now) / 1000
+      const reset = Math.max(0, round(left)) * 1000
+      schedule(now + latency / 2, () => {
+        if (count > allowed) {
+          refused++
+          self.refused(now + Math.ceil(left) * 1000, why, allowed)
+          queue.push(call)
+        } else {
+          served++
+          self.answered(now, departed, { count, allowed, reset })
+        }
+        self.end()
+        look()
+      })
+    })
+  }
+
+  const look = () => {
+    while (queue.length > 0) {
+      const verdict = self.verdict(now)
+      if (verdict._tag === "Go") send(queue.shift()!)
+      else if (verdict._tag === "Busy") return
+      else if (verdict._tag === "UsedUp") self.close(verdict.until + Math.ceil(1000 * random[looks++ % random.length]!))
+      else return schedule(verdict.until, look)
+    }
+  }
+
+  setting.arrivals.forEach((at, call) => schedule(at, () => [queue.push(call), look()]))
+  for (let steps = 0; events.length > 0 && steps < 100_000; steps++) {
+    const next = events.reduce((a, b) => (b.at < a.at ? b : a))
+    events.splice(events.indexOf(next), 1)
+    now = next.at
+    next.run()
+  }
+  return { refused, served, ended: now }
+}
+
+const why = new GenesysError.ApiRateLimited({
+  method: "GET",
+  url: "https://api.mypurecloud.de/",
+  status: 429,
+  attempts: 1,
+  retryAfter: Option.none(),
+  retryAt: Option.none(),
+  rateLimit: { key: Option.none(), count: Option.none(), allowed: Option.none(), reset: Option.none() },
+  contextId: Option.none(),
+  correlationId: Option.none(),
+  code: Option.none(),
+  description: Option.none(),
+  messageParams: {},
+  entityId: Option.none(),
+  details: [],
+  errors: []
+})
+
+const settings = fc.record({
+  allowed: fc.integer({ min: 5, max: 60 }),
+  offset: fc.integer({ min: 1, max: 60_000 }),
+  round: fc.constantFrom(Math.ceil, Math.floor, Math.round),
+  arrivals: fc.oneof(
+    fc.array(fc.constant(0), { minLength: 1, maxLength: 200, size: "max" }),
+    fc.array(fc.integer({ min: 0, max: 180_000 }), { minLength: 1, maxLength: 200, size: "max" })
+  ),
+  latencies: fc.array(fc.integer({ min: 2, max: 3000 }), { minLength: 1, maxLength: 20 }),
+  random: fc.array(fc.double({ min: 0, max: 0.99, noNaN: true }), { minLength: 1, maxLength: 20 })
+})
+
+describe("pace", () => {
+  it.prop(
+    "everybody is served as soon as may be, and none is refused but those that go ahead",
+    [settings],
+    ([setting]) => {
+      const { ended, refused, served } = simulate(setting)
+      assert.strictEqual(served, setting.arrivals.length)
+      assert.isAtMost(refused, 5)
+      const periods = Math.ceil(setting.arrivals.length / setting.allowed)
+      assert.isAtMost(ended, Math.max(...setting.arrivals) + (periods + 1) * 62_000)
+    },
+    { fastCheck: { numRuns: 2000 } }
+  )
+
+  it("an answer that is about the minute before stops nobody", () => {
+    const self = pace.make()
+    const leave = (at: number) => {
+      assert.strictEqual(self.verdict(at)._tag, "Go")
+      self.leave()
+    }
+    leave(0)
+    self.answered(100, 0, { count: 1, allowed: 3, reset: 60_000 })
+    self.end()
+    leave(59_000)
+    // another minute
+    leave(62_000)
+    self.answered(63_000, 59_000, { count: 3, allowed: 3, reset: 1000 })
+    self.end()
+    leave(63_000)
+    leave(65_000)
+    assert.strictEqual(self.verdict(66_000)._tag, "UsedUp")
+  })
+})
