@@ -402,7 +402,9 @@ const make = <E, R, E2, E3 = E2 | TokenError.InvalidConfiguration>(
         return onOtherOrigin === "fail" ? failWith(otherOrigin(request), request) : self.execute(request)
       }
       if ("authorization" in request.headers) return self.execute(request)
-      return attempt({ request, tokenRequest: requestFor(perCall), replayed: false, retries: 0 })
+      const call: Call = { request, tokenRequest: requestFor(perCall), replayed: false, retries: 0 }
+      const token = hooks.peek(Context.get(fiber.currentDefaultServices, Clock.Clock), call.tokenRequest)
+      return token === undefined ? attempt(call) : send(call, token)
     })
 
   const attempt = (call: Call): Result =>

@@ -356,12 +356,19 @@ export const cached =
       const glance = (slot: Slot<E>, clock: Clock.Clock): Token | undefined => {
         const wall = clock.unsafeCurrentTimeMillis()
         const held = slot.held
-        if (held !== undefined && wall < slot.until && wall >= slot.from) return held.exit
+        if (held !== undefined && isOpen(slot, wall)) return held.exit
         if (slot.flight !== undefined && (held === undefined || wall >= held.mustAt)) return slot.flight.await
         return undefined
       }
 
+      const isOpen = (slot: Slot<E>, wall: number): boolean => wall < slot.until && wall >= slot.from
+
       // --- the public face ----------------------------------------------------------------------------------------
+
+      const tokenAtOnce: source.Hooks["peek"] = (clock, request) => {
+        const slot = request === undefined ? defaultSlot : slots.get(request)
+        return slot?.held !== undefined && isOpen(slot, clock.unsafeCurrentTimeMillis()) ? slot.held.token : undefined
+      }
 
       const getDefault: Token = Effect.clockWith((clock) => glance(defaultSlot, clock) ?? obtain(defaultSlot, clock))
 
@@ -465,7 +472,7 @@ export const cached =
               const slot = slotOf(request)
               return Effect.zipRight(report(rejected, slot), self.invalidate(rejected, TokenRequest.fromKey(slot.key)))
             })
-        }, { held, status }),
+        }, { held, peek: tokenAtOnce, status }),
         { [TypeId]: control } as const
       )
     })

@@ -14,6 +14,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Duration } from "effect"
 import {
   Cause,
+  Clock,
   Context,
   Deferred,
   Effect,
@@ -86,6 +87,31 @@ describe("BearerAuth.withBearer", () => {
       const response = yield* BearerAuth.withBearer(client, source as With<never>, { origins }).get(api)
       assert.strictEqual(response.status, 200)
       assert.deepStrictEqual(sent(), ["Bearer t1", "Bearer t2"])
+    }))
+
+  it.scoped("takes tokens from a cache as its `get` gives them, and from what stands around the cache", () =>
+    Effect.gen(function*() {
+      let minted = 0
+      const cached = yield* TokenSource.make(() =>
+        Effect.map(
+          Clock.currentTimeMillis,
+          (now) => AccessToken.make({ value: `t${++minted}`, issuedAt: now, expiresAt: now + 3_600_000 })
+        )
+      ).pipe(Effect.flatMap(TokenSource.cached({ ahead: 0 })))
+      const around = TokenSource.transform((token: Effect.Effect<AccessToken.AccessToken>) =>
+        Effect.map(token, ({ value }) => AccessToken.make({ value: `${Redacted.value(value)}-around` }))
+      )(cached)
+      const { client, sent } = makeApi(() => new Response())
+      const [direct, indirect] = [cached, around].map((source) => BearerAuth.withBearer(client, source, { origins }))
+      for (const pause of ["1 milli", "10 seconds", "2 hours"] as const) {
+        yield* direct!.get(api)
+        yield* direct!.get(api)
+        yield* indirect!.get(api)
+        yield* TestClock.adjust(pause)
+      }
+      yield* direct!.get(api)
+      const first = ["Bearer t1", "Bearer t1", "Bearer t1-around"]
+      assert.deepStrictEqual(sent(), [...first, ...first, ...first, "Bearer t2"])
     }))
 
   it.effect("writes Bearer however the server spelt it, and any other type as it is", () =>

@@ -55,6 +55,11 @@ export interface Hooks {
   readonly subscribe: Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope>
   /** The tokens that a cache holds and would serve now. */
   readonly held: Effect.Effect<ReadonlyArray<Held>>
+  /**
+   * The token that `get` would give after one look; nothing where it takes more than that, and `get` is to be asked.
+   * It spares the path of every request the steps of an effect.
+   */
+  readonly peek: (clock: Clock.Clock, request?: TokenRequest.TokenRequest) => AccessToken | undefined
   /** What a cache knows of one request. */
   readonly status: (request?: TokenRequest.TokenRequest) => Effect.Effect<Status>
   /** Whose tokens these are, in a form that others who ask for the same would arrive at; holds no secret. */
@@ -80,8 +85,9 @@ export interface Held {
   readonly request: TokenRequest.TokenRequest
 }
 
-const nothing: Pick<Hooks, "held" | "status"> = {
+const nothing: Pick<Hooks, "held" | "peek" | "status"> = {
   held: Effect.succeed([]),
+  peek: () => undefined,
   status: () => Effect.succeed({ token: Option.none(), refreshing: false })
 }
 
@@ -220,14 +226,15 @@ export const subscribe = (
 export const derive = <E>(
   self: With<unknown>,
   methods: Methods<E>,
-  changed: Partial<Pick<Hooks, "held" | "status">> = {}
+  changed: Partial<Pick<Hooks, "held" | "peek" | "status">> = {}
 ): With<E> =>
   new Source<E>(
     methods.get,
     methods.renew,
     methods.invalidate,
     self.events,
-    { ...hooks(self), ...changed },
+    // who gives tokens of its own is not to be passed over
+    { ...hooks(self), peek: nothing.peek, ...changed },
     methods.replace ?? ((_current, request) => methods.get(request))
   )
 
