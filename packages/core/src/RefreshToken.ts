@@ -21,6 +21,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
+import * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -350,7 +351,7 @@ export const make = (
 
     return (request) =>
       // Waiting for one's turn can be interrupted, what follows cannot.
-      store.locked(Effect.uninterruptible(Effect.flatMap(load, (there) =>
+      store.locked(toTheEnd(Effect.flatMap(load, (there) =>
         Option.match(
           Option.orElse(there, () => Option.map(Option.fromNullable(options.refreshToken), (token) => begin(token))),
           {
@@ -359,6 +360,13 @@ export const make = (
           }
         ))))
   })
+
+/**
+ * On a fiber of its own, for an interruption reaches the children of a fiber even where that itself cannot be
+ * interrupted: an exchange with a deadline would be cut off.
+ */
+const toTheEnd = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(effect), Fiber.join))
 
 /** So many logins are remembered. */
 const longestHistory = 32

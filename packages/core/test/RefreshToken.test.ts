@@ -196,6 +196,31 @@ describe("RefreshToken", () => {
       assert.strictEqual(Redacted.value((yield* stored(store)).token), "refresh-1")
     }))
 
+  it.effect("neither is one that could be, as those with a deadline can", () =>
+    Effect.gen(function*() {
+      const server = new RotatingServer()
+      server.latency = 1000
+      const inTime = <A, E>(exchange: Effect.Effect<A, E>) =>
+        Effect.timeoutFail(Effect.interruptible(Effect.disconnect(exchange)), {
+          duration: "10 seconds",
+          onTimeout: () => reset
+        })
+      const exchange: RefreshToken.Exchange = {
+        refresh: (token) => inTime(server.refresh(token)),
+        fallback: () => inTime(server.refresh(Redacted.make(server.current())))
+      }
+      for (const refreshToken of [Redacted.make("refresh-0"), undefined]) {
+        const store = yield* RefreshToken.memory
+        const spend = yield* RefreshToken.make({ refreshToken, store }, exchange)
+        const fiber = yield* Effect.fork(spend(TokenRequest.empty))
+        yield* TestClock.adjust(0)
+        const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(interruption)
+        assert.strictEqual(Redacted.value((yield* stored(store)).token), server.current())
+      }
+    }))
+
   it.effect("waiting for another exchange can be interrupted", () =>
     Effect.gen(function*() {
       const { get, server } = yield* setup()
