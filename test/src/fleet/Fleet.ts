@@ -2,18 +2,33 @@
  * A fleet of processes, each with the whole stack of `TokenSource.managed` and nothing simulated in it, living through
  * a simulated day.
  */
-import { Cause, Effect, Exit, Logger, LogLevel, Option, Random, Redacted, Scope } from "effect"
+import { HttpClient } from "@effect/platform"
+import {
+  Cause,
+  Effect,
+  Exit,
+  Logger,
+  LogLevel,
+  Option,
+  Random,
+  Redacted,
+  RuntimeFlags,
+  RuntimeFlagsPatch,
+  Scope
+} from "effect"
 import type { AccessToken } from "effect-bearer"
-import { TokenSource, TokenStore } from "effect-bearer"
+import { ClientAuthentication, Grant, RefreshToken, TokenSource, TokenStore } from "effect-bearer"
 import { HostClock, VirtualTime } from "../VirtualTime.js"
-import { Endpoint } from "./Endpoint.js"
+import { Endpoint, location } from "./Endpoint.js"
+import { Human } from "./Human.js"
 import { clockFace } from "./Journal.js"
 import type { Issued, Running } from "./Process.js"
 import { Process } from "./Process.js"
 import type { Reason } from "./Promises.js"
-import { Promises, settings } from "./Promises.js"
+import { isShared, leaseOf, Promises, settings } from "./Promises.js"
+import { settings as rotating, Spending } from "./Spending.js"
 import { Store } from "./Store.js"
-import type { Crash, World } from "./World.js"
+import type { Crash, Step, World } from "./World.js"
 import { Dice, hour, minute, second } from "./World.js"
 
 /** What came of a day. */
@@ -29,6 +44,10 @@ export interface Report {
   readonly turnedAway: number
   readonly longestWait: number
   readonly commands: number
+  /** Refresh tokens sent, grants used because there was none, and those that were sent although they were spent. */
+  readonly spent: number
+  readonly logins: number
+  readonly reused: number
   readonly askedAt: ReadonlyArray<number>
   /** Of those who got a token made after `watchFrom`: when. */
   readonly servedAt: ReadonlyArray<number>
@@ -59,6 +78,8 @@ class Fleet {
   private readonly armed: Array<Crash> = []
   /** When processes came to their end. */
   private readonly ends: Array<number> = []
+  private readonly human: Human
+  private isOver = false
   calls = 0
   turnedAway = 0
   longestWait = 0
@@ -76,8 +97,25 @@ class Fleet {
       released: (lease, by) => this.promises.released(lease, by),
       stored: (value, lease, by, accepted) => this.promises.stored(value, lease, by, accepted),
       removed: (value, by) => this.promises.removed(value, by),
-      read: (value, by) => this.promises.read(value, by)
+      read: (key, value, by) => this.promises.read(key, value, by),
+      troubled: (process) => this.promises.troubled(process)
     })
+    if (world.rotation !== undefined) {
+      this.promises.spending = new Spending({
+        world,
+        time: this.time,
+        journal: this.promises.journal,
+        families: this.endpoint.families,
+        break: (detail) => this.promises.break("I12", detail),
+        onStep: (by, step) => this.onStep(by, step)
+      })
+    }
+    this.human = new Human(
+      this.time,
+      this.promises.journal,
+      this.endpoint.families,
+      () => this.current.find((running) => running !== undefined)
+    )
     const clocks = new Dice(world.seed, 5)
     this.clocks = Array.from(
       { length: world.replicas },
@@ -102,20 +140,30 @@ class Fleet {
   private makeProcess(host: number, life: number): Effect.Effect<Running> {
     const clock = this.clocks[host]!
     const process = new Process(life === 0 ? `p${host}` : `p${host}.${life}`, host, clock)
-    const source = Effect.flatMap(
-      TokenSource.make(() => this.endpoint.fetch(process)),
-      TokenSource.managed({ shared: { namespace: "fleet" } })
-    )
+    const stack = Effect.gen(this, function*() {
+      const refreshTokens = this.world.rotation === undefined
+        ? undefined
+        : yield* RefreshToken.shared({ namespace: "fleet" })
+      const source = refreshTokens === undefined
+        ? yield* TokenSource.make(() => this.endpoint.fetch(process))
+        : yield* this.refreshing(process, refreshTokens)
+      const shared = { namespace: "fleet", lease: leaseOf(this.world) }
+      return { tokens: yield* TokenSource.managed({ shared: isShared(this.world) && shared })(source), refreshTokens }
+    })
     const made = Effect.gen(this, function*() {
       const scope = yield* Scope.make()
-      const tokens = yield* (this.world.store
-        ? Effect.provideService(source, TokenStore.TokenStore, this.store.connect(process))
-        : source).pipe(Scope.extend(scope), Effect.orDie)
-      const running: Running = { process, tokens, runtime: yield* Effect.runtime<never>(), scope }
+      const { refreshTokens, tokens } = yield* stack.pipe(
+        Effect.provideService(TokenStore.TokenStore, this.store.connect(process)),
+        Scope.extend(scope),
+        Effect.orDie
+      )
+      const running: Running = { process, tokens, refreshTokens, runtime: yield* Effect.runtime<never>(), scope }
       this.all.push(running)
       return running
     })
     return made.pipe(
+      // Effect counts its fibers, which nobody wants to know here
+      Effect.withRuntimeFlagsPatch(RuntimeFlagsPatch.disable(RuntimeFlags.RuntimeMetrics)),
       Effect.withClock(clock),
       Effect.withRandom(Random.make(`${this.world.seed} ${host} ${life}`)),
       Effect.withTracerEnabled(false),
@@ -123,8 +171,23 @@ class Fleet {
     )
   }
 
+  /** Whoever needs a refresh token for an access token asks as the real ones do, down to the form of the request. */
+  private refreshing(process: Process, store: RefreshToken.Store) {
+    const { deadline, rotation } = this.world
+    return TokenSource.refreshToken({
+      tokenEndpoint: location,
+      clientId: "fleet",
+      authentication: ClientAuthentication.none,
+      timeout: deadline,
+      refreshToken: Redacted.make(this.endpoint.families.first.value),
+      rotation: rotation?.known,
+      store,
+      fallback: rotation?.login === "grant" ? Grant.clientCredentials : undefined
+    }).pipe(Effect.provideService(HttpClient.HttpClient, this.endpoint.client(process)))
+  }
+
   private start(host: number): void {
-    const running = this.waiting[host]!.shift()
+    const running = this.isOver ? undefined : this.waiting[host]!.shift()
     if (running === undefined) return
     this.current[host] = running
     running.process.up = true
@@ -135,7 +198,7 @@ class Fleet {
 
   private end(host: number, { downFor, kind }: Crash): void {
     const running = this.current[host]
-    if (running === undefined) return
+    if (running === undefined || this.isOver) return
     this.current[host] = undefined
     this.ends.push(this.time.now)
     this.promises.journal.note(`${running.process.name} ${kind === "kill" ? "is killed" : "is stopped"}`)
@@ -146,7 +209,10 @@ class Fleet {
   /** A process that is killed can do nothing in good order: nothing of what it still tries leaves it. */
   private close({ process, runtime, scope }: Running, kind: Crash["kind"]): void {
     process.up = false
-    if (kind === "kill") process.dead = true
+    if (kind === "kill") {
+      process.dead = true
+      process.killed = true
+    }
     for (const call of this.open) if (call.by === process) this.open.delete(call)
     this.time.fork(runtime, Scope.close(scope, Exit.void)).addObserver(() => {
       process.dead = true
@@ -154,11 +220,18 @@ class Fleet {
   }
 
   private onGrant(by: Process): void {
-    const crash = this.armed.shift()
-    if (crash === undefined || typeof crash.who === "number") return
+    const crash = this.armed.find(({ who }) => typeof who !== "number" && "holder" in who)
+    if (crash === undefined || typeof crash.who === "number" || !("holder" in crash.who)) return
+    this.armed.splice(this.armed.indexOf(crash), 1)
     this.time.after(crash.who.holder, () => {
       if (by.up) this.end(by.host, crash)
     })
+  }
+
+  private onStep(by: Process, step: Step): void {
+    this.promises.journal.note(`${by.name} ${step}`)
+    const next = this.armed.findIndex(({ who }) => typeof who !== "number" && "after" in who && who.after === step)
+    if (next >= 0 && by.up) this.end(by.host, this.armed.splice(next, 1)[0]!)
   }
 
   // --- callers ------------------------------------------------------------------------------------------------------
@@ -217,10 +290,12 @@ class Fleet {
   ): void {
     if (!process.up) return
     this.checkWait(process, began)
+    // without a refresh token it takes more than an endpoint
+    const isRecovered = back !== undefined && this.promises.spending?.isReady !== false
     if (Exit.isSuccess(exit)) {
       const token = this.promises.handedOut(process, Redacted.value(exit.value.value))
       if (token === undefined) return
-      if (back !== undefined && this.promises.isOverdue(token, back)) {
+      if (isRecovered && this.promises.isOverdue(token, back)) {
         this.promises.break("I5", `${process.name} has not renewed ${token.value} yet`)
       }
       use(exit.value, token)
@@ -236,7 +311,8 @@ class Fleet {
     this.turnedAway++
     this.promises.journal.note(`${process.name} turns a caller away: ${error}`)
     this.promises.turnedAway(process, usable, error)
-    if (back !== undefined) this.promises.break("I5", `${process.name} still has no token: ${error}`)
+    if (error === "AuthenticationRequired") this.human.call()
+    if (isRecovered) this.promises.break("I5", `${process.name} still has no token: ${error}`)
   }
 
   /** An API says 401 to what a caller was given. */
@@ -263,8 +339,9 @@ class Fleet {
   private checkWait(process: Process, began: number): void {
     const { promises, time: { now }, world } = this
     this.longestWait = Math.max(this.longestWait, now - began)
-    const longest = settings.lease + settings.longestPoll + world.deadline + second
-    if (!world.store || now - began <= longest) return
+    const lock = world.rotation === undefined ? 0 : rotating.lock
+    const longest = leaseOf(world) + lock + settings.longestPoll + world.deadline + second
+    if (!isShared(world) || now - began <= longest) return
     const since = began - longest
     const hasExcuse = promises.lastFailureAt >= began - this.mandated || process.troubleAt >= since ||
       this.isTroubled(since, now) || this.ends.filter((at) => at >= since).length > 1
@@ -280,7 +357,9 @@ class Fleet {
   /** Nobody waits for ever. */
   private checkOpen(): void {
     // the retries; a wait for others and an exchange before them, and after them
-    const longest = settings.retries + 2 * (2 * settings.lease + this.world.deadline) + this.mandated + 10 * second
+    const turn = this.world.rotation === undefined ? 0 : rotating.patience + this.world.deadline
+    const longest = settings.retries + 2 * (2 * leaseOf(this.world) + this.world.deadline + turn) + this.mandated +
+      10 * second
     for (const { began, by } of this.open) {
       if (this.time.now - began > longest) {
         this.promises.break("I11", `a caller of ${by.name} has been waiting since ${clockFace(began)}`)
@@ -299,7 +378,7 @@ class Fleet {
       !endpoint.some((fault) =>
         fault.from < from && fault.from + fault.length > from && fault.from + fault.length < back
       )
-    if (!isQuiet || this.armed.length > 0) return
+    if (!isQuiet || this.armed.length > 0 || this.human.isComing) return
     this.promises.journal.note(`everybody should have a token again`)
     for (const running of this.current) if (running !== undefined) this.call(running, back)
   }
@@ -357,13 +436,15 @@ class Fleet {
     this.plan()
     this.time.advance(end)
     if (this.promises.broken !== undefined) return
+    this.isOver = true
+    this.human.goHome()
     for (const running of this.all) this.close(running, "stop")
     this.time.advance(end + 2 * hour)
     if (this.time.sleeping > 0) this.promises.break("I8", `${this.time.sleeping} timers are left`)
   }
 
   get report(): Report {
-    const { askedAt, failures, lifecycles, requests } = this.promises
+    const { askedAt, failures, lifecycles, requests, spending } = this.promises
     return {
       requests,
       asked: askedAt.length,
@@ -373,6 +454,9 @@ class Fleet {
       turnedAway: this.turnedAway,
       longestWait: this.longestWait,
       commands: this.store.commands,
+      spent: spending?.spent ?? 0,
+      logins: spending?.logins ?? 0,
+      reused: this.endpoint.families.reused,
       askedAt,
       servedAt: this.all.flatMap(({ process: { servedAt } }) => servedAt === undefined ? [] : [servedAt])
     }

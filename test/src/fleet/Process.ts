@@ -1,6 +1,7 @@
 import type { Runtime, Scope } from "effect"
-import type { TokenError, TokenSource } from "effect-bearer"
+import type { RefreshToken, TokenError, TokenSource } from "effect-bearer"
 import type { HostClock } from "../VirtualTime.js"
+import type { Refresh } from "./Families.js"
 
 /** A token as the endpoint remembers it. Moments are by virtual time, the only clock that is right. */
 export interface Issued {
@@ -14,6 +15,8 @@ export interface Issued {
   readonly expiresAt: number
   /** The lease it was asked for with. */
   readonly lease: HeldLease | undefined
+  /** The refresh token that came with it. */
+  readonly refresh: Refresh | undefined
   revokedAt: number | undefined
   /** Its owner got to see it. */
   delivered: boolean
@@ -36,14 +39,17 @@ export class Process {
   up = false
   /** It neither sends nor receives anything any more. */
   dead = false
+  /** It did not get to put its things in order. */
+  killed = false
   /** Since when it is there. */
   since = 0
-  /** When it last sent a command to the store, and last saw one fail. */
-  commandAt = Number.NEGATIVE_INFINITY
+  /** When it last saw a command to the store fail. */
   troubleAt = Number.NEGATIVE_INFINITY
   /** When the store first, and last, told it that somebody else has the lease. */
   deniedSince = Number.POSITIVE_INFINITY
   deniedAt = Number.NEGATIVE_INFINITY
+  /** When it was last refused a lease of any kind, which is what makes it wait. */
+  refusedAt = Number.NEGATIVE_INFINITY
   /** The token that its callers were given last, unless they have reported it as refused. */
   holding: Issued | undefined = undefined
   readonly rejected = new Set<string>()
@@ -62,6 +68,8 @@ export class Process {
 export interface Running {
   readonly process: Process
   readonly tokens: TokenSource.With<TokenError.TokenError>
+  /** Where its refresh token is. */
+  readonly refreshTokens: RefreshToken.Store | undefined
   readonly runtime: Runtime.Runtime<never>
   readonly scope: Scope.CloseableScope
 }

@@ -4,9 +4,10 @@
  */
 import type { TokenStore } from "effect-bearer"
 import type { VirtualTime } from "../VirtualTime.js"
-import type { Observer as EndpointObserver } from "./Endpoint.js"
+import type { Grant, Observer as EndpointObserver } from "./Endpoint.js"
 import { clockFace, Journal } from "./Journal.js"
 import type { HeldLease, Issued, Process } from "./Process.js"
+import * as Spending from "./Spending.js"
 import type { Entry, Observer as StoreObserver } from "./Store.js"
 import type { World } from "./World.js"
 import { minute, second } from "./World.js"
@@ -28,6 +29,17 @@ export const settings = {
   /** The longest step between two attempts to renew a token, and the exchange at its end. */
   backOff: 32 * second
 }
+
+/** How long a process may take to fetch a token: where it has to wait for the refresh token, that time as well. */
+export const leaseOf = ({ deadline, rotation }: World): number =>
+  rotation === undefined ? settings.lease : Spending.settings.patience + 2 * deadline + 5 * second
+
+/** Whether they have their access tokens in common. */
+export const isShared = ({ rotation, store }: World): boolean => store && rotation?.accessTokens !== "own"
+
+/** How much later than the store and its lease would have it a request leaves that has to wait for a refresh token. */
+const turnOf = ({ deadline, rotation }: World): number =>
+  rotation === undefined ? 0 : Spending.settings.patience + deadline
 
 /** Why the endpoint was asked. */
 export type Reason =
@@ -57,8 +69,12 @@ export class Promises implements StoreObserver, EndpointObserver {
   /** Requests that got no token. */
   failures = 0
   lastFailureAt = Number.NEGATIVE_INFINITY
+  /** When somebody last had trouble with the store. */
+  lastTroubleAt = Number.NEGATIVE_INFINITY
   /** Tokens that were made when the one before had come to its end, or was the first. */
   lifecycles = 0
+  /** What is checked besides where tokens are to be had for refresh tokens. */
+  spending: Spending.Spending | undefined = undefined
   /** From here on it is noted who gets a new token when. */
   watchFrom = Number.POSITIVE_INFINITY
 
@@ -147,6 +163,7 @@ export class Promises implements StoreObserver, EndpointObserver {
     } else {
       process.holding = token
     }
+    if (token !== undefined) this.spending?.visible(token)
     return token
   }
 
@@ -156,16 +173,21 @@ export class Promises implements StoreObserver, EndpointObserver {
     if (usable !== undefined) {
       this.break("I5", `${process.name} fails with ${error} although it has ${usable.value}`)
     }
+    if (this.spending !== undefined && error === "AuthenticationRequired") return this.spending.lost(process)
     const mandated = Math.max(0, ...world.endpoint.map(({ retryAfter }) => retryAfter ?? 0))
-    if (now - this.lastFailureAt > settings.retries + 2 * settings.lease + 1.1 * mandated) {
+    // nobody works without a store that keeps the refresh token
+    const failedAt = Math.max(this.lastFailureAt, this.spending === undefined ? 0 : this.lastTroubleAt)
+    if (now - failedAt > settings.retries + 2 * leaseOf(world) + 1.1 * mandated) {
       this.break("I11", `${process.name} fails with ${error} although the endpoint is up`)
     }
   }
 
   // --- I1: one request per lifecycle --------------------------------------------------------------------------------
 
-  asked(process: Process): HeldLease | undefined {
+  asked(process: Process, { refresh, type }: Grant): HeldLease | undefined {
     const { now } = this.time
+    if (type === "refresh_token") this.spending?.sent(process, refresh)
+    else this.spending?.loggedIn(process)
     const held = this.key === undefined ? undefined : this.held.get(this.key)
     const lease = held?.by === process && held.until > now ? held : undefined
     const reason = this.explain(process, lease)
@@ -181,7 +203,7 @@ export class Promises implements StoreObserver, EndpointObserver {
     if (own !== undefined && this.isFresh(own, process)) {
       this.break("I1", `${process.name} asks although it serves ${own.value}, which is not due for renewal`)
     }
-    if (!world.store) return "alone"
+    if (!isShared(world)) return "alone"
     if (lease === undefined) return this.explainAlone(process)
 
     // a store that does not answer shows neither a token nor a failure
@@ -197,11 +219,14 @@ export class Promises implements StoreObserver, EndpointObserver {
   private explainAlone(process: Process): Reason {
     const { now } = this.time
     // its lease is gone with everything else
-    if (now - this.emptiedAt <= settings.lease) return "alone"
-    if (now - process.troubleAt <= settings.rest + 2 * settings.patience) return "alone"
+    const turn = turnOf(this.world)
+    if (now - this.emptiedAt <= leaseOf(this.world)) return "alone"
+    if (now - process.troubleAt <= settings.rest + 2 * settings.patience + turn) return "alone"
     // from looking for the first time to being told for the last time that the lease is taken
     const waited = process.deniedAt - process.deniedSince
-    if (now - process.deniedAt <= settings.patience && waited >= 2 * settings.lease - 3 * settings.patience) {
+    if (
+      now - process.deniedAt <= settings.patience + turn && waited >= 2 * leaseOf(this.world) - 3 * settings.patience
+    ) {
       process.deniedSince = Number.POSITIVE_INFINITY
       return "waited"
     }
@@ -225,7 +250,7 @@ export class Promises implements StoreObserver, EndpointObserver {
   /** A token that is good and not in the store needs an excuse. */
   private checkFate({ at, by, delivered, lease, stored, value }: Issued): void {
     if (!delivered || stored || by.dead || lease === undefined || !lease.released) return
-    if (by.troubleAt >= lease.until - settings.lease || this.emptiedAt >= at) return
+    if (by.troubleAt >= lease.until - leaseOf(this.world) || this.emptiedAt >= at) return
     this.break("I1", `${by.name} got ${value}, gave its lease back and did not share it`)
   }
 
@@ -235,11 +260,13 @@ export class Promises implements StoreObserver, EndpointObserver {
     this.tokens.set(token.value, token)
     this.newest = token
     this.journal.note(`endpoint makes ${token.value} for ${token.by.name}`)
+    this.spending?.issued(token)
   }
 
   delivered(token: Issued): void {
     this.arrived(token, token.by)
     this.journal.note(`${token.by.name} gets ${token.value}`)
+    this.spending?.delivered(token)
   }
 
   failed(process: Process, error: string): void {
@@ -266,13 +293,14 @@ export class Promises implements StoreObserver, EndpointObserver {
     this.held.set(key, lease)
     this.fences.set(key, fence)
     if (isNote(key)) return
+    if (Spending.isRecord(key)) return this.spending?.locked(lease)
     this.key = key
     by.deniedSince = Number.POSITIVE_INFINITY
     this.journal.note(`${by.name} gets lease ${fence}`)
   }
 
   denied(process: Process, key: string): void {
-    if (isNote(key)) return
+    if (isNote(key) || Spending.isRecord(key)) return
     const { now } = this.time
     // somebody who came back after a while began to wait anew
     if (process.deniedSince > now || now - process.deniedAt > settings.longestPoll + 3 * settings.patience) {
@@ -287,6 +315,7 @@ export class Promises implements StoreObserver, EndpointObserver {
       lease.released = true
       this.held.delete(key)
     }
+    if (Spending.isRecord(key)) return this.spending?.unlocked(owner, by)
     if (!isNote(key)) this.journal.note(`${by.name} gives lease ${fence} back`)
   }
 
@@ -295,6 +324,7 @@ export class Promises implements StoreObserver, EndpointObserver {
       this.break("I11", `${by.name} stores ${value} although a later lease was granted`)
     }
     if (isNote(key)) return
+    if (Spending.isRecord(key)) return this.spending?.stored(value, by, accepted)
     this.journal.note(`${by.name} stores ${value} with lease ${fence}${accepted ? "" : ": refused, too late"}`)
     const token = this.tokens.get(value)
     if (token === undefined || !accepted) return
@@ -303,6 +333,7 @@ export class Promises implements StoreObserver, EndpointObserver {
     }
     token.stored = true
     this.newestStored = token
+    this.spending?.shared(token, by)
   }
 
   removed(value: string, by: Process): void {
@@ -314,9 +345,15 @@ export class Promises implements StoreObserver, EndpointObserver {
     this.newestStored = undefined
   }
 
-  read(value: string, by: Process): void {
-    const token = this.tokens.get(value)
+  read(key: string, value: string | undefined, by: Process): void {
+    if (Spending.isRecord(key)) return this.spending?.read(by)
+    const token = this.tokens.get(value ?? "")
     if (token !== undefined) this.arrived(token, by)
+  }
+
+  troubled(process: Process): void {
+    process.troubleAt = this.time.now
+    this.lastTroubleAt = this.time.now
   }
 
   /** The store has lost everything: even its leases. */
@@ -324,6 +361,7 @@ export class Promises implements StoreObserver, EndpointObserver {
     this.emptiedAt = this.time.now
     this.held.clear()
     this.newestStored = undefined
+    this.spending?.emptied()
     this.journal.note("the store loses all it has")
   }
 }

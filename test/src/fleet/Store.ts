@@ -17,7 +17,9 @@ export interface Observer {
   readonly released: (lease: TokenStore.Lease, by: Process) => void
   readonly stored: (value: string, lease: TokenStore.Lease, by: Process, accepted: boolean) => void
   readonly removed: (value: string, by: Process) => void
-  readonly read: (value: string, by: Process) => void
+  readonly read: (key: string, value: string | undefined, by: Process) => void
+  /** A command failed, or nobody waits for its answer any more. */
+  readonly troubled: (process: Process) => void
 }
 
 /** What is in the store under one key, for those who check on it. */
@@ -42,8 +44,8 @@ type Operation = TokenStore.StoreError["operation"]
 /** How long Redis remembers the number of the latest lease beyond its end. */
 const linger = hour
 
-/** Who has not sent a command for so long is not waiting for anything. */
-const longestSilence = 30 * second
+/** Who waits for a lease asks for it every other second. Who was not refused one for so long does not wait. */
+const longestWait = 10 * second
 
 const unavailable = (operation: Operation) =>
   new TokenStore.StoreError({ operation, reason: "unavailable", detail: "ECONNREFUSED" })
@@ -74,8 +76,8 @@ export class Store {
         Effect.map(
           this.command(process, "get", () => {
             const entry = this.entryAt(key)
+            this.observer.read(key, entry?.value, process)
             if (entry === undefined) return Option.none()
-            this.observer.read(entry.value, process)
             return Option.some({ ...entry, left: Math.floor(entry.until - time.now) })
           }),
           Option.map(({ left, lifetime, token: { scopes, tokenType, value } }) => {
@@ -115,6 +117,7 @@ export class Store {
       acquire: (key, ttl) =>
         this.command(process, "acquire", () => {
           if (this.leaseOf(key) !== undefined) {
+            process.refusedAt = time.now
             this.observer.denied(process, key)
             return Option.none()
           }
@@ -183,28 +186,28 @@ export class Store {
     execute: () => A
   ): Effect.Effect<A, TokenStore.StoreError> {
     return Effect.async<A, TokenStore.StoreError>((resume) => {
-      const { time } = this
-      process.commandAt = time.now
+      const { dice, time, world } = this
+      const isLost = world.lostCommands > 0 && dice.chance(world.lostCommands)
+      const onTheWayBack = isLost && dice.chance(0.5)
       const reply = (effect: Effect.Effect<A, TokenStore.StoreError>) =>
         time.after(this.latency(process), () => {
           if (!process.dead) resume(effect)
         })
       const fault = this.faultFor(process)
       if (fault === "down" || (fault === "readonly" && operation !== "get")) {
-        process.troubleAt = time.now
+        this.observer.troubled(process)
         reply(Effect.fail(unavailable(operation)))
-      } else if (fault !== "silent" && !process.dead) {
+      } else if (fault !== "silent" && !process.dead && isLost === onTheWayBack) {
         time.after(this.latency(process), () => {
           const fault = this.faultFor(process)
           if (fault === "down" || fault === "silent") return
           this.commands++
-          reply(Effect.succeed(execute()))
+          const result = execute()
+          if (!isLost) reply(Effect.succeed(result))
         })
       }
       // it has waited for long enough
-      return Effect.sync(() => {
-        process.troubleAt = time.now
-      })
+      return Effect.sync(() => this.observer.troubled(process))
     })
   }
 
@@ -215,8 +218,8 @@ export class Store {
   private announce(key: string): void {
     const { dice, time, world } = this
     for (const { process, queue } of this.listeners) {
-      // who waits for an announcement also asks every other second; ten thousand who do not wait take time to tell
-      if (process.dead || !process.up || time.now - process.commandAt > longestSilence) continue
+      // ten thousand who do not wait take time to tell
+      if (process.dead || time.now - process.refusedAt > longestWait) continue
       if (dice.chance(world.lostAnnouncements)) continue
       const fault = this.faultFor(process)
       if (fault === "down" || fault === "silent") continue

@@ -16,7 +16,7 @@ export interface EndpointFault extends Span {
    * - `down`: 503; with a `Retry-After` if there is one
    * - `throttled`: 429 with a `Retry-After`
    * - `silent`: requests are swallowed
-   * - `slow`: answers take 12 seconds, longer than the lease
+   * - `slow`: answers take longer than the lease
    */
   readonly kind: "down" | "throttled" | "silent" | "slow"
   readonly retryAfter: number | undefined
@@ -35,23 +35,51 @@ export interface StoreFault extends Span {
   readonly share: number
 }
 
+/** What a process gets done on its way from one refresh token to the next, in this order. */
+export const steps = [
+  "got the lock",
+  "read the record",
+  "marked the token",
+  "sent the token",
+  "had it taken",
+  "got the answer",
+  "stored the new token",
+  "gave the lock back",
+  "shared the access token"
+] as const
+
+export type Step = typeof steps[number]
+
 /** The end of a process. */
 export interface Crash {
   readonly at: number
-  /** `holder`: whoever gets the lease next after `at`, that many milliseconds later. */
-  readonly who: number | { readonly holder: number }
+  /**
+   * - `holder`: whoever gets the lease next after `at`, that many milliseconds later
+   * - `after`: whoever is the next to come this far with a refresh token
+   */
+  readonly who: number | { readonly holder: number } | { readonly after: Step }
   /** Killed on the spot, or stopped in good order. */
   readonly kind: "kill" | "stop"
   /** When the next process takes its place. */
   readonly downFor: number
 }
 
-/**
- * Somebody sets a clock. Not back by more than a few minutes: the library compares the ends of a held and of a stored
- * token by the wall clock, and after a step of nearly a lifetime back it takes a newer token for one that ends earlier,
- * and asks for one of its own.
- */
-export interface Step {
+/** An endpoint that takes each refresh token once, and takes whoever sends it again for a thief. */
+export interface Rotation {
+  /** What the library is told of it. */
+  readonly known: "auto" | "always"
+  /**
+   * How a fleet without a refresh token comes by one:
+   * - `grant`: it has a grant to fall back to
+   * - `human`: somebody logs in, minutes later
+   */
+  readonly login: "grant" | "human"
+  /** Whether access tokens are shared as well. Who has one of its own competes with all others for the refresh token. */
+  readonly accessTokens: "shared" | "own"
+}
+
+/** Somebody sets a clock. */
+export interface ClockStep {
   readonly at: number
   readonly who: number
   readonly by: number
@@ -81,14 +109,20 @@ export interface World {
   readonly lostAnnouncements: number
   /** The part of the exchanges with the endpoint that get lost, half of them on the way back. */
   readonly lostExchanges: number
+  /** The part of the commands to the store that get lost, half of them on the way back. */
+  readonly lostCommands: number
+  /** How long an answer of the endpoint takes while it is slow. */
+  readonly slowness: number
   readonly endpoint: ReadonlyArray<EndpointFault>
   readonly storeFaults: ReadonlyArray<StoreFault>
   /** When the store loses all it has. */
   readonly emptied: ReadonlyArray<number>
   readonly crashes: ReadonlyArray<Crash>
-  readonly steps: ReadonlyArray<Step>
+  readonly steps: ReadonlyArray<ClockStep>
   /** When the newest token is revoked. */
   readonly revocations: ReadonlyArray<number>
+  /** Whether tokens are to be had for refresh tokens, which are shared through the store. */
+  readonly rotation: Rotation | undefined
 }
 
 /** Numbers that a seed decides. Each part of a world has its own, so that one does not disturb the others. */
@@ -130,12 +164,15 @@ export const quiet = (world: Partial<World> = {}): World => ({
   drift: 0,
   lostAnnouncements: 0,
   lostExchanges: 0,
+  lostCommands: 0,
+  slowness: 12 * second,
   endpoint: [],
   storeFaults: [],
   emptied: [],
   crashes: [],
   steps: [],
   revocations: [],
+  rotation: undefined,
   ...world
 })
 
@@ -168,6 +205,8 @@ export const generate = (seed: number, fixed: Partial<World> = {}): World => {
     drift: dice.oneOf(0, 1e-4),
     lostAnnouncements: dice.oneOf(0, 0.1, 1),
     lostExchanges: dice.oneOf(0, 0, 0.05),
+    lostCommands: 0,
+    slowness: 12 * second,
     endpoint: dice.some(with_(4), () => ({
       from: anytime(),
       length: dice.oneOf(10 * second, 4 * minute, 20 * minute, replicas > 3 ? hour / 2 : 2 * hour),
@@ -190,9 +229,42 @@ export const generate = (seed: number, fixed: Partial<World> = {}): World => {
     steps: dice.some(with_(3), () => ({
       at: sometime(),
       who: dice.between(0, replicas),
-      by: dice.oneOf(dice.between(-30 * second, 30 * second), dice.between(-4 * minute, 10 * minute))
+      by: dice.oneOf(
+        dice.between(-30 * second, 30 * second),
+        dice.between(-4 * minute, 10 * minute),
+        // by days, or by nearly a lifetime, when a new token seems to end when the old one does
+        dice.oneOf(-48 * hour, -24 * hour, -lifetime, -lifetime + dice.between(-10 * minute, 10 * minute))
+      )
     })),
     revocations: dice.some(with_(4), sometime),
+    rotation: undefined,
+    ...fixed
+  }
+}
+
+/** The same with refresh tokens that rotate, and processes that die on the way from one to the next. */
+export const generateRotating = (seed: number, fixed: Partial<World> = {}): World => {
+  const world = generate(seed, fixed)
+  const dice = new Dice(seed, 6)
+  const dying = dice.some(dice.oneOf(0, 8), (): Crash => ({
+    at: dice.between(minute, (world.hours - 1) * hour),
+    who: { after: dice.oneOf(...steps) },
+    kind: dice.oneOf("kill", "kill", "stop"),
+    downFor: dice.oneOf(second, minute, 20 * minute)
+  }))
+  return {
+    ...world,
+    again: `--rotating ${world.again}`,
+    rotation: {
+      known: dice.oneOf("auto", "always"),
+      login: dice.oneOf("grant", "human"),
+      accessTokens: dice.oneOf("shared", "own")
+    },
+    // some come with their answer when the lock has long been somebody else's
+    deadline: dice.oneOf(8 * second, 8 * second, 30 * second),
+    slowness: dice.oneOf(12 * second, 24 * second),
+    lostCommands: dice.oneOf(0, 0, 0.01, 0.1),
+    crashes: [...world.crashes, ...dying],
     ...fixed
   }
 }
@@ -200,40 +272,98 @@ export const generate = (seed: number, fixed: Partial<World> = {}): World => {
 /** When tokens that live for an hour are renewed for the first time, at the earliest. */
 const firstRenewal = 55 * minute - 15 * second
 
+const named = (worlds: Readonly<Record<string, Partial<World>>>): Readonly<Record<string, World>> =>
+  Object.fromEntries(
+    Object.entries(worlds).map(([name, world]) => [
+      name,
+      quiet({ again: "--hard", replicas: 5, hours: 3, callEvery: minute, skew: 30 * second, ...world })
+    ])
+  )
+
 /** Days on which the worst comes at the worst time, which is too rare in a random world. */
-export const hard: Readonly<Record<string, World>> = Object.fromEntries(
-  Object.entries<Partial<World>>({
-    "the endpoint is away while tokens are renewed": {
-      endpoint: [{ from: firstRenewal, length: 3 * minute, kind: "down", retryAfter: undefined }]
-    },
-    "exchanges outlast the lease": {
-      deadline: 20 * second,
-      endpoint: [{ from: firstRenewal, length: 5 * minute, kind: "slow", retryAfter: undefined }]
-    },
-    "exchanges fail when the lease is over": {
-      deadline: 20 * second,
-      endpoint: [{ from: firstRenewal, length: 5 * minute, kind: "silent", retryAfter: undefined }]
-    },
-    "clocks are put back while tokens end": {
-      endpoint: [{ from: firstRenewal, length: 20 * minute, kind: "down", retryAfter: undefined }],
-      steps: [0, 1, 2, 3, 4].map((who) => ({ at: firstRenewal + minute, who, by: -4 * minute }))
-    },
-    "one holder after the other dies, and nobody hears of it": {
-      lostAnnouncements: 1,
-      crashes: [100, 200, 150].map((holder) => ({ at: firstRenewal, who: { holder }, kind: "kill", downFor: minute }))
-    },
-    "the store is away while tokens are renewed": {
-      storeFaults: [{ from: firstRenewal, length: 20 * minute, kind: "silent", share: 0.7 }],
-      emptied: [firstRenewal + 40 * minute]
-    },
-    "a token is revoked while there is no other to be had": {
-      endpoint: [{ from: 20 * minute, length: 10 * minute, kind: "throttled", retryAfter: 60 * second }],
-      revocations: [22 * minute]
-    }
-  }).map(([name, world]) => [
-    name,
-    quiet({ again: "--hard", replicas: 5, hours: 3, callEvery: minute, skew: 30 * second, ...world })
-  ])
-)
+export const hard: Readonly<Record<string, World>> = named({
+  "the endpoint is away while tokens are renewed": {
+    endpoint: [{ from: firstRenewal, length: 3 * minute, kind: "down", retryAfter: undefined }]
+  },
+  "exchanges outlast the lease": {
+    deadline: 20 * second,
+    endpoint: [{ from: firstRenewal, length: 5 * minute, kind: "slow", retryAfter: undefined }]
+  },
+  "exchanges fail when the lease is over": {
+    deadline: 20 * second,
+    endpoint: [{ from: firstRenewal, length: 5 * minute, kind: "silent", retryAfter: undefined }]
+  },
+  "clocks are put back while tokens end": {
+    endpoint: [{ from: firstRenewal, length: 20 * minute, kind: "down", retryAfter: undefined }],
+    steps: [0, 1, 2, 3, 4].map((who) => ({ at: firstRenewal + minute, who, by: -4 * minute }))
+  },
+  "clocks are put back by about the life of a token": {
+    steps: [-70, -65, -60, -55, -48 * 60].map((minutes, who) => ({
+      at: firstRenewal - (who % 2) * 30 * minute,
+      who,
+      by: minutes * minute
+    }))
+  },
+  "one holder after the other dies, and nobody hears of it": {
+    lostAnnouncements: 1,
+    crashes: [100, 200, 150].map((holder) => ({ at: firstRenewal, who: { holder }, kind: "kill", downFor: minute }))
+  },
+  "the store is away while tokens are renewed": {
+    storeFaults: [{ from: firstRenewal, length: 20 * minute, kind: "silent", share: 0.7 }],
+    emptied: [firstRenewal + 40 * minute]
+  },
+  "a token is revoked while there is no other to be had": {
+    endpoint: [{ from: 20 * minute, length: 10 * minute, kind: "throttled", retryAfter: 60 * second }],
+    revocations: [22 * minute]
+  }
+})
+
+/** One process after the other dies on its way to the next refresh token, each a step further than the one before. */
+const dying = (kind: Crash["kind"]): Partial<World> => ({
+  hours: steps.length + 2,
+  callEvery: 5 * minute,
+  crashes: steps.map((step, n) => ({ at: (n + 0.5) * hour, who: { after: step }, kind, downFor: minute }))
+})
+
+/** The same with refresh tokens that rotate. */
+export const hardRotating: Readonly<Record<string, World>> = named({
+  "one after the other is killed": {
+    ...dying("kill"),
+    rotation: { known: "auto", login: "grant", accessTokens: "shared" }
+  },
+  "one after the other is killed, and everybody has a token of its own": {
+    ...dying("kill"),
+    rotation: { known: "always", login: "human", accessTokens: "own" }
+  },
+  "one after the other is stopped": {
+    ...dying("stop"),
+    rotation: { known: "always", login: "human", accessTokens: "shared" }
+  },
+  "one after the other is stopped, and everybody has a token of its own": {
+    ...dying("stop"),
+    rotation: { known: "auto", login: "grant", accessTokens: "own" }
+  },
+  "answers come when the lock has long been somebody else's": {
+    deadline: 30 * second,
+    slowness: 24 * second,
+    endpoint: [{ from: firstRenewal, length: 5 * minute, kind: "slow", retryAfter: undefined }],
+    rotation: { known: "always", login: "human", accessTokens: "own" }
+  },
+  "commands to the store get lost": {
+    lifetime: 2 * minute,
+    hours: 1,
+    lostCommands: 0.1,
+    rotation: { known: "auto", login: "grant", accessTokens: "own" }
+  },
+  "the endpoint takes tokens and does not answer": {
+    lostExchanges: 0.3,
+    lifetime: 10 * minute,
+    rotation: { known: "auto", login: "grant", accessTokens: "own" }
+  },
+  "the store loses all it has while tokens are renewed": {
+    emptied: [1, 2, 3, 5, 8].map((n) => firstRenewal + n * second),
+    rotation: { known: "auto", login: "grant", accessTokens: "own" }
+  }
+})
 
 export const isDuring = (span: Span, now: number): boolean => now >= span.from && now < span.from + span.length

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Broken, simulate } from "./Fleet.js"
 import type { World } from "./World.js"
-import { generate, hard, minute, quiet, second } from "./World.js"
+import { generate, generateRotating, hard, hardRotating, minute, quiet, second } from "./World.js"
 
 /**
  * Whole fleets through simulated days. A world that breaks a promise is printed with the last minutes before that, and
@@ -20,6 +20,29 @@ describe("fleets", { timeout: 120_000 }, () => {
       await simulate(world)
     })
   }
+
+  describe("of processes that share a refresh token which is good for one use", () => {
+    it("random worlds 1 to 5: it is spent once, and stored before an access token is seen (I12)", async () => {
+      for (const [n, replicas] of sizes.entries()) {
+        await simulate(generateRotating(1 + n, { replicas, hours: 3 }))
+      }
+    })
+
+    for (const [name, world] of Object.entries(hardRotating)) {
+      it(`${name}: so it is then`, async () => {
+        const { logins, reused } = await simulate(world)
+        // what could not be stored is stored as soon as that is possible, and is not given up
+        if (world.lostCommands > 0) assert.isAtMost(logins, 3)
+        if (world.emptied.length === 0) assert.strictEqual(reused, 0)
+      })
+    }
+
+    it("without trouble it takes no login and one use per lifecycle", async () => {
+      const rotation = { known: "auto", login: "human", accessTokens: "shared" } as const
+      const { lifecycles, logins, spent, turnedAway } = await simulate(quiet({ replicas: 10, rotation }))
+      assert.deepStrictEqual({ logins, spent, turnedAway }, { logins: 0, spent: lifecycles, turnedAway: 0 })
+    })
+  })
 
   it("a quiet day is one request per lifecycle, whatever the size of the fleet (I1)", async () => {
     const days = [1, 10, 50].map((replicas) => quiet({ replicas, skew: 30 * second, lostAnnouncements: 0.1 }))

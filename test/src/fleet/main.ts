@@ -5,6 +5,7 @@
  *     npm run simulate -- --seed 7                  the world of one seed, again
  *     npm run simulate -- --seed 7 --replicas 10000 the same, with another size
  *     npm run simulate -- --quiet --replicas 10000  a day on which nothing goes wrong
+ *     npm run simulate -- --rotating --worlds 100   the same with refresh tokens that rotate
  *     npm run simulate -- --hard                    days on which the worst comes at the worst time
  *     npm run simulate -- --table 1,10,100          the table of the README
  */
@@ -12,7 +13,7 @@ import { parseArgs } from "node:util"
 import { Broken, simulate } from "./Fleet.js"
 import { table } from "./table.js"
 import type { World } from "./World.js"
-import { generate, hard, quiet } from "./World.js"
+import { generate, generateRotating, hard, hardRotating, quiet } from "./World.js"
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     hours: { type: "string" },
     hard: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
+    rotating: { type: "boolean", default: false },
     table: { type: "string" }
   }
 })
@@ -50,9 +52,14 @@ const live = async (world: World): Promise<boolean> => {
 if (values.table !== undefined) {
   await table(values.table.split(",").map(Number), seed, (line) => console.log(line))
 } else {
-  const worlds = values.hard ? Object.values(hard) : Array.from(
+  const worlds = values.hard ? [...Object.values(hard), ...Object.values(hardRotating)] : Array.from(
     { length: Number(values.worlds) },
-    (_, n) => values.quiet ? quiet({ ...fixed, seed: seed + n }) : generate(seed + n, fixed)
+    (_, n) =>
+      values.quiet
+        ? quiet({ ...fixed, seed: seed + n })
+        : values.rotating
+        ? generateRotating(seed + n, fixed)
+        : generate(seed + n, fixed)
   )
   let broken = 0
   for (const world of worlds) if (!await live(world)) broken++
