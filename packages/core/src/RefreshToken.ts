@@ -182,7 +182,8 @@ export const memory: Effect.Effect<Store> = Effect.sync(() => {
  * - A holder that comes late, with the answer to a token that was taken from it meanwhile, still stores what came:
  *   unless somebody else has got another refresh token, which then stays.
  * - While the store does not answer no refresh token is used, and requests fail with a `TransportError`. What could not
- *   be stored is kept in memory and stored before anything else is done.
+ *   be stored is kept in memory and stored as soon as the store answers: while others would wait for it, and before
+ *   anything else is done at the next use.
  * - A record that cannot be read is an `InvalidConfiguration`, never a reason to begin again.
  * - Under `TokenSource.managed` sources that ask for different scopes wait for each other here: give `shared` a lease
  *   that covers their turns.

@@ -600,7 +600,7 @@ describe("RefreshToken.shared", () => {
           assert.deepStrictEqual(server.presented, ["refresh-0.0", "refresh-0.1"])
         }))
 
-      it.effect(`${fault} after the sending: the new token is kept, and stored before anything else`, () =>
+      it.effect(`${fault} after the sending: the new token is kept, and stored as soon as that is possible`, () =>
         Effect.gen(function*() {
           const { first, inStore, second, server, store } = yield* fleet(2)
           yield* run(first.get())
@@ -609,14 +609,28 @@ describe("RefreshToken.shared", () => {
           assert.strictEqual((yield* failure(first.get()))._tag, "TransportError")
           server.onTaken = Effect.void
           store.heal()
-          // the lease is kept: until it has ended nobody comes to think that the answer is lost
-          const other = yield* Effect.fork(second.get())
-          yield* TestClock.adjust("1 second")
+          // the lease is kept until then: nobody comes to think that the answer is lost
+          yield* run(second.get(), "5 seconds")
+          assert.strictEqual(yield* inStore, "refresh-0.3 ready")
+          yield* run(first.get())
+          assert.deepStrictEqual(server.presented, [0, 1, 2, 3].map((generation) => `refresh-0.${generation}`))
+        }))
+
+      it.effect(`${fault} after the sending, for long: then the new token is stored at the next use`, () =>
+        Effect.gen(function*() {
+          const { first, inStore, server, store } = yield* fleet(1)
+          yield* run(first.get())
+          server.onTaken = Effect.sync(() => store.breakDown(fault))
+          yield* failure(first.get())
+          server.onTaken = Effect.void
+          yield* TestClock.adjust("1 minute")
+          const { length } = store.calls
+          yield* TestClock.adjust("1 minute")
+          assert.strictEqual(store.calls.length, length)
+          store.heal()
           assert.strictEqual(yield* inStore, "refresh-0.1 sent")
           yield* run(first.get())
-          yield* TestClock.adjust("2 seconds")
-          yield* Fiber.join(other)
-          assert.deepStrictEqual(server.presented, [0, 1, 2, 3].map((generation) => `refresh-0.${generation}`))
+          assert.deepStrictEqual(server.presented, [0, 1, 2].map((generation) => `refresh-0.${generation}`))
         }))
     }
 
@@ -627,14 +641,20 @@ describe("RefreshToken.shared", () => {
         const { process } = first
         // the store does it, the answer gets lost
         const put = process.outside
+        const marked: Array<string> = []
         Object.assign(process, {
           outside: (step: string) => <A, E>(effect: Effect.Effect<A, E>) =>
-            step === "put sent" ? Effect.zipRight(effect, Effect.never) : put(step)(effect)
+            step === "put sent"
+              ? Effect.zipRight(
+                Effect.zipRight(effect, Effect.map(inStore, (record) => marked.push(record))),
+                Effect.never
+              )
+              : put(step)(effect)
         })
         assert.strictEqual((yield* failure(first.get()))._tag, "TransportError")
-        assert.strictEqual(yield* inStore, "refresh-0.1 sent")
+        assert.deepStrictEqual(marked, ["refresh-0.1 sent"])
         Object.assign(process, { outside: put })
-        yield* run(first.kept.locked(Effect.void))
+        yield* TestClock.adjust("3 seconds")
         assert.strictEqual(yield* inStore, "refresh-0.1 ready")
         yield* run(second.get())
         yield* run(first.get())

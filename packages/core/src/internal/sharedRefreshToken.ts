@@ -212,6 +212,31 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
 
     const deadline = Effect.map(clocks.now, ({ steady }) => steady + patience)
 
+    let isCatchingUp = false
+
+    /** Does not leave that to the next use: it may be far away, and by then the others have gone on without. */
+    const catchUp: Effect.Effect<void> = Effect.suspend(() => {
+      if (isCatchingUp) return Effect.void
+      isCatchingUp = true
+      return Effect.flatMap(deadline, tryUntil).pipe(
+        Effect.ensuring(Effect.sync(() => {
+          isCatchingUp = false
+        }))
+      )
+    })
+
+    const tryUntil = (end: number): Effect.Effect<void> =>
+      Effect.gen(function*() {
+        for (let turns = 0; debt !== undefined; turns++) {
+          const { pause } = yield* polling.pace(firstPause, turns)
+          if ((yield* clocks.now).steady + pause >= end) return
+          yield* Effect.sleep(pause)
+          yield* Effect.uninterruptibleMask((restore) => inTurn(end, restore, payDebt(end, restore))).pipe(
+            Effect.ignore
+          )
+        }
+      })
+
     const locked: Store["locked"] = (effect) =>
       Effect.flatMap(deadline, (deadline) =>
         Effect.uninterruptibleMask((restore) =>
@@ -222,7 +247,8 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
               yield* payDebt(deadline, restore)
               const session: Session = { lease: yield* take(deadline, restore), known: undefined, owes: false }
               const exit = yield* Effect.exit(restore(Effect.provideService(effect, Current, session)))
-              if (!session.owes) yield* release(session)
+              if (session.owes) yield* Effect.forkDaemon(catchUp)
+              else yield* release(session)
               return yield* exit
             })
           )
