@@ -1,7 +1,10 @@
 import { assert, it } from "@effect/vitest"
 import type { Scope } from "effect"
-import { Clock, Effect, Either, FastCheck, Logger, LogLevel, Option, Random, Redacted, Runtime } from "effect"
-import { AccessToken, RetryPolicy, TokenError, TokenRequest, TokenSource } from "effect-bearer"
+import { Clock, Effect, Either, FastCheck, Logger, LogLevel, Random, Runtime } from "effect"
+import { AccessToken, RetryPolicy, TokenRequest, TokenSource } from "effect-bearer"
+import { secret } from "../../packages/core/test/support/observe.js"
+import { unavailable } from "../../packages/core/test/support/scripted.js"
+import { hour, minute, second } from "./fleet/World.js"
 import { HostClock, VirtualTime } from "./VirtualTime.js"
 
 /**
@@ -9,19 +12,7 @@ import { HostClock, VirtualTime } from "./VirtualTime.js"
  * come at random, and the promises checked at every call. A counterexample is printed with what reproduces it.
  */
 
-const second = 1000
-const minute = 60 * second
-const hour = 60 * minute
 const day = 24 * hour
-
-const secret = (token: AccessToken.AccessToken): string => Redacted.value(token.value)
-
-const unavailable = new TokenError.EndpointUnavailable({
-  endpoint: "https://login.example/token",
-  status: 503,
-  retryAfter: Option.none(),
-  description: Option.none()
-})
 
 /** Runs a program in virtual time, to its end. */
 const run = <A, E>(program: Effect.Effect<A, E, Scope.Scope>): A => {
@@ -76,7 +67,7 @@ const simulate = (world: World) =>
         yield* Effect.sleep(world.latency)
         if (isOut(at)) {
           request.failed++
-          return yield* Effect.fail(unavailable)
+          return yield* Effect.fail(unavailable())
         }
         latest = AccessToken.make({ value: `t${request.count}`, issuedAt: at, expiresAt: at + world.lifetime })
         return latest

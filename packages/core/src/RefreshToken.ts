@@ -284,7 +284,7 @@ export const make = (
           // a new login does not make it another server
           rotates: (before !== undefined && isNew) || Option.exists(over, ({ rotates }) => rotates),
           state: "ready",
-          begun: before === undefined ? begunIn(over) : before.begun
+          begun: begunIn(over)
         }, over),
         token
       )

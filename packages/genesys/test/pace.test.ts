@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc, Option } from "effect"
+import { VirtualTime } from "../../../test/src/VirtualTime.js"
 import { GenesysError } from "../src/index.js"
 import * as pace from "../src/internal/pace.js"
+import * as refusal from "../src/internal/refusal.js"
 
 /** A server that counts by the minute, and calls that keep the pace; all of it in virtual time. */
 const simulate = (setting: {
@@ -18,17 +20,23 @@ const simulate = (setting: {
 }) => {
   const { allowed, latencies, offset, random, round } = setting
   const self = pace.make()
-  const events: Array<{ readonly at: number; readonly run: () => void }> = []
-  const schedule = (at: number, run: () => void) => void events.push({ at, run })
+  const time = new VirtualTime()
   const periods = new Map<number, number>()
   const queue: Array<number> = []
-  let [now, sent, refused, served, looks] = [0, 0, 0, 0, 0]
+  let [ended, steps, sent, refused, served, looks] = [0, 0, 0, 0, 0, 0]
+  const schedule = (at: number, run: () => void) =>
+    void time.at(at, () => {
+      if (++steps > 100_000) return time.stop()
+      ended = time.now
+      run()
+    })
 
   const send = (call: number) => {
-    const departed = now
+    const departed = time.now
     const latency = latencies[sent++ % latencies.length]!
     self.leave()
-    schedule(now + latency / 2, () => {
+    schedule(departed + latency / 2, () => {
+      const { now } = time
       const period = Math.floor((now - offset) / 60_000)
       const count = (periods.get(period) ?? 0) + 1
       periods.set(period, count)
@@ -37,11 +45,11 @@ const simulate = (setting: {
       schedule(now + latency / 2, () => {
         if (count > allowed) {
           refused++
-          self.refused(now + Math.ceil(left) * 1000, why, allowed)
+          self.refused(time.now + Math.ceil(left) * 1000, why, allowed)
           queue.push(call)
         } else {
           served++
-          self.answered(now, departed, { count, allowed, reset })
+          self.answered(time.now, departed, { count, allowed, reset })
         }
         self.end()
         look()
@@ -51,7 +59,7 @@ const simulate = (setting: {
 
   const look = () => {
     while (queue.length > 0) {
-      const verdict = self.verdict(now)
+      const verdict = self.verdict(time.now)
       if (verdict._tag === "Go") send(queue.shift()!)
       else if (verdict._tag === "Busy") return
       else if (verdict._tag === "UsedUp") self.close(verdict.until + Math.ceil(1000 * random[looks++ % random.length]!))
@@ -60,13 +68,8 @@ const simulate = (setting: {
   }
 
   setting.arrivals.forEach((at, call) => schedule(at, () => [queue.push(call), look()]))
-  for (let steps = 0; events.length > 0 && steps < 100_000; steps++) {
-    const next = events.reduce((a, b) => (b.at < a.at ? b : a))
-    events.splice(events.indexOf(next), 1)
-    now = next.at
-    next.run()
-  }
-  return { refused, served, ended: now }
+  time.advance(Number.POSITIVE_INFINITY)
+  return { refused, served, ended }
 }
 
 const why = new GenesysError.ApiRateLimited({
@@ -79,12 +82,7 @@ const why = new GenesysError.ApiRateLimited({
   rateLimit: { key: Option.none(), count: Option.none(), allowed: Option.none(), reset: Option.none() },
   contextId: Option.none(),
   correlationId: Option.none(),
-  code: Option.none(),
-  description: Option.none(),
-  messageParams: {},
-  entityId: Option.none(),
-  details: [],
-  errors: []
+  ...refusal.nothing
 })
 
 const settings = fc.record({

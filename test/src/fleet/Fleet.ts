@@ -25,7 +25,7 @@ import { clockFace } from "./Journal.js"
 import type { Issued, Running } from "./Process.js"
 import { Process } from "./Process.js"
 import type { Reason } from "./Promises.js"
-import { isShared, leaseOf, Promises, settings } from "./Promises.js"
+import { isShared, leaseOf, Promises, settings, turnOf } from "./Promises.js"
 import { settings as rotating, Spending } from "./Spending.js"
 import { Store } from "./Store.js"
 import type { Crash, Step, World } from "./World.js"
@@ -357,9 +357,8 @@ class Fleet {
   /** Nobody waits for ever. */
   private checkOpen(): void {
     // the retries; a wait for others and an exchange before them, and after them
-    const turn = this.world.rotation === undefined ? 0 : rotating.patience + this.world.deadline
-    const longest = settings.retries + 2 * (2 * leaseOf(this.world) + this.world.deadline + turn) + this.mandated +
-      10 * second
+    const attempt = 2 * leaseOf(this.world) + this.world.deadline + turnOf(this.world)
+    const longest = settings.retries + 2 * attempt + this.mandated + 10 * second
     for (const { began, by } of this.open) {
       if (this.time.now - began > longest) {
         this.promises.break("I11", `a caller of ${by.name} has been waiting since ${clockFace(began)}`)

@@ -38,7 +38,7 @@ export const leaseOf = ({ deadline, rotation }: World): number =>
 export const isShared = ({ rotation, store }: World): boolean => store && rotation?.accessTokens !== "own"
 
 /** How much later than the store and its lease would have it a request leaves that has to wait for a refresh token. */
-const turnOf = ({ deadline, rotation }: World): number =>
+export const turnOf = ({ deadline, rotation }: World): number =>
   rotation === undefined ? 0 : Spending.settings.patience + deadline
 
 /** Why the endpoint was asked. */

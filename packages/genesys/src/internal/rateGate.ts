@@ -7,6 +7,7 @@ import * as Random from "effect/Random"
 import * as GenesysError from "../GenesysError.js"
 import * as pace from "./pace.js"
 import * as rateScope from "./rateScope.js"
+import * as refusal from "./refusal.js"
 
 /**
  * Where calls wait together for a rate limit, that each need not find out for itself.
@@ -88,14 +89,13 @@ export const pass = <A, E, R>(
   send: (report: Report) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Held, R> =>
   Effect.flatMap(now, ({ steady: since }) => {
-    const resource = rateScope.resourceOf(call)
-    const own = gates.resources.get(resource)
+    const own = gates.resources.size === 0 ? undefined : gates.resources.get(rateScope.resourceOf(call))
     const passages = (own === undefined ? [gates.all] : [own, gates.all]).map((gate): Passage => ({
       gate,
       leftAt: undefined
     }))
     return Effect.forEach(passages, (passage) => enter(passage, call, since), { discard: true }).pipe(
-      Effect.zipRight(Effect.suspend(() => send(reportTo(gates, passages, resource)))),
+      Effect.zipRight(Effect.suspend(() => send(reportTo(gates, passages, call)))),
       Effect.ensuring(Effect.sync(() => passages.forEach(end)))
     )
   })
@@ -233,16 +233,7 @@ const held = (gate: Gate, call: Call, until: number): Effect.Effect<never, Held>
     return Effect.fail(new Held({ error }))
   })
 
-const unsaid = {
-  code: Option.none(),
-  description: Option.none(),
-  messageParams: {},
-  entityId: Option.none(),
-  details: [],
-  errors: [],
-  contextId: Option.none(),
-  correlationId: Option.none()
-}
+const unsaid = { ...refusal.nothing, contextId: Option.none(), correlationId: Option.none() }
 
 const rateLimitOf = (stated: pace.Stated | undefined, wait: number): GenesysError.RateLimit => ({
   key: Option.none(),
@@ -259,7 +250,7 @@ const rateLimitOf = (stated: pace.Stated | undefined, wait: number): GenesysErro
 const spread = 0.1
 const longestSpread = 30_000
 
-const reportTo = (gates: Gates, passages: ReadonlyArray<Passage>, resource: string): Report => {
+const reportTo = (gates: Gates, passages: ReadonlyArray<Passage>, call: Call): Report => {
   const answered = (rateLimit: GenesysError.RateLimit) =>
     Effect.map(now, ({ steady }) => {
       for (const { gate, leftAt = steady } of passages) {
@@ -272,7 +263,7 @@ const reportTo = (gates: Gates, passages: ReadonlyArray<Passage>, resource: stri
     refused: (error, wait) =>
       Effect.zipWith(now, Random.next, ({ steady }, random) => {
         const isOfAll = rateScope.of(error, wait) === "all"
-        const gate = isOfAll ? gates.all : ownGate(gates, resource, steady)
+        const gate = isOfAll ? gates.all : ownGate(gates, rateScope.resourceOf(call), steady)
         const millis = Math.min(Duration.toMillis(wait), Number.MAX_SAFE_INTEGER)
         const until = steady + millis + Math.min(millis * spread, longestSpread) * random
         gate.pace.refused(until, error, isOfAll ? allowedIn(error.rateLimit) : undefined)

@@ -89,7 +89,8 @@ export const rateLimitIn = (
 
 // ---------------------------------------------------------------------------------------------------------------
 
-const nothing: GenesysError.Stated = {
+/** Of an answer that explains nothing, or that there was not. */
+export const nothing: GenesysError.Stated = {
   code: Option.none(),
   description: Option.none(),
   messageParams: {},
