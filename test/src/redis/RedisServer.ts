@@ -15,12 +15,11 @@
 import type { ChildProcess } from "node:child_process"
 import { spawn, spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import type { AddressInfo } from "node:net"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Duration, Scope } from "effect"
-import { Cause, Effect } from "effect"
+import { Cause, Effect, Random } from "effect"
 
 // ---------------------------------------------------------------------------------------------------------------
 // is there one?
@@ -96,14 +95,22 @@ export interface RedisServer {
 const running = new Set<ChildProcess>()
 process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")))
 
-/** A port that nobody listened on a moment ago. */
-export const freePort: Effect.Effect<number> = Effect.async((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
+const isFree = (port: number): Effect.Effect<boolean> =>
+  Effect.async((resume) => {
+    const server = createServer()
+    server.once("error", () => resume(Effect.succeed(false)))
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(true))))
   })
-})
+
+/**
+ * A port that nobody listened on a moment ago. Not one of the system's choice: those are given to outgoing connections
+ * as well, of which the tests beside this one have many, and a server that is started later, or again, would find its
+ * port taken.
+ */
+export const freePort: Effect.Effect<number> = Effect.repeat(
+  Effect.flatMap(Random.nextIntBetween(10_000, 32_000), (port) => Effect.map(isFree(port), (free) => free ? port : 0)),
+  { until: (port) => port !== 0 }
+)
 
 const folderOfItsOwn: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "redis-"))),
