@@ -47,7 +47,8 @@ const byTurn: Order.Order<Place> = Order.combine(
 
 /**
  * Starts the refresher: one fiber in the scope, however many keys. It never ends by itself: a renewal that fails is
- * an event and is tried again after a back-off, while the held token goes on being served.
+ * an event and is tried again after a back-off, while the held token goes on being served. So is a request for the
+ * successor of a revoked token, unless the server refused it: when the server is back there is a token before anyone asks.
  *
  * Only a source with a cache has something to refresh, which is why it takes a {@link TokenCache.Cached}.
  *

@@ -100,7 +100,10 @@ export interface Entry {
   readonly hash: string
   /** The key of the source's own configuration. */
   readonly isDefault: boolean
-  /** Milliseconds until a renewal is wanted; infinite when nothing is held that could be renewed. */
+  /**
+   * Milliseconds until a renewal is wanted, or another attempt to replace a token that was revoked; infinite when there
+   * is neither, or the server has refused.
+   */
   readonly untilRefresh: (now: Now) => number
   /** Milliseconds since a caller asked. */
   readonly idle: (now: Now) => number
@@ -400,15 +403,19 @@ export const cached =
         hash: hash(slot.key),
         isDefault: slot === defaultSlot,
         untilRefresh: (now) => {
-          const held = slot.held
-          return held === undefined || timing.ahead <= 0 ? Number.POSITIVE_INFINITY : Math.max(
-            until(held, held.refreshAt, now),
-            (slot.trouble?.aheadAfter ?? now.steady) - now.steady
+          const { held, rejected, trouble } = slot
+          // After a revocation there is nothing to renew, but nothing is wrong with asking either. Who never had a
+          // token may ask for what does not exist, so that is left to the callers.
+          const isWanted = held !== undefined ||
+            (rejected !== undefined && trouble?.failure !== undefined && !isRefusal(trouble.failure))
+          return !isWanted || timing.ahead <= 0 ? Number.POSITIVE_INFINITY : Math.max(
+            held === undefined ? 0 : until(held, held.refreshAt, now),
+            (trouble?.aheadAfter ?? now.steady) - now.steady
           )
         },
         idle: (now) => now.wall - slot.lastUsed,
         refresh: (now) => {
-          if (slot.flight === undefined) request(slot, "ahead", now, Option.none())
+          if (slot.flight === undefined) request(slot, slot.held === undefined ? "cold" : "ahead", now, Option.none())
         },
         forget: () => {
           if (slot.flight === undefined) slot.drop()

@@ -3,7 +3,7 @@ import { Array as Arr, Clock, Deferred, Effect, Exit, Fiber, Random, Scope, Test
 import type { BackgroundRefresh, TokenCache } from "../src/index.js"
 import { AccessToken, TokenRequest, TokenSource } from "../src/index.js"
 import { collect, secret, tags } from "./support/observe.js"
-import { Scripted, unavailable } from "./support/scripted.js"
+import { refused, Scripted, unavailable } from "./support/scripted.js"
 
 const minutes = (n: number) => n * 60_000
 
@@ -116,6 +116,45 @@ describe("BackgroundRefresh", () => {
       const before = server.count
       assert.match(secret(yield* tokens.get()), /^token-/)
       assert.strictEqual(server.count, before)
+    }))
+
+  it.scoped("so it does after a revocation in an outage (I5)", () =>
+    Effect.gen(function*() {
+      const { server, tokens } = yield* setup()
+      const revoked = yield* tokens.get()
+      server.failing = unavailable()
+      assert.strictEqual((yield* Effect.flip(tokens.renew(revoked)))._tag, "EndpointUnavailable")
+      yield* TestClock.adjust("3 hours")
+      assert.isBelow(server.count, 730, "every 15 to 30 seconds")
+      server.failing = undefined
+      yield* TestClock.adjust("30 seconds")
+      const before = server.count
+      assert.notStrictEqual(secret(yield* tokens.get()), secret(revoked))
+      assert.strictEqual(server.count, before)
+    }))
+
+  it.scoped("does not go on asking when it never had a token, was refused, or got the revoked one again", () =>
+    Effect.gen(function*() {
+      const { server, tokens } = yield* setup()
+      const quiet = Effect.gen(function*() {
+        const before = server.count
+        yield* TestClock.adjust("3 hours")
+        assert.strictEqual(server.count, before)
+      })
+      server.failing = unavailable()
+      yield* Effect.flip(tokens.get())
+      yield* quiet
+
+      server.failing = undefined
+      const token = yield* tokens.get()
+      server.failing = refused()
+      assert.strictEqual((yield* Effect.flip(tokens.renew(token)))._tag, "OAuthError")
+      yield* quiet
+
+      server.failing = undefined
+      server.answer = () => token
+      yield* tokens.renew(token)
+      yield* quiet
     }))
 
   it.scoped("wakes for a token of thirty days (timers count to 24.8)", () =>

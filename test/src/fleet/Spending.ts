@@ -158,9 +158,11 @@ export class Spending {
     // a store that has lost the record lets everybody begin again
     const since = isFirst ? open.filter(({ at }) => at >= this.emptiedAt) : open
     if (since.length === 0) return true
-    // an endpoint that has not been seen to rotate may be one that does not
+    // an endpoint that has not been seen to rotate may be one that does not; what a process saw that was killed
+    // before it could say so, nobody knows
+    const [use] = since
     return this.on.world.rotation?.known === "auto" && !this.isKnownToRotate && since.length === 1 &&
-      since[0]!.fate !== "answered"
+      (use!.fate !== "answered" || use!.by.killed)
   }
 
   issued(token: Issued): void {
