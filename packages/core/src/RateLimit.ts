@@ -11,6 +11,7 @@ import * as lenient from "./internal/lenient.js"
 import * as source from "./internal/source.js"
 import * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
+import type { TokenRequest } from "./TokenRequest.js"
 
 /**
  * What happens to a request that exceeds the limit: it waits for its turn, or it fails with `RateLimited`, which says
@@ -86,7 +87,7 @@ export interface RateLimit<out E> {
 export const make = <Mode extends OnExceeded = "wait">(
   options: Options<Mode> = {}
 ): Effect.Effect<RateLimit<Failure<Mode>>> =>
-  Effect.map(makeReporting(options), (admit) => ({
+  Effect.map(makeReporting(options), ({ admit }) => ({
     limit: (effect) => Effect.zipRight(admit(() => Effect.void), effect)
   }))
 
@@ -96,8 +97,9 @@ export const make = <Mode extends OnExceeded = "wait">(
  * **Details**
  *
  * Put it inside `TokenSource.retry`, so that every attempt counts, and before `TokenSource.cached`, so that serving a
- * held token does not. A request that has to wait is published as `Throttled`. With `"fail"`, put it outside
- * `CircuitBreaker.protect`: its `RateLimited` says nothing about the server.
+ * held token does not. `TokenSource.shared` around it waits for room before it takes the lease, not under it. A request
+ * that has to wait is published as `Throttled`. With `"fail"`, put it outside `CircuitBreaker.protect`: its
+ * `RateLimited` says nothing about the server.
  *
  * **Example** (Inside retry)
  *
@@ -116,13 +118,13 @@ export const make = <Mode extends OnExceeded = "wait">(
 export const limit =
   <Mode extends OnExceeded = "wait">(options: Options<Mode> = {}) =>
   <E>(self: source.With<E>): Effect.Effect<source.With<E | Failure<Mode>>> =>
-    Effect.map(makeReporting(options), (admit) => {
+    Effect.map(makeReporting(options), ({ admit, giveBack }) => {
       const tell = source.telling(self)
-      return source.mapRequests(self, (effect, request) =>
-        Effect.zipRight(
-          admit((delay) => tell(request, (common) => TokenEvent.Throttled({ ...common, delay }))),
-          effect
-        ))
+      const admitTo = (request: TokenRequest) =>
+        admit((delay) => tell(request, (common) => TokenEvent.Throttled({ ...common, delay })))
+      return source.mapRequests(self, (effect, request) => Effect.zipRight(admitTo(request), effect), {
+        admission: { inner: self, admit: (request) => Effect.map(admitTo(request), giveBack) }
+      })
     })
 
 /** A timer counts in 31 bits; after each slice the clock is read again. */
@@ -145,10 +147,18 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
       return Math.ceil(turn + Math.floor(ahead / limit) * interval)
     }
 
-    const start = (now: number) => {
+    const start = (now: number): number => {
       starts.push(now)
       if (starts.length > limit) starts.shift()
+      return now
     }
+
+    // what was shifted out for it is over an interval old
+    const giveBack = (start: number): Effect.Effect<void> =>
+      Effect.sync(() => {
+        const place = starts.lastIndexOf(start)
+        if (place >= 0) starts.splice(place, 1)
+      })
 
     const refuse = (delay: number) =>
       Effect.fail(
@@ -161,15 +171,16 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
       )
 
     /** Runs while it holds the turnstile: nobody overtakes, and an interrupted sleeper has taken nothing. */
-    const sleepUntilFree: Effect.Effect<void> = Effect.flatMap(clocks.now, ({ steady: now }) => {
+    const sleepUntilFree: Effect.Effect<number> = Effect.flatMap(clocks.now, ({ steady: now }) => {
       const delay = delayFor(0, now)
       return delay > 0
         ? Effect.zipRight(Effect.sleep(Math.min(delay, longestSleep)), sleepUntilFree)
         : Effect.sync(() => start(now))
     })
 
-    return (onWait: (delay: number) => Effect.Effect<void>): Effect.Effect<void, Failure<Mode>> =>
-      Effect.flatMap(clocks.now, ({ steady: now }): Effect.Effect<void, TokenError.RateLimited> => {
+    /** Gives the time of the start, by the steady clock. */
+    const admit = (onWait: (delay: number) => Effect.Effect<void>): Effect.Effect<number, Failure<Mode>> =>
+      Effect.flatMap(clocks.now, ({ steady: now }): Effect.Effect<number, TokenError.RateLimited> => {
         const delay = delayFor(waiting, now)
         if (delay === 0 && waiting === 0) return Effect.sync(() => start(now))
         if (options.onExceeded === "fail") return refuse(delay)
@@ -178,5 +189,7 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
           () => Effect.zipRight(onWait(delay), turnstile.withPermits(1)(sleepUntilFree)),
           () => Effect.sync(() => waiting--)
         )
-      }) as Effect.Effect<void, Failure<Mode>>
+      }) as Effect.Effect<number, Failure<Mode>>
+
+    return { admit, giveBack }
   })

@@ -52,7 +52,8 @@ export interface Options {
   readonly namespace?: string | undefined
   /**
    * How long one process may take to fetch a token before another takes over. Longer than the total deadline of a
-   * token request, or two requests can be under way. Default 10 seconds.
+   * token request, or two requests can be under way. Default: two seconds more than that deadline (12 seconds, if it is
+   * not set), at least 10 seconds; 1 minute where there is none.
    */
   readonly lease?: Duration.DurationInput | undefined
   /** A stored token is not taken in this last stretch of its life, at most a tenth of it. Default 30 seconds. */
@@ -108,8 +109,10 @@ export const shared = (options: Options = {}) =>
     type Token = Effect.Effect<AccessToken, E | TokenError.FailedElsewhere>
 
     const self = yield* source.withHooks(alone)
-    const { defaults, namespace: own } = source.hooks(self)
-    const { clockSkew, lease: leaseTime, namespace, poll, timeout } = yield* settle(options, own)
+    const { admission, defaults } = source.hooks(self)
+    const { clockSkew, lease: leaseTime, namespace, poll, timeout } = yield* settle(options, source.hooks(self))
+    // it fails as `self` does, or less
+    const inner = (admission?.inner ?? self) as source.With<E>
     const tell = source.telling(self)
     const service = yield* TokenStore
     const store = fallibleStore.make(service, { tell, timeout })
@@ -135,6 +138,32 @@ export const shared = (options: Options = {}) =>
             : bells.at(key, (next) => turn(want, key, next, steady + 2 * leaseTime, 0))
       )
 
+    /**
+     * Runs `use` with room for one request, where those are limited. Who waited for that under the lease would keep the
+     * others from asking, and outlast it. Room that was not used is given back.
+     */
+    const withRoom = <A, E2>(
+      { fetch, fetchAtOnce, request }: Want<E>,
+      rung: Effect.Effect<void>,
+      restore: <B, E3>(effect: Effect.Effect<B, E3>) => Effect.Effect<B, E3>,
+      use: (fetch: Effect.Effect<AccessToken, E>) => Effect.Effect<A, E2>
+    ): Effect.Effect<A | typeof rang, E | E2> =>
+      admission === undefined ? use(fetch) : Effect.flatMap(
+        restore(Effect.raceFirst(
+          Effect.as(Effect.interruptible(rung), rang),
+          Effect.interruptible(admission.admit(request)) as Effect.Effect<Effect.Effect<void>, E>
+        )),
+        (room): Effect.Effect<A | typeof rang, E2> => {
+          if (room === rang) return Effect.succeed(room)
+          let used = false
+          const once = Effect.suspend(() => {
+            used = true
+            return fetchAtOnce
+          })
+          return Effect.ensuring(use(once), Effect.suspend(() => used ? Effect.void : room))
+        }
+      )
+
     /** Looks, tries for the lease, or waits for the next turn. */
     const turn = (
       want: Want<E>,
@@ -152,14 +181,20 @@ export const shared = (options: Options = {}) =>
         if (Option.isSome(there)) return there.value
 
         const outcome = yield* Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(store.ask("acquire", request, (store) => store.acquire(key, leaseTime)), (answer) =>
-            Option.isNone(answer)
-              ? Effect.asSome(restore(fetch))
-              : Option.isSome(answer.value)
-              ? Effect.asSome(hold(answer.value.value, want, restore))
-              : Effect.succeedNone)
+          withRoom(want, rung, restore, (fetch) =>
+            Effect.flatMap(store.ask("acquire", request, (store) => store.acquire(key, leaseTime)), (answer) =>
+              Option.isNone(answer)
+                ? Effect.asSome(restore(fetch))
+                : Option.isSome(answer.value)
+                ? Effect.asSome(hold(answer.value.value, { ...want, fetch }, restore))
+                : Effect.succeedNone))
         )
-        if (Option.isSome(outcome)) return outcome.value
+        if (outcome === rang) {
+          return yield* turn(want, key, next, deadline, turns)
+        }
+        if (Option.isSome(outcome)) {
+          return outcome.value
+        }
 
         const { steady, wall } = yield* clocks.now
         if (turns === 0) {
@@ -171,7 +206,8 @@ export const shared = (options: Options = {}) =>
           const detail = `others hold the lease for ${2 * leaseTime} ms and bring nothing`
           yield* tell(
             request,
-            (common) => TokenEvent.StoreFailed({ ...common, operation: "acquire", reason: "timeout", detail })
+            (common) =>
+              TokenEvent.StoreFailed({ ...common, operation: "acquire", reason: "timeout", detail })
           )
           return yield* fetch
         }
@@ -196,13 +232,20 @@ export const shared = (options: Options = {}) =>
       Effect.flatMap(Effect.all([clocks.now, key(request)]), ([{ steady }, key]) =>
         store.isResting(steady)
           ? Effect.void
-          : Effect.asVoid(store.ask("remove", request, (store) => store.remove(key, token))))
+          : Effect.asVoid(store.ask("remove", request, (store) =>
+            store.remove(key, token))))
 
     return source.derive<E | TokenError.FailedElsewhere>(self, {
       get: (request) =>
         Effect.suspend(() => {
           const wanted = complete(request)
-          return obtain({ request: wanted, current: undefined, accepts: () => true, fetch: self.get(wanted) })
+          return obtain({
+            request: wanted,
+            current: undefined,
+            accepts: () => true,
+            fetch: self.get(wanted),
+            fetchAtOnce: inner.get(wanted)
+          })
         }),
       replace: (current, request) =>
         Effect.suspend(() => {
@@ -211,7 +254,8 @@ export const shared = (options: Options = {}) =>
             request: wanted,
             current,
             accepts: (token) => sharing.isBetter(token, current),
-            fetch: source.replace(self, current, wanted)
+            fetch: source.replace(self, current, wanted),
+            fetchAtOnce: source.replace(inner, current, wanted)
           })
         }),
       renew: (rejected, request) =>
@@ -223,7 +267,8 @@ export const shared = (options: Options = {}) =>
               request: wanted,
               current: rejected,
               accepts: (token) => !isSame(token, rejected),
-              fetch: self.renew(rejected, wanted)
+              fetch: self.renew(rejected, wanted),
+              fetchAtOnce: inner.renew(rejected, wanted)
             })
           )
         }),
@@ -235,7 +280,13 @@ export const shared = (options: Options = {}) =>
     })
   })
 
-const settle = (options: Options, own: string | undefined) =>
+/** Two seconds for storing what came at the last moment. */
+const leaseFor = (deadline = 0): number => Number.isFinite(deadline) ? Math.max(10_000, deadline + 2000) : 60_000
+
+/** What a process is told that waits for room: somebody has brought a token, so look again. */
+const rang = Symbol()
+
+const settle = (options: Options, { deadline, namespace: own }: Pick<source.Hooks, "deadline" | "namespace">) =>
   Effect.suspend(() => {
     const problems: Array<checks.Problem> = []
     const millis = (name: "lease" | "clockSkew" | "timeout" | "poll", fallback: number, least?: 0) =>
@@ -250,7 +301,7 @@ const settle = (options: Options, own: string | undefined) =>
     }
     const settled = {
       namespace,
-      lease: millis("lease", 10_000),
+      lease: millis("lease", leaseFor(deadline)),
       clockSkew: millis("clockSkew", 30_000, 0),
       timeout: millis("timeout", 1000),
       poll: millis("poll", 250)

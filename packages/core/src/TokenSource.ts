@@ -32,6 +32,7 @@ import * as ClientAuthentication from "./ClientAuthentication.js"
 import * as Grant from "./Grant.js"
 import * as anyError from "./internal/anyError.js"
 import * as checks from "./internal/checks.js"
+import * as digest from "./internal/digest.js"
 import * as source from "./internal/source.js"
 import { TokenStore } from "./internal/tokenStore.js"
 import * as RateLimit from "./RateLimit.js"
@@ -256,24 +257,34 @@ export const grant = (
     options,
     (endpoint) => Effect.succeed((request) => endpoint.request(options.grant, request)),
     // what other grants yield depends on an assertion or a subject token
-    options.grant === Grant.clientCredentials ? clientNamespace(options) : undefined
+    options.grant === Grant.clientCredentials ? clientNamespace(options) : Effect.succeed(undefined)
   )
 
-/** Tokens of this client at this server, in characters that any store can have in a key. */
-const clientNamespace = ({ clientId, tokenEndpoint }: Options): string =>
-  [
-    String(ServerMetadata.isEndpointLocation(tokenEndpoint) ? ServerMetadata.issuerOf(tokenEndpoint) : tokenEndpoint),
-    clientId
-  ].map((part) =>
-    part.trim().replace(/^https:\/\//, "").replace(/\p{Cs}/gu, "?").replace(/[^\w./~-]/gu, encodeURIComponent)
-  ).join(":")
+/**
+ * Tokens of this client at this server, in characters that any store can have in a key. A query may hold an API key, and
+ * keys of a store are read by many: it stands there as a digest.
+ */
+const clientNamespace = ({ clientId, tokenEndpoint }: Options): Effect.Effect<string> => {
+  const [place = "", ...query] = String(
+    ServerMetadata.isEndpointLocation(tokenEndpoint) ? ServerMetadata.issuerOf(tokenEndpoint) : tokenEndpoint
+  ).split("?")
+  const name = (...parts: ReadonlyArray<string>) =>
+    parts.map((part) =>
+      part.trim().replace(/^https:\/\//, "").replace(/\p{Cs}/gu, "?").replace(/[^\w./~-]/gu, encodeURIComponent)
+    ).join(":")
+  return query.length === 0 ? Effect.succeed(name(place, clientId)) : digest.nameOf(query.join("?")).pipe(
+    // without WebCrypto nothing is shared, and `shared` says so
+    Effect.orElseSucceed(() => ""),
+    Effect.map((digest) => name(place, digest.slice(0, 16), clientId))
+  )
+}
 
 type Fetch = (request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>
 
 const fromEndpoint = (
   options: Options,
   makeFetch: (endpoint: TokenEndpoint.TokenEndpoint) => Effect.Effect<Fetch>,
-  namespace?: string
+  namespace: Effect.Effect<string | undefined> = Effect.succeed(undefined)
 ): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const fetch = yield* makeFetch(yield* TokenEndpoint.make(options))
@@ -281,7 +292,11 @@ const fromEndpoint = (
       fetch,
       defaults: TokenRequest.make(options),
       credentials: options.authentication.current,
-      namespace
+      namespace: yield* namespace,
+      deadline: Option.match(checks.timeouts(options.timeout, []).total, {
+        onNone: () => Number.POSITIVE_INFINITY,
+        onSome: Duration.toMillis
+      })
     })
   })
 
@@ -547,8 +562,9 @@ export {
  * The recommended order of all of them, around a source that makes one request per `get`: rate limit, shared store,
  * retry, circuit breaker, scope policy, cache, renewal in the background. {@link layer} is this around a grant.
  *
- * Tokens are shared if a `TokenStore` is in the context. A source other than `clientCredentials` then has to be told
- * whose tokens it yields: `shared: { namespace }`.
+ * Tokens are shared if a `TokenStore` is in the context: provide its layer to this one, not beside it. A source other
+ * than `clientCredentials` then has to be told whose tokens it yields: `shared: { namespace }`. Options for `shared`
+ * without a store are an `InvalidConfiguration`.
  *
  * @example
  * ```ts
@@ -576,6 +592,13 @@ export const managed = (options: ManagedOptions = {}) =>
   Effect.gen(function*() {
     const limited = options.rateLimit === undefined ? self : yield* RateLimit.limit(options.rateLimit)(self)
     const store = yield* Effect.serviceOption(TokenStore)
+    if (Option.isNone(store) && Predicate.isObject(options.shared)) {
+      return yield* new TokenError.InvalidConfiguration({
+        fields: ["shared"],
+        detail: "there are options for sharing tokens, and no TokenStore to share them through: provide the layer of " +
+          "a store to this one (Layer.provide), or drop the options"
+      })
+    }
     const shared = Option.isNone(store) || options.shared === false ? limited : yield* SharedTokens.shared({
       clockSkew: options.cache?.clockSkew,
       ...options.shared
@@ -602,17 +625,7 @@ const stack = (
 ): Effect.Effect<With<TokenError.TokenError>, TokenError.InvalidConfiguration, HttpClient.HttpClient | Scope.Scope> =>
   Effect.flatMap(
     grant({ ...options, grant: options.grant ?? Grant.clientCredentials }),
-    managed({ ...options, shared: options.shared === false ? false : { lease: leaseFor(options), ...options.shared } })
-  )
-
-/** Two seconds for storing what came at the last moment. */
-const leaseFor = ({ timeout }: Options): Duration.Duration =>
-  Duration.max(
-    Duration.seconds(10),
-    Option.match(checks.timeouts(timeout, []).total, {
-      onNone: () => Duration.minutes(1),
-      onSome: (total) => Duration.sum(total, Duration.seconds(2))
-    })
+    managed(options)
   )
 
 /**

@@ -129,6 +129,9 @@ export const layerFile = (options: {
  * stays, with luck: a write in the same moment may be lost. So for processes of one machine prefer {@link layerFile},
  * for a fleet Redis. Changes by other processes are not announced; who waits finds out by looking from time to time.
  *
+ * Who may read the entries is up to the `KeyValueStore`. That of `@effect/platform` over a file system writes files
+ * that other users of the machine can read, unless the umask forbids it: use {@link layerFile}, or {@link encrypted}.
+ *
  * @example
  * ```ts
  * import { KeyValueStore } from "@effect/platform"
@@ -213,6 +216,10 @@ export interface Encrypted<E, R> {
  * Only the times of a token stay readable, because stores need them. An envelope is bound to its place: it does not
  * open under another key of the store. One that was changed or moved, or whose key is not known, is a `StoreError` of
  * reason `"unreadable"` that names the id of the key; for a source that is an event, and as good as no token.
+ *
+ * A process without the key takes what it finds for unreadable, too, and the other way round: while some have it and
+ * others do not, each kind replaces the tokens of the other. So turn sealing on, or off, everywhere at once, or give
+ * the store another prefix with it.
  *
  * To change the key of a fleet: add the new one to `previous` everywhere, then make it `current` and the old one
  * `previous`, and when the longest-lived token is over, drop the old one.

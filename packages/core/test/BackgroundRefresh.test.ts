@@ -121,11 +121,14 @@ describe("BackgroundRefresh", () => {
   it.scoped("so it does after a revocation in an outage (I5)", () =>
     Effect.gen(function*() {
       const { server, tokens } = yield* setup()
+      const events = yield* collect(tokens)
       const revoked = yield* tokens.get()
       server.failing = unavailable()
       assert.strictEqual((yield* Effect.flip(tokens.renew(revoked)))._tag, "EndpointUnavailable")
       yield* TestClock.adjust("3 hours")
       assert.isBelow(server.count, 730, "every 15 to 30 seconds")
+      const reasons = events.flatMap((event) => event._tag === "AcquisitionStarted" ? [event.reason] : [])
+      assert.deepStrictEqual(reasons.slice(0, 3), ["cold", "rejected", "cold"])
       server.failing = undefined
       yield* TestClock.adjust("30 seconds")
       const before = server.count

@@ -1,7 +1,20 @@
-import { FetchHttpClient } from "@effect/platform"
+import { FetchHttpClient, HttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Either, Exit, Fiber, Layer, Option, Redacted, Scope, TestClock } from "effect"
-import type { SharedTokens } from "../src/index.js"
+import {
+  Clock,
+  Duration,
+  Effect,
+  Either,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Redacted,
+  Scope,
+  TestClock,
+  TestServices
+} from "effect"
+import type { RateLimit, SharedTokens } from "../src/index.js"
 import {
   AccessToken,
   ClientAuthentication,
@@ -289,6 +302,76 @@ describe("SharedTokens", () => {
       }))
   })
 
+  describe("a limit on token requests", () => {
+    const limited = (size: number, onExceeded: RateLimit.OnExceeded = "wait") =>
+      Effect.gen(function*() {
+        const { server, store } = yield* fleet(0)
+        const join = server.source.pipe(
+          Effect.flatMap(TokenSource.rateLimit({ limit: 1, interval: "20 seconds", onExceeded })),
+          Effect.flatMap(TokenSource.shared({ namespace: "test" })),
+          Effect.provideService(TokenStore.TokenStore, store.service)
+        )
+        const members = yield* Effect.replicateEffect(join, size)
+        const get = (n: number, scopes: string) => Effect.map(members[n]!.get(TokenRequest.make({ scopes })), secret)
+        return { server, store, get }
+      })
+
+    it.scoped("who has to wait for room holds no lease, and takes what others bring meanwhile (I1)", () =>
+      Effect.gen(function*() {
+        const { get, server } = yield* limited(2)
+        yield* together([get(0, "a")])
+        const waiting = yield* Effect.fork(get(0, "b"))
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(yield* together([get(1, "b")]), ["token-2"])
+        assert.isNotNull(waiting.unsafePoll())
+        assert.strictEqual(yield* Fiber.join(waiting), "token-2")
+        assert.strictEqual(server.count, 2)
+      }))
+
+    it.scoped("room is given back by who need not ask, and kept by who did", () =>
+      Effect.gen(function*() {
+        const { get, server, store } = yield* limited(2)
+        // the store shows the token only once the lease is held
+        const both = yield* together([get(0, "a"), get(1, "a")])
+        assert.deepStrictEqual(both, ["token-1", "token-1"])
+        assert.strictEqual(server.count, 1)
+        const asked = store.count("acquire")
+        assert.isAbove(asked, 1)
+        assert.deepStrictEqual(yield* together([get(1, "b")], "100 millis"), ["token-2"])
+        const before = yield* Clock.currentTimeMillis
+        assert.deepStrictEqual(yield* together([get(0, "c")], "1 second"), ["token-3"])
+        assert.isAbove((yield* Clock.currentTimeMillis) - before, 15_000)
+      }))
+
+    it.scoped("what stands between the limit and the store is not passed over", () =>
+      Effect.gen(function*() {
+        const { server, store } = yield* fleet(0)
+        server.script = [unavailable()]
+        const shared = yield* server.source.pipe(
+          Effect.flatMap(TokenSource.rateLimit()),
+          Effect.map(TokenSource.retry(RetryPolicy.exponentialJitter())),
+          Effect.flatMap(TokenSource.shared({ namespace: "test" })),
+          Effect.provideService(TokenStore.TokenStore, store.service)
+        )
+        const [token] = yield* together([shared.get()], "10 seconds")
+        assert.strictEqual(secret(token!), "token-2")
+      }))
+
+    it.scoped("holds also for a process that works alone, and can fail instead of waiting", () =>
+      Effect.gen(function*() {
+        const { get, server, store } = yield* limited(1, "fail")
+        store.breakDown("unavailable")
+        yield* together([get(0, "a")])
+        assert.strictEqual((yield* Effect.flip(get(0, "b")))._tag, "RateLimited")
+        store.heal()
+        yield* TestClock.adjust("5 seconds")
+        const before = store.count("acquire")
+        assert.strictEqual((yield* Effect.flip(get(0, "b")))._tag, "RateLimited")
+        assert.strictEqual(store.count("acquire"), before)
+        assert.strictEqual(server.count, 1)
+      }))
+  })
+
   describe("refused tokens", () => {
     // SPEC B4
     it.scoped("one that an API refused is replaced once for all", () =>
@@ -470,10 +553,41 @@ describe("SharedTokens", () => {
         const late = yield* join
         const [token] = yield* together([late.tokens.get()])
         assert.strictEqual(secret(token!), "token-2")
-        const event = late.events.find((event) => event._tag === "StoreFailed")
-        assert.strictEqual(event?.reason, "unreadable")
+        // the token and the note of a failure, each once, although the store was looked at before and under the lease
+        const events = late.events.filter((event) => event._tag === "StoreFailed")
+        assert.deepStrictEqual(events.map(({ reason }) => reason), ["unreadable", "unreadable"])
         store.heal()
         assert.strictEqual(secret(yield* (yield* join).tokens.get()), "token-2")
+
+        // once it could be read again, the next time is news
+        yield* late.shared.get()
+        store.faults.get = "unreadable"
+        yield* together([late.shared.get()])
+        assert.strictEqual(late.events.filter((event) => event._tag === "StoreFailed").length, 4)
+      }))
+  })
+
+  describe("a store that others seal", () => {
+    it.scoped("an envelope is nobody's token: a process without the key takes it for unreadable", () =>
+      Effect.gen(function*() {
+        const { join, server, store } = yield* fleet(0)
+        const key = yield* TokenStore.generateKey
+        const sealing = Effect.gen(function*() {
+          const sealed = yield* TokenStore.encrypted(key)(store.service)
+          return yield* TokenSource.shared({ namespace: "test" })(yield* server.source).pipe(
+            Effect.provideService(TokenStore.TokenStore, sealed)
+          )
+        })
+        yield* together([(yield* sealing).get()])
+        const plain = yield* join
+        const [token] = yield* together([plain.shared.get()])
+        assert.strictEqual(secret(token!), "token-2")
+        const [event] = plain.events.filter((event) => event._tag === "StoreFailed")
+        assert.strictEqual(event?.reason, "unreadable")
+        assert.include(event?.detail, "TokenStore.encrypted")
+        // and the other way round
+        const [again] = yield* together([(yield* sealing).get()])
+        assert.strictEqual(secret(again!), "token-3")
       }))
   })
 
@@ -512,6 +626,56 @@ describe("SharedTokens", () => {
       authentication: ClientAuthentication.basic(Redacted.make("secret"))
     }
 
+    it.scoped("a query of the endpoint makes a difference, and cannot be read in the keys", () =>
+      Effect.gen(function*() {
+        const store = yield* FaultyStore.make
+        const keyOf = (tokenEndpoint: string) =>
+          Effect.gen(function*() {
+            const source = yield* TokenSource.clientCredentials({ ...client, tokenEndpoint })
+            const shared = yield* Effect.provideService(
+              TokenSource.shared()(source),
+              TokenStore.TokenStore,
+              store.service
+            )
+            store.faults.acquire = "unavailable"
+            yield* Effect.ignore(shared.get())
+            return store.calls[store.calls.length - 1]!.key
+          })
+        const plain = yield* keyOf("https://login.example/token")
+        const one = yield* keyOf("https://login.example/token?subscription-key=hunter2")
+        const two = yield* keyOf("https://login.example/token?subscription-key=hunter3")
+        assert.match(plain, /^login\.example\/token:reports:[0-9a-f]{32}$/)
+        assert.match(one, /^login\.example\/token:[0-9a-f]{16}:reports:[0-9a-f]{32}$/)
+        assert.notStrictEqual(one, two)
+      }).pipe(Effect.provideService(HttpClient.HttpClient, HttpClient.make(() => Effect.die("no network")))))
+
+    it.scoped("the lease is longer than a token request may take", () =>
+      Effect.gen(function*() {
+        const leases: Array<number> = []
+        const service = (yield* FaultyStore.make).service
+        const store: TokenStore.Service = {
+          ...service,
+          acquire: (key, ttl) => {
+            leases.push(Duration.toMillis(ttl))
+            return service.acquire(key, ttl)
+          }
+        }
+        const acquire = (source: TokenSource.With<unknown>, options?: SharedTokens.Options) =>
+          Effect.gen(function*() {
+            const shared = yield* TokenSource.shared({ namespace: "test", ...options })(source)
+            const asking = yield* Effect.fork(shared.get(TokenRequest.make({ scopes: `s${leases.length}` })))
+            const before = leases.length
+            while (leases.length === before) yield* TestServices.provideLive(Effect.sleep(1))
+            yield* Fiber.interrupt(asking)
+          }).pipe(Effect.provideService(TokenStore.TokenStore, store))
+        for (const timeout of [undefined, "20 seconds", "3 seconds", { total: Duration.infinity }] as const) {
+          yield* acquire(yield* TokenSource.clientCredentials({ ...client, timeout }))
+        }
+        yield* acquire(yield* new Scripted().source)
+        yield* acquire(yield* TokenSource.clientCredentials(client), { lease: "3 seconds" })
+        assert.deepStrictEqual(leases, [12_000, 22_000, 10_000, 60_000, 10_000, 3000])
+      }).pipe(Effect.provideService(HttpClient.HttpClient, HttpClient.make(() => Effect.never))))
+
     it.scoped("client credentials know it; a grant with a subject does not", () =>
       Effect.gen(function*() {
         yield* Effect.flatMap(TokenSource.clientCredentials(client), TokenSource.shared())
@@ -532,5 +696,16 @@ describe("SharedTokens", () => {
         assert.isTrue(Either.isRight(yield* build({ grant, shared: { namespace: "alice" } })))
         assert.isTrue(Either.isRight(yield* build({ grant, shared: false })))
       }).pipe(Effect.provide(Layer.merge(TokenStore.layerMemory, FetchHttpClient.layer))))
+
+    it.effect("options for sharing without a store are a mistake, and no options are not", () =>
+      Effect.gen(function*() {
+        const build = (options: Partial<TokenSource.LayerOptions>) =>
+          Effect.provide(TokenSource.TokenSource, TokenSource.layer({ ...client, ...options })).pipe(Effect.either)
+        assert.isTrue(Either.isRight(yield* build({})))
+        assert.isTrue(Either.isRight(yield* build({ shared: false })))
+        const error = Either.getOrThrow(Either.flip(yield* build({ shared: { lease: "20 seconds" } })))
+        assert.deepStrictEqual(error.fields, ["shared"])
+        assert.include(error.detail, "no TokenStore")
+      }).pipe(Effect.provide(FetchHttpClient.layer)))
   })
 })

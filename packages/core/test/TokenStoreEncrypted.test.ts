@@ -44,7 +44,7 @@ describe("TokenStore.encrypted", () => {
       assert.match(secret(outer), /^v1\.2026-01\.[A-Za-z0-9_-]{16}\.[A-Za-z0-9_-]+$/)
       assert.deepStrictEqual(
         [outer.issuedAt, outer.scopes, outer.tokenType, Redacted.value(outer.extra)],
-        [token.issuedAt, [], "Bearer", {}]
+        [token.issuedAt, [], "Sealed", {}]
       )
       assert.deepStrictEqual([outer.expiresAt, outer.refreshAt].map(Option.getOrNull), [3_600_000, 1_800_000])
       const got = Option.getOrThrow(yield* store.get(key))
@@ -191,6 +191,12 @@ describe("TokenStore.encrypted", () => {
         [Redacted.make(`g${Encoding.encodeHex(bytes(77)).slice(1)}`), "key", "64 characters"],
         [Redacted.make(bytes(77).slice(1)), "key", "this one has 31"],
         [Redacted.make(7 as never), "key", "a text or bytes"],
+        [text as never, "key", "Redacted"],
+        [bytes(77) as never, "key", "Redacted"],
+        [undefined as never, "key", "Redacted"],
+        [{} as never, "key", "Redacted"],
+        [{ id: "a", key: text } as never, "key", "Redacted"],
+        [{ current: good, previous: Redacted.make(text) } as never, "previous", "list"],
         [{ current: good, previous: [material(2), Redacted.make(text.slice(1))] }, "previous[1]", "43 characters"],
         [{ current: good, previous: [good] }, "key", "same"],
         [{ current: { id: "a", key: good }, previous: [{ id: "a", key: material(2) }] }, "key", "same id"],

@@ -8,11 +8,23 @@ import * as clocks from "./clocks.js"
 import * as failureNote from "./failureNote.js"
 import type { Tell } from "./source.js"
 import * as storeCall from "./storeCall.js"
-import type { Service, StoreError } from "./tokenStore.js"
+import * as storedToken from "./storedToken.js"
+import type { Service } from "./tokenStore.js"
+import { StoreError } from "./tokenStore.js"
 
 /** A store that failed is left alone for this long, doubling up to the longest. */
 const firstPause = 1000
 const longestPause = 30_000
+
+/** Bounds what is remembered of keys that cannot be read. */
+const mostUnreadable = 10_000
+
+const sealedByOthers = new StoreError({
+  operation: "get",
+  reason: "unreadable",
+  detail:
+    "it is sealed, and this process has no key: wrap its store in TokenStore.encrypted, with the key of the others"
+})
 
 /** What the store says of one key. */
 export interface Look {
@@ -76,16 +88,34 @@ export const make = (
       onSuccess: (a) => Effect.as(answered(operation, request), Option.some(a))
     })
 
+  /** Keys under which there is something that cannot be read: worth an event once, not at every look. */
+  const unreadable = new Set<string>()
+
   /** What is damaged or sealed with an unknown key is a miss; the next token replaces it. */
   const read = (store: Service, key: string, request: TokenRequest.TokenRequest) =>
-    Effect.catchIf(
+    Effect.flatMap(
       store.get(key),
-      ({ reason }) => reason === "unreadable",
-      ({ detail, operation, reason }) =>
-        Effect.as(
-          tell(request, (common) => TokenEvent.StoreFailed({ ...common, operation, reason, detail })),
-          Option.none<AccessToken>()
-        )
+      (token) =>
+        Option.exists(token, ({ tokenType }) => tokenType === storedToken.sealedType)
+          ? Effect.fail(sealedByOthers)
+          : Effect.sync(() => {
+            unreadable.delete(key)
+            return token
+          })
+    ).pipe(
+      Effect.catchIf(
+        ({ reason }) => reason === "unreadable",
+        ({ detail, operation, reason }) =>
+          Effect.suspend(() => {
+            if (unreadable.has(key)) return Effect.succeedNone
+            if (unreadable.size >= mostUnreadable) unreadable.clear()
+            unreadable.add(key)
+            return Effect.as(
+              tell(request, (common) => TokenEvent.StoreFailed({ ...common, operation, reason, detail })),
+              Option.none<AccessToken>()
+            )
+          })
+      )
     )
 
   return {

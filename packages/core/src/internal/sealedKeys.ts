@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as TokenError from "../TokenError.js"
 import * as digest from "./digest.js"
@@ -36,6 +37,7 @@ const invalid = (field: string, detail: string) => new TokenError.InvalidConfigu
 
 /** Hexadecimal, base64, or base64url: 32 bytes have a length of their own in each. Messages show nothing of it. */
 const bytesOf = (material: Material, field: string): Either.Either<Uint8Array, TokenError.InvalidConfiguration> => {
+  if (!Redacted.isRedacted(material)) return Either.left(invalid(field, "a key has to be Redacted"))
   const value: unknown = Redacted.value<string | Uint8Array>(material)
   if (value instanceof Uint8Array) {
     return value.length === keyLength
@@ -58,7 +60,7 @@ const bytesOf = (material: Material, field: string): Either.Either<Uint8Array, T
   )
 }
 
-const isNamed = (key: Material | Named): key is Named => !Redacted.isRedacted(key)
+const isNamed = (key: Material | Named): key is Named => Predicate.hasProperty(key, "key")
 
 const imported = (key: Material | Named, field: string): Effect.Effect<Key, TokenError.InvalidConfiguration> =>
   Effect.gen(function*() {
@@ -80,9 +82,14 @@ const imported = (key: Material | Named, field: string): Effect.Effect<Key, Toke
 
 export const make = (given: Material | Named | Ring): Effect.Effect<Keys, TokenError.InvalidConfiguration> =>
   Effect.gen(function*() {
-    const ring: Ring = !Redacted.isRedacted(given) && "current" in given ? given : { current: given }
+    const ring: Ring = Predicate.hasProperty(given, "current") ? given as Ring : { current: given as Material | Named }
     const current = yield* imported(ring.current, "key")
-    const previous = yield* Effect.forEach(ring.previous ?? [], (key, i) => imported(key, `previous[${i}]`))
+    const old: unknown = ring.previous ?? []
+    if (!Array.isArray(old)) return yield* invalid("previous", "the previous keys are a list")
+    const previous = yield* Effect.forEach(
+      old as ReadonlyArray<Material | Named>,
+      (key, i) => imported(key, `previous[${i}]`)
+    )
     const byId = new Map([...previous, current].map((key) => [key.id, key]))
     if (byId.size <= previous.length) {
       return yield* invalid("key", "two keys have the same id, or are the same key")

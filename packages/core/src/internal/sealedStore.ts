@@ -47,6 +47,7 @@ export const make = (inner: Service, keys: Keys): Service => {
           inner.put(
             AccessToken.make({
               value,
+              tokenType: storedToken.sealedType,
               issuedAt: token.issuedAt,
               expiresAt: token.expiresAt,
               refreshAt: token.refreshAt

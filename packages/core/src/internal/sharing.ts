@@ -24,6 +24,8 @@ export interface Want<E> {
   /** Whether a stored token that is not over yet will do. */
   readonly accepts: (token: AccessToken) => boolean
   readonly fetch: Effect.Effect<AccessToken, E>
+  /** The same for somebody who has room for a request, where those are limited. */
+  readonly fetchAtOnce: Effect.Effect<AccessToken, E>
 }
 
 /** What one process takes from the store of a fleet, and leaves there for the others. */

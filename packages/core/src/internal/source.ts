@@ -64,6 +64,17 @@ export interface Hooks {
   readonly status: (request?: TokenRequest.TokenRequest) => Effect.Effect<Status>
   /** Whose tokens these are, in a form that others who ask for the same would arrive at; holds no secret. */
   readonly namespace: string | undefined
+  /** How long one request to the server may take in all, in milliseconds; infinite without a limit. */
+  readonly deadline: number | undefined
+  /** How requests are admitted one by one, of a source that limits them. */
+  readonly admission: Admission | undefined
+}
+
+/** Splits a source that limits its requests into the limit, and the source. It fails as the source around it does. */
+export interface Admission {
+  /** Waits for room, and takes it; gives an effect that gives it back, for whoever does not ask after all. */
+  readonly admit: (request: TokenRequest.TokenRequest) => Effect.Effect<Effect.Effect<void>, unknown>
+  readonly inner: With<unknown>
 }
 
 /**
@@ -85,7 +96,8 @@ export interface Held {
   readonly request: TokenRequest.TokenRequest
 }
 
-const nothing: Pick<Hooks, "held" | "peek" | "status"> = {
+const nothing: Pick<Hooks, "admission" | "held" | "peek" | "status"> = {
+  admission: undefined,
   held: Effect.succeed([]),
   peek: () => undefined,
   status: () => Effect.succeed({ token: Option.none(), refreshing: false })
@@ -134,6 +146,7 @@ const noHooks: Hooks = {
   credentials: undefined,
   subscribe: Effect.succeed(Stream.empty),
   namespace: undefined,
+  deadline: undefined,
   ...nothing
 }
 
@@ -168,13 +181,14 @@ const eventBuffer = 1024
 
 /** The channel of a source's events. */
 const makeHooks = (
-  options: Pick<Hooks, "defaults" | "credentials" | "namespace">
+  options: Pick<Hooks, "defaults" | "credentials" | "namespace" | "deadline">
 ): Effect.Effect<{ readonly hooks: Hooks; readonly events: Stream.Stream<TokenEvent> }> =>
   Effect.map(PubSub.sliding<TokenEvent>(eventBuffer), (pubsub) => ({
     hooks: {
       defaults: options.defaults,
       credentials: options.credentials,
       namespace: options.namespace,
+      deadline: options.deadline,
       publish: (event) => Effect.zipRight(telemetry.report(event), PubSub.publish(pubsub, event)),
       subscribe: Stream.fromPubSub(pubsub, { scoped: true }),
       ...nothing
@@ -188,12 +202,18 @@ export const make = <E>(options: {
   readonly defaults?: TokenRequest.TokenRequest | undefined
   readonly credentials?: Hooks["credentials"]
   readonly namespace?: string | undefined
+  readonly deadline?: number | undefined
 }): Effect.Effect<With<E>> => {
   const defaults = options.defaults ?? TokenRequest.empty
   const fetch = (request = defaults) =>
     Effect.suspend(() => options.fetch(TokenRequest.withDefaults(request, defaults)))
   return Effect.map(
-    makeHooks({ defaults, credentials: options.credentials, namespace: options.namespace }),
+    makeHooks({
+      defaults,
+      credentials: options.credentials,
+      namespace: options.namespace,
+      deadline: options.deadline
+    }),
     ({ events, hooks }) => {
       const another = (_token: AccessToken, request?: TokenRequest.TokenRequest) => fetch(request)
       return new Source<E>(fetch, another, () => Effect.void, events, hooks, another)
@@ -226,7 +246,7 @@ export const subscribe = (
 export const derive = <E>(
   self: With<unknown>,
   methods: Methods<E>,
-  changed: Partial<Pick<Hooks, "held" | "peek" | "status">> = {}
+  changed: Partial<Pick<Hooks, "admission" | "held" | "peek" | "status">> = {}
 ): With<E> =>
   new Source<E>(
     methods.get,
@@ -234,14 +254,15 @@ export const derive = <E>(
     methods.invalidate,
     self.events,
     // who gives tokens of its own is not to be passed over
-    { ...hooks(self), peek: nothing.peek, ...changed },
+    { ...hooks(self), peek: nothing.peek, admission: undefined, ...changed },
     methods.replace ?? ((_current, request) => methods.get(request))
   )
 
 /** Another source that applies `f` to every effect that may ask the server. */
 export const mapRequests = <E, E2>(
   self: With<E>,
-  f: (effect: Effect.Effect<AccessToken, E>, request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E2>
+  f: (effect: Effect.Effect<AccessToken, E>, request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E2>,
+  changed: Partial<Pick<Hooks, "admission">> = {}
 ): With<E2> => {
   const { defaults } = hooks(self)
   return derive(self, {
@@ -249,5 +270,5 @@ export const mapRequests = <E, E2>(
     renew: (rejected, request) => f(self.renew(rejected, request), request ?? defaults),
     replace: (current, request) => f(replace(self, current, request), request ?? defaults),
     invalidate: self.invalidate
-  })
+  }, changed)
 }

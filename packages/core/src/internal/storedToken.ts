@@ -5,6 +5,9 @@ import * as Redacted from "effect/Redacted"
 import * as AccessToken from "../AccessToken.js"
 import * as json from "./json.js"
 
+/** The type of what a sealed store hands to the store inside: nobody is to take it for a token. */
+export const sealedType = "Sealed"
+
 /** Raised when the form changes; a reader takes any other version for unreadable. */
 const version = 1
 
