@@ -19,6 +19,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as TokenError from "effect-bearer/TokenError"
@@ -40,7 +41,10 @@ export interface CommonOptions {
    * as they are of the same namespace. Default `"effect-bearer:"`.
    */
   readonly prefix?: string | undefined
-  /** Limit of one operation. Default 1 second. */
+  /**
+   * Limit of one operation. Default 1 second. A source has a limit of its own, `shared.timeout`, which is 1 second too:
+   * the shorter of the two counts, so raise both.
+   */
   readonly timeout?: Duration.DurationInput | undefined
   /** How long a token is kept whose server did not say how long it lives. Default 24 hours. */
   readonly unknownLifetime?: Duration.DurationInput | undefined
@@ -143,10 +147,11 @@ export const make = (
 ): Effect.Effect<TokenStore.Service, TokenError.InvalidConfiguration, Scope.Scope> =>
   Effect.gen(function*() {
     const settings = yield* settle(options)
-    const connected = options.client === undefined
-      ? yield* link.supervise((yield* kind(options)).open)
-      : link.steady(clients.connection(options.client))
-    return yield* store.make(connected, settings)
+    if (options.client === undefined) {
+      return yield* store.make(yield* link.supervise((yield* kind(options)).open), settings)
+    }
+    if (!isClient(options.client)) return yield* invalid("client", "this is no client of node-redis")
+    return yield* store.make(link.steady(clients.connection(options.client)), settings)
   })
 
 /**
@@ -250,17 +255,24 @@ const kind = (
     ? ["sentinel", clients.sentinel(options.sentinel)] as const
     : options.cluster !== undefined
     ? ["cluster", clients.cluster(options.cluster)] as const
-    : options.url === undefined
+    : options.url === undefined && options.options !== undefined
     ? ["options", clients.single(options.options)] as const
     : ["url", clients.single({ ...options.options, url: textOf(options.url) })] as const
   // what is thrown is not shown: it may hold the URL, and with it the password
-  const detail = field === "url" ? `this is no URL such as ${example}` : "node-redis does not take these options"
-  return Effect.mapBoth(Effect.flatMap(Effect.try(kind.make), clients.close), {
+  const detail = field === "url"
+    ? `this is no text with a URL such as ${example}`
+    : "node-redis does not take these options"
+  return Effect.mapBoth(kind.check, {
     onFailure: () => invalid(field, detail),
     onSuccess: () => kind
   })
 }
 
-/** A blank one would be taken for none, and that for a server on this machine. */
-const textOf = (url: Redacted.Redacted | string): string =>
-  (typeof url === "string" ? url : Redacted.value(url)).trim() || "blank"
+/** Without a URL, or with a blank one, a client would go to a server on this machine. JavaScript may give anything. */
+const textOf = (url: unknown): string => {
+  const text = Redacted.isRedacted(url) ? Redacted.value(url) : url
+  return (typeof text === "string" ? text : "").trim() || "none"
+}
+
+const isClient = (client: unknown): boolean =>
+  Predicate.isObject(client) && "sendCommand" in client && Predicate.isFunction(client.sendCommand)

@@ -37,6 +37,29 @@ describe("RedisTokenStore", () => {
         }))
     }
 
+    it.effect("no URL at all, as from JavaScript", () =>
+      Effect.gen(function*() {
+        const none = [
+          undefined,
+          null,
+          6379,
+          {},
+          new URL("redis://localhost"),
+          Redacted.make(new URL("redis://localhost"))
+        ]
+        for (const url of none) {
+          assert.deepStrictEqual((yield* refused({ url: url as string })).fields, ["url"])
+        }
+        assert.deepStrictEqual((yield* refused({} as RedisTokenStore.Options)).fields, ["url"])
+      }))
+
+    it.effect("no client of node-redis, as from JavaScript", () =>
+      Effect.gen(function*() {
+        for (const client of [null, "redis://localhost", {}]) {
+          assert.deepStrictEqual((yield* refused({ client: client as never })).fields, ["client"])
+        }
+      }))
+
     it.effect("options that node-redis does not take", () =>
       Effect.gen(function*() {
         const url = `redis://user:${secret}@redis.internal:99999`
@@ -94,12 +117,62 @@ describe("RedisTokenStore", () => {
         [`ERR The user executing the script can't run this command ${secret}`, "NOPERM: the user lacks"],
         ["ERR max number of clients reached", "the server takes no more clients"],
         ["ERR DB index is out of range", "the server has no database of that number"],
+        ["ERR SELECT is not allowed in cluster mode", "a cluster has no numbered databases"],
+        ["ERR This instance has cluster support disabled", "the server belongs to no cluster"],
+        [`ERR unknown command \`SENTINEL\`, with args beginning with: \`${secret}\``, "the server is no sentinel"],
+        ["ERR No such master with that name", "the sentinels know no master of that name"],
         [`WEIRD ${secret}`, "the server says WEIRD"],
         [secret, "there is no connection (Error)"]
       ] as const
       for (const [message, detail] of said) {
         const found = failure.fromError(new Error(message))
         assert.include(found.detail, detail)
+        assert.notInclude(inspect(found, { depth: null }), secret)
+      }
+    })
+
+    it("say what keeps the connection from being made", () => {
+      const said = [
+        ["ECONNREFUSED", "nothing listens there"],
+        ["ENOTFOUND", "there is no such host"],
+        ["EAI_AGAIN", "names of hosts cannot be looked up"],
+        ["ECONNRESET", "rediss:"],
+        ["ETIMEDOUT", "check host and port"],
+        ["EPROTO", "redis:"],
+        ["DEPTH_ZERO_SELF_SIGNED_CERT", "give that one's as ca"],
+        ["SELF_SIGNED_CERT_IN_CHAIN", "give that one's as ca"],
+        ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "give that one's as ca"],
+        ["ERR_TLS_CERT_ALTNAME_INVALID", "for another host"],
+        ["CERT_HAS_EXPIRED", "out of date"],
+        ["EWHATEVER", "there is no connection (EWHATEVER)"]
+      ] as const
+      for (const [code, detail] of said) {
+        const error = Object.assign(new Error(`connect ${code} ${secret}`), { code })
+        const found = failure.fromError(error)
+        assert.isTrue(found.detail.startsWith(`there is no connection (${code})`))
+        assert.include(found.detail, detail)
+        assert.notInclude(inspect(found, { depth: null }), secret)
+      }
+    })
+
+    it("of many servers say what one of them answered, or else why the last one did not", () => {
+      class RootNodesUnavailableError extends Error {}
+      const none = new RootNodesUnavailableError()
+      const refused = Object.assign(new Error("connect"), { code: "ECONNREFUSED" })
+      const reset = Object.assign(new Error("read"), { code: "ECONNRESET" })
+      const wrong = new Error(`WRONGPASS ${secret}`)
+      const said = [
+        [[], none, "none of the nodes of the cluster is of use"],
+        [[refused, reset], none, "none of the nodes of the cluster is of use: there is no connection (ECONNRESET)"],
+        [[refused, wrong, reset], none, "none of the nodes of the cluster is of use: WRONGPASS"],
+        [[refused], new Error("None of the sentinels are available"), "none of the sentinels is of use: there is no"],
+        [[refused], wrong, "WRONGPASS: the user"]
+      ] as const
+      for (const [before, error, detail] of said) {
+        const told = failure.collect()
+        before.forEach(told.add)
+        const found = told.explain(error)
+        assert.isTrue(found.detail.startsWith(detail), found.detail)
         assert.notInclude(inspect(found, { depth: null }), secret)
       }
     })

@@ -8,7 +8,7 @@ import { createClient } from "redis"
 import { describeWithRedis } from "./describeWithRedis.js"
 import type { RedisServer } from "./RedisServer.js"
 import { eventually, freePort, start } from "./RedisServer.js"
-import { grab, key, nameIn, open, shifted, token, works } from "./support.js"
+import { connections, grab, key, nameIn, open, shifted, token, works } from "./support.js"
 
 const lease: TokenStore.Lease = { key, owner: "me", fence: 1 }
 
@@ -84,7 +84,8 @@ describeWithRedis("outages of Redis", () => {
       const server = yield* start()
       const store = yield* open({ url: server.url, timeout: "200 millis" })
       yield* works(store)
-      const connections = yield* clients(server)
+      yield* eventually(subscribers(server), (count) => count === 1)
+      const before = yield* connections(server)
       yield* server.freeze
       const mine = yield* token("mine")
       for (
@@ -102,7 +103,7 @@ describeWithRedis("outages of Redis", () => {
       }
       yield* server.thaw
       yield* works(store)
-      assert.deepStrictEqual(yield* clients(server), connections)
+      assert.deepStrictEqual(yield* connections(server), before)
       // the lease nobody waited for any more has been given back
       assert.isTrue(Option.isSome(yield* store.acquire(key, "10 seconds")))
     }))
@@ -122,7 +123,8 @@ describeWithRedis("outages of Redis", () => {
       const server = yield* start()
       const store = yield* open({ url: server.url })
       yield* works(store)
-      const connections = yield* clients(server)
+      yield* eventually(subscribers(server), (count) => count === 1)
+      const before = yield* connections(server)
       const busy = Effect.forEach(Array.from({ length: 200 }), () => store.get(key), { concurrency: "unbounded" })
       for (let round = 0; round < 20; round++) {
         const fiber = yield* Effect.fork(busy)
@@ -130,7 +132,7 @@ describeWithRedis("outages of Redis", () => {
         yield* Fiber.interrupt(fiber)
       }
       assert.strictEqual(yield* nameIn(store), "none")
-      assert.deepStrictEqual(yield* clients(server), connections)
+      assert.deepStrictEqual(yield* connections(server), before)
     }))
 
   it.scopedLive("a read-only replica is read; when it becomes the master, it is written to", () =>
@@ -165,13 +167,13 @@ describeWithRedis("outages of Redis", () => {
       const store = yield* open({ url: server.url })
       yield* works(store)
       yield* eventually(subscribers(server), (count) => count === 1)
-      const before = yield* clients(server)
+      const before = yield* connections(server)
       yield* server.cli("REPLICAOF", server.host, `${yield* freePort}`)
       const refused = Effect.flip(store.acquire(key, "1 second"))
       yield* refused
-      assert.deepStrictEqual(yield* clients(server), before, "not at once")
+      assert.deepStrictEqual(yield* connections(server), before, "not at once")
       yield* Effect.withClock(refused, shifted(6000))
-      const after = yield* eventually(clients(server), (ids) => ids.length === 2 && String(ids) !== String(before))
+      const after = yield* eventually(connections(server), (ids) => ids.length === 2 && String(ids) !== String(before))
       assert.lengthOf(after.filter((id) => before.includes(id)), 1, "the one that listens has stayed")
     }))
 
@@ -222,7 +224,7 @@ describeWithRedis("outages of Redis", () => {
         yield* works(store)
         yield* eventually(subscribers(server), (count) => count === 1)
       }))
-      yield* eventually(clients(server), (ids) => ids.length === 0)
+      yield* eventually(connections(server), (ids) => ids.length === 0)
     }))
 
   it.scopedLive("a client of one's own stays open; the one that listens is closed (I8)", () =>
@@ -243,9 +245,9 @@ describeWithRedis("outages of Redis", () => {
         const held = yield* grab(store)
         yield* store.release(held)
         assert.deepStrictEqual(yield* Fiber.join(heard), Option.some(key))
-        assert.lengthOf(yield* clients(server), 2)
+        assert.lengthOf(yield* connections(server), 2)
       }))
-      yield* eventually(clients(server), (ids) => ids.length === 1)
+      yield* eventually(connections(server), (ids) => ids.length === 1)
       assert.strictEqual(yield* Effect.promise(() => client.ping()).pipe(Effect.map(String)), "PONG")
     }))
 
@@ -259,18 +261,6 @@ describeWithRedis("outages of Redis", () => {
       }))
   }
 })
-
-/** The connections of others than `redis-cli`. */
-const clients = (server: RedisServer) =>
-  Effect.map(
-    server.cli("CLIENT", "LIST"),
-    (list) =>
-      list.split("\n").filter((line) =>
-        line.includes("lib-name=node-redis") ||
-        /cmd=(evalsha|subscribe|ping|eval|client)/.test(line) && !line.includes("cmd=client|list")
-      )
-        .map((line) => /^id=(\d+)/.exec(line)?.[1])
-  )
 
 const exitOf = (url: string): Effect.Effect<number | null> =>
   Effect.async((resume) => {

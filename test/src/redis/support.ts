@@ -61,6 +61,13 @@ export const remains = (server: RedisServer) =>
       Effect.map(server.cli("PTTL", name), (ttl) => ({ name, ttl: Number(ttl) })))
   })
 
+/** All connections to a server but those of `redis-cli`, of sentinels and of replicas: their numbers. */
+export const connections = (server: RedisServer) =>
+  Effect.map(server.cli("CLIENT", "LIST"), (list) =>
+    list.split("\n")
+      .filter((line) => !/ cmd=client\|list | name=sentinel-| flags=[SM] /.test(line))
+      .flatMap((line) => /^id=(\d+)/.exec(line)?.[1] ?? []))
+
 /** The same clock, so much ahead or behind. */
 export const shifted = (milliseconds: number): Clock.Clock => {
   const real = Clock.make()

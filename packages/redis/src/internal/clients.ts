@@ -1,3 +1,5 @@
+// eslint-disable-next-line no-restricted-imports -- node-redis is for Node alone
+import { setMaxListeners } from "node:events"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from "redis"
@@ -18,7 +20,7 @@ interface CommandOptions {
 interface Overrides {
   readonly disableOfflineQueue: boolean
   readonly pingInterval: number
-  readonly socket: { readonly reconnectStrategy: false; readonly socketTimeout: number }
+  readonly socket: { readonly reconnectStrategy: false; readonly socketTimeout: number; readonly signal: AbortSignal }
 }
 
 /** A client of one server, not yet connected. */
@@ -63,7 +65,7 @@ export interface Connection {
   /** Sends a command to the server that has the key. */
   readonly send: (key: string, command: Array<string>, signal: AbortSignal) => Promise<unknown>
   /** A client for one more connection, to a server that hears every announcement. */
-  readonly another: () => Promise<Unconnected>
+  readonly another: (leash: Leash) => Promise<Unconnected>
 }
 
 export const connection = (client: Client): Connection => {
@@ -71,19 +73,19 @@ export const connection = (client: Client): Connection => {
     return {
       send: (_key, command, signal) => client.sendCommand(false, command, plainly(signal)),
       // there is no other way to a client with the address and the credentials of the master
-      another: () => client._execute(false, (master) => Promise.resolve(listener(master)))
+      another: (leash) => client._execute(false, (master) => Promise.resolve(listener(master, leash)))
     }
   }
   if ("getNodeClientForKey" in client) {
     return {
       send: (key, command, signal) => client.sendCommand(key, false, command, plainly(signal)),
       // announcements go to all nodes: any will do, and not always the same
-      another: () => client.getNodeClientForKey(crypto.randomUUID()).then(listener)
+      another: (leash) => client.getNodeClientForKey(crypto.randomUUID()).then((node) => listener(node, leash))
     }
   }
   return {
     send: (_key, command, signal) => client.sendCommand(command, plainly(signal)),
-    another: () => Promise.resolve(listener(client))
+    another: (leash) => Promise.resolve(listener(client, leash))
   }
 }
 
@@ -94,11 +96,45 @@ const pingInterval = 5000
 /** A connection without a word from the server for this long is dead, pings included. */
 const silence = (interval: number) => 3 * interval
 
-const listener = (client: Single): Unconnected =>
+const listener = (client: Single, { signal }: Leash): Unconnected =>
   client.duplicate({
     disableOfflineQueue: true,
     pingInterval,
-    socket: { ...client.options.socket, reconnectStrategy: false, socketTimeout: silence(pingInterval) }
+    socket: { ...client.options.socket, reconnectStrategy: false, socketTimeout: silence(pingInterval), signal }
+  })
+
+// ---------------------------------------------------------------------------------------------------------------
+// ends
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * Holds the sockets of a client, and of those it makes itself. The client's own `destroy` is not enough: it does nothing
+ * to a socket that is still being connected, and a cluster forgets nodes that it is connecting to.
+ */
+interface Leash {
+  /** For one socket: the next may need another one. */
+  readonly signal: AbortSignal
+  readonly cut: () => void
+}
+
+const leash = (): Leash => {
+  const controller = new AbortController()
+  // Node takes more than ten sockets, as a large cluster has, for a leak
+  setMaxListeners(0, controller.signal)
+  return {
+    get signal() {
+      // a socket that is made with an aborted signal is connected all the same, and nobody's
+      return controller.signal.aborted ? AbortSignal.timeout(1) : controller.signal
+    },
+    cut: () => controller.abort()
+  }
+}
+
+/** Nothing that goes wrong with an end is of interest, and nobody waits for it. */
+const close = (client: { destroy(): unknown }, { cut }: Leash): Effect.Effect<void> =>
+  Effect.sync(() => {
+    void new Promise((resolve) => resolve(client.destroy())).catch(() => undefined)
+    cut()
   })
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -111,7 +147,7 @@ type NodeOptions = Pick<
 >
 
 /** What every connection to a server has: nothing is queued while it is down, and it notices when it is dead. */
-const prudent = <O extends NodeOptions>(options: O): O => ({
+const prudent = <O extends NodeOptions>(options: O, leash: Leash): O => ({
   commandsQueueMaxLength: 10_000,
   pingInterval,
   ...options,
@@ -120,72 +156,78 @@ const prudent = <O extends NodeOptions>(options: O): O => ({
     connectTimeout: 3000,
     socketTimeout: silence(options.pingInterval ?? pingInterval),
     ...options.socket,
-    reconnectStrategy: false
+    reconnectStrategy: false,
+    get signal() {
+      return leash.signal
+    }
   }
 })
 
-/** How to come by a connection; `make` throws when the options cannot be right. */
+/** How to come by a connection. */
 export interface Kind {
-  readonly make: () => { destroy(): unknown }
+  /** Fails when the options cannot be right. It connects to nothing. */
+  readonly check: Effect.Effect<void, failure.Failure>
   readonly open: (lose: () => void) => Effect.Effect<Connection, failure.Failure, Scope.Scope>
 }
 
 interface Connectable {
-  on(event: "error", listener: () => void): unknown
+  on(event: "error", listener: (error: unknown) => void): unknown
   connect(): Promise<unknown>
   destroy(): unknown
 }
 
-/** Nothing that goes wrong with an end is of interest. */
-export const close = (client: { destroy(): unknown }): Effect.Effect<void> =>
-  Effect.sync(() => void Promise.resolve().then(() => client.destroy()).catch(() => undefined))
-
 /** `isLost` says whether an error was the end of the connection. */
-const opening = <C extends Client & Connectable>(make: () => C, isLost: (client: C) => boolean): Kind => ({
-  make,
-  open: (lose) =>
-    Effect.acquireRelease(
-      // without a listener an error would end the process
-      Effect.try({
-        try: () => {
-          const client = make()
-          client.on("error", () => undefined)
-          return client
-        },
-        catch: failure.fromError
-      }),
-      close
-    ).pipe(
-      Effect.tap((client) => Effect.tryPromise({ try: () => client.connect(), catch: failure.fromError })),
-      Effect.tap((client) =>
-        Effect.sync(() =>
+const opening = <C extends Client & Connectable>(
+  make: (leash: Leash) => C,
+  isLost: (client: C) => boolean
+): Kind => {
+  const made = Effect.acquireRelease(
+    Effect.try({
+      try: () => {
+        const held = leash()
+        const client = make(held)
+        const told = failure.collect()
+        // without a listener an error would end the process
+        client.on("error", told.add)
+        return { client, held, told }
+      },
+      catch: failure.fromError
+    }),
+    ({ client, held }) => close(client, held)
+  )
+  return {
+    check: Effect.scoped(Effect.asVoid(made)),
+    open: (lose) =>
+      made.pipe(
+        Effect.tap(({ client, told }) => Effect.tryPromise({ try: () => client.connect(), catch: told.explain })),
+        Effect.map(({ client }) => {
           client.on("error", () => {
             if (isLost(client)) lose()
           })
-        )
-      ),
-      Effect.map(connection)
-    )
-})
+          return connection(client)
+        })
+      )
+  }
+}
 
 export const single = (options: RedisClientOptions): Kind =>
   opening(
-    () => createClient(prudent(options)),
+    (leash) => createClient(prudent(options, leash)),
     // a ping that is refused is an error too
     (client) => !client.isOpen
   )
 
 export const sentinel = (options: RedisSentinelOptions): Kind =>
   opening(
-    () =>
+    (leash) =>
       createSentinel({
         scanInterval: 5000,
         ...options,
         // what fails is not tried again inside: the next attempt looks for the master anew
         maxCommandRediscovers: 0,
         passthroughClientErrorEvents: true,
-        nodeClientOptions: prudent(options.nodeClientOptions ?? {}),
-        sentinelClientOptions: prudent(options.sentinelClientOptions ?? {})
+        nodeClientOptions: prudent(options.nodeClientOptions ?? {}, leash),
+        sentinelClientOptions: prudent(options.sentinelClientOptions ?? {}, leash)
       }),
     // errors of a sentinel are not the end: there are more
     (client) => client.getMasterNode() === undefined
@@ -193,12 +235,12 @@ export const sentinel = (options: RedisSentinelOptions): Kind =>
 
 export const cluster = (options: RedisClusterOptions): Kind =>
   opening(
-    () =>
+    (leash) =>
       createCluster({
         // a node that is down does not keep us from the others
         minimizeConnections: true,
         ...options,
-        defaults: prudent(options.defaults ?? {})
+        defaults: prudent(options.defaults ?? {}, leash)
       }),
     // nor is a dead node: a command that needs it complains
     () => false
@@ -213,11 +255,12 @@ export const listen =
   (connected: link.Link<Connection>, channel: string, hear: (message: string) => void) =>
   (lose: () => void): Effect.Effect<void, failure.Failure, Scope.Scope> =>
     Effect.gen(function*() {
-      const client = yield* connected.use((connection) => connection.another())
+      const held = leash()
+      const client = yield* connected.use((connection) => connection.another(held))
       client.on("error", () => {
         if (!client.isOpen) lose()
       })
-      yield* Effect.addFinalizer(() => close(client))
+      yield* Effect.addFinalizer(() => close(client, held))
       yield* Effect.tryPromise({
         try: () => client.connect().then(() => client.subscribe(channel, hear)),
         catch: failure.fromError

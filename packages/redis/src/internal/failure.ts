@@ -10,12 +10,17 @@ export class Failure extends Data.TaggedError("Failure")<{
   readonly isLink: boolean
 }> {}
 
+// ---------------------------------------------------------------------------------------------------------------
+// what servers answer
+// ---------------------------------------------------------------------------------------------------------------
+
 /** What an answer means, and what to do about it. */
 const advice: Record<string, string> = {
   BUSY: "a script of somebody else keeps the server busy",
   CLUSTERDOWN: "the cluster has lost nodes; it may come back by itself, after a failover",
   CROSSSLOT: "the server wants keys in one hash slot, which they are: check that no proxy changes key names",
-  ERR: "the server knows no such command, or not in this form: Redis 6 or newer is needed, with scripts",
+  ERR:
+    "the server knows no such command, or not in this form: Redis 6 or newer is needed, with scripts, which a sentinel has not",
   LOADING: "the server has just started and is loading its data",
   MASTERDOWN: "this server is a replica, and its master is down",
   MISCONF: "the server cannot save to disk and takes no writes: check its disk",
@@ -29,53 +34,34 @@ const advice: Record<string, string> = {
   WRONGPASS: "the user or the password is wrong",
   WRONGTYPE: "something else is stored under that key: give the store a prefix of its own",
   database: "the server has no database of that number",
+  databases: "a cluster has no numbered databases: leave the number out, and give the store a cluster",
   master: "the sentinels know of no master that is up",
   maxclients: "the server takes no more clients: raise its maxclients",
+  name: "the sentinels know no master of that name",
+  noCluster: "the server belongs to no cluster: give the store its URL",
+  noSentinel: "the server is no sentinel: give the store the addresses of sentinels, or the URL of this server",
   queue: "too many operations wait for an answer",
-  sentinels: "there is no connection: none of the sentinels answers"
+  sentinels: "none of the sentinels is of use"
 }
 
 /** Answers whose first word says too little. */
-const phrases: ReadonlyArray<readonly [phrase: string, code: string]> = [
-  ["executing the script can't", "NOPERM"],
-  ["max number of clients", "maxclients"],
-  ["DB index", "database"],
-  ["None of the sentinels", "sentinels"],
-  ["no valid master", "master"],
-  ["queue is full", "queue"]
+const phrases: ReadonlyArray<readonly [phrase: RegExp, code: string]> = [
+  [/executing the script can't/, "NOPERM"],
+  [/max number of clients/, "maxclients"],
+  [/DB index/, "database"],
+  [/SELECT is not allowed in cluster mode/, "databases"],
+  [/cluster support disabled/, "noCluster"],
+  [/unknown command .?sentinel/i, "noSentinel"],
+  [/No such master with that name/, "name"],
+  [/None of the sentinels/, "sentinels"],
+  [/no valid master/, "master"],
+  [/queue is full/, "queue"]
 ]
 
 /** After these another connection may do better. */
 const ofLink = new Set(["MASTERDOWN", "READONLY", "sentinels", "master"])
 
-const system = /^[A-Z][A-Z0-9_]{2,60}$/
-
 const answer = /^([A-Z]{2,20}) /
-
-/** What the client library throws, apart from what the server or the system said. */
-const ofLibrary: Record<string, readonly [code: string, detail: string]> = {
-  ConnectionTimeoutError: ["ETIMEDOUT", "the server could not be reached in time"],
-  MaxCommandRedirectionsError: ["MOVED", "the nodes of the cluster send each command to one another"],
-  RootNodesUnavailableError: ["ECONNREFUSED", "none of the nodes of the cluster answers"],
-  SocketTimeoutError: ["ETIMEDOUT", "the server answered nothing for a long time"]
-}
-
-export const fromError = (error: unknown): Failure => {
-  const code = Predicate.hasProperty(error, "code") && typeof error.code === "string" && system.test(error.code)
-    ? error.code
-    : undefined
-  if (code !== undefined) return disconnected(code)
-  if (!(error instanceof Error)) return disconnected("unknown")
-  const said = phrases.find(([phrase]) => error.message.includes(phrase))?.[1] ?? answer.exec(error.message)?.[1]
-  if (said !== undefined) {
-    // the rest of the answer may repeat what was sent
-    return new Failure({ code: said, detail: detailOf(said), isLink: ofLink.has(said) })
-  }
-  const known = ofLibrary[error.constructor.name]
-  return known === undefined
-    ? disconnected(/^\w{1,60}$/.test(error.constructor.name) ? error.constructor.name : "unknown")
-    : new Failure({ code: known[0], detail: known[1], isLink: true })
-}
 
 /** The words of servers are in capitals, and shown: they are what one searches for. */
 const detailOf = (said: string): string => {
@@ -84,5 +70,121 @@ const detailOf = (said: string): string => {
   return said === said.toUpperCase() ? `${said}: ${text}` : text
 }
 
-const disconnected = (code: string): Failure =>
-  new Failure({ code, detail: `there is no connection (${code})`, isLink: true })
+// ---------------------------------------------------------------------------------------------------------------
+// why there is no connection
+// ---------------------------------------------------------------------------------------------------------------
+
+const system = /^[A-Z][A-Z0-9_]{2,60}$/
+
+const unknownAuthority =
+  "the certificate of the server is from no authority known here: give that one's as ca, among the options of the socket"
+const outOfDate = "the certificate of the server is out of date, or the clock of this machine is wrong"
+const hungUp = "the server hung up; if it wants TLS, its URL begins with rediss:"
+const noTls = "TLS cannot be agreed on; if the server has none, its URL begins with redis:"
+const again = "it is being made again"
+const unreachable = "check host and port, and what is between; to rediss: a server without TLS does not answer"
+
+/** Codes of the system and of TLS, and names of what the client library throws. */
+const remedies: Record<string, string> = {
+  CERT_HAS_EXPIRED: outOfDate,
+  CERT_NOT_YET_VALID: outOfDate,
+  ClientClosedError: again,
+  ClientOfflineError: again,
+  DEPTH_ZERO_SELF_SIGNED_CERT: unknownAuthority,
+  DisconnectsClientError: "it was closed meanwhile",
+  EAI_AGAIN: "names of hosts cannot be looked up at the moment",
+  ECONNREFUSED: "nothing listens there: check host and port, and that Redis runs",
+  ECONNRESET: hungUp,
+  EHOSTUNREACH: unreachable,
+  ENETUNREACH: unreachable,
+  ENOENT: "there is no such socket: check its path",
+  ENOTFOUND: "there is no such host: check its name",
+  EPIPE: hungUp,
+  EPROTO: noTls,
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    "the server wants a certificate of its clients: give cert and key, among the options of the socket",
+  ERR_SSL_WRONG_VERSION_NUMBER: noTls,
+  ERR_TLS_CERT_ALTNAME_INVALID: "the certificate of the server is for another host: connect to the name that is in it",
+  ETIMEDOUT: unreachable,
+  SELF_SIGNED_CERT_IN_CHAIN: unknownAuthority,
+  SocketClosedUnexpectedlyError: hungUp,
+  UNABLE_TO_GET_ISSUER_CERT: unknownAuthority,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownAuthority,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority
+}
+
+const disconnected = (code: string): Failure => {
+  const remedy = Object.hasOwn(remedies, code) ? `: ${remedies[code]!}` : ""
+  return new Failure({ code, detail: `there is no connection (${code})${remedy}`, isLink: true })
+}
+
+/** No attempt to connect has ended so far, in one way or the other. */
+export const stillConnecting = (milliseconds: number): string => `no connection in ${milliseconds} ms: ${unreachable}`
+
+/** What the client library throws, where its name would say too little. */
+const ofLibrary: Record<string, readonly [code: string, detail: string]> = {
+  ConnectionTimeoutError: ["ETIMEDOUT", `the server could not be reached in time: ${unreachable}`],
+  MaxCommandRedirectionsError: ["MOVED", "the nodes of the cluster send each command to one another"],
+  RootNodesUnavailableError: ["nodes", "none of the nodes of the cluster is of use"],
+  SocketTimeoutError: ["ETIMEDOUT", "the server answered nothing for a long time"]
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// failures
+// ---------------------------------------------------------------------------------------------------------------
+
+export const fromError = (error: unknown): Failure => {
+  const code = Predicate.hasProperty(error, "code") && typeof error.code === "string" && system.test(error.code)
+    ? error.code
+    : undefined
+  if (code !== undefined) return disconnected(code)
+  if (!(error instanceof Error)) return disconnected("unknown")
+  const said = phrases.find(([phrase]) => phrase.test(error.message))?.[1] ?? answer.exec(error.message)?.[1]
+  if (said !== undefined) {
+    // the rest of the answer may repeat what was sent
+    return new Failure({ code: said, detail: detailOf(said), isLink: ofLink.has(said) })
+  }
+  const name = error.constructor.name
+  if (!Object.hasOwn(ofLibrary, name)) return disconnected(/^\w{1,60}$/.test(name) ? name : "unknown")
+  const [known, detail] = ofLibrary[name]!
+  return new Failure({ code: known, detail, isLink: true })
+}
+
+/** The store's scope has ended. */
+export const closed = new Failure({
+  code: "closed",
+  detail: "the store is closed: its scope has ended before that of its user",
+  isLink: false
+})
+
+const unconnected = new Set(["ClientClosedError", "TypeError"])
+
+/** The same of a client that somebody else connects, or forgot to. */
+export const ofOthers = (failure: Failure): Failure =>
+  unconnected.has(failure.code)
+    ? new Failure({
+      ...failure,
+      detail: "the client given to the store is not connected: connect it, and do not close it"
+    })
+    : failure
+
+/**
+ * A cluster and sentinels are many servers. That none of them is of use says little: what they said one by one is in the
+ * errors that come before, and of those an answer says more than silence.
+ */
+export const collect = (): {
+  readonly add: (error: unknown) => void
+  readonly explain: (error: unknown) => Failure
+} => {
+  let told: Failure | undefined
+  return {
+    add: (error) => {
+      if (error instanceof Error && told?.isLink !== false) told = fromError(error)
+    },
+    explain: (error) => {
+      const { code, detail, isLink } = fromError(error)
+      const ofAll = code === "nodes" || code === "sentinels"
+      return new Failure({ code, detail: ofAll && told !== undefined ? `${detail}: ${told.detail}` : detail, isLink })
+    }
+  }
+}

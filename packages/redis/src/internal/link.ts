@@ -12,10 +12,15 @@ export interface Link<A> {
    * at once after that. The signal is aborted when the effect is interrupted: what was not sent by then never will be.
    */
   readonly use: <B>(f: (connected: A, signal: AbortSignal) => Promise<B>) => Effect.Effect<B, failure.Failure>
+  /** Whether there is a connection, as far as one knows. */
+  readonly isUp: () => boolean
 }
 
-/** Around something that connects by itself. */
-export const steady = <A>(connected: A): Link<A> => ({ use: (f) => call(connected, f) })
+/** Around something that somebody else connects. */
+export const steady = <A>(connected: A): Link<A> => ({
+  use: (f) => Effect.mapError(call(connected, f), failure.ofOthers),
+  isUp: () => true
+})
 
 const call = <A, B>(connected: A, f: (connected: A, signal: AbortSignal) => Promise<B>) =>
   Effect.tryPromise({ try: (signal) => f(connected, signal), catch: failure.fromError })
@@ -50,6 +55,11 @@ export const supervise = <A>(
     let trouble: failure.Failure | undefined
     // open: the outcome of the last attempt is known
     const settled = yield* Effect.makeLatch(false)
+    // after the end no attempt follows: whoever waits for one is told
+    yield* Effect.addFinalizer(() => {
+      trouble = failure.closed
+      return settled.open
+    })
 
     const hold = Effect.gen(function*() {
       const lost = yield* Deferred.make<void>()
@@ -108,5 +118,5 @@ export const supervise = <A>(
               : Effect.void
         )
       })
-    return { use }
+    return { use, isUp: () => held !== undefined }
   })

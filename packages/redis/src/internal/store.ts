@@ -10,7 +10,7 @@ import * as AccessToken from "effect-bearer/AccessToken"
 import * as TokenStore from "effect-bearer/TokenStore"
 import type { Connection } from "./clients.js"
 import * as clients from "./clients.js"
-import type { Failure } from "./failure.js"
+import * as failure from "./failure.js"
 import * as link from "./link.js"
 import * as scripts from "./scripts.js"
 
@@ -51,7 +51,7 @@ export const make = (
       { sha1, text }: scripts.Script,
       keys: readonly [string, ...Array<string>],
       args: () => ReadonlyArray<string> = () => []
-    ): Effect.Effect<unknown, Failure> => {
+    ): Effect.Effect<unknown, failure.Failure> => {
       const send = (name: string, script: string) =>
         connected.use((connection, signal) =>
           connection.send(keys[0], [name, script, `${keys.length}`, ...keys, ...args()], signal)
@@ -62,7 +62,7 @@ export const make = (
 
     const operation =
       (operation: Operation) =>
-      <A>(effect: Effect.Effect<A, Failure | TokenStore.StoreError>): Effect.Effect<A, TokenStore.StoreError> =>
+      <A>(effect: Effect.Effect<A, failure.Failure | TokenStore.StoreError>): Effect.Effect<A, TokenStore.StoreError> =>
         effect.pipe(
           Effect.catchTag(
             "Failure",
@@ -71,12 +71,16 @@ export const make = (
           Effect.timeoutFail({
             duration: timeout,
             onTimeout: () =>
-              new TokenStore.StoreError({ operation, reason: "timeout", detail: `no answer in ${timeout} ms` })
+              new TokenStore.StoreError({
+                operation,
+                reason: "timeout",
+                detail: connected.isUp() ? `no answer in ${timeout} ms` : failure.stillConnecting(timeout)
+              })
           })
         )
 
     /** What is stored under a key, if it is anything; on the left why it cannot be read. */
-    const look = (key: string): Effect.Effect<Option.Option<Either.Either<Found, string>>, Failure> =>
+    const look = (key: string): Effect.Effect<Option.Option<Either.Either<Found, string>>, failure.Failure> =>
       run(scripts.get, [at(key).token]).pipe(
         Effect.map((reply) => Option.map(Option.fromNullable(reply), decode)),
         Effect.catchIf(({ code }) => code === "WRONGTYPE", () => Effect.succeedSome(Either.left("it is no text")))
