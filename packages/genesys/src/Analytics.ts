@@ -5,11 +5,12 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import * as GenesysApi from "./GenesysApi.js"
 import type { GenesysCloud } from "./GenesysCloud.js"
-import type * as GenesysError from "./GenesysError.js"
+import * as GenesysError from "./GenesysError.js"
 import { optional } from "./internal/optional.js"
 import * as Paging from "./Paging.js"
 
@@ -197,12 +198,13 @@ export const conversationDetails = (
   query: Query,
   paging: PagingSpec = { pageNumber: 1, pageSize: 100 }
 ): Effect.Effect<ConversationPage, GenesysError.CallError, GenesysCloud> =>
-  GenesysApi.post(
-    "/api/v2/analytics/conversations/details/query",
-    { ...query, interval: intervalOf(query.interval), paging },
-    ConversationPage,
-    { operation: "Analytics.conversationDetails", readOnly: true }
-  )
+  Effect.flatMap(intervalOf(query.interval), (interval) =>
+    GenesysApi.post(
+      "/api/v2/analytics/conversations/details/query",
+      { ...query, interval, paging },
+      ConversationPage,
+      { operation: "Analytics.conversationDetails", readOnly: true }
+    ))
 
 /**
  * All conversations that {@link conversationDetails} finds, page after page.
@@ -237,7 +239,19 @@ export const conversations = (
       }))
   })
 
-const intervalOf = (interval: Query["interval"]): string =>
+const intervalOf = (interval: Query["interval"]): Either.Either<string, GenesysError.InvalidCall> =>
   typeof interval === "string"
-    ? interval
-    : interval.map((moment) => DateTime.formatIso(DateTime.unsafeMake(moment))).join("/")
+    ? Either.right(interval)
+    : Either.map(Either.all([momentOf(interval[0], "start"), momentOf(interval[1], "end")]), (ends) => ends.join("/"))
+
+const momentOf = (
+  moment: DateTime.DateTime.Input,
+  name: string
+): Either.Either<string, GenesysError.InvalidCall> =>
+  Either.map(
+    Either.fromOption(
+      DateTime.make(moment),
+      () => new GenesysError.InvalidCall({ field: "interval", detail: `its ${name} is no date` })
+    ),
+    DateTime.formatIso
+  )

@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import { GenesysCloud } from "./GenesysCloud.js"
@@ -45,7 +46,7 @@ export interface CallOptions {
 
 /**
  * Builds a path from text and values. Values are encoded; one that is blank, or `.` or `..`, would lead elsewhere and
- * is an `InvalidCall`.
+ * is an `InvalidCall`, as is text that is not well-formed.
  *
  * @example
  * ```ts
@@ -62,18 +63,25 @@ export const path = (
   texts: TemplateStringsArray,
   ...values: ReadonlyArray<string>
 ): Either.Either<string, GenesysError.InvalidCall> => {
-  const wrong = values.findIndex((value) => value.trim() === "" || value === "." || value === "..")
+  const faults = values.map(faultOf)
+  const wrong = faults.findIndex((fault) => fault !== undefined)
   if (wrong >= 0) {
     const field = texts[wrong]!.split("/").filter((part) => part !== "").at(-1) ?? "path"
-    return Either.left(
-      new GenesysError.InvalidCall({
-        field: `id in ${field}`,
-        detail: values[wrong]!.trim() === "" ? "it is blank" : "it is no id"
-      })
-    )
+    return Either.left(new GenesysError.InvalidCall({ field: `id in ${field}`, detail: faults[wrong]! }))
   }
   return Either.right(texts.map((text, i) => text + (i < values.length ? encodeURIComponent(values[i]!) : "")).join(""))
 }
+
+const faultOf = (value: string): string | undefined =>
+  value.trim() === ""
+    ? "it is blank"
+    : value === "." || value === ".."
+    ? "it is no id"
+    : loneSurrogate.test(value)
+    ? "it has half of a surrogate pair, which cannot be encoded"
+    : undefined
+
+const loneSurrogate = /\p{Surrogate}/u
 
 /**
  * Sends a request and decodes the JSON of its answer; an answer without a body is `undefined` to the schema. All of it
@@ -89,6 +97,13 @@ export const request = <A, I, R>(
   schema: Schema.Schema<A, I, R>,
   options: { readonly operation?: string | undefined; readonly readOnly?: boolean | undefined } = {}
 ): Effect.Effect<A, GenesysError.RequestError | GenesysError.UnexpectedReply, GenesysCloud | R> =>
+  Effect.map(exchange(request, schema, options), ({ value }) => value)
+
+const exchange = <A, I, R>(
+  request: HttpClientRequest.HttpClientRequest,
+  schema: Schema.Schema<A, I, R>,
+  options: { readonly operation?: string | undefined; readonly readOnly?: boolean | undefined }
+): Effect.Effect<Decoded<A>, GenesysError.RequestError | GenesysError.UnexpectedReply, GenesysCloud | R> =>
   Effect.flatMap(GenesysCloud, ({ client: api, region }) => {
     const sent = api.execute(request)
     return (options.readOnly === true ? Effect.provideService(sent, client.ReadOnly, true) : sent).pipe(
@@ -181,7 +196,7 @@ export interface ListOptions extends CallOptions {
 type ListError = GenesysError.CallError | GenesysError.PagingStuck
 
 /**
- * A list in the form `{ entities, pageNumber, pageCount, total }`. The next page is asked for when it is needed.
+ * A list in the form `{ entities, pageNumber, pageSize, pageCount, total }`. The next page is asked for when it is needed.
  *
  * @example
  * ```ts
@@ -204,6 +219,7 @@ export const list = <A, I, R>(
   const schema = Schema.Struct({
     entities: optional(Schema.Array(item)),
     pageNumber: optional(Schema.Number),
+    pageSize: optional(Schema.Number),
     pageCount: optional(Schema.Number),
     total: optional(Schema.Number)
   })
@@ -211,7 +227,7 @@ export const list = <A, I, R>(
     pageSize: options.pageSize,
     fetch: ({ pageNumber, pageSize }) =>
       Effect.map(
-        request(
+        exchange(
           HttpClientRequest.get(path).pipe(
             HttpClientRequest.setUrlParams(options.urlParams ?? []),
             HttpClientRequest.setUrlParams({ pageSize: String(pageSize), pageNumber: String(pageNumber) })
@@ -219,7 +235,7 @@ export const list = <A, I, R>(
           schema,
           { operation: options.operation ?? "GenesysApi.list" }
         ),
-        ({ entities = [], ...page }) => ({ ...page, items: entities })
+        ({ json, value: { entities = [], ...page } }) => ({ ...page, items: entities, raw: rawItems(json, "entities") })
       )
   })
 }
@@ -260,7 +276,7 @@ export const listByCursor = <A, I, R>(
   )
   return Paging.byCursor((cursor) =>
     Effect.map(
-      request(
+      exchange(
         Option.match(cursor, {
           onNone: () => first,
           onSome: (cursor) =>
@@ -271,16 +287,20 @@ export const listByCursor = <A, I, R>(
         schema,
         { operation: options.operation ?? "GenesysApi.listByCursor" }
       ),
-      (page: { readonly cursor?: string; readonly nextUri?: string; readonly [name: string]: unknown }) => ({
+      ({ json, value: page }: Decoded<
+        { readonly cursor?: string; readonly nextUri?: string; readonly [name: string]: unknown }
+      >) => ({
         items: (page[name] ?? []) as ReadonlyArray<A>,
-        next: Option.orElse(
-          Option.fromNullable(page.cursor),
-          () => Option.map(Option.fromNullable(page.nextUri), (next) => uri + next)
-        )
+        raw: rawItems(json, name),
+        next: Option.orElse(given(page.cursor), () => Option.map(given(page.nextUri), (next) => uri + next))
       })
     )
   )
 }
+
+/** An empty text names no page, as `null` does not. */
+const given = (text: string | undefined): Option.Option<string> =>
+  text === undefined || text === "" ? Option.none() : Option.some(text)
 
 /** What tells a `nextUri` from a `cursor`, whose text is the server's own. */
 const uri = "uri "
@@ -306,7 +326,7 @@ export const listByOffset = <A, I, R>(
     limit: options.limit,
     fetch: ({ limit, offset }) =>
       Effect.map(
-        request(
+        exchange(
           HttpClientRequest.get(path).pipe(
             HttpClientRequest.setUrlParams(options.urlParams ?? []),
             HttpClientRequest.setUrlParams({ limit: String(limit), offset: String(offset) })
@@ -314,17 +334,28 @@ export const listByOffset = <A, I, R>(
           schema,
           { operation: options.operation ?? "GenesysApi.listByOffset" }
         ),
-        (page: { readonly total?: number; readonly [name: string]: unknown }) => ({
+        ({ json, value: page }: Decoded<{ readonly total?: number; readonly [name: string]: unknown }>) => ({
           items: (page[name] ?? []) as ReadonlyArray<A>,
+          raw: rawItems(json, name),
           total: page.total
         })
       )
   })
 }
 
+/** With the members that the schema of an item leaves out, its id for one. */
+const rawItems = (json: unknown, name: string): ReadonlyArray<unknown> =>
+  Predicate.hasProperty(json, name) && Array.isArray(json[name]) ? json[name] : []
+
 // ---------------------------------------------------------------------------------------------------------------
 // answers
 // ---------------------------------------------------------------------------------------------------------------
+
+interface Decoded<out A> {
+  readonly value: A
+  /** What it was decoded from. */
+  readonly json: unknown
+}
 
 /** A page of the largest size is a few MiB. */
 const largestReply = 64 * 1024 * 1024
@@ -335,7 +366,7 @@ const fallback = Duration.seconds(5)
 const decoded = <A, I, R>(
   response: HttpClientResponse.HttpClientResponse,
   schema: Schema.Schema<A, I, R>
-): Effect.Effect<A, GenesysError.ResponseError | GenesysError.UnexpectedReply, R> =>
+): Effect.Effect<Decoded<A>, GenesysError.ResponseError | GenesysError.UnexpectedReply, R> =>
   Effect.gen(function*() {
     const target = transport.target(response.request)
     const scrub = client.scrubFor(response.request)
@@ -360,17 +391,18 @@ const decoded = <A, I, R>(
         text.startsWith("<") ? "the reply is a page, so it came from a proxy or a firewall" : "the reply is no JSON"
       )
     }
-    return yield* Effect.mapError(Schema.decodeUnknown(schema)(json.value), (error) =>
+    const value = yield* Effect.mapError(Schema.decodeUnknown(schema)(json.value), (error) =>
       unexpected(
         text === "" ? "the reply is empty" : `the reply has another shape than expected${places(error)}`
       ))
+    return { value, json: json.value }
   })
 
 const parse = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 
-/** Where it does not fit, without what stands there. */
+/** Where it does not fit, without what stands there. One place has an issue for each member of a union. */
 const places = (error: ParseResult.ParseError): string => {
-  const issues = ParseResult.ArrayFormatter.formatErrorSync(error).slice(0, 3)
-  const at = issues.map(({ path }) => path.map(String).join(".")).filter((place) => place !== "")
-  return at.length === 0 ? "" : ` at ${at.join(", ")}`
+  const issues = ParseResult.ArrayFormatter.formatErrorSync(error)
+  const at = new Set(issues.map(({ path }) => path.map(String).join(".")).filter((place) => place !== ""))
+  return at.size === 0 ? "" : ` at ${Array.from(at).slice(0, 3).join(", ")}`
 }

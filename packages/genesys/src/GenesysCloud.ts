@@ -28,11 +28,13 @@ import type * as Scope from "effect/Scope"
 import * as ClientAuthentication from "effect-bearer/ClientAuthentication"
 import * as Grant from "effect-bearer/Grant"
 import * as RetryPolicy from "effect-bearer/RetryPolicy"
+import * as Scopes from "effect-bearer/Scopes"
 import * as TokenError from "effect-bearer/TokenError"
 import * as TokenSource from "effect-bearer/TokenSource"
 import type * as GenesysError from "./GenesysError.js"
 import * as apiClient from "./internal/client.js"
 import * as rateGate from "./internal/rateGate.js"
+import * as redirects from "./internal/redirects.js"
 import * as Region from "./Region.js"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -63,7 +65,9 @@ export interface ApiOptions {
    *
    * A 429 is waited for by all calls that use the same tokens (those of a connected SDK, too): they are not sent
    * meanwhile. So is the end of the minute, once the `inin-ratelimit-*` headers of an answer say that it is used up.
-   * Then calls leave in the order in which they came, a little apart, and no more than the headers allow.
+   * Then calls leave in the order in which they came, a little apart, and no more than the headers allow. Before the API
+   * has said anything of a limit, none fails for one: five go ahead, and the others wait for an answer, for a second at
+   * most.
    *
    * A limit of one call of the API holds up that call only, whatever its ids: a limit that is named so, that is met while
    * the token has something left, or that takes longer than the two minutes that a limit of the token could. Where the
@@ -119,7 +123,8 @@ export interface Service {
   readonly tokens: TokenSource.With<TokenError.TokenError>
   /**
    * Takes paths such as `/api/v2/users/me`, and URLs of the region's API; any other URL fails with
-   * `InvalidConfiguration`. Whatever is no success is an error: a response has a status of 2xx, or 304.
+   * `InvalidConfiguration`. Whatever is no success is an error: a response has a status of 2xx, or 304. Redirects are
+   * not followed.
    */
   readonly client: HttpClient.HttpClient.With<GenesysError.RequestError>
 }
@@ -164,9 +169,12 @@ export const make = (
   options: Options
 ): Effect.Effect<Service, TokenError.InvalidConfiguration, HttpClient.HttpClient | Scope.Scope> =>
   Effect.gen(function*() {
-    const base = yield* HttpClient.HttpClient
+    const base = yield* redirects.notFollowed(yield* HttpClient.HttpClient)
     const region = yield* Region.parse(options.region)
     const { api = {}, clientSecret, region: _, ...settings } = options
+    if (settings.clientId.includes(":")) {
+      return yield* new TokenError.InvalidConfiguration({ fields: ["clientId"], detail: `it ${colon}` })
+    }
     const tokens = yield* TokenSource.grant({
       ...settings,
       tokenEndpoint: region.tokenEndpoint,
@@ -218,11 +226,14 @@ export const fromEnvironment = (
         value === undefined ? Effect.sync(() => faults.push(fault(name, absent))) : Effect.void)
 
     const clientId = settings.clientId ?? (yield* required("GENESYS_CLIENT_ID"))
+    if (settings.clientId === undefined && clientId?.includes(":")) {
+      faults.push(fault("GENESYS_CLIENT_ID", colon))
+    }
     if (settings.clientSecret === undefined) {
       yield* required("GENESYS_CLIENT_SECRET")
     }
     const region = settings.region ?? (yield* readRegion(read, faults))
-    const scopes = settings.scopes ?? (yield* read("GENESYS_SCOPES"))
+    const scopes = settings.scopes ?? (yield* readScopes(read, faults))
     if (faults.length > 0 || clientId === undefined || region === undefined) {
       const fields = new Set(faults.flatMap(({ names }) =>
         names
@@ -252,6 +263,20 @@ const fault = (name: string, what: string): Fault => ({ names: [name], what })
 const absent = "is missing or blank: set it in the environment of the program"
 const padded = "begins or ends with white space: look for a space or a line break at the end of the variable, and " +
   "remove it"
+
+/** In a Basic header the id would end there. */
+const colon = "has a colon, which no client id of Genesys Cloud has: was the secret copied along?"
+
+const readScopes = (
+  read: (name: string) => Effect.Effect<string | undefined>,
+  faults: Array<Fault>
+): Effect.Effect<string | undefined> =>
+  Effect.tap(read("GENESYS_SCOPES"), (text) => {
+    if (text !== undefined && Scopes.make(text).length === 0) {
+      faults.push(fault("GENESYS_SCOPES", "holds separators and no scope: name some, or remove the variable"))
+    }
+    return Effect.void
+  })
 
 const readRegion = (
   read: (name: string) => Effect.Effect<string | undefined>,

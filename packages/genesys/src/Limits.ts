@@ -78,8 +78,7 @@ export const text = (
   options: { readonly direction: "request" | "response"; readonly limit?: number | undefined }
 ): Effect.Effect<string, GenesysError.PayloadTooLarge> => {
   const limit = options.limit ?? maxPayload
-  // no character has less than one byte
-  const size = json.length > limit * 4 ? json.length : new TextEncoder().encode(json).length
+  const size = bytesOf(json)
   return size > limit
     ? Effect.fail(new GenesysError.PayloadTooLarge({ direction: options.direction, size, limit }))
     : Effect.succeed(json)
@@ -87,8 +86,15 @@ export const text = (
 
 /**
  * A client that sends no body and hands on no response larger than `limit` bytes (default 32 768). A response is read
- * to its end, or to the limit, before it is handed on. A request body that is a stream of unknown length is not
- * measured.
+ * to its end, or to the limit, before it is handed on.
+ *
+ * **Gotchas**
+ *
+ * - A request body is not measured where its length is not known before it is sent: a stream, and an
+ *   `HttpBody.raw` of anything but text, bytes, a `Blob`, `URLSearchParams` or `FormData`, unless a content length is
+ *   stated with it.
+ * - Of `FormData` names, file names and contents are counted, but not the lines between the parts: up to some hundred
+ *   bytes a part go along unnoticed.
  *
  * @example
  * ```ts
@@ -165,13 +171,35 @@ const sizeOf = ({ body }: HttpClientRequest.HttpClientRequest): number => {
     case "Uint8Array":
       return body.body.length
     case "Raw":
-      return typeof body.body === "string" ? new TextEncoder().encode(body.body).length : body.contentLength ?? 0
+      return measured(body.body) ?? body.contentLength ?? 0
+    case "FormData":
+      return sizeOfForm(body.formData)
     case "Stream":
       return body.contentLength ?? 0
-    default:
+    case "Empty":
       return 0
   }
 }
+
+/** What `fetch` takes for a body, but streams. */
+const measured = (body: unknown): number | undefined => {
+  if (typeof body === "string") return bytesOf(body)
+  if (ArrayBuffer.isView(body) || body instanceof ArrayBuffer) return body.byteLength
+  if (body instanceof Blob) return body.size
+  if (body instanceof URLSearchParams) return body.toString().length
+  if (body instanceof FormData) return sizeOfForm(body)
+  return undefined
+}
+
+const sizeOfForm = (form: FormData): number => {
+  let size = 0
+  for (const [name, value] of form) {
+    size += bytesOf(name) + (typeof value === "string" ? bytesOf(value) : bytesOf(value.name) + value.size)
+  }
+  return size
+}
+
+const bytesOf = (text: string): number => new TextEncoder().encode(text).length
 
 const bounded = (
   response: HttpClientResponse.HttpClientResponse,

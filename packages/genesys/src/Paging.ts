@@ -2,29 +2,38 @@
  * Lists that come in pages, as a `Stream`. A page is fetched when the consumer has taken all of the one before, and not
  * at all if it stops earlier.
  *
- * The three forms differ in how a page names the next one. All of them end, whatever the server does: a cursor that
- * comes again, the same page once more, or empty pages without end are a `PagingStuck`, because a list that stops
- * quietly looks complete.
+ * The three forms differ in how a page names the next one. A list that stops quietly looks complete, and one that does
+ * not stop is no list: a cursor or a page that comes again, a page that is missing although more are promised, and empty
+ * pages without end are a `PagingStuck`. So a stream goes on for ever only if the server has new items for ever.
+ *
+ * A page that comes again is known by the ids of its items, and where they have none, by their JSON. Values without ids
+ * may be equal: a page of one of them, or with one of them twice, may come again, but not a hundred times. What JSON does
+ * not show is not compared; for such items, `raw` takes the page as it was sent.
  *
  * @since 0.1.0
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as GenesysError from "./GenesysError.js"
+import * as repeats from "./internal/repeats.js"
 
 /**
- * A numbered page. `pageCount` and `total` say where the list ends; without them a page that is not full is the last.
+ * A numbered page. `pageCount` says where the list ends, and without it `total`. Without both an empty page does, so that
+ * a list costs one request more: what is short of the size asked for may be all that the server gives at a time.
  *
  * @since 0.1.0
  * @category models
  */
 export interface NumberedPage<out A> {
   readonly items: ReadonlyArray<A>
+  /** The items as they were sent, by which a page that comes again is known. Default `items`. */
+  readonly raw?: ReadonlyArray<unknown> | undefined
   /** Which page it is, to the server. */
   readonly pageNumber?: number | undefined
+  /** How many items a page has, to the server, which may allow fewer than were asked for. */
+  readonly pageSize?: number | undefined
   readonly pageCount?: number | undefined
   /** All items of the list. */
   readonly total?: number | undefined
@@ -38,6 +47,8 @@ export interface NumberedPage<out A> {
  */
 export interface CursorPage<out A> {
   readonly items: ReadonlyArray<A>
+  /** The items as they were sent, by which a page that comes again is known. Default `items`. */
+  readonly raw?: ReadonlyArray<unknown> | undefined
   /** `None` on the last page. */
   readonly next: Option.Option<string>
 }
@@ -50,7 +61,9 @@ export interface CursorPage<out A> {
  */
 export interface OffsetPage<out A> {
   readonly items: ReadonlyArray<A>
-  /** All items of the list; without it a page that is not full is the last. */
+  /** The items as they were sent, by which a page that comes again is known. Default `items`. */
+  readonly raw?: ReadonlyArray<unknown> | undefined
+  /** All items of the list; without it the list ends with an empty page. */
   readonly total?: number | undefined
 }
 
@@ -79,34 +92,71 @@ export const byNumber = <A, E, R>(options: {
   }) => Effect.Effect<NumberedPage<A>, E, R>
   /** Default 100. */
   readonly pageSize?: number | undefined
-}): Stream.Stream<A, E | GenesysError.PagingStuck, R> => {
-  const pageSize = atLeastOne(options.pageSize, 100)
-  return pages<A, Numbered, E, R>(
-    { number: 1, first: undefined },
-    ({ first, number }) =>
-      Effect.flatMap(options.fetch({ pageNumber: number, pageSize }), (page) => {
-        const { items, pageNumber, total } = page
-        // not by counting items: servers leave some out of a page without filling it up
-        const pageCount = page.pageCount ?? (total === undefined ? undefined : Math.ceil(total / pageSize))
-        const more = pageCount === undefined ? items.length >= pageSize : number < pageCount
-        const stuck = (reason: GenesysError.PagingStuck["reason"]) =>
-          Effect.fail(new GenesysError.PagingStuck({ reason, page: number }))
-        if (pageNumber !== undefined && pageNumber !== number && items.length > 0) return stuck("missingPage")
-        if (items.length === 0) return more ? stuck("missingPage") : Effect.succeed([items, Option.none()])
-        const mark = identify(items)
-        if (number > 1 && mark !== undefined && mark === first) return stuck("repeatedPage")
-        return Effect.succeed([
-          items,
-          more ? Option.some({ number: number + 1, first: mark }) : Option.none()
-        ])
-      })
-  )
+}): Stream.Stream<A, E | GenesysError.PagingStuck, R> =>
+  // what is known of the pages belongs to one run of the stream
+  Stream.suspend(() => {
+    const asked = atLeastOne(options.pageSize, 100)
+    const compare = repeats.make()
+    return pages<A, Numbered, E, R>(
+      { number: 1, seen: 0, pageSize: asked, longest: asked, short: false },
+      (state) =>
+        Effect.flatMap(options.fetch({ pageNumber: state.number, pageSize: asked }), (page): Step<A, Numbered> => {
+          const { number } = state
+          const { items, pageCount = state.pageCount, pageNumber = number, raw = items, total = state.total } = page
+          const pageSize = page.pageSize !== undefined && page.pageSize > 0 ? page.pageSize : state.pageSize
+          const stuck = (reason: GenesysError.PagingStuck["reason"]) =>
+            Effect.fail(new GenesysError.PagingStuck({ reason, page: number }))
+          if (items.length === 0) {
+            // not by counting items alone: servers leave some out of a page without filling it up
+            const promised = pageCount === undefined
+              ? total !== undefined && state.seen < total && (number - 1) * pageSize < total
+              : number < pageCount
+            return promised ? stuck("missingPage") : end
+          }
+          const { asBefore, repeated } = compare(raw)
+          if (asBefore && state.short) return end
+          if (pageNumber !== number) return stuck("missingPage")
+          if (repeated) return stuck("repeatedPage")
+          const seen = state.seen + items.length
+          const counted = pageCount !== undefined || total !== undefined
+          const more = pageCount === undefined ? total === undefined || seen < total : number < pageCount
+          return Effect.succeed([
+            items,
+            more
+              ? Option.some({
+                number: number + 1,
+                seen,
+                pageSize,
+                pageCount,
+                total,
+                longest: number === 1 ? items.length : Math.max(state.longest, items.length),
+                short: !counted && items.length < Math.min(pageSize, state.longest)
+              })
+              : Option.none()
+          ])
+        })
+    )
+  })
+
+interface Numbered extends Uncounted {
+  readonly number: number
+  /** Items so far. */
+  readonly seen: number
+  /** As last said by the server. */
+  readonly pageSize: number
+  readonly pageCount?: number | undefined
+  readonly total?: number | undefined
 }
 
-interface Numbered {
-  readonly number: number
-  /** What the page before began with. */
-  readonly first: string | undefined
+/** What is known of a list whose server counts nothing. */
+interface Uncounted {
+  /** The most items that a page had; before the first one, what is asked for. */
+  readonly longest: number
+  /**
+   * The page before was not full. If it comes again, that was all: the server does not know of pages, or gives the last
+   * one for those after it.
+   */
+  readonly short: boolean
 }
 
 /**
@@ -130,19 +180,20 @@ interface Numbered {
 export const byCursor = <A, E, R>(
   fetch: (cursor: Option.Option<string>) => Effect.Effect<CursorPage<A>, E, R>
 ): Stream.Stream<A, E | GenesysError.PagingStuck, R> =>
-  // the set of cursors belongs to one run of the stream
   Stream.suspend(() => {
     const used = new Set<string>()
+    const compare = repeats.make()
     return pages<A, { readonly cursor: Option.Option<string>; readonly page: number; readonly empty: number }, E, R>(
       { cursor: Option.none(), page: 1, empty: 0 },
       ({ cursor, empty, page }) =>
-        Effect.flatMap(fetch(cursor), ({ items, next }) => {
+        Effect.flatMap(fetch(cursor), ({ items, next, raw = items }) => {
+          const stuck = (reason: GenesysError.PagingStuck["reason"]) =>
+            Effect.fail(new GenesysError.PagingStuck({ reason, page }))
+          if (Option.isSome(next) && used.has(next.value)) return stuck("repeatedCursor")
+          if (compare(raw).repeated) return stuck("repeatedPage")
           if (Option.isNone(next)) return Effect.succeed([items, Option.none()])
           const emptyNow = items.length === 0 ? empty + 1 : 0
-          if (used.has(next.value)) {
-            return Effect.fail(new GenesysError.PagingStuck({ reason: "repeatedCursor", page }))
-          }
-          if (emptyNow >= mostEmpty) return Effect.fail(new GenesysError.PagingStuck({ reason: "emptyPages", page }))
+          if (emptyNow >= mostEmpty) return stuck("emptyPages")
           used.add(next.value)
           return Effect.succeed([items, Option.some({ cursor: next, page: page + 1, empty: emptyNow })])
         })
@@ -153,7 +204,7 @@ export const byCursor = <A, E, R>(
 const mostEmpty = 100
 
 /**
- * Pages by offset, the first being 0.
+ * Pages by offset, the first being 0. The next offset is what was read, whatever was asked for.
  *
  * @since 0.1.0
  * @category constructors
@@ -162,55 +213,64 @@ export const byOffset = <A, E, R>(options: {
   readonly fetch: (part: { readonly offset: number; readonly limit: number }) => Effect.Effect<OffsetPage<A>, E, R>
   /** Items of a page. Default 50. */
   readonly limit?: number | undefined
-}): Stream.Stream<A, E | GenesysError.PagingStuck, R> => {
-  const limit = atLeastOne(options.limit, 50)
-  return pages<A, { readonly offset: number; readonly page: number; readonly first: string | undefined }, E, R>(
-    { offset: 0, page: 1, first: undefined },
-    ({ first, offset, page }) =>
-      Effect.flatMap(options.fetch({ offset, limit }), ({ items, total }) => {
-        const next = offset + items.length
-        const more = total === undefined ? items.length >= limit : next < total
-        if (items.length === 0) {
-          return more
-            ? Effect.fail(new GenesysError.PagingStuck({ reason: "missingPage", page }))
-            : Effect.succeed([items, Option.none()])
-        }
-        const mark = identify(items)
-        if (page > 1 && mark !== undefined && mark === first) {
-          return Effect.fail(new GenesysError.PagingStuck({ reason: "repeatedPage", page }))
-        }
-        return Effect.succeed([
-          items,
-          more ? Option.some({ offset: next, page: page + 1, first: mark }) : Option.none()
-        ])
-      })
-  )
+}): Stream.Stream<A, E | GenesysError.PagingStuck, R> =>
+  Stream.suspend(() => {
+    const limit = atLeastOne(options.limit, 50)
+    const compare = repeats.make()
+    return pages<A, Offset, E, R>(
+      { offset: 0, page: 1, longest: limit, short: false },
+      (state) =>
+        Effect.flatMap(options.fetch({ offset: state.offset, limit }), (part): Step<A, Offset> => {
+          const { offset, page } = state
+          const { items, raw = items, total = state.total } = part
+          const stuck = (reason: GenesysError.PagingStuck["reason"]) =>
+            Effect.fail(new GenesysError.PagingStuck({ reason, page }))
+          if (items.length === 0) return total !== undefined && offset < total ? stuck("missingPage") : end
+          const { asBefore, repeated } = compare(raw)
+          if (asBefore && state.short) return end
+          if (repeated) return stuck("repeatedPage")
+          const next = offset + items.length
+          return Effect.succeed([
+            items,
+            total === undefined || next < total
+              ? Option.some({
+                offset: next,
+                page: page + 1,
+                total,
+                longest: page === 1 ? items.length : Math.max(state.longest, items.length),
+                short: total === undefined && items.length < state.longest
+              })
+              : Option.none()
+          ])
+        })
+    )
+  })
+
+interface Offset extends Uncounted {
+  readonly offset: number
+  readonly page: number
+  readonly total?: number | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------
 
+/** The items of a page, and where the next one is. */
+type Step<A, S, E = never, R = never> = Effect.Effect<
+  readonly [items: ReadonlyArray<A>, next: Option.Option<S>],
+  E | GenesysError.PagingStuck,
+  R
+>
+
+const end = Effect.succeed([[], Option.none()] as const)
+
 const pages = <A, S, E, R>(
   start: S,
-  step: (
-    state: S
-  ) => Effect.Effect<readonly [ReadonlyArray<A>, Option.Option<S>], E | GenesysError.PagingStuck, R>
+  step: (state: S) => Step<A, S, E, R>
 ): Stream.Stream<A, E | GenesysError.PagingStuck, R> =>
   Stream.paginateChunkEffect(
     start,
     (state) => Effect.map(step(state), ([items, next]) => [Chunk.fromIterable(items), next])
   )
-
-/** The ids of a page, of items that have one: a page with the same ids is the same page. */
-const identify = (items: ReadonlyArray<unknown>): string | undefined => {
-  const ids = items.map((item) =>
-    Predicate.hasProperty(item, "id")
-      ? item.id
-      : Predicate.hasProperty(item, "conversationId")
-      ? item.conversationId
-      : undefined
-  )
-  return ids.every(Predicate.isString) ? JSON.stringify(ids) : undefined
-}
 
 const atLeastOne = (value: number | undefined, fallback: number): number =>
   value === undefined || Number.isNaN(value) ? fallback : Math.max(1, Math.floor(value))

@@ -131,7 +131,7 @@ export const of = (name: Name): Region => byName.get(name)!
  *
  * - a name: `us_east_1` or `us-east-1`
  * - a host: `mypurecloud.com`, with `api.`, `login.` or `apps.` before it
- * - a URL with such a host, whatever its path; its scheme may be missing
+ * - a URL with such a host, whatever its path, without user and port; its scheme may be missing
  * - the URL of a loopback address: a fake such as `FakeCloud` that plays both hosts
  *
  * Case, slashes at the end and white space around it do not matter. Anything else fails with an error that lists the
@@ -155,11 +155,20 @@ export const parse = (input: Input): Either.Either<Region, TokenError.InvalidCon
   if (named !== undefined) return Either.right(named)
   const url = urlOf(text)
   if (Option.isNone(url)) return Either.left(unknown(text))
+  if (url.value.username !== "" || url.value.password !== "") {
+    return Either.left(refused("its URL holds a user or a password, which would be sent to nobody: remove them"))
+  }
   if (loopback.isLoopback(url.value.hostname) && /^https?:/.test(text)) {
     return custom({ apiUrl: url.value.origin, loginUrl: url.value.origin })
   }
-  const region = url.value.port === "" ? byEnvironment.get(environmentOf(url.value)) : undefined
-  return region === undefined ? Either.left(unknown(environmentOf(url.value))) : Either.right(region)
+  const { port } = url.value
+  const region = byEnvironment.get(environmentOf(url.value))
+  if (region === undefined) return Either.left(unknown(environmentOf(url.value)))
+  return port === ""
+    ? Either.right(region)
+    : Either.left(
+      refused(`${region.environment} has no port ${port}: remove it, or use Region.custom for another environment`)
+    )
 }
 
 /**
@@ -231,10 +240,12 @@ const unknown = (text: string): TokenError.InvalidConfiguration => {
   const what = text === ""
     ? "it is blank"
     : `${harmless.test(text) ? `"${text}"` : "this"} is no region of Genesys Cloud`
-  return new TokenError.InvalidConfiguration({
-    fields: ["region"],
-    detail: `${what}.${nearest.length === 1 ? ` Did you mean ${nearest[0]}?` : ""} The regions are ${
+  return refused(
+    `${what}.${nearest.length === 1 ? ` Did you mean ${nearest[0]}?` : ""} The regions are ${
       all.map(({ environment, name }) => `${name} (${environment})`).join(", ")
     }. For any other environment use Region.custom.`
-  })
+  )
 }
+
+const refused = (detail: string): TokenError.InvalidConfiguration =>
+  new TokenError.InvalidConfiguration({ fields: ["region"], detail })

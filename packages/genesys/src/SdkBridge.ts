@@ -9,7 +9,8 @@
  * | 429 | rejected | waited for as told, by all calls, then sent again |
  * | 502, 503, 504… | rejected | a call that reads is sent again |
  * | a timeout, a broken connection | rejected with an error that prints the token | rejected; never sent again |
- * | an HTML page with status 200 | resolved with its text | rejected |
+ * | an answer that breaks off | rejected with `undefined` | rejected; never sent again |
+ * | an HTML page with status 200, or JSON that is none | resolved with its text | rejected |
  * | anything rejected | a plain object, text, `undefined`, or an Axios error | an {@link SdkError}, without credentials |
  *
  * The SDK stays as it is: its timeout, proxy agent, mTLS, gateway, hooks and logger work as before. It is handed in, and
@@ -28,6 +29,7 @@
  *
  * @since 0.1.0
  */
+import * as Headers from "@effect/platform/Headers"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -51,6 +53,7 @@ import * as GenesysCloud from "./GenesysCloud.js"
 import * as GenesysError from "./GenesysError.js"
 import * as client from "./internal/client.js"
 import * as rateGate from "./internal/rateGate.js"
+import * as refusal from "./internal/refusal.js"
 import * as scrubber from "./internal/scrub.js"
 import { SdkError } from "./internal/sdkError.js"
 import * as sdkExchange from "./internal/sdkExchange.js"
@@ -515,25 +518,43 @@ const log = (logger: object, options: SdkRequest, { body, headers, status }: Sdk
 
 /** What the SDK would take for a success, and its caller would stumble over. */
 const judge = (
-  { answer, options, reply }: sdkExchange.Exchange,
+  { answer, options, reply, secrets }: sdkExchange.Exchange,
   request: HttpClientRequest.HttpClientRequest
 ): Effect.Effect<unknown, GenesysError.UnexpectedReply> => {
   const contentType = reply?.headers["content-type"] ?? ""
   const isPage = typeof reply?.data === "string" && /html/i.test(contentType) &&
     !/html/i.test(sdkExchange.headerOf(options, "accept") ?? "")
-  if (!isPage && reply?.status !== 304) return Effect.succeed(answer)
+  const detail = isPage
+    ? "an HTML page, so it came from a proxy, a firewall or a login page"
+    : reply?.status === 304
+    ? "it has not been modified, and holds nothing"
+    : isJson.test(contentType) && isBrokenJson(reply?.data)
+    ? "its JSON breaks off, or is none"
+    : undefined
+  if (reply === undefined || detail === undefined) return Effect.succeed(answer)
+  const scrub = scrubber.make(secrets)
   return Effect.fail(
     new GenesysError.UnexpectedReply({
       ...transport.target(request),
-      status: reply?.status ?? 0,
-      contentType,
-      detail: isPage
-        ? "an HTML page, so it came from a proxy, a firewall or a login page"
-        : "it has not been modified, and holds nothing",
-      correlationId: Option.fromNullable(reply?.headers["inin-correlation-id"])
+      status: reply.status,
+      contentType: scrub.text(contentType, 100),
+      detail,
+      correlationId: refusal.correlationId(Headers.fromInput(reply.headers), scrub)
     })
   )
 }
+
+/** Not what has a JSON on each line. */
+const isJson = /^\s*application\/([\w.-]+\+)?json\s*(;|$)/i
+
+/**
+ * What an HTTP client of the SDK cannot parse it hands on as text. So it does with JSON that is a string, which is not
+ * mistaken for an object or a list that is broken unless it begins like one.
+ */
+const isBrokenJson = (data: unknown): boolean =>
+  typeof data === "string" && /^\s*[{[]/.test(data) && Option.isNone(parse(data))
+
+const parse = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 
 /** The SDK waits for a promise: one that is rejected with nothing but an {@link SdkError}. */
 const promiseOf = (fiber: Fiber.RuntimeFiber<unknown, SdkError>, request: SdkRequest): Promise<unknown> =>

@@ -150,6 +150,10 @@ describe("payloads", () => {
         { body: Buffer.from(json).toString("base64"), isBase64Encoded: true },
         { body: json, isBase64Encoded: false },
         json,
+        `\uFEFF${json}`,
+        { body: `\uFEFF${json}` },
+        { body: Buffer.from(`\uFEFF${json}`) },
+        { body: Buffer.from(`\uFEFF${json}`).toString("base64"), isBase64Encoded: true },
         { scope: "contacts:read", audience: null, resource: " " }
       ]
       for (const request of same) {
@@ -162,6 +166,32 @@ describe("payloads", () => {
         assert.propertyVal((yield* action(nothing)).body, "scope", "contacts:read contacts:write")
       }
       assert.strictEqual(yield* server.count, 2)
+    }))
+
+  // SPEC A2
+  effect("are empty where an event of AWS has no body", () =>
+    Effect.gen(function*() {
+      const { action, server } = yield* memory()
+      const functionUrl = {
+        version: "2.0",
+        routeKey: "$default",
+        rawPath: "/",
+        rawQueryString: "",
+        headers: { host: "x.lambda-url.eu-central-1.on.aws" },
+        requestContext: { http: { method: "POST", path: "/" } },
+        isBase64Encoded: false
+      }
+      const events = [functionUrl, { requestContext: { elb: {} } }, { rawPath: "/" }, { httpMethod: "POST", path: "/" }]
+      for (const event of events) {
+        const granted = yield* action(event)
+        assert.strictEqual(granted.status, 200, message(granted))
+        assert.propertyVal(granted.body, "scope", "contacts:read contacts:write")
+      }
+      assert.strictEqual(yield* server.count, 1)
+      // not an event: a payload with members that nobody knows
+      for (const request of [{ requestContext: "a" }, { rawPath: {} }, { httpMethod: 1 }, { headers: {} }]) {
+        assert.strictEqual(verdict(yield* action(request)), "400 BadRequest")
+      }
     }))
 
   // SPEC A2

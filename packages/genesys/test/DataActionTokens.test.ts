@@ -390,9 +390,10 @@ describe("tokens", () => {
   effect("are shared across instances through a TokenStore, those of subjects apart", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make()
+      const store = Layer.succeedContext(yield* Layer.build(TokenStore.layerMemory))
       const instance = DataAction.handler(settings(server.tokenEndpoint))
       const [one, two] = yield* Effect.all([instance, instance]).pipe(
-        Effect.provide(Layer.merge(TokenStore.layerMemory, server.layer))
+        Effect.provide(Layer.merge(store, server.layer))
       )
       assert.strictEqual(token(yield* reply(one)), token(yield* reply(two)))
       assert.strictEqual(yield* server.count, 1)
@@ -403,7 +404,7 @@ describe("tokens", () => {
       assert.deepStrictEqual(exchanged.map(token), ["token-2", "token-2", "token-3"])
       const alone = yield* Effect.provide(
         DataAction.handler(settings(server.tokenEndpoint, { shared: false })),
-        Layer.merge(TokenStore.layerMemory, server.layer)
+        Layer.merge(store, server.layer)
       )
       assert.strictEqual(token(yield* reply(alone)), "token-4")
     }))

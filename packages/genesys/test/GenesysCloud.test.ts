@@ -1,7 +1,7 @@
 import { FetchHttpClient, HttpClient } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, Option, Redacted, Schedule, Stream } from "effect"
+import { ConfigProvider, Effect, Layer, Option, Redacted, Schedule, Schema, Stream } from "effect"
 import { TokenSource } from "effect-bearer"
 import * as FakeCloud from "../src/FakeCloud.js"
 import type { GenesysError } from "../src/index.js"
@@ -64,6 +64,31 @@ describe("configuration", () => {
       assert.deepStrictEqual(contradicting.fields, ["GENESYS_ENV_URL", "GENESYS_REGION"])
       assert.include(contradicting.message, "contradict each other (mypurecloud.com, mypurecloud.de)")
     }))
+
+  it.effect("names scopes that are none", () =>
+    Effect.gen(function*() {
+      for (const scopes of [",,", " ; , "]) {
+        const error = yield* Effect.flip(environment({ ...complete, GENESYS_SCOPES: scopes })())
+        assert.deepStrictEqual(error.fields, ["GENESYS_SCOPES"])
+        assert.include(error.message, "GENESYS_SCOPES holds separators and no scope")
+      }
+      for (const scopes of ["", "  "]) {
+        assert.isUndefined((yield* environment({ ...complete, GENESYS_SCOPES: scopes })()).scopes)
+      }
+    }))
+
+  it.effect("refuses a client id that the secret was copied into, and does not show it", () =>
+    Effect.gen(function*() {
+      const clientId = `id:${secret}`
+      const read = yield* Effect.flip(environment({ ...complete, GENESYS_CLIENT_ID: clientId })())
+      assert.deepStrictEqual(read.fields, ["GENESYS_CLIENT_ID"])
+      const stated = yield* Effect.flip(connectTo(memory(() => Response.json({})).client, { clientId }))
+      assert.deepStrictEqual(stated.fields, ["clientId"])
+      for (const { message } of [read, stated]) {
+        assert.include(message, "has a colon, which no client id of Genesys Cloud has: was the secret copied along?")
+        assert.notInclude(message, secret)
+      }
+    }).pipe(Effect.scoped))
 
   it.effect("what the program states wins", () =>
     Effect.gen(function*() {
@@ -166,6 +191,53 @@ describe("GenesysCloud, over sockets", () => {
       assert.deepStrictEqual(posts.map(({ status }) => status), [200, 401, 200])
       assert.strictEqual(new Set(posts.map(({ body }) => body)).size, 1)
     })))
+
+  it.effect("reads an error that is long, and says so of one that is too long", () =>
+    Effect.gen(function*() {
+      const answer = (length: number, type = "application/json") => () =>
+        Response.json(
+          { details: [{ errorCode: "nope" }], code: "bad.request", contextId: "c0ffee", message: "m".repeat(length) },
+          { status: 400, headers: { "content-type": type } }
+        )
+      const failing = (script: () => Response) =>
+        Effect.flatMap(connectTo(memory(script).client), ({ client }) =>
+          Effect.map(Effect.flip(client.get("/api/v2/users")), apiError))
+      const long = yield* failing(answer(1_000_000))
+      assert.deepInclude(long, { code: Option.some("bad.request"), contextId: Option.some("c0ffee") })
+      assert.deepStrictEqual(long.details, [{ errorCode: "nope" }])
+      assert.isBelow(long.message.length, 1000)
+      const tooLong = yield* failing(answer(1_048_576))
+      assert.deepStrictEqual(tooLong.description, Option.some("the reply is too long to be read"))
+      const page = yield* failing(answer(1_048_576, "text/html"))
+      assert.include(page.message, "an HTML page")
+      const none = yield* failing(() =>
+        new Response("no", { status: 400 })
+      )
+      assert.deepStrictEqual(none.description, Option.some("the reply is no JSON object"))
+    }).pipe(Effect.scoped))
+
+  it.effect("fills the parameters into a message", () =>
+    Effect.gen(function*() {
+      const opaque = "aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gI3kM5oQ7sU9wY1aC3eG5i"
+      const cases = [
+        [{ messageWithParams: "Value {v} bad", messageParams: { v: "x" } }, "Value x bad"],
+        [
+          { messageWithParams: "{v}, {toString}, {v} of {n}", messageParams: { v: "{n}", n: 3 } },
+          "{n}, {toString}, {n} of 3"
+        ],
+        [{ messageWithParams: "Value {v} bad" }, "Value {v} bad"],
+        [{ messageWithParams: "Value {v} bad", messageParams: { v: opaque } }, "Value <redacted> bad"],
+        // two halves make a whole
+        [{ messageWithParams: "password: {v}", messageParams: { v: "hunter2" } }, "password: <redacted>"],
+        [{ messageWithParams: "{v}".repeat(160), messageParams: { v: "x,".repeat(80) } }, `${"x,".repeat(250)}…`],
+        [{ message: "Value x bad", messageWithParams: "Value {v} bad", messageParams: { v: "y" } }, "Value x bad"]
+      ] as const
+      for (const [body, expected] of cases) {
+        const { client } = yield* connectTo(memory(() => Response.json(body, { status: 400 })).client)
+        const error = apiError(yield* Effect.flip(client.get("/api/v2/users")))
+        assert.deepStrictEqual(error.description, Option.some(expected))
+      }
+    }).pipe(Effect.scoped))
 
   it.effect("takes the explanation of the login host, in either of its members", () =>
     Effect.gen(function*() {
@@ -313,6 +385,67 @@ describe("GenesysCloud, over sockets", () => {
       assert.include(error.url, "https://api.mypurecloud.de/evil.example/api")
       assert.strictEqual((yield* (yield* FakeCloud.FakeCloud).seen).apiRequests, 1)
     })))
+
+  for (
+    const [name, platform] of [
+      ["fetch", FetchHttpClient.layer],
+      ["undici", NodeHttpClient.layerUndici],
+      ["node:http", NodeHttpClient.layer]
+    ] as const
+  ) {
+    it.live(`follows no redirect, whatever the method (${name})`, () =>
+      Effect.gen(function*() {
+        const start = Effect.flatMap(Layer.build(FakeCloud.layer().pipe(Layer.provide(Server))), (context) =>
+          Effect.provide(FakeCloud.FakeCloud, context))
+        const fake = yield* start
+        const elsewhere = yield* start
+        const cloud = yield* GenesysCloud.make(fake).pipe(Effect.provide(yield* Layer.build(platform)))
+        const location = `${elsewhere.url}/api/v2/users/42`
+        const calls = [
+          [301, Users.get("42")],
+          [302, Users.get("42")],
+          [303, GenesysApi.post("/api/v2/users", { private: "payload" }, Schema.Unknown)],
+          [307, GenesysApi.post("/api/v2/users", { private: "payload" }, Schema.Unknown)],
+          [308, Users.get("42")]
+        ] as const
+        for (const [status, call] of calls) {
+          yield* fake.fail(1, FakeCloud.reply({ status, headers: { location } }), { host: "api" })
+          const error = yield* Effect.flip(
+            Effect.provideService(call as typeof calls[0][1], GenesysCloud.GenesysCloud, cloud)
+          )
+          assert.strictEqual(error._tag, "ApiError", error.message)
+          assert.include(error, { status } as object)
+          assert.include(error.message, "A redirect, which the API does not use")
+        }
+        assert.lengthOf((yield* elsewhere.seen).requests, 0)
+        assert.strictEqual((yield* fake.seen).apiRequests, calls.length)
+      }).pipe(Effect.scoped))
+  }
+
+  it.live("leaves to fetch what else it was told", () =>
+    Effect.gen(function*() {
+      const seen: Array<RequestInit> = []
+      const fetch = (_: RequestInfo | URL, init: RequestInit = {}) => {
+        seen.push(init)
+        return Promise.resolve(seen.length === 1 ? Response.json({ access_token: "a" }) : Response.error())
+      }
+      const init = (init: RequestInit) => Effect.provideService(FetchHttpClient.RequestInit, init)
+      const cloud = yield* GenesysCloud.make({
+        region: "mypurecloud.de",
+        clientId: "id",
+        clientSecret: Redacted.make(secret)
+      }).pipe(
+        Effect.provide(Layer.provide(FetchHttpClient.layer, Layer.succeed(FetchHttpClient.Fetch, fetch))),
+        init({ credentials: "omit", cache: "no-store", redirect: "follow" })
+      )
+      const error = apiError(
+        yield* Effect.flip(cloud.client.get("/api/v2/users")).pipe(init({ cache: "reload", redirect: "follow" }))
+      )
+      assert.include(seen[1], { credentials: "omit", cache: "reload", redirect: "manual" })
+      // what a browser shows of a redirect it was told not to follow
+      assert.strictEqual(error.status, 0)
+      assert.include(error.message, "A redirect, which the API does not use")
+    }).pipe(Effect.scoped))
 
   it.live("a new secret takes effect at the next token request", () =>
     Effect.gen(function*() {

@@ -78,11 +78,25 @@ describe("Region", () => {
     }
   })
 
+  it("refuses a user or a password, and does not show them", () => {
+    for (
+      const url of ["https://me:hunter2@api.mypurecloud.de", "hunter2@mypurecloud.de", "http://:hunter2@127.0.0.1:1"]
+    ) {
+      const { detail, fields, message } = left(url)
+      assert.deepStrictEqual(fields, ["region"])
+      assert.match(detail, /^its URL holds a user or a password, .* remove them/)
+      assert.notMatch(message, /hunter2|me:/)
+    }
+  })
+
   it("refuses what is no region", () => {
     for (const text of ["", "  ", "ftp://api.mypurecloud.com", "https://api.mypurecloud.com:8443", "https://", "x y"]) {
       assert.isTrue(Either.isLeft(Region.parse(text)), text)
     }
     assert.include(left(" ").detail, "blank")
+    assert.match(left("https://api.mypurecloud.de:8443").detail, /^mypurecloud\.de has no port 8443: remove it/)
+    assert.match(left("login.usw2.pure.cloud:80").detail, /^usw2\.pure\.cloud has no port 80/)
+    assert.include(left("https://api.example.com:8443").detail, "\"example.com\" is no region")
     assert.isTrue(Either.isLeft(Region.parse("https://api.mypurecloud.com.evil.example")))
     assert.isTrue(Either.isLeft(Region.parse("https://evil.api.mypurecloud.com")))
   })

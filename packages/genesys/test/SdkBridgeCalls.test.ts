@@ -1,3 +1,5 @@
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { Readable } from "node:stream"
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
@@ -22,6 +24,26 @@ import {
   setUp,
   withFake
 } from "./utils/sdk.js"
+
+/** An SDK at a server that says how long its answer is, and breaks off before that; it goes on counting. */
+const breakingOff = (status: number) =>
+  Effect.gen(function*() {
+    let requests = 0
+    const server = createServer((_, response) => {
+      requests++
+      response.writeHead(status, { "content-type": "application/json", "content-length": 1000 })
+      response.write("{\"id\":")
+      setTimeout(() => response.destroy(), 20)
+    })
+    yield* Effect.acquireRelease(
+      Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+      () => Effect.sync(() => server.close())
+    )
+    const client = newClient()
+    const region = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const sdk = yield* SdkBridge.make(client, { region, tokens: yield* made })
+    return { client, sdk, count: () => requests }
+  })
 
 describe.concurrent("SdkBridge", () => {
   describe("calls", () => {
@@ -149,6 +171,86 @@ describe.concurrent("SdkBridge", () => {
         assert.include(gateway.body, "<h1>Sign in")
         yield* noLeak(fake, [page, gateway])
       })))
+
+    it.live("fail where the answer is no JSON, and says that it is", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, fake, sdk, users } = yield* setUp()
+        const answer = (body: string, type = "application/json") =>
+          fake.fail(1, FakeCloud.reply({ status: 200, headers: { "content-type": type }, body }), api)
+        for (
+          const [body, type] of [
+            ["{\"id\":"],
+            [" [{}, "],
+            ["{\"id\":", "Application/Problem+JSON; charset=utf-8"]
+          ] as const
+        ) {
+          yield* answer(body, type)
+          const error = yield* rejection(users.getUser(ada.id))
+          assert.include(reasonOf(error, "UnexpectedReply").message, "its JSON breaks off, or is none")
+          assert.deepStrictEqual([error.status, error.body], [200, body])
+          assert.strictEqual(error.correlationId, Option.getOrThrow(reasonOf(error, "UnexpectedReply").correlationId))
+          yield* answer(body, type)
+          const failed = yield* Effect.flip(sdk.call((api) => new platformClient.UsersApi(api).getUser(ada.id)))
+          assert.strictEqual(failed._tag, "UnexpectedReply")
+        }
+        // each of them is what it says
+        for (
+          const [body, type, expected] of [
+            ["\"OK\"", undefined, "OK"],
+            ["\"{\\\"id\\\":1}\"", undefined, "{\"id\":1}"],
+            ["{\"id\":", "text/plain", "{\"id\":"],
+            ["{\"id\":1}\n{\"id\":2}\n", "application/x-ndjson", "{\"id\":1}\n{\"id\":2}\n"],
+            ["{\"id\":1}\n{\"id\":2}\n", "application/json-seq", "{\"id\":1}\n{\"id\":2}\n"]
+          ] as const
+        ) {
+          yield* answer(body, type)
+          assert.strictEqual<unknown>(yield* Effect.promise(() => users.getUser(ada.id)), expected)
+        }
+      })))
+
+    it.live("fail where the answer breaks off, and are not sent again", () =>
+      Effect.gen(function*() {
+        const { client, count, sdk } = yield* breakingOff(200)
+        const users = new platformClient.UsersApi(client)
+        const read = yield* rejection(users.getUser("1"))
+        const { message } = reasonOf(read, "ApiUnreachable")
+        assert.include(message, "the answer with status 200 broke off: stream has been aborted")
+        assert.isUndefined(read.status)
+        const write = yield* rejection(users.postUsers({ name: "Ada", email: "ada@example.com", divisionId: "1" }))
+        reasonOf(write, "ApiUnreachable")
+        const failed = yield* Effect.flip(sdk.call((api) => new platformClient.UsersApi(api).getUser("1")))
+        assert.strictEqual(failed._tag, "ApiUnreachable")
+        assert.strictEqual(count(), 3)
+        assert.notInclude(inspect([read, write, failed], { depth: Infinity, showHidden: true }), "made-up-token")
+      }).pipe(Effect.scoped))
+
+    it.live("fail with a status that says enough, although the answer breaks off", () =>
+      Effect.gen(function*() {
+        const { client } = yield* breakingOff(404)
+        const error = yield* rejection(new platformClient.UsersApi(client).getUser("1"))
+        assert.strictEqual(reasonOf(error, "ApiError").status, 404)
+      }).pipe(Effect.scoped))
+
+    it.live("fail where an HTTP client of one's own rejects a success, or what is no answer", () =>
+      Effect.gen(function*() {
+        for (
+          const [rejected, detail] of [
+            [{ response: { status: 299, data: {} } }, "the answer with status 299 broke off"],
+            [Object.assign(new Error("no status"), { response: { data: {} } }), "no status"]
+          ] as const
+        ) {
+          const client = newClient()
+          class Rejecting extends DefaultHttpClient {
+            override request() {
+              return Promise.reject(rejected)
+            }
+          }
+          client.setHttpClient(new Rejecting() as never)
+          yield* SdkBridge.make(client, { region: "http://127.0.0.1:1", tokens: yield* made })
+          const error = yield* rejection(new platformClient.UsersApi(client).getUser("1"))
+          assert.strictEqual(reasonOf(error, "ApiUnreachable").detail, detail)
+        }
+      }).pipe(Effect.scoped))
 
     it.live("that take too long fail, and are not sent again", () =>
       withFake(Effect.gen(function*() {
@@ -313,6 +415,89 @@ describe.concurrent("SdkBridge", () => {
         assert.notProperty(error.headers, "set-cookie")
         yield* noLeak(fake, error)
       })))
+
+    it.live("hold no credential of others, and all else", () =>
+      withFake(Effect.gen(function*() {
+        const { ada, fake, users } = yield* setUp()
+        const opaque = "aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gI3kM5oQ7sU9wY1aC3eG5i"
+        const id = "6f3a5c9e-2f43-4bb5-9f04-2f4c1d9a7b10"
+        const long = `${"a long text\n".repeat(3000)}${opaque}`
+        const body = {
+          code: "not.found",
+          message: `no user ${id} at /api/v2/users/${id}, token ${opaque}`,
+          status: 404,
+          contextId: id,
+          access_token: opaque,
+          clientSecret: "hunter2",
+          details: [{
+            errorCode: "nope",
+            fieldName: "id",
+            session: { password: 1234, cookies: ["a", true, null, ""] }
+          }],
+          credentials: [{ user: "a", of: { n: 1 } }],
+          text: long,
+          [opaque]: { count: 3, found: false, none: null }
+        }
+        const headers = { "content-type": "application/json", "x-auth-token": "hunter2", "x-debug": opaque }
+        yield* fake.fail(1, FakeCloud.reply({ status: 404, headers, body: JSON.stringify(body) }), api)
+        const error = yield* rejection(users.getUser(ada.id))
+        const shown = inspect(error, { depth: Infinity, showHidden: true, getters: true, maxStringLength: Infinity })
+        for (const secret of [opaque, "hunter2"]) {
+          assert.notInclude(shown + renderings(error) + JSON.stringify(error), secret)
+        }
+        assert.strictEqual(error.message, `no user ${id} at /api/v2/users/${id}, token <redacted>`)
+        assert.deepStrictEqual(error.body, {
+          code: "not.found",
+          message: error.message,
+          status: 404,
+          contextId: id,
+          access_token: "<redacted>",
+          clientSecret: "<redacted>",
+          details: [{
+            errorCode: "nope",
+            fieldName: "id",
+            session: { password: "<redacted>", cookies: ["<redacted>", true, null, ""] }
+          }],
+          credentials: [{ user: "<redacted>", of: { n: "<redacted>" } }],
+          text: long.replace(opaque, "<redacted>"),
+          "<redacted>": { count: 3, found: false, none: null }
+        })
+        assert.deepInclude({ ...error }, { code: "not.found", contextId: id, access_token: "<redacted>" } as object)
+        assert.include(error.headers, {
+          "content-type": "application/json",
+          "x-auth-token": "<redacted>",
+          "x-debug": "<redacted>"
+        })
+        assert.match(error.correlationId!, /^[0-9a-f-]{36}$/)
+        assert.strictEqual(error.correlationId, error.headers["inin-correlation-id"])
+
+        yield* fake.failAlways(
+          FakeCloud.reply({ status: 200, headers: { "content-type": `text/html; x=${opaque}` }, body: "<p>" }),
+          api
+        )
+        const page = yield* rejection(users.getUser(ada.id))
+        assert.strictEqual(reasonOf(page, "UnexpectedReply").contentType, "text/html; <redacted>")
+      })))
+
+    it.live("hold no credential that an HTTP client of one's own hands on, and end somewhere", () =>
+      Effect.gen(function*() {
+        class Rejecting extends DefaultHttpClient {
+          override request({ headers }: HttpRequestOptions) {
+            const { Authorization } = headers as { readonly Authorization: string }
+            const deep = Array.from({ length: 200 }).reduce<unknown>((data) => [data], 1)
+            const response = { status: 404, statusText: `Not ${Authorization}`, data: { [Authorization]: deep } }
+            return Promise.reject({ response })
+          }
+        }
+        const client = newClient()
+        client.setHttpClient(new Rejecting() as never)
+        yield* SdkBridge.make(client, { region: "http://127.0.0.1:1", tokens: yield* made })
+        const error = yield* rejection(new platformClient.UsersApi(client).getUser("1"))
+        assert.strictEqual(error.statusText, "Not Bearer <redacted>")
+        const body = JSON.stringify(error.body)
+        assert.match(body, /^\{"Bearer <redacted>":\[+null\]+\}$/)
+        assert.lengthOf(body.match(/\[/g)!, 64)
+      }).pipe(Effect.scoped))
 
     it.live("hold no credential where the SDK logs in by itself", () =>
       withFake(Effect.gen(function*() {

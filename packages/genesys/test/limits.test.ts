@@ -1,6 +1,6 @@
-import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
+import { HttpBody, HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, FastCheck as fc, Fiber, Option, Random, Schema, TestClock } from "effect"
+import { Duration, Effect, FastCheck as fc, Fiber, Option, Random, Schedule, Schema, Stream, TestClock } from "effect"
 import { RetryPolicy } from "effect-bearer"
 import type { GenesysError } from "../src/index.js"
 import { Analytics, GenesysApi, GenesysCloud, Limits, Organizations } from "../src/index.js"
@@ -222,6 +222,23 @@ describe("time", () => {
       assert.strictEqual(result._tag, "Right")
     }))
 
+  // SPEC E3
+  it.effect("is ten seconds for every call, if that is wanted", () =>
+    Effect.gen(function*() {
+      const ten = {
+        cloud: { timeout: "10 seconds", retry: Schedule.recurs(0), api: { timeout: "10 seconds" } }
+      } as const
+      for (const [api, login] of [[hang, undefined], [() => test.organization(), hang]] as const) {
+        const { client } = test.memory(api, login)
+        const cloud = yield* test.connectTo(client, ten.cloud)
+        const fiber = yield* Effect.fork(Effect.flip(cloud.client.get("/api/v2/users/me")))
+        yield* TestClock.adjust("9999 millis")
+        assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+        yield* TestClock.adjust("1 millis")
+        assert.include((yield* Fiber.join(fiber)).message, login === undefined ? "within 10000 ms" : "10")
+      }
+    }).pipe(Effect.scoped))
+
   it.effect("is an option", () =>
     Effect.gen(function*() {
       const slow: test.Script = () => Effect.delay(Effect.sync(test.organization), "8 seconds")
@@ -253,6 +270,9 @@ describe("payloads", () => {
       yield* Limits.text("x".repeat(limit), { direction: "request" })
       const error = yield* Effect.flip(Limits.text("x".repeat(limit + 1), { direction: "request" }))
       assert.strictEqual(error.message.includes("32769 bytes") && error.message.includes("32768"), true)
+      // a size is one of bytes however large it is
+      const emoji = yield* Effect.flip(Limits.text("😀".repeat(100_000), { direction: "request" }))
+      assert.strictEqual(emoji.size, 400_000)
       const circular: Record<string, unknown> = {}
       circular["self"] = circular
       for (const nonsense of [circular, undefined, 1n]) {
@@ -281,6 +301,40 @@ describe("payloads", () => {
       const error = yield* Effect.flip(post(limit + 1))
       assert.deepInclude(error, { _tag: "PayloadTooLarge", direction: "request", size: limit + 1, limit })
       assert.strictEqual(sent(), 1)
+    }))
+
+  // SPEC C12
+  it.effect("too large are not sent, whatever they are of, where their size is known", () =>
+    Effect.gen(function*() {
+      const { client, sent } = plain(() => "{}")
+      const form = (value: string | Blob, name = "é") => {
+        const form = new FormData()
+        form.set(name, value)
+        return form
+      }
+      const text = (size: number) => "x".repeat(size)
+      const ofSize: ReadonlyArray<(size: number) => HttpBody.HttpBody> = [
+        (size) => HttpBody.uint8Array(new Uint8Array(size)),
+        (size) => HttpBody.raw(`é${text(size - 2)}`),
+        (size) => HttpBody.raw(new Uint8Array(new ArrayBuffer(size + 1), 1)),
+        (size) => HttpBody.raw(new ArrayBuffer(size)),
+        (size) => HttpBody.raw(new DataView(new ArrayBuffer(size))),
+        (size) => HttpBody.raw(new Blob([text(size)])),
+        (size) => HttpBody.raw(new URLSearchParams({ a: `é${text(size - 8)}` })),
+        (size) => HttpBody.raw(form(`é${text(size - 4)}`)),
+        (size) => HttpBody.formData(form(`é${text(size - 4)}`)),
+        (size) => HttpBody.formData(form(new File([text(size - 7)], "n.txt"))),
+        (size) => HttpBody.raw({ known: "to the client only" }, { contentLength: size }),
+        (size) => HttpBody.stream(Stream.empty, undefined, size)
+      ]
+      for (const [i, body] of ofSize.entries()) {
+        const post = (size: number) =>
+          client.execute(HttpClientRequest.setBody(HttpClientRequest.post("http://x.y/"), body(size)))
+        yield* post(limit)
+        const error = yield* Effect.flip(post(limit + 1))
+        assert.deepInclude(error, { _tag: "PayloadTooLarge", direction: "request", size: limit + 1, limit }, `${i}`)
+      }
+      assert.strictEqual(sent(), ofSize.length)
     }))
 
   // SPEC C12

@@ -22,6 +22,7 @@ const simulate = (setting: {
   const self = pace.make()
   const time = new VirtualTime()
   const periods = new Map<number, number>()
+  /** Since when each of them has waited. */
   const queue: Array<number> = []
   let [ended, steps, sent, refused, served, looks] = [0, 0, 0, 0, 0, 0]
   const schedule = (at: number, run: () => void) =>
@@ -31,7 +32,7 @@ const simulate = (setting: {
       run()
     })
 
-  const send = (call: number) => {
+  const send = () => {
     const departed = time.now
     const latency = latencies[sent++ % latencies.length]!
     self.leave()
@@ -46,7 +47,7 @@ const simulate = (setting: {
         if (count > allowed) {
           refused++
           self.refused(time.now + Math.ceil(left) * 1000, why, allowed)
-          queue.push(call)
+          queue.push(time.now)
         } else {
           served++
           self.answered(time.now, departed, { count, allowed, reset })
@@ -59,15 +60,17 @@ const simulate = (setting: {
 
   const look = () => {
     while (queue.length > 0) {
-      const verdict = self.verdict(time.now)
-      if (verdict._tag === "Go") send(queue.shift()!)
-      else if (verdict._tag === "Busy") return
-      else if (verdict._tag === "UsedUp") self.close(verdict.until + Math.ceil(1000 * random[looks++ % random.length]!))
-      else return schedule(verdict.until, look)
+      const verdict = self.verdict(time.now, queue[0]!)
+      if (verdict._tag === "Go") {
+        queue.shift()
+        send()
+      } else if (verdict._tag === "UsedUp") {
+        self.close(verdict.until + Math.ceil(1000 * random[looks++ % random.length]!))
+      } else return schedule(verdict.until, look)
     }
   }
 
-  setting.arrivals.forEach((at, call) => schedule(at, () => [queue.push(call), look()]))
+  for (const at of setting.arrivals) schedule(at, () => [queue.push(at), look()])
   time.advance(Number.POSITIVE_INFINITY)
   return { refused, served, ended }
 }
@@ -85,28 +88,43 @@ const why = new GenesysError.ApiRateLimited({
   ...refusal.nothing
 })
 
-const settings = fc.record({
-  allowed: fc.integer({ min: 5, max: 60 }),
-  offset: fc.integer({ min: 1, max: 60_000 }),
-  round: fc.constantFrom(Math.ceil, Math.floor, Math.round),
-  arrivals: fc.oneof(
-    fc.array(fc.constant(0), { minLength: 1, maxLength: 200, size: "max" }),
-    fc.array(fc.integer({ min: 0, max: 180_000 }), { minLength: 1, maxLength: 200, size: "max" })
-  ),
-  latencies: fc.array(fc.integer({ min: 2, max: 3000 }), { minLength: 1, maxLength: 20 }),
-  random: fc.array(fc.double({ min: 0, max: 0.99, noNaN: true }), { minLength: 1, maxLength: 20 })
-})
+const settings = (longest: number) =>
+  fc.record({
+    allowed: fc.integer({ min: 5, max: 60 }),
+    offset: fc.integer({ min: 1, max: 60_000 }),
+    round: fc.constantFrom(Math.ceil, Math.floor, Math.round),
+    arrivals: fc.oneof(
+      fc.array(fc.constant(0), { minLength: 1, maxLength: 200, size: "max" }),
+      fc.array(fc.integer({ min: 0, max: 180_000 }), { minLength: 1, maxLength: 200, size: "max" })
+    ),
+    latencies: fc.array(fc.integer({ min: 2, max: longest }), { minLength: 1, maxLength: 20 }),
+    random: fc.array(fc.double({ min: 0, max: 0.99, noNaN: true }), { minLength: 1, maxLength: 20 })
+  })
+
+/** One period that others may have used up, and those that it takes. */
+const latestEnd = ({ allowed, arrivals }: { readonly allowed: number; readonly arrivals: ReadonlyArray<number> }) =>
+  Math.max(...arrivals) + (Math.ceil(arrivals.length / allowed) + 1) * 62_000
 
 describe("pace", () => {
   it.prop(
     "everybody is served as soon as may be, and none is refused but those that go ahead",
-    [settings],
+    [settings(999)],
     ([setting]) => {
       const { ended, refused, served } = simulate(setting)
       assert.strictEqual(served, setting.arrivals.length)
       assert.isAtMost(refused, 5)
-      const periods = Math.ceil(setting.arrivals.length / setting.allowed)
-      assert.isAtMost(ended, Math.max(...setting.arrivals) + (periods + 1) * 62_000)
+      assert.isAtMost(ended, latestEnd(setting))
+    },
+    { fastCheck: { numRuns: 2000 } }
+  )
+
+  it.prop(
+    "of an API that takes its time more may be refused, and all are served as soon",
+    [settings(3000)],
+    ([setting]) => {
+      const { ended, served } = simulate(setting)
+      assert.strictEqual(served, setting.arrivals.length)
+      assert.isAtMost(ended, latestEnd(setting))
     },
     { fastCheck: { numRuns: 2000 } }
   )
@@ -114,7 +132,7 @@ describe("pace", () => {
   it("an answer that is about the minute before stops nobody", () => {
     const self = pace.make()
     const leave = (at: number) => {
-      assert.strictEqual(self.verdict(at)._tag, "Go")
+      assert.strictEqual(self.verdict(at, at)._tag, "Go")
       self.leave()
     }
     leave(0)
@@ -127,6 +145,34 @@ describe("pace", () => {
     self.end()
     leave(63_000)
     leave(65_000)
-    assert.strictEqual(self.verdict(66_000)._tag, "UsedUp")
+    assert.strictEqual(self.verdict(66_000, 66_000)._tag, "UsedUp")
+  })
+  it("who waits for an answer does so for a second, or until one of those under way has none", () => {
+    const self = pace.make()
+    const leave = (at: number) => {
+      for (let i = 0; i < 5; i++) {
+        assert.strictEqual(self.verdict(at, at)._tag, "Go")
+        self.leave()
+      }
+    }
+    leave(0)
+    assert.deepStrictEqual(self.verdict(999, 0), { _tag: "Busy", until: 1000 })
+    assert.strictEqual(self.verdict(1000, 0)._tag, "Go")
+    assert.deepStrictEqual(self.verdict(1000, 400), { _tag: "Busy", until: 1400 })
+    self.unanswered(1000, 0)
+    assert.strictEqual(self.verdict(1000, 400)._tag, "Go")
+    assert.deepStrictEqual(self.verdict(1001, 1001), { _tag: "Busy", until: 2001 })
+    for (let i = 0; i < 5; i++) self.end()
+
+    self.refused(10_000, why)
+    assert.deepStrictEqual(self.verdict(9999, 0), { _tag: "Closed", until: 10_000 })
+    leave(10_000)
+    // the second begins with the end of the wait
+    assert.deepStrictEqual(self.verdict(10_000, 0), { _tag: "Busy", until: 11_000 })
+    // this one left before it
+    self.unanswered(10_500, 9)
+    assert.strictEqual(self.verdict(10_500, 0)._tag, "Busy")
+    self.unanswered(10_500, 10_000)
+    assert.strictEqual(self.verdict(10_500, 0)._tag, "Go")
   })
 })

@@ -1,13 +1,14 @@
 import { inspect } from "node:util"
 import { HttpClientRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import type { Duration, Scope } from "effect"
-import { Chunk, Effect, Either, Fiber, Option, Random, Stream, TestClock } from "effect"
+import type { Scope } from "effect"
+import { Chunk, Clock, Duration, Effect, Either, Fiber, Option, Random, Stream, TestClock } from "effect"
 import { BearerAuth } from "effect-bearer"
 import platformClient from "purecloud-platform-client-v2"
 import * as FakeCloud from "../src/FakeCloud.js"
 import type { GenesysError } from "../src/index.js"
 import { GenesysCloud, Users } from "../src/index.js"
+import * as rateGate from "../src/internal/rateGate.js"
 import * as test from "./utils/cloud.js"
 import { logged } from "./utils/dataAction.js"
 import { eventually, setUp as setUpSdk, withFake } from "./utils/sdk.js"
@@ -85,7 +86,36 @@ const setUp = (script: test.Script, api: GenesysCloud.ApiOptions = {}) =>
     }
   )
 
+/** Whoever looks at this clock twice sees that time has passed, as on a real one. */
+const ticking = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.clockWith((clock) => {
+    let ticks = 0n
+    const steady = (): bigint => clock.unsafeCurrentTimeNanos() + 1000n * ticks++
+    return Effect.withClock(
+      effect,
+      Object.create(clock, { unsafeCurrentTimeNanos: { value: steady } }) as Clock.Clock
+    )
+  })
+
+/** How many ended how. */
+const tally = (outcomes: ReadonlyArray<Outcome>): Readonly<Record<string, number>> => {
+  const counts: Record<string, number> = {}
+  for (const outcome of outcomes) {
+    const how = Either.isRight(outcome) ? "ok" : outcome.left._tag
+    counts[how] = (counts[how] ?? 0) + 1
+  }
+  return counts
+}
+
 const ended = (fiber: Fiber.RuntimeFiber<Outcome>) => Effect.map(Fiber.poll(fiber), (exit) => Option.isSome(exit))
+
+/** What became of calls, all of which are over. */
+const outcomesOf = (fibers: ReadonlyArray<Fiber.RuntimeFiber<Outcome>>) =>
+  Effect.gen(function*() {
+    const over = (yield* Effect.forEach(fibers, ended)).filter(Boolean)
+    assert.lengthOf(over, fibers.length)
+    return yield* Fiber.join(Fiber.all(fibers))
+  })
 
 const heldBack = (outcome: Outcome): GenesysError.ApiRateLimited => {
   assert.isTrue(Either.isLeft(outcome), "it was served")
@@ -402,18 +432,191 @@ describe("the headers of an answer", () => {
       assert.isTrue((yield* Effect.forEach([...fibers, next], ended)).every(Boolean))
       assert.isAtLeast(times()[3]!, 60_000)
     }))
+})
 
-  seeded("an answer that is long in coming does not hold up the others", () =>
+describe("where nothing is known of a limit", () => {
+  const hanging: GenesysCloud.ApiOptions = { timeout: "5 seconds" }
+
+  /** All at once, and when each of them ended. */
+  const rush = (start: (path: string) => Effect.Effect<Fiber.RuntimeFiber<Outcome>>, count: number) =>
     Effect.gen(function*() {
-      const { paths, start } = yield* setUp(() => Effect.never, { timeout: "1 minute" })
-      yield* Effect.forEach(crowd(10), start)
-      yield* TestClock.adjust("500 millis")
-      // nothing is known yet of any limit: a few go ahead
+      const ends: Array<number> = []
+      const fibers = yield* Effect.forEach(crowd(count), start)
+      for (const fiber of fibers) {
+        yield* Effect.fork(Effect.zipRight(
+          Fiber.await(fiber),
+          Effect.map(Clock.currentTimeMillis, (at) => ends.push(at))
+        ))
+      }
+      return { ends, outcomes: outcomesOf(fibers) }
+    })
+
+  for (
+    const [name, api] of [["that send nothing again", { retry: false }], ["that never wait", {
+      maxRetryAfter: 0
+    }]] as const
+  ) {
+    seeded(`calls ${name} are all served`, () =>
+      ticking(Effect.gen(function*() {
+        for (const count of [6, 50]) {
+          for (const headers of [counted(1, 300, 60), {}]) {
+            const { start } = yield* setUp(() => after(ok(headers)), api)
+            const { outcomes } = yield* rush(start, count)
+            yield* TestClock.adjust("2 seconds")
+            assert.deepStrictEqual(tally(yield* outcomes), { ok: count })
+          }
+        }
+      })))
+  }
+
+  seeded("a few go ahead until one is answered", () =>
+    Effect.gen(function*() {
+      const { paths, start } = yield* setUp(() => after(ok(counted(1, 300, 60)), "900 millis"))
+      yield* rush(start, 50)
+      yield* TestClock.adjust("899 millis")
       assert.lengthOf(paths(), 5)
-      yield* TestClock.adjust("3 seconds")
-      assert.lengthOf(paths(), 8)
-      yield* TestClock.adjust("3 seconds")
-      assert.deepStrictEqual(paths(), crowd(10))
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(paths(), crowd(50))
+    }))
+
+  seeded("an answer that is long in coming holds up the others for a second", () =>
+    Effect.gen(function*() {
+      const { paths, start, times } = yield* setUp(() => Effect.never, { timeout: "1 minute" })
+      yield* rush(start, 10)
+      yield* TestClock.adjust("500 millis")
+      assert.lengthOf(paths(), 5)
+      yield* rush(start, 1)
+      yield* TestClock.adjust("499 millis")
+      assert.lengthOf(paths(), 5)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(times(), [0, 0, 0, 0, 0, 1000, 1000, 1000, 1000, 1000, 1500])
+      assert.deepStrictEqual(paths().slice(0, 10), crowd(10))
+    }))
+
+  seeded("200 calls of an API that hangs take no longer than their time and a second", () =>
+    Effect.gen(function*() {
+      const { start } = yield* setUp(() => Effect.never, hanging)
+      const { ends, outcomes } = yield* rush(start, 200)
+      yield* TestClock.adjust("6 seconds")
+      assert.deepStrictEqual(tally(yield* outcomes), { ApiTimeout: 200 })
+      assert.deepStrictEqual([ends[0], ends[4], ends[5], ends[199]], [5000, 5000, 6000, 6000])
+    }))
+
+  seeded("who waits for an answer waits no more when there is none", () =>
+    Effect.gen(function*() {
+      const { paths, start, times } = yield* setUp(() => Effect.never, { ...hanging, timeout: "300 millis" })
+      const { outcomes } = yield* rush(start, 50)
+      yield* TestClock.adjust("600 millis")
+      assert.deepStrictEqual(tally(yield* outcomes), { ApiTimeout: 50 })
+      assert.deepStrictEqual(times().slice(5), Array.from({ length: 45 }, () => 300))
+      // who comes after that waits for the next answer
+      yield* TestClock.adjust("1 millis")
+      yield* rush(start, 20)
+      yield* TestClock.adjust("1 millis")
+      assert.lengthOf(paths(), 55)
+    }))
+
+  seeded("nor when the connection breaks", () =>
+    Effect.gen(function*() {
+      const { start, times } = yield* setUp(() => Effect.delay(Effect.die(new Error("ECONNRESET")), "20 millis"))
+      const { outcomes } = yield* rush(start, 50)
+      yield* TestClock.adjust("40 millis")
+      assert.deepStrictEqual(tally(yield* outcomes), { ApiUnreachable: 50 })
+      assert.deepStrictEqual(times().slice(5), Array.from({ length: 45 }, () => 20))
+    }))
+
+  seeded("who gives up lets the next one go ahead, and loses nobody", () =>
+    Effect.gen(function*() {
+      const { paths, start } = yield* setUp(() => Effect.never, hanging)
+      const fibers = yield* Effect.forEach(crowd(20), start)
+      yield* TestClock.adjust("300 millis")
+      // one on its way, the first of the queue, and one in the middle of it
+      for (const i of [0, 5, 10]) yield* Fiber.interrupt(fibers[i]!)
+      yield* TestClock.adjust("300 millis")
+      assert.deepStrictEqual(paths(), [0, 1, 2, 3, 4, 6].map((i) => crowd(20)[i]))
+      yield* TestClock.adjust("400 millis")
+      assert.deepStrictEqual(paths(), crowd(20).filter((_, i) => i !== 5 && i !== 10))
+      yield* Fiber.interruptAll(fibers)
+      // they are no longer under way
+      yield* rush(start, 5)
+      yield* TestClock.adjust("1 millis")
+      assert.lengthOf(paths(), 23)
+    }))
+
+  seeded("a 429 for something else is an answer like any other", () =>
+    Effect.gen(function*() {
+      const limit = { key: "details.jobs.rate", value: 1 }
+      const { start, times } = yield* setUp(
+        ({ url }) => after(url.endsWith("/busy") ? refusal({ "retry-after": "60" }, { limit }) : ok()),
+        { retry: false }
+      )
+      for (let i = 0; i < 5; i++) yield* start("/api/v2/busy")
+      yield* rush(start, 20)
+      yield* TestClock.adjust("200 millis")
+      const at = (time: number, count: number) => Array.from({ length: count }, () => time)
+      assert.deepStrictEqual(times(), [...at(0, 5), ...at(100, 10), ...at(200, 10)])
+    }))
+})
+
+describe("after a wait", () => {
+  /** One 429 for all, of which the time is over. */
+  const waited = (script: test.Script, api: GenesysCloud.ApiOptions) =>
+    Effect.gen(function*() {
+      const cloud = yield* setUp(
+        (request, nth) => nth === 1 ? refusal({ "retry-after": "30" }) : script(request, nth - 1),
+        api
+      )
+      heldBack(yield* Effect.either(cloud.get("/api/v2/a")))
+      const early = heldBack(yield* Effect.either(cloud.get("/api/v2/b")))
+      assert.strictEqual(early.attempts, 0)
+      yield* TestClock.adjust("33 seconds")
+      assert.lengthOf(cloud.paths(), 1)
+      return cloud
+    })
+
+  for (const [name, api] of [["send nothing again", { retry: false }], ["never wait", { maxRetryAfter: 0 }]] as const) {
+    seeded(`calls that ${name} are all served`, () =>
+      ticking(Effect.gen(function*() {
+        for (const headers of [counted(1, 300, 60), {}]) {
+          const { start } = yield* waited(() => after(ok(headers)), api)
+          const fibers = yield* Effect.forEach(crowd(50), start)
+          yield* TestClock.adjust("3 seconds")
+          assert.deepStrictEqual(tally(yield* outcomesOf(fibers)), { ok: 50 })
+        }
+      })))
+
+    seeded(`calls that ${name} fail unsent for what the API has said`, () =>
+      ticking(Effect.gen(function*() {
+        const { script, seen } = byTheMinute(50)
+        const used = yield* waited(script, api)
+        const fibers = yield* Effect.forEach(crowd(60), used.start)
+        yield* TestClock.adjust("3 seconds")
+        const outcomes = yield* outcomesOf(fibers)
+        assert.deepStrictEqual(tally(outcomes), { ok: 50, ApiRateLimited: 10 })
+        for (const outcome of outcomes.slice(50)) assert.strictEqual(heldBack(outcome).attempts, 0)
+        assert.strictEqual(seen.refused, 0)
+
+        const closed = yield* waited(() => after(refusal({ "retry-after": "30" })), api)
+        const others = yield* Effect.forEach(crowd(60), closed.start)
+        yield* TestClock.adjust("3 seconds")
+        const sent = (yield* outcomesOf(others)).map((outcome) => heldBack(outcome).attempts)
+        assert.deepStrictEqual(sent, crowd(60).map((_, i) => i < 5 ? 1 : 0))
+      })))
+  }
+
+  seeded("an API that hangs holds up nobody for long", () =>
+    Effect.gen(function*() {
+      const { start, times } = yield* setUp(
+        (_, nth) => nth === 1 ? refusal({ "retry-after": "30" }) : Effect.never,
+        { timeout: "5 seconds" }
+      )
+      const fibers = yield* Effect.forEach(crowd(100), start)
+      yield* TestClock.adjust("45 seconds")
+      assert.deepStrictEqual(tally(yield* outcomesOf(fibers)), { ApiTimeout: 100 })
+      const [fifth, sixth, last] = [times()[9]!, times()[10]!, times()[times().length - 1]!]
+      assert.isTrue(fifth < 34_000 && sixth >= 31_000 && sixth - fifth > 500, `${fifth} ${sixth}`)
+      // a little apart, as after every wait
+      assert.isTrue(last - sixth > 1000 && last - sixth < 5000, `${sixth} ${last}`)
     }))
 })
 
@@ -452,6 +655,29 @@ describe("those who wait", () => {
       }
     }).pipe(Effect.provide(layer), Effect.withTracer(tracer))
   })
+
+  seeded("fail when their own time is over, though others have more", () =>
+    Effect.gen(function*() {
+      const { get } = yield* setUp(() => refusal({ "retry-after": "30" }), { retry: false })
+      const error = heldBack(yield* Effect.either(get("/api/v2/a")))
+      const gates = rateGate.of({})
+      const sent: Array<string> = []
+      const call = (url: string, maxWait: Duration.Duration) =>
+        Effect.fork(Effect.either(rateGate.pass(gates, { method: "GET", url, sent: 0, maxWait }, (report) => {
+          sent.push(url)
+          return sent.length > 5 ? Effect.void : Effect.delay(report.refused(error, Duration.seconds(30)), "100 millis")
+        })))
+      for (const path of crowd(5)) yield* call(path, Duration.zero)
+      const patient = yield* call("patient", Duration.minutes(1))
+      const hasty = yield* call("hasty", Duration.seconds(10))
+      yield* TestClock.adjust("10 seconds")
+      const outcome = Option.getOrThrow(yield* Fiber.poll(hasty))
+      const held = Either.getOrThrow(Either.flip(yield* outcome))
+      assert.isAbove(Option.getOrThrow(held.error.retryAt), 30_000)
+      yield* TestClock.adjust("30 seconds")
+      assert.isTrue(Either.isRight(yield* Fiber.join(patient)))
+      assert.deepStrictEqual(sent, [...crowd(5), "patient"])
+    }))
 
   seeded("may be reading a list", () =>
     Effect.gen(function*() {
@@ -510,6 +736,14 @@ describe("over sockets", () => {
       }),
       { cloud: { api: { maxRetryAfter: "5 seconds" } } }
     ))
+
+  it.live("the official SDK, told to send nothing again, has all calls served", () =>
+    withFake(Effect.gen(function*() {
+      const { ada, fake, users } = yield* setUpSdk({ sdk: { retry: false } })
+      const calls = Array.from({ length: 20 }, () => Effect.promise(() => users.getUser(ada.id)))
+      assert.lengthOf(yield* Effect.all(calls, { concurrency: "unbounded" }), 20)
+      assert.strictEqual((yield* fake.seen).statuses[429] ?? 0, 0)
+    })))
 
   it.live("the official SDK and the service wait for each other", () =>
     withFake(Effect.gen(function*() {

@@ -50,8 +50,8 @@ class CurrentCall extends Context.Reference<CurrentCall>()("@effect-bearer/genes
 
 const readingMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"])
 
-/** No more than this is read of an error. */
-const longestError = 65_536
+/** No more than this is read of an error: 1 MiB. */
+const longestError = 1_048_576
 
 /** A timer of the runtime counts milliseconds in 31 bits; a longer sleep never wakes. */
 const longestWait = Duration.days(7)
@@ -122,17 +122,17 @@ export const make = (
   const refused = (response: HttpClientResponse.HttpClientResponse) =>
     Effect.gen(function*() {
       const receivedAt = yield* Clock.currentTimeMillis
-      const text = yield* body.read(response, longestError).pipe(
-        Effect.map(({ bytes }) => body.text(bytes)),
+      const { bytes, overflow } = yield* body.read(response, longestError).pipe(
         Effect.timeout(yield* deadline.left(response, limit)),
-        Effect.orElseSucceed(() => "")
+        Effect.orElseSucceed((): body.Body => ({ bytes: new Uint8Array(), overflow: false }))
       )
       return refusal.classify(
         {
           ...transport.target(response.request),
           status: response.status,
           headers: response.headers,
-          body: text,
+          body: body.text(bytes),
+          overflow,
           receivedAt
         },
         region,

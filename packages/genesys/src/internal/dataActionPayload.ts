@@ -86,9 +86,14 @@ export const decode = (
     return lacking === undefined ? payload : yield* bad(lacking)
   })
 
+/** An event of AWS has no `body` where the request had none. */
+const isEvent = (request: Readonly<Record<string, unknown>>): boolean =>
+  Object.hasOwn(request, "body") || Predicate.isRecord(request["requestContext"]) ||
+  Predicate.isString(request["rawPath"]) || Predicate.isString(request["httpMethod"])
+
 /** The body of an event, or what is one already. */
 const bodyOf = (request: unknown): Effect.Effect<unknown, BadPayload> => {
-  if (!Predicate.isRecord(request) || !Object.hasOwn(request, "body")) return Effect.succeed(request)
+  if (!Predicate.isRecord(request) || !isEvent(request)) return Effect.succeed(request)
   const { body, isBase64Encoded } = request
   return isBase64Encoded === true && Predicate.isString(body)
     ? Effect.mapError(
@@ -117,7 +122,7 @@ const parsed = (
       return body
     }
     const json = Predicate.isString(body)
-      ? body
+      ? body.replace(/^\uFEFF/, "") // as of bytes, which a decoder removes it from
       : yield* Effect.mapError(utf8(body), () => bad("The body must be JSON, and is no UTF-8."))
     yield* Limits.text(json, { direction, limit })
     return json.trim() === ""

@@ -18,6 +18,7 @@ import type * as TokenEndpoint from "effect-bearer/TokenEndpoint"
 import * as TokenError from "effect-bearer/TokenError"
 import * as TokenRequest from "effect-bearer/TokenRequest"
 import * as TokenSource from "effect-bearer/TokenSource"
+import { TokenStore } from "effect-bearer/TokenStore"
 import type { Options, Setting } from "../DataAction.js"
 import type { Payload } from "./dataActionPayload.js"
 
@@ -37,6 +38,10 @@ export const make = (
 ): Effect.Effect<Tokens, TokenError.TokenError, HttpClient.HttpClient | Scope.Scope> =>
   Effect.gen(function*() {
     const retry = options.retry ?? defaultRetry
+    // the defaults below are options, too, and options without a store are refused
+    const isShared = options.shared === undefined
+      ? Option.isSome(yield* Effect.serviceOption(TokenStore))
+      : options.shared !== false
     const { clientId, scopes, tokenEndpoint } = yield* RetryPolicy.retry(settle(options), retry)
 
     const base = {
@@ -64,11 +69,7 @@ export const make = (
         circuitBreaker: options.circuitBreaker,
         rateLimit: options.rateLimit,
         scopePolicy: options.scopePolicy,
-        shared: options.shared === false ? false : {
-          lease: leaseFor(base.timeout),
-          ...options.shared,
-          namespace
-        }
+        shared: isShared ? { lease: leaseFor(base.timeout), ...options.shared, namespace } : false
       })
 
     const namespace = options.shared === false ? undefined : options.shared?.namespace

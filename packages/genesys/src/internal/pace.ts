@@ -6,6 +6,9 @@ export const period = 60_000
 /** So many calls go ahead where nobody knows yet whether more may. */
 const scouts = 5
 
+/** Nobody waits for their answers for longer than this: there may be no limit. */
+const patience = 1000
+
 /** A reset is stated in whole seconds. */
 const rounding = 1000
 
@@ -16,13 +19,13 @@ const tolerance = 2 * rounding
  * Whether the next call may leave.
  *
  * - `Go`: yes
- * - `Busy`: once one of those under way is answered
+ * - `Busy`: once one of those under way is answered, or at this time
  * - `Closed`: at this time
  * - `UsedUp`: when the period is over, which is at about this time
  */
 export type Verdict =
   | { readonly _tag: "Go" }
-  | { readonly _tag: "Busy" }
+  | { readonly _tag: "Busy"; readonly until: number }
   | { readonly _tag: "Closed"; readonly until: number }
   | { readonly _tag: "UsedUp"; readonly until: number }
 
@@ -36,13 +39,16 @@ export interface Stated {
 
 /** What is known of one limit, and who has left under it. */
 export interface Pace {
-  readonly verdict: (now: number) => Verdict
+  /** Of a call that came at `since`. */
+  readonly verdict: (now: number, since: number) => Verdict
   /** A call leaves. */
   readonly leave: () => void
   /** A call that left is over, whatever became of it. */
   readonly end: () => void
-  /** A call that left at `departed`, and is not over yet, was answered by something else than a 429. */
+  /** A call that left at `departed`, and is not over yet, was answered by something else than a 429 of this limit. */
   readonly answered: (now: number, departed: number, stated?: Stated) => void
+  /** It had no answer: those who wait for one will learn nothing. */
+  readonly unanswered: (now: number, departed: number) => void
   /** The API wants nobody to come before, and allows so many in a period. */
   readonly refused: (until: number, why: GenesysError.ApiRateLimited, allowed?: number) => void
   /** Nobody leaves before, although the API has refused nothing yet. */
@@ -62,6 +68,8 @@ export const make = (): Pace => {
   let underWay = 0
   /** How many may be under way at a time. */
   let width = scouts
+  /** Who had come by then waits for nobody under way. */
+  let freedAt = -Infinity
   /** Of a period, if the API tells. */
   let allowed: number | undefined
   let left = Infinity
@@ -97,11 +105,14 @@ export const make = (): Pace => {
   }
 
   return {
-    verdict: (now) => {
+    verdict: (now, since) => {
       if (now < opensAt) return { _tag: "Closed", until: opensAt }
       begin(now)
       if (left <= 0) return { _tag: "UsedUp", until: endsAt }
-      return { _tag: underWay < width ? "Go" : "Busy" }
+      if (underWay < width) return { _tag: "Go" }
+      const waitsSince = Math.max(since, opensAt)
+      const until = waitsSince + patience
+      return waitsSince <= freedAt || until <= now ? { _tag: "Go" } : { _tag: "Busy", until }
     },
     leave: () => {
       underWay++
@@ -120,6 +131,9 @@ export const make = (): Pace => {
         allowed = undefined
         left = Infinity
       }
+    },
+    unanswered: (now, departed) => {
+      if (departed >= opensAt) freedAt = now
     },
     refused: (until, reason, stated) => {
       allowed = stated ?? allowed

@@ -19,6 +19,9 @@ import * as refusal from "./refusal.js"
  *
  * At a gate they stand in a queue. Only the first one looks when it may leave; the others wait for it to be gone. Who
  * gives up steps out of the queue, and who was first is followed by the next.
+ *
+ * A wait is for what the API has said. While it has said nothing, a few go ahead, and the others wait for an answer of
+ * theirs, but for a moment only: an API without a limit must not seem slow, nor one that hangs slower than it is.
  */
 export interface Gates {
   readonly all: Gate
@@ -94,8 +97,10 @@ export const pass = <A, E, R>(
       gate,
       leftAt: undefined
     }))
+    const report = reportTo(gates, passages, call)
     return Effect.forEach(passages, (passage) => enter(passage, call, since), { discard: true }).pipe(
-      Effect.zipRight(Effect.suspend(() => send(reportTo(gates, passages, call)))),
+      // not when it is interrupted: that says nothing of the API
+      Effect.zipRight(Effect.tapError(Effect.suspend(() => send(report)), () => report.ended)),
       Effect.ensuring(Effect.sync(() => passages.forEach(end)))
     )
   })
@@ -130,18 +135,21 @@ const spacingOf = ({ pace: { stated } }: Gate): number => pace.period / (stated(
 /** What Genesys Cloud allows a token in a minute unless it was told otherwise. */
 const usual = 300
 
-/** An answer that is long in coming does not hold up the others: one more leaves in each such time. */
-const patience = 1000
+/** A call that may not wait for a limit still has this much for its turn. */
+const shortest = 1000
 
 const enter = (passage: Passage, call: Call, since: number): Effect.Effect<void, Held> =>
   Effect.flatMap(now, ({ steady }) => {
     const { gate } = passage
-    if (gate.waiting === 0 && gate.pace.verdict(steady)._tag === "Go") return Effect.sync(() => leave(passage, steady))
+    if (gate.waiting === 0 && gate.pace.verdict(steady, steady)._tag === "Go") {
+      return Effect.sync(() => leave(passage, steady))
+    }
     const latest = since + Duration.toMillis(call.maxWait)
     const expected = gate.pace.expected(steady, gate.waiting)
-    if (expected > latest) return held(gate, call, expected)
-    const through = gate.door.withPermits(1)(first(passage, call, latest)).pipe(
-      Effect.timeoutOption(Duration.millis(Math.ceil(Math.max(latest - steady, patience)))),
+    // what is expected at once is no wait, however short the longest is
+    if (expected > Math.max(latest, steady)) return held(gate, call, expected)
+    const through = gate.door.withPermits(1)(first(passage, call, steady, latest)).pipe(
+      Effect.timeoutOption(Duration.millis(Math.ceil(Math.max(latest - steady, shortest)))),
       Effect.flatMap((through) => Option.isSome(through) ? Effect.void : impatient(passage, call))
     )
     return Effect.withSpan(
@@ -159,17 +167,19 @@ const enter = (passage: Passage, call: Call, since: number): Effect.Effect<void,
 const impatient = (passage: Passage, call: Call): Effect.Effect<void, Held> =>
   Effect.flatMap(now, ({ steady }) => {
     const { gate } = passage
-    const verdict = gate.pace.verdict(steady)
     // time ran out as it left
     if (passage.leftAt !== undefined) return Effect.void
-    if ("until" in verdict) return held(gate, call, gate.pace.expected(steady, gate.waiting))
-    return Effect.sync(() => leave(passage, steady))
+    const { _tag } = gate.pace.verdict(steady, steady)
+    return _tag === "Closed" || _tag === "UsedUp"
+      ? held(gate, call, gate.pace.expected(steady, gate.waiting))
+      : Effect.sync(() => leave(passage, steady))
   })
 
 /** The first of the queue waits until it may leave. */
 const first = (
   passage: Passage,
   call: Call,
+  since: number,
   latest: number
 ): Effect.Effect<void, Held> =>
   Effect.gen(function*() {
@@ -177,7 +187,7 @@ const first = (
     const random = yield* Random.next
     while (passage.leftAt === undefined) {
       const { steady } = yield* now
-      const verdict = gate.pace.verdict(steady)
+      const verdict = gate.pace.verdict(steady, since)
       switch (verdict._tag) {
         case "Go": {
           const early = gate.leftAt + random * spacingOf(gate) - steady
@@ -187,8 +197,7 @@ const first = (
         }
         case "Busy": {
           gate.bell.unsafeClose()
-          const answered = yield* Effect.timeoutOption(gate.bell.await, patience)
-          if (Option.isNone(answered)) leave(passage, steady)
+          yield* Effect.timeoutOption(gate.bell.await, Math.ceil(verdict.until - steady))
           break
         }
         case "UsedUp":
@@ -250,24 +259,38 @@ const rateLimitOf = (stated: pace.Stated | undefined, wait: number): GenesysErro
 const spread = 0.1
 const longestSpread = 30_000
 
-const reportTo = (gates: Gates, passages: ReadonlyArray<Passage>, call: Call): Report => {
-  const answered = (rateLimit: GenesysError.RateLimit) =>
-    Effect.map(now, ({ steady }) => {
-      for (const { gate, leftAt = steady } of passages) {
-        // the headers are about the token
-        gate.pace.answered(steady, leftAt, gate === gates.all ? statedIn(rateLimit) : undefined)
-      }
-    })
+const reportTo = (
+  gates: Gates,
+  passages: ReadonlyArray<Passage>,
+  call: Call
+): Report & { readonly ended: Effect.Effect<void> } => {
+  let reported = false
+  const each = (at: number, report: (gate: Gate, leftAt: number) => void): void => {
+    reported = true
+    for (const { gate, leftAt = at } of passages) report(gate, leftAt)
+  }
   return {
-    answered,
+    answered: (rateLimit) =>
+      Effect.map(now, ({ steady }) =>
+        each(steady, (gate, leftAt) => {
+          // the headers are about the token
+          gate.pace.answered(steady, leftAt, gate === gates.all ? statedIn(rateLimit) : undefined)
+        })),
     refused: (error, wait) =>
       Effect.zipWith(now, Random.next, ({ steady }, random) => {
         const isOfAll = rateScope.of(error, wait) === "all"
-        const gate = isOfAll ? gates.all : ownGate(gates, rateScope.resourceOf(call), steady)
+        const refusing = isOfAll ? gates.all : ownGate(gates, rateScope.resourceOf(call), steady)
         const millis = Math.min(Duration.toMillis(wait), Number.MAX_SAFE_INTEGER)
         const until = steady + millis + Math.min(millis * spread, longestSpread) * random
-        gate.pace.refused(until, error, isOfAll ? allowedIn(error.rateLimit) : undefined)
-      })
+        refusing.pace.refused(until, error, isOfAll ? allowedIn(error.rateLimit) : undefined)
+        each(steady, (gate, leftAt) => {
+          if (gate !== refusing) gate.pace.answered(steady, leftAt)
+        })
+      }),
+    /** It has failed: if nothing was reported, it had no answer. */
+    ended: Effect.map(now, ({ steady }) => {
+      if (!reported) each(steady, (gate, leftAt) => gate.pace.unanswered(steady, leftAt))
+    })
   }
 }
 

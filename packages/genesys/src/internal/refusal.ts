@@ -14,6 +14,8 @@ export interface Reply {
   readonly headers: Headers.Headers
   /** Empty where it could not be read: the status says enough. */
   readonly body: string
+  /** The body is longer than what was read of it. */
+  readonly overflow: boolean
   /** Epoch milliseconds. */
   readonly receivedAt: number
 }
@@ -113,12 +115,14 @@ const parse = (body: string): Json | undefined => {
 }
 
 /** No text of it: a page of a proxy can hold anything. */
-const unreadable = ({ body, headers }: Reply): Option.Option<string> =>
+const unreadable = ({ body, headers, overflow }: Reply): Option.Option<string> =>
   body.trim() === ""
     ? Option.none()
     : Option.some(
       /^\s*<(!doctype|html)/i.test(body) || /html/i.test(headers["content-type"] ?? "")
         ? "an HTML page, so it came from a proxy, a firewall or a login page"
+        : overflow
+        ? "the reply is too long to be read"
         : "the reply is no JSON object"
     )
 
@@ -136,20 +140,21 @@ const statedIn = (json: Json, scrub: Scrub, depth: number): GenesysError.Stated 
     return Array.isArray(value) ? value.slice(0, most).filter(isJson) : []
   }
   const params = isJson(json["messageParams"]) ? json["messageParams"] : {}
+  const messageParams = Object.fromEntries(
+    Object.entries(params).slice(0, most).flatMap(([name, value]) =>
+      Predicate.isString(value) || Predicate.isNumber(value)
+        ? [[scrub.text(name, 60), scrub.member(name, String(value), 200)]]
+        : []
+    )
+  )
   return {
     code: Option.orElse(read("code", 100), () => read("error", 100)),
     description: read("message").pipe(
-      Option.orElse(() => read("messageWithParams")),
+      Option.orElse(() => Option.map(read("messageWithParams"), (words) => scrub.text(filled(words, messageParams)))),
       Option.orElse(() => read("error_description")),
       Option.orElse(() => read("description"))
     ),
-    messageParams: Object.fromEntries(
-      Object.entries(params).slice(0, most).flatMap(([name, value]) =>
-        Predicate.isString(value) || Predicate.isNumber(value)
-          ? [[scrub.text(name, 60), scrub.member(name, String(value), 200)]]
-          : []
-      )
-    ),
+    messageParams,
     entityId: read("entityId", 100),
     details: list("details").map((detail) => ({
       ...member(detail, "errorCode", scrub),
@@ -160,6 +165,10 @@ const statedIn = (json: Json, scrub: Scrub, depth: number): GenesysError.Stated 
     errors: depth >= deepest ? [] : list("errors").map((error) => statedIn(error, scrub, depth + 1))
   }
 }
+
+/** "The value {value} is not valid" */
+const filled = (words: string, params: Readonly<Record<string, string>>): string =>
+  words.replace(/\{([^{}]{1,60})\}/g, (all, name: string) => Object.hasOwn(params, name) ? params[name]! : all)
 
 const member = (json: Json, name: string, scrub: Scrub): Readonly<Record<string, string>> => {
   const value = json[name]

@@ -1,6 +1,7 @@
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as GenesysError from "../GenesysError.js"
+import * as scrubber from "./scrub.js"
 
 /** What an HTTP client of the SDK answers with, as far as anybody looks at it. */
 export interface Reply {
@@ -34,9 +35,9 @@ export class SdkError extends Error {
   readonly correlationId: string | undefined
   /** Whether the API said "later". */
   readonly retryable: boolean
-  /** Of the answer, with names in lower case and without cookies. */
+  /** Of the answer, with names in lower case, without cookies and whatever else could be a credential. */
   readonly headers: Readonly<Record<string, string>>
-  /** The body of the answer: an object if it was JSON. */
+  /** The body of the answer: an object if it was JSON. What could be a credential is `<redacted>`. */
   readonly body: unknown
   // private, for it says the same once more, and no `response`: seeing one, the SDK would refresh a token, send again
   // and reject all the same; and it would write to its log what it cannot always write, and never reject at all
@@ -100,33 +101,15 @@ const codeOf = (reason: GenesysError.CallError): string | undefined => {
   }
 }
 
-const mask = "<redacted>"
-
-const withoutSecrets = (reply: Reply, secrets: ReadonlyArray<string>): Reply => ({
-  status: reply.status,
-  statusText: hide(reply.statusText, secrets),
-  headers: Object.fromEntries(
-    Object.entries(reply.headers).flatMap(([name, value]) =>
-      name === "set-cookie" ? [] : [[name, hide(value, secrets)]]
-    )
-  ),
-  data: hideIn(reply.data, secrets)
-})
-
-const hide = (text: string, secrets: ReadonlyArray<string>): string =>
-  secrets.reduce((text, secret) => text.replaceAll(secret, mask), text)
-
-/** What no API nests so deep is left out. */
-const deepest = 64
-
-const hideIn = (data: unknown, secrets: ReadonlyArray<string>, depth = 0): unknown => {
-  if (typeof data === "string") return hide(data, secrets)
-  if (typeof data !== "object" || data === null) return data
-  if (depth > deepest) return undefined
-  if (Array.isArray(data)) return data.map((item) => hideIn(item, secrets, depth + 1))
-  return Object.fromEntries(
-    Object.entries(data).map(([name, value]) => [hide(name, secrets), hideIn(value, secrets, depth + 1)])
-  )
+const withoutSecrets = (reply: Reply, secrets: ReadonlyArray<string>): Reply => {
+  const { whole } = scrubber.make(secrets)
+  const { "set-cookie": _, ...headers } = reply.headers
+  return {
+    status: reply.status,
+    statusText: whole(reply.statusText) as string,
+    headers: whole(headers) as Reply["headers"],
+    data: whole(reply.data)
+  }
 }
 
 /** The body as it was, or nearly: an HTTP client of the SDK parses JSON. */

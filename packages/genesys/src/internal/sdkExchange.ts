@@ -75,11 +75,13 @@ const send = (inner: SdkHttpClient, request: HttpClientRequest.HttpClientRequest
         return replyOf(answer)
       }),
       Effect.catchAll((error) => {
-        if (Predicate.hasProperty(error, "response") && Predicate.isObject(error.response)) {
-          return Effect.succeed(replyOf(error.response))
+        const status = statusIn(error)
+        if (status !== undefined && !isSuccess(status)) {
+          return Effect.succeed(replyOf((error as { readonly response: unknown }).response))
         }
         exchange.timedOut = isTimeout(error)
-        return Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause: error }))
+        const cause = status === undefined ? error : new Error(brokenOff(status, error), { cause: error })
+        return Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause }))
       }),
       Effect.map((reply) => {
         exchange.reply = reply
@@ -111,6 +113,21 @@ export const headerOf = (options: SdkRequest, name: string): string | undefined 
 const isReplayable = (data: unknown): boolean =>
   !Predicate.isObject(data) ||
   (!("pipe" in data) && !("getReader" in data) && !(Symbol.asyncIterator in data))
+
+/** Of the answer that an error of the HTTP client holds, whole or in part. */
+const statusIn = (error: unknown): number | undefined =>
+  Predicate.hasProperty(error, "response") && Predicate.hasProperty(error.response, "status") &&
+    typeof error.response.status === "number"
+    ? error.response.status
+    : undefined
+
+/** A rejected success is no answer: its head came, and its body did not. */
+const isSuccess = (status: number): boolean => status >= 200 && status <= 299
+
+const brokenOff = (status: number, error: unknown): string =>
+  `the answer with status ${status} broke off${
+    Predicate.hasProperty(error, "message") && Predicate.isString(error.message) ? `: ${error.message}` : ""
+  }`
 
 const isTimeout = (error: unknown): boolean =>
   Predicate.hasProperty(error, "message") && typeof error.message === "string" &&

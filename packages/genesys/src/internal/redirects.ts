@@ -1,0 +1,22 @@
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+
+/**
+ * `fetch` alone of the platform's clients follows redirects, to any host and with the body: somebody else's JSON would
+ * pass for an answer of the API. With this it hands them on. What else is set for `fetch` stays, here or at the call.
+ */
+export const notFollowed = (client: HttpClient.HttpClient): Effect.Effect<HttpClient.HttpClient> =>
+  Effect.map(
+    requestInit,
+    (outer) =>
+      HttpClient.transform(client, (effect) =>
+        Effect.flatMap(requestInit, (inner) =>
+          Effect.provideService(effect, FetchHttpClient.RequestInit, { ...outer, ...inner, redirect: "manual" })))
+  )
+
+const requestInit = Effect.map(
+  Effect.serviceOption(FetchHttpClient.RequestInit),
+  Option.getOrElse((): RequestInit => ({}))
+)

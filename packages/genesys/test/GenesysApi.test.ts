@@ -1,0 +1,82 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Effect, Schema, Stream } from "effect"
+import { Analytics, GenesysApi, GenesysCloud, Users } from "../src/index.js"
+import * as test from "./utils/cloud.js"
+
+/** What a call comes to, with an API that always answers this, and what was sent for it. */
+const outcome = <A, E>(call: Effect.Effect<A, E, GenesysCloud.GenesysCloud>, reply: unknown = {}) =>
+  Effect.gen(function*() {
+    const { calls, client } = test.memory(() => Response.json(reply))
+    const cloud = yield* test.connectTo(client)
+    const result = yield* Effect.either(Effect.provideService(call, GenesysCloud.GenesysCloud, cloud))
+    return { calls, result }
+  }).pipe(Effect.scoped)
+
+const failure = <A, E>(call: Effect.Effect<A, E, GenesysCloud.GenesysCloud>, reply?: unknown) =>
+  Effect.gen(function*() {
+    const { calls, result } = yield* outcome(call, reply)
+    assert.strictEqual(result._tag, "Left")
+    return { calls, error: (result as { readonly left: E }).left }
+  })
+
+describe("calls that cannot be made", () => {
+  it.effect("an id that is not well-formed", () =>
+    Effect.gen(function*() {
+      const { calls, error } = yield* failure(Users.get("\ud83d"))
+      assert.deepInclude(error, { _tag: "InvalidCall", field: "id in users" })
+      assert.lengthOf(calls, 0)
+    }))
+
+  it.effect("an interval that does not start, or end, with a date", () =>
+    Effect.gen(function*() {
+      for (
+        const [interval, end] of [
+          [["2026-13-45", "2026-01-02"], "start"],
+          [["2026-01-01", "x"], "end"],
+          [[new Date(NaN), 0], "start"],
+          [[0, Infinity], "end"]
+        ] as const
+      ) {
+        for (
+          const call of [
+            Analytics.conversationDetails({ interval }),
+            Stream.runDrain(Analytics.conversations({ interval }))
+          ]
+        ) {
+          const { calls, error } = yield* failure<unknown, unknown>(call)
+          assert.deepInclude(error, { _tag: "InvalidCall", field: "interval", detail: `its ${end} is no date` })
+          assert.lengthOf(calls, 0)
+        }
+      }
+    }))
+})
+
+describe("conversationDetails", () => {
+  it.effect("sends moments as the API reads them, and text as it is", () =>
+    Effect.gen(function*() {
+      const day = "2026-01-01T00:00:00.000Z/2026-01-02T00:00:00.000Z"
+      for (
+        const interval of [
+          day,
+          ["2026-01-01T00:00:00Z", new Date("2026-01-02T00:00:00Z")],
+          [DateTime.unsafeMake("2026-01-01"), Date.UTC(2026, 0, 2)]
+        ] as const
+      ) {
+        const { calls } = yield* outcome(Analytics.conversationDetails({ interval }))
+        assert.deepStrictEqual(JSON.parse(calls[0]!.body), { interval: day, paging: { pageNumber: 1, pageSize: 100 } })
+      }
+    }))
+})
+
+describe("an answer of another shape", () => {
+  it.effect("is told with each place once", () =>
+    Effect.gen(function*() {
+      const Versioned = Schema.Struct({ version: Schema.Union(Schema.Number, Schema.Null, Schema.Boolean) })
+      const Thing = Schema.Union(Versioned, Schema.Struct({ name: Schema.String }))
+      const told = <A, I>(schema: Schema.Schema<A, I>, reply: unknown) =>
+        Effect.map(failure(GenesysApi.get("/api/v2/things", schema), reply), ({ error }) => error.message)
+      assert.match(yield* told(Versioned, { version: "x" }), / expected at version\.$/)
+      assert.match(yield* told(Schema.Array(Thing), [{ version: "x" }]), / expected at 0\.version, 0\.name\.$/)
+      assert.match(yield* told(Schema.String, {}), / expected\.$/)
+    }))
+})
