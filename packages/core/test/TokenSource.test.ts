@@ -1,4 +1,5 @@
 import { inspect } from "node:util"
+import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { AuthorizationServer, Reply } from "@effect-bearer/testing"
 import {
@@ -191,6 +192,31 @@ describe("TokenSource", () => {
         yield* TestClock.adjust("12 hours")
         assert.strictEqual(yield* server.count, 15)
         assert.strictEqual(secret(yield* tokens.get()), "token-14")
+      }))
+
+    it.effect("adds to what is set for fetch, and follows no redirect", () =>
+      Effect.gen(function*() {
+        const seen: Array<RequestInit | undefined> = []
+        const fetch: typeof globalThis.fetch = (_url, init) => {
+          seen.push(init)
+          return Promise.resolve(
+            new Response(null, { status: 302, headers: { location: "https://elsewhere.example" } })
+          )
+        }
+        const layer = TokenSource.layer({
+          tokenEndpoint: "https://login.example/token",
+          clientId: "client",
+          authentication: ClientAuthentication.basic(Redacted.make("s3cr3t"))
+        }).pipe(
+          Layer.provide(FetchHttpClient.layer),
+          Layer.provide([
+            Layer.succeed(FetchHttpClient.Fetch, fetch),
+            Layer.succeed(FetchHttpClient.RequestInit, { credentials: "include", redirect: "follow" })
+          ])
+        )
+        const tokens = Effect.flatMap(TokenSource.TokenSource, (tokens) => tokens.get())
+        assert.strictEqual((yield* Effect.flip(Effect.provide(tokens, layer)))._tag, "RejectedByEndpoint")
+        assert.deepStrictEqual(seen.map((init) => [init?.credentials, init?.redirect]), [["include", "manual"]])
       }))
 
     it.scoped("refresh: false leaves renewal to the callers", () =>
