@@ -409,6 +409,28 @@ describe("tokens", () => {
       assert.strictEqual(token(yield* reply(alone)), "token-4")
     }))
 
+  effect("have keys in a store that show no query of the endpoint", () =>
+    Effect.gen(function*() {
+      const server = yield* AuthorizationServer.make()
+      const inner = yield* Effect.provide(TokenStore.TokenStore, TokenStore.layerMemory)
+      const keys = new Set<string>()
+      const store: TokenStore.Service = {
+        ...inner,
+        get: (key) => Effect.zipRight(Effect.sync(() => keys.add(key)), inner.get(key))
+      }
+      for (const query of ["?code=hunter2", "?code=hunter3", ""]) {
+        const action = yield* DataAction.handler(settings(server.tokenEndpoint + query)).pipe(
+          Effect.provide(server.layer),
+          Effect.provideService(TokenStore.TokenStore, store)
+        )
+        assert.strictEqual((yield* reply(action)).status, 200)
+        assert.strictEqual((yield* reply(action, { subject_token: "Ada" })).status, 200)
+      }
+      const tokens = Array.from(keys).filter((key) => !key.endsWith("~failure"))
+      assert.lengthOf(tokens, 6)
+      for (const key of tokens) assert.notMatch(key, /hunter|code/)
+    }))
+
   // SPEC A17
   effect("are not asked for while the circuit breaker is open", () =>
     Effect.gen(function*() {

@@ -2,7 +2,6 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -69,7 +68,7 @@ export const make = (
         circuitBreaker: options.circuitBreaker,
         rateLimit: options.rateLimit,
         scopePolicy: options.scopePolicy,
-        shared: isShared ? { lease: leaseFor(base.timeout), ...options.shared, namespace } : false
+        shared: isShared ? { ...options.shared, namespace } : false
       })
 
     const namespace = options.shared === false ? undefined : options.shared?.namespace
@@ -223,32 +222,26 @@ const replacing = () => {
 
 // --- the shared store -----------------------------------------------------------------------------------------------
 
-/** Subject tokens are part of the key, as a digest; what is left to tell apart is who exchanges, and where. */
+/**
+ * Subject tokens are part of the key, as a digest; what is left to tell apart is who exchanges, and where. So is a query
+ * of the endpoint: it may hold an API key.
+ */
 const exchangeNamespace = (
   namespace: string | undefined,
   tokenEndpoint: string | URL | ServerMetadata.EndpointLocation,
   clientId: string
-): string =>
-  `exchange:${
-    namespace ??
-      [
-        ServerMetadata.isEndpointLocation(tokenEndpoint) ? ServerMetadata.issuerOf(tokenEndpoint) : tokenEndpoint,
-        clientId
-      ]
-        .map((part) => String(part).replace(/\p{Cs}/gu, "?").replace(/[^\w./~-]/gu, encodeURIComponent))
-        .join(":")
-  }`
-
-/** Longer than a token request can take, or two could be under way. */
-const leaseFor = (timeout: NonNullable<Options["timeout"]>): Duration.Duration => {
-  const total = Duration.isDuration(timeout) || typeof timeout !== "object" || Array.isArray(timeout)
-    ? timeout as Duration.DurationInput
-    : (timeout as TokenEndpoint.Timeouts).total ?? "10 seconds"
-  return Duration.max(
-    "10 seconds",
-    Option.match(Option.filter(Duration.decodeUnknown(total), Duration.isFinite), {
-      onNone: () => Duration.minutes(1),
-      onSome: Duration.sum("2 seconds")
-    })
-  )
+): string => {
+  if (namespace !== undefined) return `exchange:${namespace}`
+  const [place = "", ...query] = String(
+    ServerMetadata.isEndpointLocation(tokenEndpoint) ? ServerMetadata.issuerOf(tokenEndpoint) : tokenEndpoint
+  ).split("?")
+  const digest = query.length === 0 ? [] : [
+    TokenRequest.hash(TokenRequest.make({ parameters: { query: query.join("?") } }))
+  ]
+  return [
+    "exchange",
+    ...[place, ...digest, clientId].map((part) =>
+      part.replace(/\p{Cs}/gu, "?").replace(/[^\w./~-]/gu, encodeURIComponent)
+    )
+  ].join(":")
 }
