@@ -219,7 +219,9 @@ export interface Encrypted<E, R> {
  *
  * A process without the key takes what it finds for unreadable, too, and the other way round: while some have it and
  * others do not, each kind replaces the tokens of the other. So turn sealing on, or off, everywhere at once, or give
- * the store another prefix with it.
+ * the store another prefix with it. A refresh token that `RefreshToken.shared` keeps there is not replaced, because it
+ * may be the only one: unreadable, it is an `InvalidConfiguration`. Carry it over before: `load` it through the store as
+ * it was, and `save` it through the store as it is to be.
  *
  * To change the key of a fleet: add the new one to `previous` everywhere, then make it `current` and the old one
  * `previous`, and when the longest-lived token is over, drop the old one.

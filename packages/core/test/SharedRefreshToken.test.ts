@@ -713,6 +713,26 @@ describe("RefreshToken.shared", () => {
         assert.deepStrictEqual(server.presented, ["refresh-0.0", "refresh-1.0"])
       }))
 
+    it.effect("when sealing is turned on the record can be carried over, and until then nothing is lost", () =>
+      Effect.gen(function*() {
+        const { store } = yield* fleet(0)
+        const through = (service: TokenStore.Service) =>
+          Effect.provideService(RefreshToken.shared({ namespace: "test" }), TokenStore.TokenStore, service)
+        const sealing = yield* TokenStore.encrypted(yield* TokenStore.generateKey)(store.service)
+        const [plain, sealed] = [yield* through(store.service), yield* through(sealing)]
+        const stored = {
+          token: Redacted.make("the only one"),
+          expiresAt: Option.none(),
+          rotates: true,
+          state: "ready"
+        } as const
+        yield* run(plain.save(stored))
+        assert.include((yield* failure(sealed.load)).message, "load it through the store as it was")
+        yield* run(sealed.save(Option.getOrThrow(yield* run(plain.load))))
+        assert.strictEqual(Redacted.value(Option.getOrThrow(yield* run(sealed.load)).token), "the only one")
+        assert.include((yield* failure(plain.load)).message, "it is sealed, and this process has no key")
+      }))
+
     it.effect("a failure of the server that spent nothing leaves the token as it was", () =>
       Effect.gen(function*() {
         const { first, inStore, server } = yield* fleet(1)

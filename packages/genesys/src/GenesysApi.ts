@@ -72,8 +72,10 @@ export const path = (
   return Either.right(texts.map((text, i) => text + (i < values.length ? encodeURIComponent(values[i]!) : "")).join(""))
 }
 
-const faultOf = (value: string): string | undefined =>
-  value.trim() === ""
+const faultOf = (value: unknown): string | undefined =>
+  typeof value !== "string"
+    ? "it is no text"
+    : value.trim() === ""
     ? "it is blank"
     : value === "." || value === ".."
     ? "it is no id"

@@ -552,7 +552,7 @@ describe("lists of the API", () => {
         assert.include(error.message, "id in users")
       }
       // encodeURIComponent throws for these
-      for (const id of ["\ud83d", "a\ude00b", "\ude00\ud83d"]) {
+      for (const id of ["\ud83d", "a\ude00b", "\ude00\ud83d", undefined as never, 7 as never]) {
         assert.strictEqual((yield* Effect.flip(GenesysApi.path`/api/v2/users/${id}`))._tag, "InvalidCall")
       }
       assert.strictEqual(yield* GenesysApi.path`/api/v2/users/${"\ud83d\ude00"}`, "/api/v2/users/%F0%9F%98%80")

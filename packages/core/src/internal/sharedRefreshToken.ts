@@ -16,6 +16,7 @@ import * as digest from "./digest.js"
 import * as json from "./json.js"
 import * as polling from "./polling.js"
 import * as storeCall from "./storeCall.js"
+import { sealedType } from "./storedToken.js"
 import type { Lease, Service, StoreError } from "./tokenStore.js"
 import { TokenStore } from "./tokenStore.js"
 
@@ -72,7 +73,13 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
         onNone: () => Effect.succeedNone,
         onSome: (token) =>
           Effect.mapBoth(decode(token), {
-            onFailure: () => unreadable(key, "it is no record of a refresh token"),
+            onFailure: () =>
+              unreadable(
+                key,
+                token.tokenType === sealedType
+                  ? "it is sealed, and this process has no key"
+                  : "it is no record of a refresh token"
+              ),
             onSuccess: Option.some
           })
       })
@@ -326,7 +333,8 @@ const unreadable = (key: string, detail: string) =>
   new TokenError.InvalidConfiguration({
     fields: ["TokenStore"],
     detail: `the refresh token under "${key}" cannot be read: ${detail}. It is neither passed over nor replaced, for ` +
-      "the one to begin with may be spent. Give this process the key it was sealed with, or save a new refresh token"
+      "the one to begin with may be spent. Give this process the key it was sealed with; if it was stored before tokens " +
+      "were sealed, load it through the store as it was and save it through this one; or save a new refresh token"
   })
 
 // ---------------------------------------------------------------------------------------------------------------
