@@ -215,6 +215,8 @@ export class Spending {
       return true
     }
     if (record === undefined || record.state === "ready" || record.state === "dead") return false
+    // an answer that brought its successor got lost, and whoever tried a second time could not say what became of it
+    if (!families.isAcceptable(token) && token.uses.some(({ fate }) => fate === "lost")) return true
     if (this.emptiedAt >= record.at) return true
     // nobody could know what came of it
     const use: Use | undefined = token.uses[token.uses.length - 1]
