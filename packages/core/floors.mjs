@@ -15,6 +15,8 @@ export const floors = [
   {
     name: "values",
     modules: [
+      "Clocks",
+      "SharedWork",
       "internal/scopeNames",
       "internal/tokenText",
       "Scopes",
@@ -28,6 +30,8 @@ export const floors = [
   {
     name: "wire",
     modules: [
+      "Disclosure",
+      "OwnRequest",
       "RetryAfter",
       "Jwt",
       "Secret",
@@ -61,7 +65,6 @@ export const floors = [
   {
     name: "lifecycle",
     modules: [
-      "internal/clocks",
       "internal/anyError",
       "internal/backOff",
       "internal/lenient",

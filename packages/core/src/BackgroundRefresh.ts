@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import * as RedBlackTree from "effect/RedBlackTree"
 import type * as Scope from "effect/Scope"
-import * as clocks from "./internal/clocks.js"
+import * as clocks from "./Clocks.js"
 import * as TokenCache from "./TokenCache.js"
 import { TokenEvent } from "./TokenEvent.js"
 

@@ -6,7 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as clocks from "./internal/clocks.js"
+import * as clocks from "./Clocks.js"
 import * as lenient from "./internal/lenient.js"
 import * as source from "./internal/source.js"
 import * as TokenError from "./TokenError.js"
