@@ -56,7 +56,8 @@ export const floors = [
       "internal/endpointOptions",
       "internal/numericDate",
       "internal/remember",
-      "internal/exchange",
+      "internal/contentCoding",
+      "internal/traced",
       "internal/formEndpoint",
       "internal/unsent"
     ],

@@ -16,11 +16,12 @@ import * as Redacted from "effect/Redacted"
 import * as checks from "./internal/checks.js"
 import * as credential from "./internal/credential.js"
 import * as decode from "./internal/decode.js"
-import * as exchange from "./internal/exchange.js"
 import * as refusal from "./internal/refusal.js"
 import * as remember from "./internal/remember.js"
 import type { Scrub } from "./internal/scrub.js"
 import * as scrubber from "./internal/scrub.js"
+import { traced } from "./internal/traced.js"
+import * as OwnRequest from "./OwnRequest.js"
 import * as RetryAfter from "./RetryAfter.js"
 import type * as TokenEndpoint from "./TokenEndpoint.js"
 import * as TokenError from "./TokenError.js"
@@ -230,7 +231,7 @@ export const vault = (
     }, problems)
     yield* checks.report(problems)
 
-    const send = yield* exchange.make
+    const send = yield* OwnRequest.make
     const url = new URL(`${base.origin}${base.pathname.replace(/\/+$/, "")}/v1/${mount}/data/${path}`)
     const endpoint = `${url.origin}${url.pathname}`
     const token = options.token === undefined
@@ -250,13 +251,13 @@ export const vault = (
         ]),
         endpoint,
         field: addressField,
-        timeout,
-        scrub
+        timeout: { ...timeout, total: Option.none() },
+        secrets: [own]
       })
       return yield* read(answer, endpoint, options.field, scrub)
     }).pipe(
-      exchange.deadline("total", timeout.total, endpoint),
-      exchange.traced("Secret.vault", url)
+      OwnRequest.deadline("total", timeout.total, endpoint),
+      traced("Secret.vault", url)
     )
     const timeToLive = Duration.decode(options.timeToLive ?? "5 seconds")
     return remember.make({ fetch: Effect.map(fetch, (value) => ({ value, timeToLive })), orStale: () => false }).get
@@ -271,7 +272,7 @@ const segments = (path: string): string | undefined => {
 }
 
 const read = (
-  { receivedAt, reply }: exchange.Answer,
+  { receivedAt, reply }: OwnRequest.Answer,
   endpoint: string,
   field: string,
   scrub: Scrub

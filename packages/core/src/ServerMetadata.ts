@@ -25,10 +25,11 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as checks from "./internal/checks.js"
 import * as decode from "./internal/decode.js"
-import * as exchange from "./internal/exchange.js"
 import * as refusal from "./internal/refusal.js"
 import * as remember from "./internal/remember.js"
 import * as scrubber from "./internal/scrub.js"
+import { traced } from "./internal/traced.js"
+import * as OwnRequest from "./OwnRequest.js"
 import type * as TokenEndpoint from "./TokenEndpoint.js"
 import * as TokenError from "./TokenError.js"
 
@@ -323,7 +324,7 @@ const prepare = (
     if (url.search !== "") problems.push({ field: "issuer", detail: "an issuer has no query (RFC 8414 §2)" })
     const timeout = checks.timeouts(options.timeout, problems)
     yield* checks.report(problems)
-    const send = yield* exchange.make
+    const send = yield* OwnRequest.make
     const wanted: Wanted = {
       // a URL object cannot tell `https://host` and `https://host/` apart
       identifiers: typeof issuer === "string" ? [identifier(issuer)] : [identifier(issuer), issuer.href],
@@ -333,9 +334,8 @@ const prepare = (
 
     const ask = (at: URL): Effect.Effect<Found, TokenError.RequestError> => {
       const endpoint = `${at.origin}${at.pathname}`
-      return send({ request: HttpClientRequest.get(at), endpoint, field: "issuer", timeout, scrub }).pipe(
-        Effect.flatMap((answer) => read(answer, endpoint, wanted)),
-        exchange.deadline("total", timeout.total, endpoint)
+      return send({ request: HttpClientRequest.get(at), endpoint, field: "issuer", timeout }).pipe(
+        Effect.flatMap((answer) => read(answer, endpoint, wanted))
       )
     }
     const [first, second] = wellKnown(url)
@@ -348,7 +348,7 @@ const prepare = (
           // of two failures the one that is more than "not found" says more
           (error) => isNotFound(error) && !isNotFound(missing) ? missing : isNotFound(error) ? notFound(error) : error
         )
-    ).pipe(exchange.traced("ServerMetadata.discover", url))
+    ).pipe(traced("ServerMetadata.discover", url))
   })
 
 const scrub = scrubber.make([])
@@ -394,7 +394,7 @@ interface Wanted {
 }
 
 const read = (
-  { receivedAt, reply }: exchange.Answer,
+  { receivedAt, reply }: OwnRequest.Answer,
   endpoint: string,
   wanted: Wanted
 ): Effect.Effect<Found, TokenError.RequestError> =>

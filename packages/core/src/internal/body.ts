@@ -17,6 +17,8 @@ export interface Body {
 /** The body did not come to its end: `silence` when the limit between two pieces ran out. */
 export type Broken = { readonly _tag: "Silence" } | { readonly _tag: "Cut"; readonly cause: unknown }
 
+export const empty: Body = { bytes: new Uint8Array(0), overflow: false }
+
 const silence: Broken = { _tag: "Silence" }
 
 /**

@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { Timeouts } from "../OwnRequest.js"
 import type * as TokenEndpoint from "../TokenEndpoint.js"
 import * as TokenError from "../TokenError.js"
 
@@ -73,13 +74,6 @@ export const millis = (
       return 1
     })
   )
-
-/** Limits that have been checked. */
-export interface Timeouts {
-  readonly total: Option.Option<Duration.Duration>
-  readonly connect: Option.Option<Duration.Duration>
-  readonly read: Duration.Duration
-}
 
 type Given = TokenEndpoint.Options["timeout"]
 

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as ClientAuthentication from "../ClientAuthentication.js"
+import type * as OwnRequest from "../OwnRequest.js"
 import * as ServerMetadata from "../ServerMetadata.js"
 import type * as TokenEndpoint from "../TokenEndpoint.js"
 import type * as TokenError from "../TokenError.js"
@@ -13,7 +14,7 @@ export interface Settled {
   /** The option that holds the URL. */
   readonly field: string
   readonly location: URL | ServerMetadata.EndpointLocation
-  readonly timeout: checks.Timeouts
+  readonly timeout: OwnRequest.Timeouts
 }
 
 /** All that can be found out without the network, at once: nobody likes to repair one field per start. */

@@ -5,12 +5,12 @@ import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as ClientAuthentication from "../ClientAuthentication.js"
+import * as OwnRequest from "../OwnRequest.js"
 import * as ServerMetadata from "../ServerMetadata.js"
 import type * as TokenError from "../TokenError.js"
 import type { Reply } from "../TokenResponse.js"
 import type { Options, Settled } from "./endpointOptions.js"
-import * as exchange from "./exchange.js"
-import * as scrubber from "./scrub.js"
+import { traced } from "./traced.js"
 import * as unsent from "./unsent.js"
 
 /** What a reply is an answer to. */
@@ -54,7 +54,7 @@ export const make = (
   { field, location, timeout }: Settled
 ): Effect.Effect<FormEndpoint, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
   Effect.gen(function*() {
-    const send = yield* exchange.make
+    const send = yield* OwnRequest.make
     const target = ServerMetadata.isEndpointLocation(location)
       ? yield* discovered(location, { allowInsecure, timeout: given })
       : fixed(location)
@@ -84,8 +84,9 @@ export const make = (
           ),
           endpoint,
           field,
-          timeout,
-          scrub: scrubber.make(secrets)
+          // the limit in total began with the credentials, see below
+          timeout: { ...timeout, total: Option.none() },
+          secrets
         })
         return yield* call.read(reply, {
           endpoint,
@@ -120,14 +121,14 @@ export const make = (
                 hasChanged(first.credentials),
                 (changed) => changed ? Effect.flatMap(prepare(call), once) : Effect.fail(refused)
               ))).pipe(
-              exchange.deadline("total", timeout.total, name),
+              OwnRequest.deadline("total", timeout.total, name),
               Effect.tapError((error) => {
                 if (!sent) {
                   unsent.mark(error)
                 }
                 return pointsElsewhere(error) ? target.forget : Effect.void
               }),
-              exchange.traced(call.span, target.known, call.attributes)
+              traced(call.span, target.known, call.attributes)
             )
         })
     }

@@ -1,0 +1,154 @@
+import * as Effect from "effect/Effect"
+import { maxBytes } from "./body.js"
+
+/**
+ * Undoes what compressed a body (RFC 9110 §8.4). Some clients of the platform decompress (`fetch`, which leaves the
+ * header as it was), some do not, and some servers compress without being asked to, or without saying so.
+ *
+ * **The rule.** The first bytes decide, and the header only where they cannot: what looks like text is plain, whatever
+ * the header says; what begins as gzip, zlib or zstd is that. No more than {@link maxBytes} come out, however little
+ * went in.
+ */
+export type Undone =
+  | { readonly _tag: "Plain"; readonly bytes: Uint8Array; readonly overflow: boolean }
+  /** Still compressed: this runtime does not know the coding, or the bytes are cut short or damaged. */
+  | { readonly _tag: "Compressed"; readonly coding: string; readonly why: "unknown" | "damaged" }
+
+/** A coding as headers name it, and as `DecompressionStream` does. */
+interface Coding {
+  readonly name: string
+  readonly format: string
+}
+
+const gzip: Coding = { name: "gzip", format: "gzip" }
+const deflate: Coding = { name: "deflate", format: "deflate" }
+/** What some servers send for `deflate`: without the header and the checksum of zlib. */
+const rawDeflate: Coding = { name: "deflate", format: "deflate-raw" }
+/** No browser and few runtimes undo these two yet, so whether this one does is tried. */
+const brotli: Coding = { name: "br", format: "brotli" }
+const zstd: Coding = { name: "zstd", format: "zstd" }
+
+/** No server compresses more often than that. */
+const mostLayers = 4
+
+/** `Content-Encoding: gzip, X-GZIP, identity` is two codings; the last one was applied last. */
+const listed = (header: string | undefined): Array<string> =>
+  (header ?? "").slice(0, 200).toLowerCase().split(",").map((name) => name.trim().replace(/^x-/, ""))
+    .filter((name) => name !== "" && name !== "identity")
+
+/** Undoes every coding that can be seen or was named. `header` is `content-encoding`. */
+export const undo = (bytes: Uint8Array, header: string | undefined): Effect.Effect<Undone> => {
+  if (header === undefined && marked(bytes) === undefined) return Effect.succeed(plain(bytes))
+  return Effect.promise((signal) => undoAll(bytes, listed(header), signal))
+}
+
+const undoAll = async (raw: Uint8Array, names: Array<string>, signal: AbortSignal): Promise<Undone> => {
+  let bytes = raw
+  for (let layer = 0; layer < mostLayers; layer++) {
+    const seen = marked(bytes)
+    const named = names.pop()
+    const coding = seen ?? (named === undefined || looksLikeText(bytes) ? undefined : unmarked(named))
+    if (coding === undefined) return plain(bytes)
+    if (typeof coding === "string") return { _tag: "Compressed", coding, why: "unknown" }
+    const result = await decompress(bytes, coding.format, signal)
+    if (result === "unknown") return { _tag: "Compressed", coding: coding.name, why: "unknown" }
+    if (result === "nothing") {
+      // two bytes that look like zlib's are no proof, and a body that `fetch` has undone begins with neither
+      return coding === gzip || coding === zstd || named === coding.name && coding !== rawDeflate
+        ? { _tag: "Compressed", coding: coding.name, why: "damaged" }
+        : plain(bytes)
+    }
+    if (result === "damaged") return { _tag: "Compressed", coding: coding.name, why: "damaged" }
+    if (result.overflow) return { _tag: "Plain", ...result }
+    bytes = result.bytes
+  }
+  return { _tag: "Compressed", coding: "more often than anything is", why: "unknown" }
+}
+
+const plain = (bytes: Uint8Array): Undone => ({ _tag: "Plain", bytes, overflow: false })
+
+/** The coding that the first bytes tell: RFC 1952 §2.3.1, RFC 1950 §2.2, RFC 8878 §3.1.1. */
+const marked = (bytes: Uint8Array): Coding | undefined => {
+  const [a, b, c, d] = bytes
+  if (a === 0x1f && b === 0x8b) return gzip
+  if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return zstd
+  return a === 0x78 && (b === 0x01 || b === 0x5e || b === 0x9c || b === 0xda) ? deflate : undefined
+}
+
+/** A coding without a mark of its own; its name alone where nothing is known of it. */
+const unmarked = (name: string): Coding | string | undefined => {
+  switch (name) {
+    case "deflate":
+      return rawDeflate
+    case "br":
+      return brotli
+    // both have marks, and the mark is not there
+    case "gzip":
+    case "zstd":
+      return undefined
+    default:
+      return /^[a-z0-9_.+-]{1,20}$/.test(name) ? name : "an unknown coding"
+  }
+}
+
+/** Text holds hardly a control character, in UTF-16 and UTF-32 neither but for the NULs; compressed bytes hold many. */
+const looksLikeText = (bytes: Uint8Array): boolean =>
+  bytes.subarray(0, 256).every((byte) => byte >= 0x20 || byte === 0 || (byte >= 0x09 && byte <= 0x0d && byte !== 0x0b))
+
+/** What goes in at a time: with the highest ratio of deflate, about 4 MB come out of it before the limit is looked at. */
+const pieceBytes = 4096
+
+type Decompressed =
+  | { readonly bytes: Uint8Array; readonly overflow: boolean }
+  /** It broke, after something came out. */
+  | "damaged"
+  /** It broke before anything came out. */
+  | "nothing"
+  /** This runtime does not know the format. */
+  | "unknown"
+
+const decompress = async (bytes: Uint8Array, format: string, signal: AbortSignal): Promise<Decompressed> => {
+  const stream = open(format)
+  if (stream === undefined) return "unknown"
+  const reader = stream.readable.getReader()
+  const written = write(stream.writable.getWriter(), bytes)
+  const out = new Uint8Array(maxBytes)
+  let size = 0
+  try {
+    while (!signal.aborted) {
+      const { done, value } = await reader.read()
+      if (done) return { bytes: out.slice(0, size), overflow: false }
+      const room = maxBytes - size
+      out.set(value.subarray(0, room), size)
+      size += Math.min(value.length, room)
+      if (value.length > room) return { bytes: out, overflow: true }
+    }
+    return "damaged"
+  } catch {
+    return size === 0 ? "nothing" : "damaged"
+  } finally {
+    await reader.cancel().catch(() => undefined)
+    await written
+  }
+}
+
+const open = (format: string): DecompressionStream | undefined => {
+  try {
+    return new DecompressionStream(format as CompressionFormat)
+  } catch {
+    return undefined
+  }
+}
+
+/** In pieces, each when the one before it was taken. What breaks is seen by who reads. */
+const write = async (writer: WritableStreamDefaultWriter<BufferSource>, bytes: Uint8Array): Promise<void> => {
+  try {
+    for (let at = 0; at < bytes.length; at += pieceBytes) {
+      await writer.ready
+      await writer.write(bytes.slice(at, at + pieceBytes))
+    }
+    await writer.close()
+  } catch {
+    // told to the reader
+  }
+}
