@@ -16,6 +16,7 @@ export const floors = [
     name: "values",
     modules: [
       "Clocks",
+      "Digest",
       "SharedWork",
       "internal/scopeNames",
       "internal/tokenText",
@@ -88,7 +89,7 @@ export const floors = [
       "internal/flight",
       "internal/lifetime",
       "internal/slot",
-      "internal/digest",
+      "internal/random",
       "internal/bells",
       "internal/failureNote",
       "internal/storeCall",

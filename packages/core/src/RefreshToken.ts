@@ -26,7 +26,8 @@ import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { AccessToken } from "./AccessToken.js"
-import * as digest from "./internal/digest.js"
+import * as Digest from "./Digest.js"
+import * as random from "./internal/random.js"
 import * as sharedRefreshToken from "./internal/sharedRefreshToken.js"
 import type { TokenStore } from "./internal/tokenStore.js"
 import * as unsent from "./internal/unsent.js"
@@ -55,10 +56,11 @@ export interface Stored {
   /** While a holder is at it: tells this use of the token from any other. */
   readonly mark?: string | undefined
   /**
-   * Which of the refresh tokens that sources were given to begin with have been used, as hashes, the last ones last.
-   * One that is not among them comes from a new login. A store that does not keep this does without new logins.
+   * Which of the refresh tokens that sources were given to begin with have been used, as digests, the last ones last.
+   * One that is not among them comes from a new login. A store that does not keep this does without new logins. Numbers
+   * are 32-bit hashes, as they were written before.
    */
-  readonly begun?: ReadonlyArray<number> | undefined
+  readonly begun?: ReadonlyArray<string | number> | undefined
 }
 
 /**
@@ -257,7 +259,7 @@ export const make = (
         const marked: Stored = {
           ...stored,
           state: stored.state === "ready" ? "sent" : "sentTwice",
-          mark: digest.randomId()
+          mark: random.randomId()
         }
         unsaved = Option.some({ stored: unmarked(stored), over: Option.some(marked) })
         return Effect.map(store.save(marked, over), () => {
@@ -313,7 +315,7 @@ export const make = (
     /** The token to begin with, if nobody has begun with it before: then there was a new login. */
     const newLogin = (stored: Stored): Stored | undefined =>
       options.refreshToken === undefined || stored.begun === undefined ||
-        stored.begun.includes(hash(options.refreshToken))
+        hasBegun(stored.begun, options.refreshToken)
         ? undefined
         : begin(options.refreshToken, stored)
 
@@ -377,11 +379,13 @@ const begin = (token: Redacted.Redacted, before?: Stored): Stored => ({
   expiresAt: Option.none(),
   rotates: before?.rotates ?? false,
   state: "ready",
-  begun: [...before?.begun ?? [], hash(token)].slice(-longestHistory)
+  begun: [...before?.begun ?? [], nameOf(token)].slice(-longestHistory)
 })
 
-/** Short, for it only has to tell a few tokens apart, and lies beside one that is not hidden at all. */
-const hash = (token: Redacted.Redacted): number => Hash.string(Redacted.value(token))
+const nameOf = (token: Redacted.Redacted): string => Digest.shortNameOf(Redacted.value(token))
+
+const hasBegun = (begun: ReadonlyArray<string | number>, token: Redacted.Redacted): boolean =>
+  begun.includes(nameOf(token)) || begun.includes(Hash.string(Redacted.value(token)))
 
 const begunIn = Option.match({ onNone: () => [], onSome: ({ begun }: Stored) => begun })
 

@@ -22,16 +22,16 @@ import * as Stream from "effect/Stream"
 import type { AccessToken } from "./AccessToken.js"
 import { isSame } from "./AccessToken.js"
 import * as clocks from "./Clocks.js"
+import * as Digest from "./Digest.js"
 import { Bells } from "./internal/bells.js"
 import * as checks from "./internal/checks.js"
-import * as digest from "./internal/digest.js"
 import * as fallibleStore from "./internal/fallibleStore.js"
 import * as polling from "./internal/polling.js"
 import type { Want } from "./internal/sharing.js"
 import * as sharing from "./internal/sharing.js"
 import * as source from "./internal/source.js"
 import { TokenStore } from "./internal/tokenStore.js"
-import * as TokenError from "./TokenError.js"
+import type * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
 import * as TokenRequest from "./TokenRequest.js"
 
@@ -124,19 +124,14 @@ export const shared = (options: Options = {}) =>
       Effect.forkScoped
     )
 
-    // this is where it shows whether the runtime can do it at all
-    const defaultKey = yield* keyOf(namespace, defaults)
-    const key = (request: TokenRequest.TokenRequest): Effect.Effect<string> =>
-      request.key === defaults.key ? Effect.succeed(defaultKey) : Effect.orDie(keyOf(namespace, request))
+    const key = (request: TokenRequest.TokenRequest): string => keyOf(namespace, request)
 
     const obtain = (want: Want<E>): Token =>
-      Effect.flatMap(
-        Effect.all([clocks.now, key(want.request)]),
-        ([{ steady }, key]) =>
-          store.isResting(steady)
-            ? want.fetch
-            : bells.at(key, (next) => turn(want, key, next, steady + 2 * leaseTime, 0))
-      )
+      Effect.flatMap(clocks.now, ({ steady }) => {
+        if (store.isResting(steady)) return want.fetch
+        const at = key(want.request)
+        return bells.at(at, (next) => turn(want, at, next, steady + 2 * leaseTime, 0))
+      })
 
     /**
      * Runs `use` with room for one request, where those are limited. Who waited for that under the lease would keep the
@@ -229,11 +224,11 @@ export const shared = (options: Options = {}) =>
       request === undefined ? defaults : TokenRequest.withDefaults(request, defaults)
 
     const forget = (token: AccessToken, request: TokenRequest.TokenRequest): Effect.Effect<void> =>
-      Effect.flatMap(Effect.all([clocks.now, key(request)]), ([{ steady }, key]) =>
+      Effect.flatMap(clocks.now, ({ steady }) =>
         store.isResting(steady)
           ? Effect.void
           : Effect.asVoid(store.ask("remove", request, (store) =>
-            store.remove(key, token))))
+            store.remove(key(request), token))))
 
     return source.derive<E | TokenError.FailedElsewhere>(self, {
       get: (request) =>
@@ -299,6 +294,7 @@ const settle = (options: Options, { deadline, namespace: own }: Pick<source.Hook
           "there is one, the user, so that nobody is served a token of somebody else"
       })
     }
+    problems.push(...checks.wellFormed(namespace, "shared.namespace"))
     const settled = {
       namespace,
       lease: millis("lease", leaseFor(deadline)),
@@ -309,12 +305,9 @@ const settle = (options: Options, { deadline, namespace: own }: Pick<source.Hook
     return Effect.as(checks.report(problems), settled)
   })
 
-/** Scopes and parameters go into a digest: parameters may be secret, and keys are read by many. */
-const keyOf = (
-  namespace: string,
-  request: TokenRequest.TokenRequest
-): Effect.Effect<string, TokenError.InvalidConfiguration> =>
-  Effect.mapBoth(digest.nameOf(request.key), {
-    onFailure: (detail) => new TokenError.InvalidConfiguration({ fields: ["shared"], detail }),
-    onSuccess: (name) => `${namespace}:${name.slice(0, 32)}`
-  })
+/**
+ * Scopes and parameters go into a digest: parameters may be secret, and keys are read by many. It has one length, so
+ * that it is clear where the namespace ends.
+ */
+const keyOf = (namespace: string, request: TokenRequest.TokenRequest): string =>
+  `${namespace}:${Digest.shortNameOf(request.key)}`

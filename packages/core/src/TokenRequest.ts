@@ -8,6 +8,7 @@ import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Predicate from "effect/Predicate"
+import * as Digest from "./Digest.js"
 import * as Scopes from "./Scopes.js"
 
 /**
@@ -175,11 +176,18 @@ export const withDefaults = (self: TokenRequest, defaults: TokenRequest): TokenR
  */
 export const isTokenRequest = (u: unknown): u is TokenRequest => Predicate.hasProperty(u, TypeId)
 
+/** Made when it is first asked for: a token that is served from the cache needs none. */
+const hashes = new WeakMap<TokenRequest, string>()
+
 /**
- * Eight hexadecimal digits that stand for the request in logs, spans and metrics. It tells keys apart and
- * discloses none of them.
+ * Thirty-two hexadecimal digits that stand for the request in logs, spans, metrics and events: 128 bits of the SHA-256
+ * of its {@link TokenRequest.key}. No two requests have the same one, and it discloses nothing of what is not guessed.
  *
  * @since 0.1.0
  * @category getters
  */
-export const hash = (self: TokenRequest): string => (Hash.string(self.key) >>> 0).toString(16).padStart(8, "0")
+export const hash = (self: TokenRequest): string => {
+  let name = hashes.get(self)
+  if (name === undefined) hashes.set(self, name = Digest.shortNameOf(self.key))
+  return name
+}

@@ -29,10 +29,10 @@ import type { AccessToken } from "./AccessToken.js"
 import * as BackgroundRefresh from "./BackgroundRefresh.js"
 import * as CircuitBreaker from "./CircuitBreaker.js"
 import * as ClientAuthentication from "./ClientAuthentication.js"
+import * as Digest from "./Digest.js"
 import * as Grant from "./Grant.js"
 import * as anyError from "./internal/anyError.js"
 import * as checks from "./internal/checks.js"
-import * as digest from "./internal/digest.js"
 import * as source from "./internal/source.js"
 import { TokenStore } from "./internal/tokenStore.js"
 import * as RateLimit from "./RateLimit.js"
@@ -257,34 +257,38 @@ export const grant = (
     options,
     (endpoint) => Effect.succeed((request) => endpoint.request(options.grant, request)),
     // what other grants yield depends on an assertion or a subject token
-    options.grant === Grant.clientCredentials ? clientNamespace(options) : Effect.succeed(undefined)
+    options.grant === Grant.clientCredentials ? clientNamespace(options) : undefined
   )
 
 /**
- * Tokens of this client at this server, in characters that any store can have in a key. A query may hold an API key, and
- * keys of a store are read by many: it stands there as a digest.
+ * Tokens of this client at this server, in characters that any store can have in a key, and so that no other client or
+ * server has the same (the rule is in `Digest`). A query may hold an API key, and keys of a store are read by many: it
+ * stands there as a digest.
  */
-const clientNamespace = ({ clientId, tokenEndpoint }: Options): Effect.Effect<string> => {
+const clientNamespace = ({ clientId, tokenEndpoint }: Options): string => {
   const [place = "", ...query] = String(
     ServerMetadata.isEndpointLocation(tokenEndpoint) ? ServerMetadata.issuerOf(tokenEndpoint) : tokenEndpoint
   ).split("?")
-  const name = (...parts: ReadonlyArray<string>) =>
-    parts.map((part) =>
-      part.trim().replace(/^https:\/\//, "").replace(/\p{Cs}/gu, "?").replace(/[^\w./~-]/gu, encodeURIComponent)
-    ).join(":")
-  return query.length === 0 ? Effect.succeed(name(place, clientId)) : digest.nameOf(query.join("?")).pipe(
-    // without WebCrypto nothing is shared, and `shared` says so
-    Effect.orElseSucceed(() => ""),
-    Effect.map((digest) => name(place, digest.slice(0, 16), clientId))
-  )
+  return [
+    place.trim().replace(/^https:\/\//, ""),
+    ...(query.length === 0 ? [] : [Digest.nameOf(query.join("?")).slice(0, 16)]),
+    clientId
+  ].map(keyPart).join(":")
 }
+
+/** Half a surrogate pair has no URL form; nothing else begins with `%u`, for `%` itself is written as `%25`. */
+const keyPart = (part: string): string =>
+  part.replace(
+    /[^\w./~-]/gu,
+    (char) => /\p{Cs}/u.test(char) ? `%u${char.charCodeAt(0).toString(16)}` : encodeURIComponent(char)
+  )
 
 type Fetch = (request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>
 
 const fromEndpoint = (
   options: Options,
   makeFetch: (endpoint: TokenEndpoint.TokenEndpoint) => Effect.Effect<Fetch>,
-  namespace: Effect.Effect<string | undefined> = Effect.succeed(undefined)
+  namespace?: string | undefined
 ): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const fetch = yield* makeFetch(yield* TokenEndpoint.make(options))
@@ -292,7 +296,7 @@ const fromEndpoint = (
       fetch,
       defaults: TokenRequest.make(options),
       credentials: options.authentication.current,
-      namespace: yield* namespace,
+      namespace,
       deadline: Option.match(checks.timeouts(options.timeout, []).total, {
         onNone: () => Number.POSITIVE_INFINITY,
         onSome: Duration.toMillis

@@ -19,6 +19,7 @@ import {
   AccessToken,
   ClientAuthentication,
   Grant,
+  RefreshToken,
   RetryPolicy,
   TokenRequest,
   TokenSource,
@@ -648,6 +649,51 @@ describe("SharedTokens", () => {
         assert.match(one, /^login\.example\/token:[0-9a-f]{16}:reports:[0-9a-f]{32}$/)
         assert.notStrictEqual(one, two)
       }).pipe(Effect.provideService(HttpClient.HttpClient, HttpClient.make(() => Effect.die("no network")))))
+
+    // FAULTS T1
+    it.scoped("clients and servers that only look alike have keys of their own", () =>
+      Effect.gen(function*() {
+        const store = yield* FaultyStore.make
+        store.faults.acquire = "unavailable"
+        const sources = [
+          ...["app", "https://app", "App", "app/", "a:b", "é", "e\u0301", "?", "\ufffd", "\ud800", "\ud801", "%ud800"]
+            .map(
+              (clientId) => ({ clientId, tokenEndpoint: "https://login.example/token" })
+            ),
+          { clientId: "app", tokenEndpoint: "https://login.example/token/" },
+          { clientId: "app", tokenEndpoint: "https://login.example/Token" },
+          { clientId: "b", tokenEndpoint: "https://login.example/token:app" },
+          { clientId: "app:b", tokenEndpoint: "https://login.example/token" },
+          { clientId: "app", tokenEndpoint: "https://login.example/token?tenant=66" },
+          { clientId: "app", tokenEndpoint: "https://login.example/token?tenant=p0" },
+          { clientId: "app", tokenEndpoint: "https://login.example/token?tenant=%70" }
+        ]
+        for (const each of sources) {
+          const shared = yield* Effect.flatMap(
+            TokenSource.clientCredentials({ ...client, ...each }),
+            TokenSource.shared()
+          ).pipe(Effect.provideService(TokenStore.TokenStore, store.service))
+          yield* Effect.ignore(shared.get())
+          yield* TestClock.adjust("1 minute")
+        }
+        const keys = store.calls.filter(({ operation }) => operation === "acquire").map(({ key }) => key)
+        assert.strictEqual(keys.length, sources.length)
+        assert.strictEqual(new Set(keys).size, sources.length)
+        for (const key of keys) assert.match(key, /^[\w./~:%-]+$/)
+      }).pipe(Effect.provideService(HttpClient.HttpClient, HttpClient.make(() => Effect.die("no network")))))
+
+    // FAULTS T1
+    it.effect("a namespace that a store cannot write as it is, is a mistake", () =>
+      Effect.gen(function*() {
+        const source = yield* new Scripted().source
+        const errors = [
+          yield* Effect.flip(TokenSource.shared({ namespace: "\ud800" })(source)),
+          yield* Effect.flip(RefreshToken.shared({ namespace: "a\udc00b" }))
+        ]
+        assert.deepStrictEqual(errors.map(({ fields }) => fields), [["shared.namespace"], [
+          "RefreshToken.shared.namespace"
+        ]])
+      }).pipe(Effect.provide(TokenStore.layerMemory), Effect.scoped))
 
     it.scoped("the lease is longer than a token request may take", () =>
       Effect.gen(function*() {

@@ -102,3 +102,7 @@ export const timeouts = (timeout: Given, problems: Array<Problem>): Timeouts => 
     read: decode("read", "10 seconds")
   }
 }
+
+/** Half a surrogate pair is written as something else on the way to a store: two names could become one. */
+export const wellFormed = (name: string, field: string): ReadonlyArray<Problem> =>
+  /\p{Cs}/u.test(name) ? [{ field, detail: "it is no Unicode text: half of a surrogate pair is in it" }] : []

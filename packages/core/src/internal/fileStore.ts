@@ -10,12 +10,13 @@ import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "../AccessToken.js"
 import { isSame } from "../AccessToken.js"
+import * as Digest from "../Digest.js"
 import type * as TokenError from "../TokenError.js"
-import * as digest from "./digest.js"
 import * as directories from "./fileStoreDirectory.js"
 import * as names from "./fileStoreNames.js"
 import { finishing } from "./finishing.js"
 import * as claims from "./leaseClaim.js"
+import * as random from "./random.js"
 import * as storedToken from "./storedToken.js"
 import type { Lease, Service } from "./tokenStore.js"
 import { StoreError } from "./tokenStore.js"
@@ -69,19 +70,16 @@ export const make = (options: {
     const alone = (yield* Effect.makeSemaphore(1)).withPermits(1)
 
     const keys = new Map<string, string>()
-    const nameOf = (key: string, operation: Operation) =>
-      digest.nameOf(key).pipe(
-        Effect.mapError((detail) => new StoreError({ operation, reason: "unavailable", detail })),
-        Effect.tap((name) =>
-          Effect.sync(() => {
-            keys.set(name, key)
-            if (keys.size > namesKept) keys.delete(keys.keys().next().value!)
-          })
-        )
-      )
+    const nameOf = (key: string) =>
+      Effect.sync(() => {
+        const name = Digest.nameOf(key)
+        keys.set(name, key)
+        if (keys.size > namesKept) keys.delete(keys.keys().next().value!)
+        return name
+      })
 
     // nothing of the error is kept but its code
-    const failing = (operation: Operation) => <A, E, R>(effect: Effect.Effect<A, E | PlatformError, R>) =>
+    const failing = (operation: Operation) => <A>(effect: Effect.Effect<A, StoreError | PlatformError>) =>
       Effect.mapError(effect, (error) =>
         isPlatformError(error)
           ? new StoreError({ operation, reason: "unavailable", detail: directories.trouble(error) })
@@ -172,14 +170,14 @@ export const make = (options: {
 
     const acquire = (key: string, length: number) =>
       Effect.gen(function*() {
-        const name = yield* nameOf(key, "acquire")
+        const name = yield* nameOf(key)
         for (let round = 0; round < rounds; round++) {
           const now = yield* Clock.currentTimeMillis
           const before = yield* look
           const [highest] = before.of(name).leases
           if (highest !== undefined && (yield* isRunning(name, highest, now, length))) return Option.none<Lease>()
           const fence = names.latest(before, name) + 1
-          const owner = digest.randomId()
+          const owner = random.randomId()
           const claim = claims.encode(claims.make(owner, now, length))
           if (!(yield* directory.create(names.lease(name, fence), claim))) return Option.none<Lease>()
           const after = yield* look
@@ -192,9 +190,9 @@ export const make = (options: {
         return Option.none<Lease>()
       })
 
-    const release = (lease: Lease, operation: Operation) =>
+    const release = (lease: Lease) =>
       Effect.gen(function*() {
-        const name = yield* nameOf(lease.key, operation)
+        const name = yield* nameOf(lease.key)
         const claim = Option.flatten(yield* claimOf(name, lease.fence))
         if (!Option.exists(claim, ({ owner, until }) => owner === lease.owner && until > 0)) return
         yield* directory.replace(names.lease(name, lease.fence), claims.encode(claims.ended(lease.owner)))
@@ -214,7 +212,7 @@ export const make = (options: {
 
     const put = (token: AccessToken, lease: Lease) =>
       Effect.gen(function*() {
-        const name = yield* nameOf(lease.key, "put")
+        const name = yield* nameOf(lease.key)
         const content = storedToken.encode(token)
         for (let round = 0; round < rounds; round++) {
           const listing = yield* look
@@ -231,7 +229,7 @@ export const make = (options: {
 
     const remove = (key: string, token: AccessToken) =>
       Effect.gen(function*() {
-        const name = yield* nameOf(key, "remove")
+        const name = yield* nameOf(key)
         for (let round = 0; round < rounds; round++) {
           const here = yield* stored(name)
           if (here === undefined || Either.isLeft(here.token) || !isSame(here.token.right, token)) return
@@ -251,7 +249,7 @@ export const make = (options: {
     return {
       get: (key) =>
         Effect.gen(function*() {
-          const here = yield* Effect.flatMap(nameOf(key, "get"), stored)
+          const here = yield* Effect.flatMap(nameOf(key), stored)
           if (here === undefined) return Option.none<AccessToken>()
           if (Either.isLeft(here.token)) {
             return yield* new StoreError({ operation: "get", reason: "unreadable", detail: here.token.left })
@@ -263,9 +261,9 @@ export const make = (options: {
       acquire: (key, ttl) =>
         finishing(
           failing("acquire")(alone(acquire(key, Duration.toMillis(ttl)))),
-          Option.match({ onNone: () => Effect.void, onSome: (lease) => alone(release(lease, "acquire")) })
+          Option.match({ onNone: () => Effect.void, onSome: (lease) => alone(release(lease)) })
         ),
-      release: (lease) => finishing(failing("release")(alone(release(lease, "release")))),
+      release: (lease) => finishing(failing("release")(alone(release(lease)))),
       remove: (key, token) => finishing(failing("remove")(alone(remove(key, token)))),
       changes: Stream.merge(Stream.fromPubSub(own), ofOthers)
     }

@@ -5,8 +5,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TokenError from "../TokenError.js"
-import * as digest from "./digest.js"
 import * as names from "./fileStoreNames.js"
+import * as random from "./random.js"
 
 /** A directory whose files appear whole or not at all, and are nobody else's to read. */
 export interface Directory {
@@ -72,7 +72,7 @@ export const open = (
       use: (temporary: string) => Effect.Effect<A, PlatformError>
     ): Effect.Effect<A, PlatformError> =>
       Effect.suspend(() => {
-        const temporary = pathOf(names.temporary(digest.randomId()))
+        const temporary = pathOf(names.temporary(random.randomId()))
         const write = fs.writeFileString(temporary, content, { flag: "wx", mode: fileMode })
         return write.pipe(
           // somebody has removed the directory
@@ -128,7 +128,7 @@ export const open = (
     }
 
     // better told now than at the first token
-    const probe = names.temporary(digest.randomId())
+    const probe = names.temporary(random.randomId())
     const works = yield* Effect.ensuring(directory.create(probe, ""), Effect.ignore(directory.remove(probe))).pipe(
       Effect.catchAll((error) =>
         invalid(

@@ -9,10 +9,11 @@ import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "../AccessToken.js"
 import { isSame } from "../AccessToken.js"
-import * as digest from "./digest.js"
+import * as Digest from "../Digest.js"
 import { finishing } from "./finishing.js"
 import * as json from "./json.js"
 import * as claims from "./leaseClaim.js"
+import * as random from "./random.js"
 import * as storedToken from "./storedToken.js"
 import type { Lease, Service } from "./tokenStore.js"
 import { StoreError } from "./tokenStore.js"
@@ -79,14 +80,13 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
   const announce = (key: string) => PubSub.publish(changes, key)
 
   // names of one length that fit for a file; the keys themselves may be long
-  const nameOf = (kind: "token" | "lease", key: string) =>
-    Effect.map(digest.nameOf(key), (hash) => `effect-bearer.${kind}.${hash}`)
+  const nameOf = (kind: "token" | "lease", key: string) => `effect-bearer.${kind}.${Digest.nameOf(key)}`
 
   const entry = <A>(kind: "token" | "lease", decode: (text: string) => Entry<A>) => ({
     read: (key: string): Effect.Effect<Option.Option<Entry<A>>, unknown> =>
-      Effect.map(Effect.flatMap(nameOf(kind, key), store.get), Option.map(decode)),
-    write: (key: string, text: string) => Effect.flatMap(nameOf(kind, key), (name) => store.set(name, text)),
-    remove: (key: string) => Effect.flatMap(nameOf(kind, key), store.remove)
+      Effect.map(Effect.suspend(() => store.get(nameOf(kind, key))), Option.map(decode)),
+    write: (key: string, text: string) => Effect.suspend(() => store.set(nameOf(kind, key), text)),
+    remove: (key: string) => Effect.suspend(() => store.remove(nameOf(kind, key)))
   })
   const tokens = entry("token", decodeToken)
   const leases = entry("lease", decodeLease)
@@ -156,7 +156,7 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
           )
           // an entry that can't be read hides its fence: the time is above all there were
           const fence = Math.max(known + 1, Option.exists(before, Either.isLeft) ? now : 0)
-          const owner = digest.randomId()
+          const owner = random.randomId()
           yield* leases.write(key, encodeLease({ fence, ...claims.make(owner, now, Duration.toMillis(ttl)) }))
           // somebody else may have written at the same time: what is there now is what counts
           const after = yield* readable(leases.read(key))

@@ -1,7 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
-import * as digest from "./digest.js"
+import * as Digest from "../Digest.js"
+import * as random from "./random.js"
 import type { Key, Keys } from "./sealedKeys.js"
 import { id } from "./sealedKeys.js"
 
@@ -14,13 +15,13 @@ const version = "v1"
 const nonceLength = 12
 const tagLength = 16
 
-const associated = (key: Key, place: string) => new TextEncoder().encode(`${version}.${key.id}.${place}`)
+const associated = (key: Key, place: string) => Digest.bytesOf(`${version}.${key.id}.${place}`)
 
 /** The failure says nothing: WebCrypto has nothing to say, either. */
 export const seal = (text: string, keys: Keys, place: string): Effect.Effect<string, void> =>
   Effect.suspend(() => {
     const key = keys.current
-    const iv = digest.randomBytes(nonceLength)
+    const iv = random.randomBytes(nonceLength)
     const additionalData = associated(key, place)
     return Effect.map(
       Effect.tryPromise({

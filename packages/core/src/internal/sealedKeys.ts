@@ -3,8 +3,9 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Digest from "../Digest.js"
 import * as TokenError from "../TokenError.js"
-import * as digest from "./digest.js"
+import * as random from "./random.js"
 
 export type Material = Redacted.Redacted<string> | Redacted.Redacted<Uint8Array>
 
@@ -67,9 +68,8 @@ const imported = (key: Material | Named, field: string): Effect.Effect<Key, Toke
     // a copy: the caller's array may change
     const bytes = new Uint8Array(yield* bytesOf(isNamed(key) ? key.key : key, field))
     const noCrypto = (detail: string) => invalid(field, detail)
-    const named = isNamed(key) ? key.id : Encoding.encodeHex(
-      (yield* Effect.mapError(digest.sha256(bytes), noCrypto)).subarray(0, 4)
-    )
+    // of a key of the same name among the others `make` complains
+    const named = isNamed(key) ? key.id : Encoding.encodeHex(Digest.sha256(bytes).subarray(0, 4))
     if (!id.test(named)) {
       return yield* invalid(field, "the id of a key has 1 to 64 letters, digits, - or _")
     }
@@ -98,5 +98,5 @@ export const make = (given: Material | Named | Ring): Effect.Effect<Keys, TokenE
   })
 
 export const generate: Effect.Effect<Redacted.Redacted> = Effect.sync(() =>
-  Redacted.make(Encoding.encodeBase64Url(digest.randomBytes(keyLength)))
+  Redacted.make(Encoding.encodeBase64Url(random.randomBytes(keyLength)))
 )

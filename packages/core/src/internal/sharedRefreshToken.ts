@@ -12,9 +12,9 @@ import type { SharedOptions, Store, Stored } from "../RefreshToken.js"
 import * as TokenError from "../TokenError.js"
 import { Bells } from "./bells.js"
 import * as checks from "./checks.js"
-import * as digest from "./digest.js"
 import * as json from "./json.js"
 import * as polling from "./polling.js"
+import * as random from "./random.js"
 import * as storeCall from "./storeCall.js"
 import { sealedType } from "./storedToken.js"
 import type { Lease, Service, StoreError } from "./tokenStore.js"
@@ -51,7 +51,7 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
   Effect.gen(function*() {
     const { key, lease: leaseTime, patience, retention, timeout } = yield* settle(options)
     const service = yield* TokenStore
-    const Current = Context.GenericTag<Session>(`effect-bearer/RefreshToken/${digest.randomId()}`)
+    const Current = Context.GenericTag<Session>(`effect-bearer/RefreshToken/${random.randomId()}`)
 
     // --- one step of the store --------------------------------------------------------------------------------------
 
@@ -392,8 +392,8 @@ const decode = (outer: AccessToken.AccessToken): Option.Option<Stored> =>
     }
   )
 
-const isHistory = (value: unknown): value is ReadonlyArray<number> =>
-  Array.isArray(value) && value.every((item) => typeof item === "number")
+const isHistory = (value: unknown): value is ReadonlyArray<string | number> =>
+  Array.isArray(value) && value.every((item) => typeof item === "string" || typeof item === "number")
 
 const states: Record<Stored["state"], true> = { ready: true, sent: true, sentTwice: true, dead: true }
 
@@ -415,6 +415,7 @@ const settle = (options: SharedOptions) =>
         detail: "name the authorization server, the client and the user this refresh token is of"
       })
     }
+    problems.push(...checks.wellFormed(namespace, "RefreshToken.shared.namespace"))
     const lease = millis("lease", 20_000)
     const settled = {
       key: `${namespace}~refresh`,

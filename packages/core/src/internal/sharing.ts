@@ -9,10 +9,10 @@ import * as clocks from "../Clocks.js"
 import * as TokenError from "../TokenError.js"
 import { TokenEvent } from "../TokenEvent.js"
 import type * as TokenRequest from "../TokenRequest.js"
-import * as digest from "./digest.js"
 import * as failureNote from "./failureNote.js"
 import type { FallibleStore, Look } from "./fallibleStore.js"
 import { moments } from "./lifetime.js"
+import * as random from "./random.js"
 import type { Tell } from "./source.js"
 import type { Lease } from "./tokenStore.js"
 
@@ -62,7 +62,7 @@ export const make = ({ clockSkew, lease: leaseTime, store, tell }: {
   readonly clockSkew: number
   readonly lease: number
 }): Sharing => {
-  const me = digest.randomId()
+  const me = random.randomId()
 
   const isFresh = (token: AccessToken, wall: number): boolean =>
     wall < moments(token, { ahead: 0, jitter: 0, clockSkew, assumedLifetime: Number.POSITIVE_INFINITY }, 0).mustAt

@@ -7,6 +7,7 @@ import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as AccessToken from "effect-bearer/AccessToken"
+import * as Digest from "effect-bearer/Digest"
 import * as TokenStore from "effect-bearer/TokenStore"
 import type { Connection } from "./clients.js"
 import * as clients from "./clients.js"
@@ -40,9 +41,10 @@ export const make = (
     yield* link.supervise(clients.listen(connected, channel, (key) => void changes.unsafeOffer(key)))
 
     // Braces make one hash slot of the three. The equals sign is for keys that begin with a brace, or are empty: an
-    // empty tag is none.
+    // empty tag is none. Half a surrogate pair has no form in UTF-8, and two such keys must not become one.
     const at = (key: string) => {
-      const place = (name: string) => `${prefix}{=${key}}:${name}`
+      const tag = /\p{Cs}/u.test(key) ? `~${Digest.nameOf(key)}` : `=${key}`
+      const place = (name: string) => `${prefix}{${tag}}:${name}`
       return { token: place("token"), lease: place("lease"), fence: place("fence") }
     }
 
