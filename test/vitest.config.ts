@@ -3,7 +3,7 @@ import { defineProject } from "vitest/config"
 export default defineProject({
   test: {
     name: "test",
-    setupFiles: ["./equality.ts"],
+    setupFiles: ["./equality.ts", "./testClock.ts"],
     include: ["src/**/*.test.ts"],
     testTimeout: 30_000
   }

@@ -307,14 +307,18 @@ describe("SharedTokens", () => {
     const limited = (size: number, onExceeded: RateLimit.OnExceeded = "wait") =>
       Effect.gen(function*() {
         const { server, store } = yield* fleet(0)
-        const join = server.source.pipe(
-          Effect.flatMap(TokenSource.rateLimit({ limit: 1, interval: "20 seconds", onExceeded })),
-          Effect.flatMap(TokenSource.shared({ namespace: "test" })),
-          Effect.provideService(TokenStore.TokenStore, store.service)
-        )
-        const members = yield* Effect.replicateEffect(join, size)
+        /** Which of the processes asked the server, in that order. */
+        const asked: Array<number> = []
+        const join = (n: number) =>
+          server.source.pipe(
+            Effect.map(TokenSource.transform((request) => Effect.zipRight(Effect.sync(() => asked.push(n)), request))),
+            Effect.flatMap(TokenSource.rateLimit({ limit: 1, interval: "20 seconds", onExceeded })),
+            Effect.flatMap(TokenSource.shared({ namespace: "test" })),
+            Effect.provideService(TokenStore.TokenStore, store.service)
+          )
+        const members = yield* Effect.forEach(Array.from({ length: size }, (_, n) => n), join)
         const get = (n: number, scopes: string) => Effect.map(members[n]!.get(TokenRequest.make({ scopes })), secret)
-        return { server, store, get }
+        return { asked, server, store, get }
       })
 
     it.scoped("who has to wait for room holds no lease, and takes what others bring meanwhile (I1)", () =>
@@ -329,19 +333,25 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, 2)
       }))
 
-    it.scoped("room is given back by who need not ask, and kept by who did", () =>
+    // FAULTS D1
+    it.scoped("a process that takes another's token keeps its own room; the process that asked has used its room", () =>
       Effect.gen(function*() {
-        const { get, server, store } = yield* limited(2)
-        // the store shows the token only once the lease is held
+        const { asked, get, server, store } = yield* limited(2)
+        // both look at the store before either has the lease: nothing says which of the two gets it
         const both = yield* together([get(0, "a"), get(1, "a")])
         assert.deepStrictEqual(both, ["token-1", "token-1"])
         assert.strictEqual(server.count, 1)
-        const asked = store.count("acquire")
-        assert.isAbove(asked, 1)
-        assert.deepStrictEqual(yield* together([get(1, "b")], "100 millis"), ["token-2"])
+        assert.isAbove(store.count("acquire"), 1)
+        const [first] = asked
+        assert.isDefined(first)
+        const other = 1 - first!
+
         const before = yield* Clock.currentTimeMillis
-        assert.deepStrictEqual(yield* together([get(0, "c")], "1 second"), ["token-3"])
+        assert.deepStrictEqual(yield* together([get(other, "b")], "100 millis"), ["token-2"])
+        assert.isBelow((yield* Clock.currentTimeMillis) - before, 1000)
+        assert.deepStrictEqual(yield* together([get(first!, "c")], "1 second"), ["token-3"])
         assert.isAbove((yield* Clock.currentTimeMillis) - before, 15_000)
+        assert.deepStrictEqual(asked, [first, other, first])
       }))
 
     it.scoped("what stands between the limit and the store is not passed over", () =>
