@@ -4,39 +4,18 @@
  *     1234 passed, 0 failed
  *
  * It counts the tests of vitest, the type-level tests of tstyche, and each static check as one. The exit code is 0
- * only if something ran and nothing failed. With `CI=true` a skipped test is a failed one: there is nobody to ask why.
+ * only if something ran and nothing failed. Files and tests run in a random order; the seed is printed, and
+ * `TEST_SEED=<seed> npm test` runs them in the same order. With `CI=true` a skipped test is a failed one: there is
+ * nobody to ask why.
  */
-import { spawnSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { availableParallelism, tmpdir } from "node:os"
+import { run, seedOf, vitest } from "./vitestRun.mjs"
 
-const root = new URL("..", import.meta.url)
 const ci = process.env.CI === "true"
 const total = { passed: 0, failed: 0, skipped: 0 }
 
-/** A step that takes longer than this hangs. */
-const patience = 20 * 60_000
-
-/** Many tests wait for most of their time; vitest would leave one core of two alone. */
-const workers = Math.max(2, availableParallelism() - 1)
+const seed = seedOf()
 
 const heading = (title) => console.log(`\n=== ${title}`)
-
-/** Runs a tool of the workspace; `capture` keeps what it wrote as well as showing it. */
-const run = (tool, args, { capture = false } = {}) => {
-  const child = spawnSync(`node_modules/.bin/${tool}`, args, {
-    cwd: root,
-    stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
-    env: capture ? { ...process.env, NO_COLOR: "1" } : process.env,
-    encoding: "utf8",
-    maxBuffer: 64 * 1024 * 1024,
-    timeout: patience,
-    shell: process.platform === "win32"
-  })
-  if (child.error !== undefined) console.log(`${tool} could not be run: ${child.error.message}`)
-  if (capture) process.stdout.write(child.stdout ?? "")
-  return { ok: child.status === 0, output: child.stdout ?? "" }
-}
 
 const add = ({ failed = 0, passed = 0, skipped = 0 }) => {
   total.passed += passed
@@ -65,35 +44,11 @@ const typeTests = () => {
   )
 }
 
+/** What only passes in one order depends on something that it does not say. */
 const tests = () => {
-  heading("tests")
-  const folder = mkdtempSync(`${tmpdir()}/checks-`)
-  try {
-    const file = `${folder}/vitest.json`
-    const report = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`]
-    const { ok } = run("vitest", ["run", ...report, "--minWorkers=1", `--maxWorkers=${workers}`])
-    addTests(...readResults(file, ok))
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-const readResults = (file, ok) => {
-  try {
-    const results = JSON.parse(readFileSync(file, "utf8"))
-    // a file that could not be loaded has failed without having a test that could
-    const broken = results.testResults.filter(({ assertionResults, status }) =>
-      status === "failed" && assertionResults.every((test) => test.status !== "failed")
-    )
-    return [{
-      passed: results.numPassedTests,
-      failed: results.numFailedTests + broken.length,
-      skipped: results.numPendingTests + results.numTodoTests
-    }, ok && results.numTotalTests > 0]
-  } catch (error) {
-    console.log(`vitest left no result: ${error.message}`)
-    return [{ passed: 0, failed: 0, skipped: 0 }, false]
-  }
+  heading(`tests, in random order: seed ${seed}`)
+  const { counts, ok } = vitest({ seed })
+  addTests(counts, ok)
 }
 
 staticCheck("types of the workspace", "tsc", ["--noEmit", "-p", "tsconfig.json"])
@@ -105,6 +60,7 @@ typeTests()
 tests()
 
 console.log("")
+console.log(`The tests ran in the order of seed ${seed}; to repeat it: TEST_SEED=${seed} npm test`)
 if (ci && total.skipped > 0) {
   console.log(`CI: skipped tests count as failed (${total.skipped})`)
   total.failed += total.skipped
