@@ -153,18 +153,18 @@ export class OAuthError extends Data.TaggedError("OAuthError")<{
 export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
   readonly endpoint: string
   readonly status: number
-  /** As the server wrote it; empty when it wrote none. */
+  /** Type and subtype, where they are well-known; empty when the server sent none. */
   readonly contentType: string
   /** What is wrong with it. */
   readonly detail: string
-  /** The first characters of the body, capped, with everything that could be a secret removed. */
+  /** What the body is, as `JSON cut off, 812 bytes`: never its text. */
   readonly excerpt: string
 }> {
   readonly retryable = false as const
   override get message(): string {
     return `${this.endpoint} answered ${this.status} with ${this.contentType || "no content type"}: ${this.detail}. ` +
       `Check that the URL is the endpoint itself, not a login page or a proxy.${
-        this.excerpt === "" ? "" : ` Body starts: ${this.excerpt}`
+        this.excerpt === "" ? "" : ` It sent ${this.excerpt}.`
       }`
   }
 }
@@ -185,7 +185,7 @@ export class RejectedByEndpoint extends Data.TaggedError("RejectedByEndpoint")<{
   readonly retryable = false as const
   override get message(): string {
     return `${this.endpoint} answered ${this.status}, not with an OAuth error.${advise(this.advice)}${
-      this.excerpt === "" ? "" : ` Body starts: ${this.excerpt}`
+      this.excerpt === "" ? "" : ` It sent ${this.excerpt}.`
     }`
   }
 }

@@ -2,12 +2,12 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Disclosure from "../Disclosure.js"
 import * as RetryAfter from "../RetryAfter.js"
 import * as Scopes from "../Scopes.js"
 import * as TokenError from "../TokenError.js"
 import type { Reply } from "../TokenResponse.js"
-import type { Decoded } from "./decode.js"
-import { excerpt } from "./decode.js"
+import type { Decoded, Kind } from "./decode.js"
 import type { Scrub } from "./scrub.js"
 
 /** What a reply is an answer to, as far as explaining a refusal needs it. */
@@ -155,8 +155,8 @@ export const classify = (
     new TokenError.RejectedByEndpoint({
       endpoint,
       status,
-      contentType: contentType(reply, scrub),
-      excerpt: excerpt(decoded, scrub),
+      contentType: contentType(reply),
+      excerpt: excerpt(reply, decoded, scrub),
       advice: Option.some(adviceForStatus(reply, decoded, context, scrub))
     })
   )
@@ -193,25 +193,38 @@ export const malformed = (
   reply: Reply,
   decoded: Decoded,
   { endpoint }: Pick<Context, "endpoint">,
-  scrub: Scrub,
+  _scrub: Scrub,
   detail: string
 ): TokenError.MalformedResponse =>
   new TokenError.MalformedResponse({
     endpoint,
     status: reply.status,
-    contentType: contentType(reply, scrub),
+    contentType: contentType(reply),
     detail,
-    excerpt: excerpt(decoded, scrub)
+    excerpt: shape(reply, decoded)
   })
 
-const unreadable: Record<Extract<Decoded, { readonly _tag: "Other" }>["kind"], string> = {
+const shape = ({ body, headers, overflow }: Reply, decoded: Decoded): string =>
+  Disclosure.shapeOf(decoded, { body, overflow, contentEncoding: headers["content-encoding"] })
+
+/** What a refusal is, and what it says in members that explain. */
+const excerpt = (reply: Reply, decoded: Decoded, scrub: Scrub): string => {
+  if (decoded._tag === "Empty") return ""
+  const said = decoded._tag === "Members" ? scrub.refusal(decoded.members) : ""
+  return said === "" ? shape(reply, decoded) : `${shape(reply, decoded)}; ${said}`
+}
+
+const unreadable: Record<Kind, string> = {
   html: "the reply is HTML",
+  xml: "the reply is XML",
+  compressed: "the reply is compressed",
   "broken json": "the reply is JSON that is broken or cut short",
   json: "the reply is JSON but no object",
   text: "the reply is neither JSON nor a form"
 }
 
-export const contentType = (reply: Reply, scrub: Scrub): string => scrub.text(reply.headers["content-type"] ?? "", 100)
+export const contentType = (reply: Reply, _scrub?: Scrub): string =>
+  Disclosure.contentType(reply.headers["content-type"])
 
 /** Genesys Cloud: "Rate limit exceeded the maximum. Retry the request in [42] seconds". */
 const waitInWords = (description: string): Option.Option<Duration.Duration> =>

@@ -1,0 +1,259 @@
+/**
+ * Decides what an error may show of what came from outside. Every package of the library asks this module.
+ *
+ * **Rule: what an error shows is on a list.** Of a success (2xx) it shows the {@link shape}, and no text, because every
+ * text of a success may be a token. Of a refusal it shows the members that servers explain themselves with, without the
+ * secrets that were sent and without what looks like a credential. Text that was not understood is described and never
+ * quoted. Secrets are hidden before a text is cut, and at a cut no beginning of one is left.
+ *
+ * @since 0.1.0
+ */
+import * as Predicate from "effect/Predicate"
+import type * as Redacted from "effect/Redacted"
+import * as credentialLike from "./internal/credentialLike.js"
+import * as decode from "./internal/decode.js"
+import * as knownSecrets from "./internal/knownSecrets.js"
+import * as mediaType from "./internal/mediaType.js"
+
+/**
+ * An answer, as far as its {@link shape} needs it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Answer {
+  readonly body: Uint8Array
+  /** There was more of the body than was read. */
+  readonly overflow?: boolean | undefined
+  /** The `Content-Encoding` that the HTTP client did not undo. */
+  readonly contentEncoding?: string | undefined
+}
+
+/**
+ * What may be shown, knowing the secrets that were sent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Disclosure {
+  /**
+   * Text in which somebody explains something. Secrets and whatever looks like a credential become `<redacted>`, and it
+   * is printable and at most `limit` characters long; by default 200.
+   */
+  readonly text: (value: string, limit?: number) => string
+  /**
+   * The same for text out of a success (2xx), where a token may stand anywhere: every run of eight characters and more
+   * that does not consist of words becomes `<redacted>`.
+   */
+  readonly strict: (value: string, limit?: number) => string
+  /** A name that is known not to be a credential: only the secrets that were sent become `<redacted>`. */
+  readonly name: (value: string, limit?: number) => string
+  /** A member, by {@link explains} and {@link isSecretName}: its text, or `<redacted>` where its name says a secret. */
+  readonly member: (name: string, value: string, limit?: number) => string
+  /**
+   * What a refusal says: the members that {@link explains} names, as `error: "invalid_client", code: 17`; empty when it
+   * has none of them. Objects and lists are looked into, for at most 20 members.
+   */
+  readonly refusal: (
+    members: ReadonlyMap<string, unknown> | Readonly<Record<string, unknown>>,
+    limit?: number
+  ) => string
+  /** All of a value, laid out as it was, for what is handed on and not only told: each text in it is hidden, none is cut. */
+  readonly whole: (data: unknown) => unknown
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** UUIDs name things at this server, and are no credentials. By default `false`. */
+  readonly keepsUuids?: boolean | undefined
+}
+
+/** Characters kept of one text. */
+const defaultLimit = 200
+
+/** Members of one refusal that are shown. */
+const mostMembers = 20
+
+/** What no server nests so deep is left out. */
+const deepest = 64
+
+const printable = (value: string): string => value.replace(knownSecrets.invisible, " ").trim()
+
+const cap = (value: string, limit: number): string => value.length <= limit ? value : `${value.slice(0, limit)}…`
+
+/**
+ * Secrets are found in any encoding and also in pieces of eight characters and more; those shorter than four characters
+ * are not looked for. The work of preparing that is done when the first text is shown.
+ *
+ * @example
+ * ```ts
+ * import * as Disclosure from "effect-bearer/Disclosure"
+ * import { Redacted } from "effect"
+ *
+ * const disclosure = Disclosure.make([Redacted.make("correct-horse-battery")])
+ * disclosure.text("The secret correct%2Dhorse%2Dbattery is wrong") // "The secret <redacted> is wrong"
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  secrets: ReadonlyArray<Redacted.Redacted>,
+  { keepsUuids = false }: Options = {}
+): Disclosure => {
+  const { all, beginning } = knownSecrets.hider(secrets)
+  const text = (from: number) => (value: string, limit = defaultLimit): string =>
+    cap(credentialLike.hide(printable(beginning(value)), { from, keepsUuids }), limit)
+  const explained = text(12)
+  const disclosure: Disclosure = {
+    text: explained,
+    strict: text(8),
+    name: (value, limit = defaultLimit) => cap(printable(beginning(value)), limit),
+    member: (name, value, limit) => isSecretName(name) ? knownSecrets.mask : explained(value, limit),
+    refusal: (members, limit = 500) => {
+      const entries = members instanceof Map
+        ? Array.from(members as ReadonlyMap<string, unknown>)
+        : Object.entries(members)
+      return cap(
+        telling(entries, 0).slice(0, mostMembers).map(([name, value]) => `${name}: ${shown(name, value)}`).join(", "),
+        limit
+      )
+    },
+    whole: (data) => whole(data, false, 0)
+  }
+  const shown = (name: string, value: Value): string =>
+    typeof value !== "string"
+      ? disclosure.name(String(value))
+      : JSON.stringify(identifies(name, value) ? disclosure.name(value) : explained(value))
+  const hidden = (value: string): string => credentialLike.hide(all(value), { from: 12, keepsUuids })
+  const whole = (data: unknown, isSecret: boolean, depth: number): unknown => {
+    if (typeof data === "string") return isSecret && data !== "" ? knownSecrets.mask : hidden(data)
+    if (typeof data === "number" || typeof data === "bigint") return isSecret ? knownSecrets.mask : data
+    if (typeof data !== "object" || data === null) return data
+    if (depth > deepest) return undefined
+    if (Array.isArray(data)) return data.map((item) => whole(item, isSecret, depth + 1))
+    return Object.fromEntries(
+      Object.entries(data).map((
+        [name, value]
+      ) => [hidden(name), whole(value, isSecret || isSecretName(name), depth + 1)])
+    )
+  }
+  return disclosure
+}
+
+type Value = string | number | boolean
+
+/** Names in which servers say what is wrong, in lower case and without `_` and `-`. */
+const explaining: ReadonlySet<string> = new Set((
+  "error errors errordescription erroruri errorcode errorcodes errortype errorsummary errorcauses errormessage errorid " +
+  "errorhint errordetail errordetails suberror code codes description message messages title detail details reason reasons " +
+  "status statuscode type hint category innererror traceid correlationid requestid contextid xrequestid incidentid timestamp " +
+  "retryafter fault faultstring"
+).split(" "))
+
+/** Ids by which the people who run a server find the request in their log. */
+const identifying: ReadonlySet<string> = new Set(
+  "errorid traceid correlationid requestid contextid xrequestid incidentid".split(" ")
+)
+
+const identifies = (name: string, value: string): boolean =>
+  identifying.has(plainName(name)) && /^[0-9a-f-]{1,64}$/i.test(value)
+
+const plainName = (name: string): string => name.length > 40 ? "" : name.replace(/[_\-.]/g, "").toLowerCase()
+
+/**
+ * Whether a member of this name tells what is wrong, and is shown.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const explains = (name: string): boolean => explaining.has(plainName(name))
+
+const secretName =
+  /token|secret|passw|authorization|assertion|credential|cookie|session|jwt|verifier|api[_-]?key|private/i
+
+/**
+ * Whether a member of this name holds a secret: `access_token`, `client_secret`, `password`, …
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isSecretName = (name: string): boolean => secretName.test(name)
+
+/** The telling members of a refusal in their order, and those of the objects and lists among them. */
+const telling = (
+  entries: ReadonlyArray<readonly [string, unknown]>,
+  depth: number
+): ReadonlyArray<readonly [string, Value]> =>
+  entries.slice(0, 200).filter(([name]) => explains(name)).flatMap(([name, value]) => inside(name, value, depth))
+
+const inside = (name: string, value: unknown, depth: number): ReadonlyArray<readonly [string, Value]> =>
+  typeof value === "string"
+    ? value.trim() === "" ? [] : [[name, value]]
+    : typeof value === "number" || typeof value === "boolean"
+    ? [[name, value]]
+    : depth >= 3
+    ? []
+    : Array.isArray(value)
+    ? value.slice(0, mostMembers).flatMap((item) => inside(name, item, depth + 1))
+    : Predicate.isRecord(value)
+    ? telling(Object.entries(value), depth + 1)
+    : []
+
+/**
+ * What a body is, in a few words and its length, and none of its text: `JSON: an object, 84 bytes`, `JSON cut off, 1024
+ * bytes`, `HTML with the title "Sign in", 5120 bytes`, `XML`, `text`, `compressed (gzip)`, `text, in UTF-16`, `empty`.
+ * Of a title only plain words are shown.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const shape = (answer: Answer): string => shapeOf(decode.decode(answer.body), answer)
+
+/**
+ * The same for a body that is decoded already.
+ *
+ * @internal
+ */
+export const shapeOf = (decoded: decode.Decoded, { body, contentEncoding, overflow = false }: Answer): string => {
+  if (decoded._tag === "Empty") return "empty"
+  const coding = mediaType.coding(contentEncoding)
+  const form = decoded._tag === "Other" && decoded.kind === "text" && coding !== undefined
+    ? `compressed (${coding})`
+    : decoded.form
+  return `${form}, ${overflow ? "more than " : ""}${body.length} ${body.length === 1 ? "byte" : "bytes"}`
+}
+
+/**
+ * Type and subtype of a `Content-Type`, where they are well-known; what is not is an ellipsis. Empty when there is none.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const contentType: (header: string | undefined) => string = mediaType.shown
+
+/**
+ * The name of an error of somebody else's: its `_tag` or `name` if that reads like the name of a class, and `otherwise`
+ * if not. Nothing else of such an error may be shown.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const errorName = (error: unknown, otherwise = "an unknown failure"): string => {
+  const name = nameIn(error)
+  const isName = name !== undefined && /^@?[A-Za-z][\w./@-]{0,60}$/.test(name) &&
+    credentialLike.hide(name, { from: 8, keepsUuids: false }) === name
+  return isName ? name : otherwise
+}
+
+const nameIn = (error: unknown): string | undefined => {
+  try {
+    const name = Predicate.hasProperty(error, "_tag") ? error._tag : error instanceof Error ? error.name : undefined
+    return typeof name === "string" ? name : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,48 @@
+import { mask } from "./knownSecrets.js"
+
+/**
+ * Hides what looks like a credential in a text that somebody wrote to explain something. It is the second net: the
+ * secrets that were sent are found by what they are, not by how they look.
+ */
+
+const labelled = new RegExp(
+  "((?:access|refresh|id|subject|actor|device|auth|bearer|session)[_-]?(?:token|code)|client[_-]?(?:secret|assertion)" +
+    "|assertion|password|passwd|secret|token|code[_-]?verifier|api[_-]?key|authorization)" +
+    "([\"'\\\\\\s]*[:=][\\s\\\\]*)(\"[^\"]*\"?|'[^']*'?|(?:(?:bearer|basic|dpop)\\s+)?[^\\s\"'&,;<>{}()]+)",
+  "gi"
+)
+const scheme = /(Bearer|Basic|DPoP|MAC)\s+([A-Za-z0-9+/=._~-]{6,})/gi
+const jwt = /eyJ[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,4}/g
+const run = /[A-Za-z0-9_+/=~.-]{8,}/g
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** "Basic authentication" is English, "Basic dXNlcjpwYXNz" is not. */
+const isCredential = (value: string): boolean =>
+  /[\d=+/_~]/.test(value) || /[a-z][A-Z]/.test(value) || value.length >= 20
+
+/** How much of text is taken for words: in a success nothing may be a secret, a refusal has to name things. */
+export interface Rule {
+  /** Runs of at least this many characters have to consist of words. */
+  readonly from: number
+  readonly keepsUuids: boolean
+}
+
+export const hide = (text: string, { from, keepsUuids }: Rule): string =>
+  text
+    .replace(labelled, `$1$2${mask}`)
+    .replace(scheme, (all, name: string, rest: string) => isCredential(rest) ? `${name} ${mask}` : all)
+    .replace(jwt, mask)
+    .replace(run, (all) => all.length < from || isWords(all, keepsUuids) ? all : mask)
+
+/** Also names of errors such as `AADSTS7000215`, and of members and classes such as `OAuthException` and `clientId`. */
+const word = new RegExp(
+  "^(?:[a-z]{0,20}|[A-Z]{0,20}|\\d{0,10}|[A-Z]{2,8}\\d{1,10}|AADB2C\\d{1,8}" +
+    "|[A-Z]{0,3}[a-z]{1,20}(?:[A-Z]{1,3}[a-z]{2,20}){0,5}(?:Ids?|ID|UR[IL])?)$"
+)
+
+/** Words joined by punctuation, as in `invalid_client`, `/oauth2/token` or `client.secretMissing`. */
+const isWords = (all: string, keepsUuids: boolean): boolean => {
+  if (keepsUuids) return all.split("/").every((part) => uuid.test(part) || isWords(part, false))
+  const odd = all.split(/[_/.~=+-]+/).filter((part) => !word.test(part))
+  return odd.length === 0 || (odd.length === 1 && odd[0]!.length <= 6)
+}
