@@ -62,6 +62,9 @@ export const floors = [
       "internal/numericDate",
       "internal/remember",
       "internal/contentCoding",
+      "internal/trace",
+      "internal/tlsTrouble",
+      "internal/proxyRefusal",
       "internal/traced",
       "internal/formEndpoint",
       "internal/unsent"

@@ -22,6 +22,7 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as body from "./internal/body.js"
 import * as contentCoding from "./internal/contentCoding.js"
+import * as proxyRefusal from "./internal/proxyRefusal.js"
 import * as refusal from "./internal/refusal.js"
 import * as scrubber from "./internal/scrub.js"
 import * as transport from "./internal/transport.js"
@@ -176,9 +177,15 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
       Effect.catchAll((broken) =>
         broken._tag === "Silence"
           ? Effect.fail(new TokenError.EndpointTimeout({ endpoint, phase: "read", limit: timeout.read }))
+          : transport.isDecompression(broken.cause)
+          ? Effect.succeed("damaged" as const)
           : fail(Cause.fail(broken.cause))
       )
     )
+    if (response.status === 407) {
+      const name = scrubber.make(secrets).text(proxyRefusal.nameOf(response.headers["proxy-authenticate"]), 150)
+      return yield* Effect.fail(proxyRefusal.ofStatus(endpoint, response.status, name))
+    }
     const { bytes, overflow } = yield* plain(response, raw, endpoint, secrets)
     return {
       reply: { status: response.status, headers: response.headers, body: bytes, overflow },
@@ -216,16 +223,21 @@ const readBody = (
 /** The body as the server meant it. What cannot be undone is an error where the body is what was asked for. */
 const plain = (
   response: HttpClientResponse.HttpClientResponse,
-  raw: body.Body,
+  raw: body.Body | "damaged",
   endpoint: string,
   secrets: ReadonlyArray<Redacted.Redacted>
-): Effect.Effect<body.Body, TokenError.MalformedResponse> =>
-  Effect.flatMap(contentCoding.undo(raw.bytes, response.headers["content-encoding"]), (undone) => {
+): Effect.Effect<body.Body, TokenError.MalformedResponse> => {
+  const header = response.headers["content-encoding"]
+  const undone = raw === "damaged"
+    ? Effect.succeed(contentCoding.damaged(header))
+    : contentCoding.undo(raw.bytes, header)
+  return Effect.flatMap(undone, (undone) => {
+    const overflow = raw !== "damaged" && raw.overflow
     if (undone._tag === "Plain") {
-      return Effect.succeed({ bytes: undone.bytes, overflow: raw.overflow || undone.overflow })
+      return Effect.succeed({ bytes: undone.bytes, overflow: overflow || undone.overflow })
     }
-    if (raw.overflow || !refusal.isSuccess(response.status)) {
-      return Effect.succeed({ bytes: body.empty.bytes, overflow: raw.overflow })
+    if (overflow || !refusal.isSuccess(response.status)) {
+      return Effect.succeed({ bytes: body.empty.bytes, overflow })
     }
     return Effect.fail(
       new TokenError.MalformedResponse({
@@ -240,6 +252,7 @@ const plain = (
       })
     )
   })
+}
 
 /**
  * A limit that holds even where the caller cannot be interrupted and where the client is slow to give up: the exchange

@@ -42,6 +42,15 @@ export const undo = (bytes: Uint8Array, header: string | undefined): Effect.Effe
   return Effect.promise((signal) => undoAll(bytes, listed(header), signal))
 }
 
+/** What `fetch` could not undo itself; there is nothing left to look at. */
+export const damaged = (header: string | undefined): Undone => ({
+  _tag: "Compressed",
+  coding: listed(header).filter((name) => known.test(name)).join(", ") || "somehow",
+  why: "damaged"
+})
+
+const known = /^[a-z0-9_.+-]{1,20}$/
+
 const undoAll = async (raw: Uint8Array, names: Array<string>, signal: AbortSignal): Promise<Undone> => {
   let bytes = raw
   for (let layer = 0; layer < mostLayers; layer++) {
@@ -87,7 +96,7 @@ const unmarked = (name: string): Coding | string | undefined => {
     case "zstd":
       return undefined
     default:
-      return /^[a-z0-9_.+-]{1,20}$/.test(name) ? name : "an unknown coding"
+      return known.test(name) ? name : "an unknown coding"
   }
 }
 

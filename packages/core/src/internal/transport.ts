@@ -2,48 +2,28 @@ import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as TokenError from "../TokenError.js"
+import * as proxyRefusal from "./proxyRefusal.js"
 import type { Scrub } from "./scrub.js"
+import * as tlsTrouble from "./tlsTrouble.js"
+import * as traces from "./trace.js"
 
-/** What the runtimes say about a failure, from the outermost error to the innermost. */
-interface Trace {
-  readonly reasons: ReadonlyArray<string>
-  readonly codes: ReadonlyArray<string>
-  readonly names: ReadonlyArray<string>
-  readonly messages: ReadonlyArray<string>
-}
-
-const string = (u: unknown): ReadonlyArray<string> => typeof u === "string" && u !== "" ? [u] : []
-
-/** Follows `cause` and the members of an AggregateError. An error may be its own cause, so there is an end to it. */
-const trace = (error: unknown): Trace => {
-  const found: Array<object> = []
-  const queue: Array<unknown> = [error]
-  while (queue.length > 0 && found.length < 16) {
-    const next = queue.shift()
-    if (typeof next !== "object" || next === null || found.includes(next)) continue
-    found.push(next)
-    const { cause, errors } = next as { readonly cause?: unknown; readonly errors?: unknown }
-    if (Array.isArray(errors)) queue.push(...errors.slice(0, 8))
-    queue.push(cause)
-  }
-  const member = (name: string, of = found) => of.flatMap((item) => string((item as Record<string, unknown>)[name]))
-  return {
-    reasons: member("reason"),
-    codes: member("code"),
-    names: member("name"),
-    // an HttpClientError says only the URL, with its query
-    messages: member("message", found.filter((item) => !("request" in item)))
-  }
-}
-
-const tlsCode =
-  /^(CERT_|ERR_TLS_|ERR_SSL_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|CRL_|OCSP_|EPROTO$)/
-const tlsMessage = /certificate|wrong version number|ssl routines|tls (?:alert|handshake)|handshake failure/i
 const connectTimeout: ReadonlySet<string> = new Set(["UND_ERR_CONNECT_TIMEOUT", "ETIMEDOUT", "UND_ERR_HEADERS_TIMEOUT"])
+
+/** A header or a URL that the client would not send: `fetch` has no code for it. */
+const unsendable: ReadonlySet<string> = new Set([
+  "ERR_INVALID_CHAR",
+  "ERR_INVALID_HTTP_TOKEN",
+  "ERR_UNESCAPED_CHARACTERS",
+  "UND_ERR_INVALID_ARG"
+])
+const unsendableWords = /\bheader\b.*\binvalid\b|\binvalid\b.*\bheader\b/i
+
+/** What zlib and brotli say when `fetch` decompresses what is not compressed, or not to its end. */
+const notCompressed = /^(?:Z_[A-Z]+_ERROR|ERR__ERROR_FORMAT_\w+|ERR_BROTLI_\w+|Z(?:lib|STD)\w*Error)$/i
 
 /**
  * An error of the library for whatever an HTTP client fails or dies with. Nothing of the original is kept but a code
- * and a sentence: it holds the request with its credentials.
+ * and a sentence without values: it holds the request with its credentials.
  */
 export const toTokenError = (
   cause: Cause.Cause<unknown>,
@@ -53,19 +33,29 @@ export const toTokenError = (
   field: string
 ): TokenError.RequestError => {
   const error = Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause))
-  const { codes, messages, names, reasons } = trace(error)
-  const tls = codes.find((code) => tlsCode.test(code)) ??
-    (messages.some((message) => tlsMessage.test(message)) ? "handshake failed" : undefined)
+  const trace = traces.make(error)
+  const { codes, messages, names, reasons } = trace
+  const refused = proxyRefusal.ofTrace(trace, endpoint)
+  if (refused !== undefined) return refused
+  const tls = tlsTrouble.find(trace)
   if (tls !== undefined) {
-    return new TokenError.TlsError({ endpoint, code: scrub.name(tls, 60), advice: tlsAdvice(tls, messages) })
+    return new TokenError.TlsError({ endpoint, code: scrub.name(tls.code, 60), advice: tls.advice })
   }
-  if (reasons[0] === "InvalidUrl" || reasons[0] === "Encode") {
+  if (
+    reasons[0] === "InvalidUrl" || reasons[0] === "Encode" || codes.some((code) => unsendable.has(code)) ||
+    (codes.length === 0 && messages.some((message) => unsendableWords.test(message)))
+  ) {
     return new TokenError.InvalidConfiguration({
       fields: [field],
-      detail: `the HTTP client refused to send to ${endpoint}`
+      detail:
+        `the HTTP client refused to send to ${endpoint}: look for line breaks and other control characters in the ` +
+        "URL, the secret and the headers"
     })
   }
-  if (codes.some((code) => connectTimeout.has(code)) || names.includes("TimeoutError")) {
+  if (
+    codes.some((code) => connectTimeout.has(code)) || names.includes("TimeoutError") ||
+    (codes.length === 0 && messages.some((message) => /connect.*\btimed out\b/i.test(message)))
+  ) {
     return new TokenError.EndpointTimeout({ endpoint, phase: "connect", limit: elapsed })
   }
   if (codes.includes("UND_ERR_BODY_TIMEOUT")) {
@@ -80,23 +70,6 @@ export const toTokenError = (
   })
 }
 
-const tlsAdvice = (code: string, messages: ReadonlyArray<string>): string => {
-  const text = `${code} ${messages.join(" ")}`.toLowerCase()
-  if (text.includes("expired")) {
-    return "The server's certificate has expired: have it renewed, and check the clock of this machine."
-  }
-  if (/not.yet.valid/.test(text)) {
-    return "The server's certificate is not valid yet: check the clock of this machine first, then the certificate."
-  }
-  if (text.includes("altname") || text.includes("hostname")) {
-    return "The server's certificate is for another host name: check the URL, and any proxy in between."
-  }
-  if (/self.signed|unable_to|unable to|unknownissuer|issuer/.test(text)) {
-    return "The server's certificate comes from an authority this machine does not know: add that authority (on " +
-      "Node.js with NODE_EXTRA_CA_CERTS) rather than switching verification off."
-  }
-  if (/eproto|wrong version|err_ssl|handshake/.test(text)) {
-    return "The two sides found no common TLS version, or the other side speaks no TLS: check scheme, port and proxy."
-  }
-  return "Check the certificate chain, the host name and the TLS versions on both sides."
-}
+/** Whether the body broke because the client decompresses by itself, and could not. */
+export const isDecompression = (error: unknown): boolean =>
+  traces.make(error).codes.some((code) => notCompressed.test(code))
