@@ -19,9 +19,22 @@ const pause = 1000
 /** The token source as the environment describes it. */
 const Everything = WatchedSource.layer.pipe(
   Layer.provide(TokenSource.layerConfig()),
-  Layer.provideMerge(NodeHttpClient.layerUndici),
-  Layer.provideMerge(Tally.layer)
+  Layer.provideMerge(NodeHttpClient.layerUndici)
 )
+
+/**
+ * Ends when no token request is under way and every event has been seen. What the job counts is then what the server
+ * has issued: a program that leaves while a request is under way gets a token issued that nobody uses.
+ */
+const untilQuiet = (source: TokenSource.With<unknown>): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    // an event is published in the same breath as the request ends; its subscriber runs soon after
+    for (let calm = 0; calm < 2;) {
+      yield* Effect.sleep("20 millis")
+      const { refreshing } = yield* TokenSource.status(source)
+      calm = refreshing ? 0 : calm + 1
+    }
+  })
 
 /** One line for a new token. An event never holds the token itself. */
 const describe = (event: Extract<TokenEvent.TokenEvent, { readonly _tag: "TokenAcquired" }>): string => {
@@ -36,34 +49,50 @@ export const run = (settings: Settings, { apiUrl }: Extract<Server, { readonly _
   Effect.gen(function*() {
     const screen = yield* Screen
     const tally = yield* Tally.Tally
-    const source = yield* TokenSource.TokenSource
     const began = Date.now()
     const elapsed = Effect.sync(() => Duration.millis(Date.now() - began))
     let acquired = 0
     let anomalies = 0
 
-    // anomalies arrive in the log, too, where the screen shows them
-    const events = yield* TokenSource.subscribe(source)
-    yield* events.pipe(
-      Stream.runForEach((event) => {
-        if (TokenEvent.isAnomaly(event)) anomalies++
-        if (event._tag !== "TokenAcquired") return Effect.void
-        acquired++
-        return screen.line(describe(event))
-      }),
-      Effect.forkScoped
+    const status = Effect.map(
+      Effect.zip(tally.seen, elapsed),
+      ([callers, elapsed]) =>
+        `${Report.seconds(elapsed).padStart(7)}  ${Report.count(callers.succeeded)} calls  ${callers.failed} failed  ` +
+        `${acquired} tokens acquired  ${anomalies} anomalies`
     )
-    yield* source.get()
-    yield* tally.enter("steady")
 
-    const stop = yield* Deferred.make<void>()
-    const work = Option.match(apiUrl, {
-      onNone: () => Deferred.await(stop),
-      onSome: (url) =>
-        Workers.run({ url, count: workers, pause }, stop).pipe(
-          Effect.provide(BearerAuth.layer({ origins: [url.origin] }))
-        )
-    })
+    /** The source lives as long as this; no token is requested after its end. */
+    const work = Effect.gen(function*() {
+      const source = yield* TokenSource.TokenSource
+      // anomalies arrive in the log, too, where the screen shows them
+      const events = yield* TokenSource.subscribe(source)
+      yield* events.pipe(
+        Stream.runForEach((event) => {
+          if (TokenEvent.isAnomaly(event)) anomalies++
+          if (event._tag !== "TokenAcquired") return Effect.void
+          acquired++
+          return screen.line(describe(event))
+        }),
+        Effect.forkScoped
+      )
+      yield* source.get()
+      yield* tally.enter("steady")
+
+      const stop = yield* Deferred.make<void>()
+      const calls = Option.match(apiUrl, {
+        onNone: () => Deferred.await(stop),
+        onSome: (url) =>
+          Workers.run({ url, count: workers, pause }, stop).pipe(
+            Effect.provide(BearerAuth.layer({ origins: [url.origin] }))
+          )
+      })
+      yield* Effect.all([
+        Effect.zipRight(Effect.sleep(settings.duration), Deferred.succeed(stop, undefined)),
+        calls
+      ], { concurrency: "unbounded", discard: true }).pipe(screen.live(status))
+      yield* untilQuiet(source)
+    }).pipe(Effect.scoped, Effect.provide(Everything))
+
     const closing = Effect.gen(function*() {
       const callers = yield* tally.seen
       yield* screen.line(`\n${
@@ -83,20 +112,8 @@ export const run = (settings: Settings, { apiUrl }: Extract<Server, { readonly _
       }\n`)
       return callers
     })
-    const status = Effect.map(
-      Effect.zip(tally.seen, elapsed),
-      ([callers, elapsed]) =>
-        `${Report.seconds(elapsed).padStart(7)}  ${Report.count(callers.succeeded)} calls  ${callers.failed} failed  ` +
-        `${acquired} tokens acquired  ${anomalies} anomalies`
-    )
 
-    yield* Effect.all([
-      Effect.zipRight(Effect.sleep(settings.duration), Deferred.succeed(stop, undefined)),
-      work
-    ], { concurrency: "unbounded", discard: true }).pipe(
-      screen.live(status),
-      Effect.onInterrupt(() => closing)
-    )
+    yield* Effect.onInterrupt(work, () => closing)
     const callers = yield* closing
     const judged: ReadonlyArray<Report.Judgement> = [{
       name: "no call fails",
@@ -107,4 +124,4 @@ export const run = (settings: Settings, { apiUrl }: Extract<Server, { readonly _
     }]
     yield* screen.line(Report.verdicts(judged))
     return judged.every(({ held }) => held)
-  }).pipe(Effect.scoped, Effect.provide(Everything))
+  }).pipe(Effect.provide(Tally.layer))
