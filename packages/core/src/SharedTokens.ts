@@ -18,7 +18,6 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import type { AccessToken } from "./AccessToken.js"
 import { isSame } from "./AccessToken.js"
 import * as clocks from "./Clocks.js"
@@ -30,6 +29,7 @@ import * as polling from "./internal/polling.js"
 import type { Want } from "./internal/sharing.js"
 import * as sharing from "./internal/sharing.js"
 import * as source from "./internal/source.js"
+import * as storeCall from "./internal/storeCall.js"
 import { TokenStore } from "./internal/tokenStore.js"
 import type * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
@@ -119,10 +119,7 @@ export const shared = (options: Options = {}) =>
     const { hold, isFresh, take } = sharing.make({ store, tell, clockSkew, lease: leaseTime })
 
     const bells = new Bells()
-    yield* Stream.runForEach(service.changes, (key) => Effect.sync(() => bells.ring(key))).pipe(
-      Effect.interruptible,
-      Effect.forkScoped
-    )
+    yield* storeCall.hear(service, (key) => Effect.sync(() => bells.ring(key)))
 
     const key = (request: TokenRequest.TokenRequest): string => keyOf(namespace, request)
 
@@ -177,7 +174,7 @@ export const shared = (options: Options = {}) =>
 
         const outcome = yield* Effect.uninterruptibleMask((restore) =>
           withRoom(want, rung, restore, (fetch) =>
-            Effect.flatMap(store.ask("acquire", request, (store) => store.acquire(key, leaseTime)), (answer) =>
+            Effect.flatMap(store.acquire(key, leaseTime, request), (answer) =>
               Option.isNone(answer)
                 ? Effect.asSome(restore(fetch))
                 : Option.isSome(answer.value)
@@ -194,8 +191,7 @@ export const shared = (options: Options = {}) =>
         const { steady, wall } = yield* clocks.now
         if (turns === 0) {
           const stillServing = current !== undefined && isFresh(current, wall)
-          yield* tell(request, (common) =>
-            TokenEvent.RefreshingElsewhere({ ...common, stillServing }))
+          yield* tell(request, (common) => TokenEvent.RefreshingElsewhere({ ...common, stillServing }))
         }
         if (steady >= deadline) {
           const detail = `others hold the lease for ${2 * leaseTime} ms and bring nothing`
@@ -227,8 +223,7 @@ export const shared = (options: Options = {}) =>
       Effect.flatMap(clocks.now, ({ steady }) =>
         store.isResting(steady)
           ? Effect.void
-          : Effect.asVoid(store.ask("remove", request, (store) =>
-            store.remove(key(request), token))))
+          : Effect.asVoid(store.ask("remove", request, (store) => store.remove(key(request), token))))
 
     return source.derive<E | TokenError.FailedElsewhere>(self, {
       get: (request) =>

@@ -9,7 +9,7 @@ import * as failureNote from "./failureNote.js"
 import type { Tell } from "./source.js"
 import * as storeCall from "./storeCall.js"
 import * as storedToken from "./storedToken.js"
-import type { Service } from "./tokenStore.js"
+import type { Lease, Service } from "./tokenStore.js"
 import { StoreError } from "./tokenStore.js"
 
 /** A store that failed is left alone for this long, doubling up to the longest. */
@@ -49,6 +49,12 @@ export interface FallibleStore {
     request: TokenRequest.TokenRequest,
     f: (store: Service) => Effect.Effect<A, StoreError>
   ) => Effect.Effect<Option.Option<A>>
+  readonly acquire: (
+    key: string,
+    /** Milliseconds. */
+    length: number,
+    request: TokenRequest.TokenRequest
+  ) => Effect.Effect<Option.Option<Option.Option<Lease>>>
   readonly look: (key: string, request: TokenRequest.TokenRequest) => Effect.Effect<Option.Option<Look>>
   /** Whether it failed lately. */
   readonly isResting: (steady: number) => boolean
@@ -82,11 +88,18 @@ export const make = (
     )
   }
 
-  const ask: FallibleStore["ask"] = (operation, request, f) =>
-    Effect.matchEffect(storeCall.run(operation, () => f(store), timeout), {
+  const settled = <A>(
+    operation: StoreError["operation"],
+    request: TokenRequest.TokenRequest,
+    call: Effect.Effect<A, StoreError>
+  ): Effect.Effect<Option.Option<A>> =>
+    Effect.matchEffect(call, {
       onFailure: (error) => Effect.as(failed(error, request), Option.none()),
       onSuccess: (a) => Effect.as(answered(operation, request), Option.some(a))
     })
+
+  const ask: FallibleStore["ask"] = (operation, request, f) =>
+    settled(operation, request, storeCall.run(operation, () => f(store), timeout))
 
   /** Keys under which there is something that cannot be read: worth an event once, not at every look. */
   const unreadable = new Set<string>()
@@ -120,6 +133,7 @@ export const make = (
 
   return {
     ask,
+    acquire: (key, length, request) => settled("acquire", request, storeCall.acquire(store, key, length, timeout)),
     look: (key, request) =>
       ask("get", request, (store) =>
         Effect.zipWith(

@@ -5,7 +5,6 @@ import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
-import * as Stream from "effect/Stream"
 import * as AccessToken from "../AccessToken.js"
 import * as clocks from "../Clocks.js"
 import type { SharedOptions, Store, Stored } from "../RefreshToken.js"
@@ -55,17 +54,19 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
 
     // --- one step of the store --------------------------------------------------------------------------------------
 
-    const ask = <A>(
-      operation: StoreError["operation"],
-      f: (store: Service) => Effect.Effect<A, StoreError>
-    ): Failing<A> =>
+    const failing = <A>(operation: StoreError["operation"], call: Effect.Effect<A, StoreError>): Failing<A> =>
       Effect.mapError(
-        storeCall.run(operation, () => f(service), timeout),
+        call,
         ({ detail, reason }) =>
           reason === "unreadable"
             ? unreadable(key, detail)
             : unanswered(`it could not ${operation} (${reason}: ${detail}), and no refresh token is used without it`)
       )
+
+    const ask = <A>(
+      operation: StoreError["operation"],
+      f: (store: Service) => Effect.Effect<A, StoreError>
+    ): Failing<A> => failing(operation, storeCall.run(operation, () => f(service), timeout))
 
     const read: Failing<Option.Option<Stored>> = Effect.flatMap(
       ask("get", (store) => store.get(key)),
@@ -91,7 +92,7 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
         (now) => ask("put", (store) => store.put(encode(stored, now, retention), lease))
       )
 
-    const acquire = ask("acquire", (store) => store.acquire(key, leaseTime))
+    const acquire = failing("acquire", storeCall.acquire(service, key, leaseTime, timeout))
 
     // the lease ends by itself if this fails
     const release = ({ lease }: Session): Effect.Effect<void> =>
@@ -127,13 +128,7 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
     const queueUp = (deadline: number, restore: Restore) =>
       Effect.gen(function*() {
         const bell = yield* Queue.sliding<void>(1)
-        yield* service.changes.pipe(
-          Stream.runForEach((changed) => changed === key ? Queue.offer(bell, undefined) : Effect.void),
-          // without announcements there is still looking
-          Effect.catchAllCause(() => Effect.void),
-          Effect.interruptible,
-          Effect.forkScoped
-        )
+        yield* storeCall.hear(service, (changed) => changed === key ? Queue.offer(bell, undefined) : Effect.void)
         for (let turns = 0;; turns++) {
           const { pause } = yield* polling.pace(firstPause, turns)
           if (yield* isOver(Queue.take(bell), pause, deadline, restore)) return yield* Effect.fail(busy)

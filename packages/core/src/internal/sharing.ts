@@ -94,7 +94,7 @@ export const make = ({ clockSkew, lease: leaseTime, store, tell }: {
 
   const leave = (note: AccessToken, key: string, request: TokenRequest.TokenRequest): Effect.Effect<void> =>
     Effect.gen(function*() {
-      const lease = Option.flatten(yield* store.ask("acquire", request, (store) => store.acquire(key, leaseTime)))
+      const lease = Option.flatten(yield* store.acquire(key, leaseTime, request))
       if (Option.isNone(lease)) return
       yield* store.ask("put", request, (store) => store.put(note, lease.value))
       yield* release(lease.value, request)

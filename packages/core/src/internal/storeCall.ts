@@ -1,26 +1,89 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Lease, Service } from "./tokenStore.js"
 import { StoreError } from "./tokenStore.js"
 
+// The rule: what a store does runs on a fiber of its own, and whoever waits for it has a timer of their own. When that
+// is over nobody waits any more, not even for the interruption: the operation may be in a region that cannot be
+// interrupted (a pool, a driver), or never end. What it brings in late changes nothing, and a lease is given back.
+
+/** Lets go of `effect` at once when it is interrupted; `abandoned` decides what becomes of it. */
+const apart = <A, E>(
+  effect: Effect.Effect<A, E>,
+  abandoned: (fiber: Fiber.RuntimeFiber<A, E>) => Effect.Effect<unknown>
+): Effect.Effect<A, E> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      Effect.forkDaemon(restore(effect)),
+      (fiber) => Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.forkDaemon(abandoned(fiber)))
+    )
+  )
+
 /**
- * One operation of a store that somebody else wrote: it may take any time, and break in any way. It runs on a fiber of
- * its own, so that a lease can be given back even while the program is being stopped.
+ * One operation of a store that somebody else wrote: it may take any time, and break in any way. It goes on even while
+ * the program is being stopped, so that a lease can be given back.
  */
 export const run = <A>(
   operation: StoreError["operation"],
   call: () => Effect.Effect<A, StoreError>,
   /** Milliseconds. */
-  timeout: number
+  timeout: number,
+  abandoned: (fiber: Fiber.RuntimeFiber<A, StoreError>) => Effect.Effect<unknown> = Fiber.interrupt
 ): Effect.Effect<A, StoreError> =>
-  Effect.suspend(call).pipe(
+  apart(Effect.suspend(call), abandoned).pipe(
     Effect.timeoutFail({
       duration: timeout,
       onTimeout: () => new StoreError({ operation, reason: "timeout", detail: `no answer in ${timeout} ms` })
     }),
-    Effect.catchAllDefect(() =>
-      Effect.fail(new StoreError({ operation, reason: "unavailable", detail: "it failed unexpectedly" }))
+    // a defect, or an interruption of its own making: of its caller it must not become one
+    Effect.catchAllCause((cause) =>
+      Effect.fail(Option.getOrElse(
+        Cause.failureOption(cause),
+        () => new StoreError({ operation, reason: "unavailable", detail: "it failed unexpectedly" })
+      ))
     ),
     Effect.interruptible,
     Effect.forkDaemon,
     Effect.flatMap(Fiber.join)
+  )
+
+/**
+ * A lease that comes when nobody waits for it any more is given back: the request has gone out, and is often only slow,
+ * so it is given as much time again. One that comes even later ends by itself.
+ */
+export const acquire = (
+  store: Service,
+  key: string,
+  /** Milliseconds, like the timeout. */
+  length: number,
+  timeout: number
+): Effect.Effect<Option.Option<Lease>, StoreError> =>
+  run("acquire", () => store.acquire(key, length), timeout, (fiber) =>
+    Fiber.join(fiber).pipe(
+      Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: store.release })),
+      Effect.interruptible,
+      Effect.timeout(timeout),
+      Effect.ignore,
+      Effect.zipRight(Fiber.interrupt(fiber))
+    ))
+
+/**
+ * Hears what a store announces, for as long as the scope is open. A store may announce nothing, stop doing so, or break
+ * while it does: whoever waits looks from time to time. Nor does the end of the scope wait for it.
+ */
+export const hear = (
+  store: Service,
+  heard: (key: string) => Effect.Effect<unknown>
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.suspend(() => Stream.runForEach(store.changes, heard)).pipe(
+    Effect.catchAllCause(() => Effect.void),
+    Effect.interruptible,
+    Effect.disconnect,
+    Effect.interruptible,
+    Effect.forkScoped,
+    Effect.asVoid
   )

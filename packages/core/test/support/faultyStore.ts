@@ -6,7 +6,9 @@ type Operation = TokenStore.StoreError["operation"]
 /** A store in memory that can be made to misbehave. */
 export class FaultyStore {
   /** What goes wrong with which operation; nothing by default. */
-  readonly faults: Partial<Record<Operation, "unavailable" | "hangs" | "unreadable" | "dies">> = {}
+  readonly faults: Partial<
+    Record<Operation, "unavailable" | "hangs" | "pooled" | "unreadable" | "dies" | "interrupted">
+  > = {}
   readonly calls: Array<{ readonly operation: Operation; readonly key: string }> = []
   /** Loses all announcements. */
   deaf = false
@@ -18,7 +20,10 @@ export class FaultyStore {
     (inner) => new FaultyStore(inner)
   )
 
-  breakDown(fault: "unavailable" | "hangs" | "dies", operations: ReadonlyArray<Operation> = everything) {
+  breakDown(
+    fault: "unavailable" | "hangs" | "pooled" | "dies" | "interrupted",
+    operations: ReadonlyArray<Operation> = everything
+  ) {
     for (const operation of operations) this.faults[operation] = fault
   }
 
@@ -36,6 +41,11 @@ export class FaultyStore {
       switch (this.faults[operation]) {
         case "hangs":
           return Effect.never
+        // as who waits for a connection of a pool
+        case "pooled":
+          return Effect.uninterruptible(Effect.never)
+        case "interrupted":
+          return Effect.interrupt
         case "dies":
           return Effect.die("boom")
         case "unavailable":
