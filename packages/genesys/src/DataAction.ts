@@ -53,6 +53,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as BackgroundRefresh from "effect-bearer/BackgroundRefresh"
+import * as Clocks from "effect-bearer/Clocks"
 import * as RetryPolicy from "effect-bearer/RetryPolicy"
 import type * as Scopes from "effect-bearer/Scopes"
 import * as Secret from "effect-bearer/Secret"
@@ -61,6 +62,7 @@ import * as TokenError from "effect-bearer/TokenError"
 import type * as TokenSource from "effect-bearer/TokenSource"
 import type * as GenesysError from "./GenesysError.js"
 import * as lazy from "./internal/dataActionLazy.js"
+import * as lifetime from "./internal/dataActionLifetime.js"
 import * as payloads from "./internal/dataActionPayload.js"
 import * as replies from "./internal/dataActionReply.js"
 import * as source from "./internal/dataActionTokens.js"
@@ -261,6 +263,7 @@ export const handler = (
     const tokens = yield* lazy.make(Effect.provide(source.make(options, retryPolicy), context))
     const limit = options.payloadLimit ?? Limits.maxPayload
     const unknownMembers = options.unknownMembers ?? "refuse"
+    const assumedLifetime = Option.map(Option.fromNullable(options.assumedLifetime), Duration.toMillis)
 
     const attempt = (request: unknown) =>
       Effect.gen(function*() {
@@ -271,13 +274,8 @@ export const handler = (
         yield* payloads.permit(payload, allowedScopes)
 
         const token = yield* get(payload)
-        const now = yield* Clock.currentTimeMillis
-        const expiresAt = Option.orElse(token.expiresAt, () =>
-          Option.map(
-            Option.fromNullable(options.assumedLifetime),
-            (lifetime) => token.issuedAt + Duration.toMillis(lifetime)
-          ))
-        const body = replies.granted(token, now, expiresAt)
+        const remains = lifetime.remainingOf(token, assumedLifetime, yield* Clocks.now)
+        const body = replies.granted(token, remains)
         yield* Limits.payload(body, { direction: "response", limit })
         return replies.success(body)
       })

@@ -9,10 +9,10 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Clocks from "effect-bearer/Clocks"
 import * as GenesysError from "./GenesysError.js"
 import * as body from "./internal/body.js"
 import * as deadline from "./internal/deadline.js"
@@ -148,7 +148,7 @@ export const withTimeout = (limit: Duration.DurationInput = maxDuration) =>
   const duration = Duration.decode(limit)
   return HttpClient.makeWith<never, never, E | GenesysError.ApiTimeout, R>(
     Effect.flatMap((request) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.flatMap(Clocks.now, (now) =>
         self.execute(request).pipe(
           Effect.disconnect,
           Effect.interruptible,
@@ -156,7 +156,9 @@ export const withTimeout = (limit: Duration.DurationInput = maxDuration) =>
             duration,
             onTimeout: () => transport.timedOut(transport.target(request), duration)
           }),
-          Effect.tap((response) => Effect.sync(() => deadline.remember(response, now + Duration.toMillis(duration))))
+          Effect.tap((response) =>
+            Effect.sync(() => deadline.remember(response, Clocks.period(now, Duration.toMillis(duration))))
+          )
         ))
     ),
     Effect.succeed

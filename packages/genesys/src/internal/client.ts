@@ -11,6 +11,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as BearerAuth from "effect-bearer/BearerAuth"
+import * as Clocks from "effect-bearer/Clocks"
 import * as RetryPolicy from "effect-bearer/RetryPolicy"
 import * as TokenError from "effect-bearer/TokenError"
 import type * as TokenSource from "effect-bearer/TokenSource"
@@ -90,7 +91,7 @@ export const make = (
   /** What goes over the network, within its time, failing in the words of this package. */
   const exchange = (request: HttpClientRequest.HttpClientRequest) => {
     const target = transport.target(request)
-    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    return Effect.flatMap(Clocks.now, (now) =>
       base.execute(request).pipe(
         // a client decorated with filterStatus fails with the response inside
         Effect.catchIf(isStatus, (error) => Effect.succeed(error.response)),
@@ -101,7 +102,7 @@ export const make = (
         Effect.interruptible,
         Effect.timeoutFail({ duration: limit, onTimeout: () => transport.timedOut(target, limit) }),
         Effect.tap((response) => {
-          deadline.remember(response, now + Duration.toMillis(limit))
+          deadline.remember(response, Clocks.period(now, Duration.toMillis(limit)))
           return Effect.annotateCurrentSpan({
             "http.response.status_code": response.status,
             ...idAttributes(refusal.correlationId(response.headers, scrubFor(request)))

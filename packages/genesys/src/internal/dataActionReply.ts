@@ -89,13 +89,13 @@ export const fromTokenError = (error: TokenError.TokenError, now: number): Reply
 
 // --- success --------------------------------------------------------------------------------------------------------
 
-/** As the token response would be if it came now (RFC 6749 §5.1): `expires_in` is what remains. */
-export const granted = (token: AccessToken.AccessToken, now: number, expiresAt: Option.Option<number>): TokenBody => {
+/** As the token response would be if it came now (RFC 6749 §5.1): `expires_in` is what remains, of milliseconds. */
+export const granted = (token: AccessToken.AccessToken, remains: Option.Option<number>): TokenBody => {
   const { issued_token_type } = Redacted.value(token.extra)
   return {
     access_token: Redacted.value(token.value),
     token_type: token.tokenType,
-    ...(Option.isSome(expiresAt) ? { expires_in: Math.max(0, Math.floor((expiresAt.value - now) / 1000)) } : {}),
+    ...(Option.isSome(remains) ? { expires_in: Math.floor(remains.value / 1000) } : {}),
     ...(token.scopes.length === 0 ? {} : { scope: Scopes.format(token.scopes) }),
     // RFC 8693 §2.2.1 wants it
     ...(typeof issued_token_type === "string" ? { issued_token_type } : {})

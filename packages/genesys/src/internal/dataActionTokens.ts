@@ -1,13 +1,13 @@
 /** The sources of a data action: one for client credentials, one for token exchange, with everything around them. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as AccessToken from "effect-bearer/AccessToken"
+import * as Clocks from "effect-bearer/Clocks"
 import * as Grant from "effect-bearer/Grant"
 import * as RetryPolicy from "effect-bearer/RetryPolicy"
 import * as Scopes from "effect-bearer/Scopes"
@@ -198,7 +198,7 @@ const renewInterval = 5000
  * one that is itself such a replacement, and new, gets it again.
  */
 const replacing = () => {
-  const replacements = new WeakMap<AccessToken.AccessToken, number>()
+  const replacements = new WeakMap<AccessToken.AccessToken, Clocks.Period>()
   return (
     source: TokenSource.With<TokenError.TokenError>,
     rejected: Redacted.Redacted,
@@ -209,13 +209,15 @@ const replacing = () => {
       const { token: held } = yield* TokenSource.status(source, request)
       if (Option.isSome(held) && !AccessToken.isSame(held.value, reported)) return held.value
       const current = Option.getOrElse(held, () => reported)
-      const asked = yield* Clock.currentTimeMillis
-      if (asked - (replacements.get(current) ?? -Infinity) < renewInterval) {
+      const replaced = replacements.get(current)
+      if (replaced !== undefined && !Clocks.isOver(replaced, yield* Clocks.now)) {
         yield* Effect.logWarning("an API refuses a token that was just renewed; it is not renewed again at once")
         return current
       }
       const token = yield* source.renew(current, request)
-      if (!replacements.has(token)) replacements.set(token, yield* Clock.currentTimeMillis)
+      if (!replacements.has(token)) {
+        replacements.set(token, Clocks.period(yield* Clocks.now, renewInterval))
+      }
       return token
     })
 }

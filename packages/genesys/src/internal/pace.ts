@@ -20,13 +20,13 @@ const tolerance = 2 * rounding
  *
  * - `Go`: yes
  * - `Busy`: once one of those under way is answered, or at this time
- * - `Closed`: at this time
+ * - `Closed`: at this time; `said` is what the API says, if that is later
  * - `UsedUp`: when the period is over, which is at about this time
  */
 export type Verdict =
   | { readonly _tag: "Go" }
   | { readonly _tag: "Busy"; readonly until: number }
-  | { readonly _tag: "Closed"; readonly until: number }
+  | { readonly _tag: "Closed"; readonly until: number; readonly said?: number }
   | { readonly _tag: "UsedUp"; readonly until: number }
 
 /** What the headers of an answer say of the limit of its token. */
@@ -49,8 +49,11 @@ export interface Pace {
   readonly answered: (now: number, departed: number, stated?: Stated) => void
   /** It had no answer: those who wait for one will learn nothing. */
   readonly unanswered: (now: number, departed: number) => void
-  /** The API wants nobody to come before, and allows so many in a period. */
-  readonly refused: (until: number, why: GenesysError.ApiRateLimited, allowed?: number) => void
+  /**
+   * The API wants nobody to come before, and allows so many in a period. If it is not believed, one call is to find out
+   * at `opens` already.
+   */
+  readonly refused: (until: number, why: GenesysError.ApiRateLimited, allowed?: number, opens?: number) => void
   /** Nobody leaves before, although the API has refused nothing yet. */
   readonly close: (until: number) => void
   /** When a call may leave that has `ahead` others before it, as far as can be told. */
@@ -64,6 +67,8 @@ export interface Pace {
 
 export const make = (): Pace => {
   let opensAt = -Infinity
+  /** What the API says of that. */
+  let saidAt = -Infinity
   let why: GenesysError.ApiRateLimited | undefined
   let underWay = 0
   /** How many may be under way at a time. */
@@ -97,16 +102,17 @@ export const make = (): Pace => {
     allowed = stated.allowed
   }
 
-  const close = (until: number, reason?: GenesysError.ApiRateLimited) => {
-    if (until < opensAt) return
-    opensAt = until
+  const close = (until: number, reason?: GenesysError.ApiRateLimited, opens?: number) => {
+    if ((opens ?? until) < opensAt) return
+    opensAt = opens ?? until
+    saidAt = until
     why = reason
-    width = scouts
+    width = opens === undefined ? scouts : 1
   }
 
   return {
     verdict: (now, since) => {
-      if (now < opensAt) return { _tag: "Closed", until: opensAt }
+      if (now < opensAt) return { _tag: "Closed", until: opensAt, ...(saidAt > opensAt ? { said: saidAt } : {}) }
       begin(now)
       if (left <= 0) return { _tag: "UsedUp", until: endsAt }
       if (underWay < width) return { _tag: "Go" }
@@ -135,15 +141,15 @@ export const make = (): Pace => {
     unanswered: (now, departed) => {
       if (departed >= opensAt) freedAt = now
     },
-    refused: (until, reason, stated) => {
+    refused: (until, reason, stated, opens) => {
       allowed = stated ?? allowed
-      close(until, reason)
+      close(until, reason, opens)
       // what it says now counts for more than what its headers said before
       endsAt = opensAt
     },
-    close,
+    close: (until) => close(until),
     expected: (now, ahead) => {
-      const opens = Math.max(now, opensAt)
+      const opens = now < opensAt ? saidAt : now
       if (allowed === undefined) return opens
       const isNew = opens >= endsAt
       const free = isNew ? allowed : Math.max(0, left)

@@ -1,11 +1,13 @@
-import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import * as Clocks from "effect-bearer/Clocks"
 import * as GenesysError from "../GenesysError.js"
+import * as believed from "./believed.js"
 import * as pace from "./pace.js"
+import * as queue from "./queue.js"
 import * as rateScope from "./rateScope.js"
 import * as refusal from "./refusal.js"
 
@@ -17,8 +19,8 @@ import * as refusal from "./refusal.js"
  *            only after a 429 of its own              429, or the headers of any answer
  * ```
  *
- * At a gate they stand in a queue. Only the first one looks when it may leave; the others wait for it to be gone. Who
- * gives up steps out of the queue, and who was first is followed by the next.
+ * At a gate they stand in a queue (`queue.ts`). Only the first one looks when it may leave; the others wait for it to be
+ * gone. Who gives up steps out of the queue, and who was first is followed by the next.
  *
  * A wait is for what the API has said. While it has said nothing, a few go ahead, and the others wait for an answer of
  * theirs, but for a moment only: an API without a limit must not seem slow, nor one that hangs slower than it is.
@@ -32,14 +34,14 @@ interface Gate {
   readonly pace: pace.Pace
   /** Of a resource: method and path. */
   readonly resource: string | undefined
-  /** Whoever has it is the first of the queue. */
-  readonly door: Effect.Semaphore
-  /** Opened when a call is over. */
-  readonly bell: Effect.Latch
-  waiting: number
+  readonly line: queue.Line
+  /** Calls that have left and are not over, in the order in which they left. */
+  readonly underWay: Set<Passage>
   leftAt: number
   /** The wait that was last told of in the log. */
   told: number
+  /** Until when a wait is cut that was told of in the log. */
+  cutUntil: number
 }
 
 /** What a call has to say of itself. */
@@ -72,11 +74,11 @@ export const of = (tokens: object): Gates => {
 const makeGate = (resource?: string): Gate => ({
   pace: pace.make(),
   resource,
-  door: Effect.unsafeMakeSemaphore(1),
-  bell: Effect.unsafeMakeLatch(false),
-  waiting: 0,
+  line: queue.make(),
+  underWay: new Set(),
   leftAt: -Infinity,
-  told: -Infinity
+  told: -Infinity,
+  cutUntil: -Infinity
 })
 
 /** For calls that carry a token of somebody else. */
@@ -91,7 +93,7 @@ export const pass = <A, E, R>(
   call: Call,
   send: (report: Report) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Held, R> =>
-  Effect.flatMap(now, ({ steady: since }) => {
+  Effect.flatMap(Clocks.now, ({ steady: since }) => {
     const own = gates.resources.size === 0 ? undefined : gates.resources.get(rateScope.resourceOf(call))
     const passages = (own === undefined ? [gates.all] : [own, gates.all]).map((gate): Passage => ({
       gate,
@@ -112,14 +114,29 @@ interface Passage {
 }
 
 const leave = (passage: Passage, at: number): void => {
-  passage.leftAt = passage.gate.leftAt = at
-  passage.gate.pace.leave()
+  const { gate } = passage
+  passage.leftAt = gate.leftAt = at
+  gate.underWay.add(passage)
+  gate.pace.leave()
 }
 
-const end = ({ gate, leftAt }: Passage): void => {
-  if (leftAt === undefined) return
+const end = (passage: Passage): void => {
+  const { gate } = passage
+  if (!gate.underWay.delete(passage)) return
   gate.pace.end()
-  gate.bell.unsafeOpen()
+  queue.ring(gate.line)
+}
+
+/** A call that left this long ago is not counted as one under way any more: whoever made it may be gone. */
+const longestCall = pace.period
+
+/** Forgets those who are gone without a word, calls and waiters. */
+const tidy = (gate: Gate, now: number): void => {
+  for (const passage of gate.underWay) {
+    if (now - (passage.leftAt ?? now) <= longestCall) break
+    end(passage)
+  }
+  queue.tidy(gate.line, now)
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -139,80 +156,66 @@ const usual = 300
 const shortest = 1000
 
 const enter = (passage: Passage, call: Call, since: number): Effect.Effect<void, Held> =>
-  Effect.flatMap(now, ({ steady }) => {
+  Effect.flatMap(Clocks.now, ({ steady }) => {
     const { gate } = passage
-    if (gate.waiting === 0 && gate.pace.verdict(steady, steady)._tag === "Go") {
+    tidy(gate, steady)
+    if (gate.line.length === 0 && gate.pace.verdict(steady, steady)._tag === "Go") {
       return Effect.sync(() => leave(passage, steady))
     }
     const latest = since + Duration.toMillis(call.maxWait)
-    const expected = gate.pace.expected(steady, gate.waiting)
+    const expected = gate.pace.expected(steady, gate.line.length)
     // what is expected at once is no wait, however short the longest is
     if (expected > Math.max(latest, steady)) return held(gate, call, expected)
-    const through = gate.door.withPermits(1)(first(passage, call, steady, latest)).pipe(
-      Effect.timeoutOption(Duration.millis(Math.ceil(Math.max(latest - steady, shortest)))),
-      Effect.flatMap((through) => Option.isSome(through) ? Effect.void : impatient(passage, call))
-    )
     return Effect.withSpan(
-      Effect.acquireUseRelease(
-        Effect.sync(() => gate.waiting++),
-        () => through,
-        () => Effect.sync(() => gate.waiting--)
-      ),
+      queue.stand(gate.line, steady + Math.max(latest - steady, shortest), {
+        first: (now, random) => decide(passage, call, { since: steady, latest, random }, now),
+        impatient: (now) => impatient(passage, call, now)
+      }),
       "GenesysCloud.wait",
       { captureStackTrace: false, attributes: attributesOf(gate) }
     )
   })
 
 /** Has waited as long as it may: fails where the gate is closed, and leaves where others were only before it. */
-const impatient = (passage: Passage, call: Call): Effect.Effect<void, Held> =>
-  Effect.flatMap(now, ({ steady }) => {
-    const { gate } = passage
-    // time ran out as it left
-    if (passage.leftAt !== undefined) return Effect.void
-    const { _tag } = gate.pace.verdict(steady, steady)
-    return _tag === "Closed" || _tag === "UsedUp"
-      ? held(gate, call, gate.pace.expected(steady, gate.waiting))
-      : Effect.sync(() => leave(passage, steady))
-  })
+const impatient = (passage: Passage, call: Call, { steady }: Clocks.Now): Effect.Effect<void, Held> => {
+  const { gate } = passage
+  const { _tag } = gate.pace.verdict(steady, steady)
+  return _tag === "Closed" || _tag === "UsedUp"
+    ? held(gate, call, gate.pace.expected(steady, gate.line.length))
+    : Effect.sync(() => leave(passage, steady))
+}
 
-/** The first of the queue waits until it may leave. */
-const first = (
+/** The first of the queue: it leaves or fails, or looks again at a time. */
+const decide = (
   passage: Passage,
   call: Call,
-  since: number,
-  latest: number
-): Effect.Effect<void, Held> =>
-  Effect.gen(function*() {
-    const { gate } = passage
-    const random = yield* Random.next
-    while (passage.leftAt === undefined) {
-      const { steady } = yield* now
-      const verdict = gate.pace.verdict(steady, since)
-      switch (verdict._tag) {
-        case "Go": {
-          const early = gate.leftAt + random * spacingOf(gate) - steady
-          if (early > 0 && steady < gate.told + pace.period) yield* Effect.sleep(Math.ceil(early))
-          else leave(passage, steady)
-          break
-        }
-        case "Busy": {
-          gate.bell.unsafeClose()
-          yield* Effect.timeoutOption(gate.bell.await, Math.ceil(verdict.until - steady))
-          break
-        }
-        case "UsedUp":
-          // others may have read the same
-          gate.pace.close(verdict.until + Math.ceil(1000 * (yield* Random.next)))
-          break
-        case "Closed": {
-          if (verdict.until > latest) return yield* held(gate, call, verdict.until)
-          yield* tell(gate, verdict.until - steady, verdict.until)
-          yield* Effect.sleep(Math.ceil(verdict.until - steady))
-          break
-        }
-      }
+  { latest, random, since }: { readonly since: number; readonly latest: number; readonly random: number },
+  { steady }: Clocks.Now
+): queue.Decision<Held> => {
+  const { gate } = passage
+  tidy(gate, steady)
+  const verdict = gate.pace.verdict(steady, since)
+  switch (verdict._tag) {
+    case "Go": {
+      const early = gate.leftAt + random * spacingOf(gate) - steady
+      if (early > 0 && steady < gate.told + pace.period) return queue.again(steady + early)
+      leave(passage, steady)
+      return queue.done
     }
-  })
+    case "Busy":
+      return queue.again(verdict.until)
+    case "UsedUp":
+      // others may have read the same
+      gate.pace.close(verdict.until + Math.ceil(1000 * random))
+      return queue.again(steady)
+    case "Closed": {
+      const { said = verdict.until, until } = verdict
+      return said > latest
+        ? queue.ended(held(gate, call, said))
+        : queue.again(until, tell(gate, until - steady, until))
+    }
+  }
+}
 
 /** Once for all who wait. */
 const tell = (gate: Gate, millis: number, until: number): Effect.Effect<void> => {
@@ -223,12 +226,27 @@ const tell = (gate: Gate, millis: number, until: number): Effect.Effect<void> =>
   return Effect.annotateLogs(Effect.logInfo(`${whose} ${wait} ms for a rate limit`), { wait, ...attributesOf(gate) })
 }
 
+/** That the API is not taken at its word; once for all who are told the same. */
+const tellOfCut = (gate: Gate, wait: Duration.Duration, opens: number, now: number): Effect.Effect<void> => {
+  const isTold = now < gate.cutUntil
+  gate.cutUntil = opens
+  const whose = gate.resource === undefined ? "all calls of Genesys Cloud" : gate.resource
+  const seconds = Math.round((opens - now) / 1000)
+  return isTold ? Effect.void : Effect.annotateLogs(
+    Effect.logWarning(
+      `The API wants ${whose} to stay away for ${Math.ceil(Duration.toSeconds(wait))} s. That is longer than it is ` +
+        `believed: one call finds out in ${seconds} s.`
+    ),
+    attributesOf(gate)
+  )
+}
+
 const attributesOf = ({ resource }: Gate): Readonly<Record<string, string>> =>
   resource === undefined ? {} : { "genesys.resource": resource }
 
 /** What those were told who asked before; `until` is when this call could have left. */
 const held = (gate: Gate, call: Call, until: number): Effect.Effect<never, Held> =>
-  Effect.flatMap(now, ({ steady, wall }) => {
+  Effect.flatMap(Clocks.now, ({ steady, wall }) => {
     const wait = Math.max(0, Math.ceil(until - steady))
     const error = new GenesysError.ApiRateLimited({
       ...(gate.pace.why() ?? { ...unsaid, rateLimit: rateLimitOf(gate.pace.stated(), wait) }),
@@ -271,37 +289,57 @@ const reportTo = (
   }
   return {
     answered: (rateLimit) =>
-      Effect.map(now, ({ steady }) =>
+      Effect.map(Clocks.now, ({ steady }) =>
         each(steady, (gate, leftAt) => {
           // the headers are about the token
           gate.pace.answered(steady, leftAt, gate === gates.all ? statedIn(rateLimit) : undefined)
         })),
     refused: (error, wait) =>
-      Effect.zipWith(now, Random.next, ({ steady }, random) => {
+      Effect.flatten(Effect.zipWith(Clocks.now, Random.next, ({ steady }, random) => {
         const isOfAll = rateScope.of(error, wait) === "all"
         const refusing = isOfAll ? gates.all : ownGate(gates, rateScope.resourceOf(call), steady)
-        const millis = Math.min(Duration.toMillis(wait), Number.MAX_SAFE_INTEGER)
-        const until = steady + millis + Math.min(millis * spread, longestSpread) * random
-        refusing.pace.refused(until, error, isOfAll ? allowedIn(error.rateLimit) : undefined)
+        const after = (wait: Duration.Duration): number => {
+          const millis = Duration.toMillis(wait)
+          return steady + millis + Math.min(millis * spread, longestSpread) * random
+        }
+        // whoever has more time than that has asked for it
+        const kept = Duration.min(wait, Duration.max(believed.longest, call.maxWait))
+        const opens = after(kept)
+        const isCut = Duration.lessThan(kept, wait)
+        refusing.pace.refused(
+          Math.max(opens, after(believed.sensible(wait))),
+          error,
+          isOfAll ? allowedIn(error.rateLimit) : undefined,
+          isCut ? opens : undefined
+        )
         each(steady, (gate, leftAt) => {
           if (gate !== refusing) gate.pace.answered(steady, leftAt)
         })
-      }),
+        return isCut ? tellOfCut(refusing, wait, opens, steady) : Effect.void
+      })),
     /** It has failed: if nothing was reported, it had no answer. */
-    ended: Effect.map(now, ({ steady }) => {
+    ended: Effect.map(Clocks.now, ({ steady }) => {
       if (!reported) each(steady, (gate, leftAt) => gate.pace.unanswered(steady, leftAt))
     })
   }
 }
 
+/** Resources that have a gate. With more of them the one that was refused least recently is not waited for any more. */
+const mostGates = 256
+
 const ownGate = (gates: Gates, resource: string, now: number): Gate => {
-  const found = gates.resources.get(resource)
-  if (found !== undefined) return found
-  for (const [name, gate] of gates.resources) {
-    if (gate.waiting === 0 && gate.pace.isIdle(now)) gates.resources.delete(name)
+  const { resources } = gates
+  const gate = resources.get(resource) ?? makeGate(resource)
+  resources.delete(resource)
+  for (const [name, gate] of resources) {
+    tidy(gate, now)
+    if (gate.line.length === 0 && gate.pace.isIdle(now)) resources.delete(name)
   }
-  const gate = makeGate(resource)
-  gates.resources.set(resource, gate)
+  for (const oldest of resources.keys()) {
+    if (resources.size < mostGates) break
+    resources.delete(oldest)
+  }
+  resources.set(resource, gate)
   return gate
 }
 
@@ -316,13 +354,3 @@ const statedIn = ({ allowed, count, reset }: GenesysError.RateLimit): pace.State
 
 const allowedIn = ({ allowed }: GenesysError.RateLimit): number | undefined =>
   Option.getOrUndefined(Option.filter(allowed, (allowed) => allowed > 0))
-
-// ---------------------------------------------------------------------------------------------------------------
-
-/** Waits are measured by a clock that nobody sets; what people are told is the time of day. */
-const now: Effect.Effect<{ readonly wall: number; readonly steady: number }> = Clock.clockWith((clock) =>
-  Effect.succeed({
-    wall: clock.unsafeCurrentTimeMillis(),
-    steady: Number(clock.unsafeCurrentTimeNanos() / 1000n) / 1000
-  })
-)

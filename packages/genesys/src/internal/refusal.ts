@@ -5,6 +5,7 @@ import * as Predicate from "effect/Predicate"
 import * as RetryAfter from "effect-bearer/RetryAfter"
 import * as GenesysError from "../GenesysError.js"
 import type { Region } from "../Region.js"
+import * as believed from "./believed.js"
 import type { Scrub } from "./scrub.js"
 
 export interface Reply {
@@ -38,7 +39,7 @@ export const classify = (
   }
   const own = RetryAfter.fromHeaders(reply.headers, reply.receivedAt)
   const at = (wait: Option.Option<Duration.Duration>) =>
-    Option.map(wait, (duration) => reply.receivedAt + Duration.toMillis(duration))
+    Option.map(wait, (duration) => reply.receivedAt + Duration.toMillis(believed.sensible(duration)))
   if (reply.status === 429) {
     const rateLimit = rateLimitIn(reply.headers, json === undefined ? Option.none() : limitIn(json, scrub))
     const retryAfter = own.pipe(
