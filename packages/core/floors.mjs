@@ -97,6 +97,7 @@ export const floors = [
       "internal/lifetime",
       "internal/slot",
       "internal/random",
+      "internal/boundToken",
       "internal/bells",
       "internal/failureNote",
       "internal/storeCall",

@@ -23,6 +23,7 @@ import { isSame } from "./AccessToken.js"
 import * as clocks from "./Clocks.js"
 import * as Digest from "./Digest.js"
 import { Bells } from "./internal/bells.js"
+import * as boundToken from "./internal/boundToken.js"
 import * as checks from "./internal/checks.js"
 import * as fallibleStore from "./internal/fallibleStore.js"
 import * as polling from "./internal/polling.js"
@@ -61,6 +62,11 @@ export interface Options {
   /** Limit of one operation of the store; beyond it this process works alone for a while. Default 1 second. */
   readonly timeout?: Duration.DurationInput | undefined
   /**
+   * Whether every process that shares these tokens has the same private key: the same DPoP key, or the same client
+   * certificate. Tokens that are bound to it are shared then. Default `false`: they are not.
+   */
+  readonly keyIsShared?: boolean | undefined
+  /**
    * A process that waits for another's token looks for it this often, and then less and less often, in case the
    * announcement gets lost. Default 250 milliseconds.
    */
@@ -74,7 +80,10 @@ export interface Options {
  *
  * **Details**
  *
- * - Tokens of type `DPoP` are bound to a key of this process and are not shared.
+ * - Tokens that are bound to a key are not shared, for who has another key cannot use them: those of type `DPoP`
+ *   (RFC 9449), those with a `cnf` beside them or among the claims of a JWT (RFC 7800, RFC 8705), and opaque ones of a
+ *   client that authenticates by `ClientAuthentication.mtls`. Each process then asks for its own, one after the other.
+ *   `keyIsShared` says that all processes have the key.
  * - A failure that others would run into too (the server is down, or throttles) is shared as well, for one to five
  *   seconds or as long as `Retry-After` says: they get `FailedElsewhere` and do not ask. A refusal is not.
  * - Without a token of its own a process waits for another's no longer than two leases; then it asks alone.
@@ -109,14 +118,23 @@ export const shared = (options: Options = {}) =>
     type Token = Effect.Effect<AccessToken, E | TokenError.FailedElsewhere>
 
     const self = yield* source.withHooks(alone)
-    const { admission, defaults } = source.hooks(self)
-    const { clockSkew, lease: leaseTime, namespace, poll, timeout } = yield* settle(options, source.hooks(self))
+    const { admission, certificate, defaults } = source.hooks(self)
+    const { clockSkew, keyIsShared, lease: leaseTime, namespace, poll, timeout } = yield* settle(
+      options,
+      source.hooks(self)
+    )
     // it fails as `self` does, or less
     const inner = (admission?.inner ?? self) as source.With<E>
     const tell = source.telling(self)
     const service = yield* TokenStore
     const store = fallibleStore.make(service, { tell, timeout })
-    const { hold, isFresh, take } = sharing.make({ store, tell, clockSkew, lease: leaseTime })
+    const { hold, isFresh, take } = sharing.make({
+      store,
+      tell,
+      clockSkew,
+      lease: leaseTime,
+      isPrivate: (token) => !keyIsShared && boundToken.isBound(token, certificate)
+    })
 
     const bells = new Bells()
     yield* storeCall.hear(service, (key) => Effect.sync(() => bells.ring(key)))
@@ -292,6 +310,7 @@ const settle = (options: Options, { deadline, namespace: own }: Pick<source.Hook
     problems.push(...checks.wellFormed(namespace, "shared.namespace"))
     const settled = {
       namespace,
+      keyIsShared: options.keyIsShared === true,
       lease: millis("lease", leaseFor(deadline)),
       clockSkew: millis("clockSkew", 30_000, 0),
       timeout: millis("timeout", 1000),

@@ -32,6 +32,7 @@ import * as ClientAuthentication from "./ClientAuthentication.js"
 import * as Digest from "./Digest.js"
 import * as Grant from "./Grant.js"
 import * as anyError from "./internal/anyError.js"
+import * as boundToken from "./internal/boundToken.js"
 import * as checks from "./internal/checks.js"
 import * as source from "./internal/source.js"
 import { TokenStore } from "./internal/tokenStore.js"
@@ -296,6 +297,7 @@ const fromEndpoint = (
       fetch,
       defaults: TokenRequest.make(options),
       credentials: options.authentication.current,
+      certificate: boundToken.showsCertificate(options.authentication.method),
       namespace,
       deadline: Option.match(checks.timeouts(options.timeout, []).total, {
         onNone: () => Number.POSITIVE_INFINITY,

@@ -1,10 +1,11 @@
-import { FetchHttpClient, HttpClient } from "@effect/platform"
+import { FetchHttpClient, HttpClient, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Clock,
   Duration,
   Effect,
   Either,
+  Encoding,
   Exit,
   Fiber,
   Layer,
@@ -610,6 +611,101 @@ describe("SharedTokens", () => {
           AccessToken.make({ value: `bound-${n}`, tokenType: "DPoP", issuedAt: now, expiresAt: now + hour })
         const got = yield* together(all([first, second]))
         assert.strictEqual(new Set(got).size, 2)
+      }))
+
+    const jwt = (claims: object) =>
+      `${Encoding.encodeBase64Url("{}")}.${Encoding.encodeBase64Url(JSON.stringify(claims))}.${
+        Encoding.encodeBase64Url("s")
+      }`
+    const confirmation = { "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" }
+    const kinds: ReadonlyArray<readonly [title: string, options: Omit<AccessToken.Options, "value">, value?: object]> =
+      [
+        ["of type DPoP", { tokenType: "DPoP" }],
+        ["of type dpop", { tokenType: "dpop" }],
+        ["of type DPOP", { tokenType: "DPOP" }],
+        ["of type PoP", { tokenType: "PoP" }],
+        ["with a confirmation beside them", { extra: { cnf: confirmation } }],
+        ["that are JWTs with the thumbprint of a certificate", {}, { cnf: confirmation }],
+        ["that are JWTs with the thumbprint of a key", {}, {
+          cnf: { jkt: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }
+        }],
+        ["that are JWTs with a confirmation of another kind", { tokenType: "Bearer" }, { cnf: "anything" }]
+      ]
+    for (const [title, options, claims] of kinds) {
+      // FAULTS T2
+      it.scoped(`tokens ${title}, unless the key is shared`, () =>
+        Effect.gen(function*() {
+          for (const keyIsShared of [undefined, false, true]) {
+            const { first, join, second, server } = yield* fleet(2, { keyIsShared })
+            server.answer = (n, now) =>
+              AccessToken.make({
+                ...options,
+                value: claims === undefined ? `bound-${n}` : jwt({ ...claims, jti: `${n}` }),
+                issuedAt: now,
+                expiresAt: now + hour
+              })
+            const got = yield* together(all([first, second]))
+            assert.strictEqual(new Set(got).size, keyIsShared === true ? 1 : 2)
+            assert.strictEqual(server.count, keyIsShared === true ? 1 : 2)
+            yield* together(all([yield* join]))
+            assert.strictEqual(server.count, keyIsShared === true ? 1 : 3)
+          }
+        }))
+    }
+
+    // FAULTS T2
+    it.scoped("nor is a bound token taken that somebody has put there all the same", () =>
+      Effect.gen(function*() {
+        const { first, server, store } = yield* fleet(1, {})
+        yield* together([first.tokens.get()])
+        const at = store.calls.find(({ operation }) => operation === "put")!.key
+        const now = yield* Clock.currentTimeMillis
+        const lease = Option.getOrThrow(yield* store.service.acquire(at, "1 second"))
+        const planted = AccessToken.make({ value: "p", tokenType: "dPoP", issuedAt: now, expiresAt: now + 2 * hour })
+        yield* store.service.put(planted, lease)
+        yield* store.service.release(lease)
+        assert.deepStrictEqual(yield* together([Effect.map(first.shared.get(), secret)]), ["token-2"])
+        assert.strictEqual(server.count, 2)
+      }))
+
+    // FAULTS T2
+    it.scoped("opaque tokens of a client that shows a certificate; a JWT says whether it is bound", () =>
+      Effect.gen(function*() {
+        const bodies = { opaque: () => `t${Math.random()}`, jwt: () => jwt({ sub: "reports" }) }
+        for (
+          const [kind, authentication, keyIsShared, isShared] of [
+            ["opaque", ClientAuthentication.mtls, undefined, false],
+            ["opaque", ClientAuthentication.mtls, true, true],
+            ["jwt", ClientAuthentication.mtls, undefined, true],
+            ["opaque", ClientAuthentication.basic(Redacted.make("secret")), undefined, true]
+          ] as const
+        ) {
+          let requests = 0
+          const http = HttpClient.make((request) =>
+            Effect.sync(() => {
+              requests++
+              const body = { access_token: bodies[kind](), token_type: "Bearer", expires_in: 3600 }
+              return HttpClientResponse.fromWeb(
+                request,
+                new Response(JSON.stringify(body), { headers: { "content-type": "application/json" } })
+              )
+            })
+          )
+          const { service } = yield* FaultyStore.make
+          const tokens = Effect.flatMap(
+            TokenSource.clientCredentials({
+              tokenEndpoint: "https://login.example/token",
+              clientId: "reports",
+              authentication
+            }),
+            TokenSource.shared({ keyIsShared })
+          ).pipe(
+            Effect.provideService(HttpClient.HttpClient, http),
+            Effect.provideService(TokenStore.TokenStore, service)
+          )
+          for (const process of [yield* tokens, yield* tokens]) yield* together([process.get()])
+          assert.strictEqual(requests, isShared ? 1 : 2, `${kind} ${authentication.method} ${String(keyIsShared)}`)
+        }
       }))
 
     it.scoped("refresh tokens", () =>

@@ -56,11 +56,13 @@ export const isBetter = (token: AccessToken, current: AccessToken): boolean =>
     () => true
   )
 
-export const make = ({ clockSkew, lease: leaseTime, store, tell }: {
+export const make = ({ clockSkew, isPrivate, lease: leaseTime, store, tell }: {
   readonly store: FallibleStore
   readonly tell: Tell
   readonly clockSkew: number
   readonly lease: number
+  /** Whether a token is of use to this process alone. */
+  readonly isPrivate: (token: AccessToken) => boolean
 }): Sharing => {
   const me = random.randomId()
 
@@ -68,7 +70,7 @@ export const make = ({ clockSkew, lease: leaseTime, store, tell }: {
     wall < moments(token, { ahead: 0, jitter: 0, clockSkew, assumedLifetime: Number.POSITIVE_INFINITY }, 0).mustAt
 
   const good = <E>({ token }: Look, { accepts }: Want<E>, wall: number): Option.Option<AccessToken> =>
-    Option.filter(token, (token) => isFresh(token, wall) && accepts(token))
+    Option.filter(token, (token) => isFresh(token, wall) && accepts(token) && !isPrivate(token))
 
   const take: Sharing["take"] = (look, want) =>
     Effect.flatMap(clocks.now, ({ wall }): ReturnType<Sharing["take"]> => {
@@ -125,7 +127,7 @@ export const make = ({ clockSkew, lease: leaseTime, store, tell }: {
       const token = exit.value
       // a token that was just refused must not come back to the others
       const isOld = current !== undefined && isSame(token, current)
-      if (isOld || token.tokenType === "DPoP") return yield* Effect.as(end, token)
+      if (isOld || isPrivate(token)) return yield* Effect.as(end, token)
 
       const stored = yield* store.ask("put", request, (store) => store.put(token, lease))
       if (Option.contains(stored, false)) {

@@ -66,6 +66,8 @@ export interface Hooks {
   readonly namespace: string | undefined
   /** How long one request to the server may take in all, in milliseconds; infinite without a limit. */
   readonly deadline: number | undefined
+  /** Whether the client shows a certificate to the server, which may bind its tokens to it. */
+  readonly certificate: boolean
   /** How requests are admitted one by one, of a source that limits them. */
   readonly admission: Admission | undefined
 }
@@ -147,6 +149,7 @@ const noHooks: Hooks = {
   subscribe: Effect.succeed(Stream.empty),
   namespace: undefined,
   deadline: undefined,
+  certificate: false,
   ...nothing
 }
 
@@ -181,7 +184,7 @@ const eventBuffer = 1024
 
 /** The channel of a source's events. */
 const makeHooks = (
-  options: Pick<Hooks, "defaults" | "credentials" | "namespace" | "deadline">
+  options: Pick<Hooks, "defaults" | "credentials" | "namespace" | "deadline" | "certificate">
 ): Effect.Effect<{ readonly hooks: Hooks; readonly events: Stream.Stream<TokenEvent> }> =>
   Effect.map(PubSub.sliding<TokenEvent>(eventBuffer), (pubsub) => ({
     hooks: {
@@ -189,6 +192,7 @@ const makeHooks = (
       credentials: options.credentials,
       namespace: options.namespace,
       deadline: options.deadline,
+      certificate: options.certificate,
       publish: (event) => Effect.zipRight(telemetry.report(event), PubSub.publish(pubsub, event)),
       subscribe: Stream.fromPubSub(pubsub, { scoped: true }),
       ...nothing
@@ -203,6 +207,7 @@ export const make = <E>(options: {
   readonly credentials?: Hooks["credentials"]
   readonly namespace?: string | undefined
   readonly deadline?: number | undefined
+  readonly certificate?: boolean | undefined
 }): Effect.Effect<With<E>> => {
   const defaults = options.defaults ?? TokenRequest.empty
   const fetch = (request = defaults) =>
@@ -212,7 +217,8 @@ export const make = <E>(options: {
       defaults,
       credentials: options.credentials,
       namespace: options.namespace,
-      deadline: options.deadline
+      deadline: options.deadline,
+      certificate: options.certificate ?? false
     }),
     ({ events, hooks }) => {
       const another = (_token: AccessToken, request?: TokenRequest.TokenRequest) => fetch(request)
