@@ -10,6 +10,7 @@ import * as Order from "effect/Order"
 import * as RedBlackTree from "effect/RedBlackTree"
 import type * as Scope from "effect/Scope"
 import * as clocks from "./Clocks.js"
+import { isRequestBound } from "./internal/runtime.js"
 import * as TokenCache from "./TokenCache.js"
 import { TokenEvent } from "./TokenEvent.js"
 
@@ -77,6 +78,8 @@ export const backgroundRefresh =
         ahead: Duration.toMillis(options.ahead ?? "5 minutes"),
         jitter: Duration.toMillis(options.jitter ?? "10 seconds")
       })
+      // a fiber would end with the request that happened to build the layer: what is due is renewed within requests
+      if (isRequestBound()) return self
       const idleTimeToLive = (entry: TokenCache.Entry): number =>
         options.idleTimeToLive !== undefined
           ? Duration.toMillis(options.idleTimeToLive)

@@ -21,6 +21,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
@@ -32,8 +33,22 @@ import type { Now } from "./Clocks.js"
 import * as clocks from "./Clocks.js"
 import { Flight } from "./internal/flight.js"
 import type { Timing } from "./internal/lifetime.js"
-import { adopt, current as currentOf, isLate, isRefusal, reject, remember, Slot, until } from "./internal/slot.js"
+import { isRequestBound } from "./internal/runtime.js"
+import {
+  adopt,
+  current as currentOf,
+  giveUp,
+  isLate,
+  isRefusal,
+  reject,
+  remember,
+  Slot,
+  until
+} from "./internal/slot.js"
 import * as source from "./internal/source.js"
+import { Current } from "./internal/underway.js"
+import { WaitUntil } from "./internal/waitUntil.js"
+import * as TokenError from "./TokenError.js"
 import type { Reason } from "./TokenEvent.js"
 import { TokenEvent } from "./TokenEvent.js"
 import * as TokenRequest from "./TokenRequest.js"
@@ -86,6 +101,13 @@ export interface Options {
    * `{ assume }` gives it a lifetime. Default `"never"`.
    */
   readonly onMissingExpiry?: "never" | { readonly assume: Duration.DurationInput } | undefined
+  /**
+   * A token request of which nothing has been heard for so long is given up, and the next caller, or one that waits,
+   * begins anew: it hangs, or the runtime has dropped it. A back-off, or waiting for a rate limit or another process,
+   * does not count. Default: twice the deadline of one request and 5 seconds, at least 30 seconds; for a source whose
+   * deadline is not known 2 minutes, and for a renewal ahead of need until the held token ends.
+   */
+  readonly overdueAfter?: Duration.DurationInput | undefined
 }
 
 /**
@@ -130,9 +152,27 @@ export interface Control {
 /** How long a served token is not looked at more closely: bounds what a clock step can do, and the cost of looking. */
 const lookEvery = 1000
 
+const interrupted = Exit.interrupt(FiberId.none)
+
 const hash = (key: string): string => TokenRequest.hash(TokenRequest.fromKey(key))
 
-const interrupted = Exit.interrupt(FiberId.none)
+/** Milliseconds; of a source whose deadline is not known, only so much can be said. */
+const overdueAfter = (deadline: number | undefined): number | undefined =>
+  deadline !== undefined && Number.isFinite(deadline) ? Math.max(30_000, 2 * deadline + 5000) : undefined
+
+const slowest = 120_000
+
+/** Reading the credentials to find out whether they have changed takes no longer. */
+const longestRead = 30_000
+
+/** What is wrong with a source whose scope was closed. */
+const closedError = new TokenError.InvalidConfiguration({
+  fields: ["scope"],
+  detail:
+    "this token source was used after its scope was closed: its layer was provided to an effect that has ended, " +
+    "and what was taken out of that effect (a source, an HttpClient) does not work any more. Provide the layer around the " +
+    "whole program, run it by Layer.launch, or keep it in a ManagedRuntime that is disposed of last"
+})
 
 /**
  * Puts a cache in front of a source: see the module's description for when a token is served, renewed or waited for.
@@ -160,326 +200,417 @@ const interrupted = Exit.interrupt(FiberId.none)
  * @since 0.1.0
  * @category constructors
  */
-export const cached =
-  (options: Options = {}) => <E>(uncached: source.With<E>): Effect.Effect<Cached<E>, never, Scope.Scope> =>
-    Effect.gen(function*() {
-      type Token = Effect.Effect<AccessToken, E>
-      type Parent = Option.Option<Tracer.AnySpan>
+export const cached = (options: Options = {}) => <E>(uncached: source.With<E>) =>
+  // not among the errors of the source, and it is a bug of the program
+  build(options, uncached, Exit.die(closedError))
 
-      const self = yield* source.withHooks(uncached)
-      const { credentials, defaults, publish } = source.hooks(self)
-      const listeners = new Set<(entry: Entry) => void>()
-      const entries = new WeakMap<Slot<E>, Entry>()
-      let timing: Timing = {
-        ahead: Duration.toMillis(options.ahead ?? "5 minutes"),
-        jitter: Duration.toMillis(options.jitter ?? "10 seconds"),
-        clockSkew: Duration.toMillis(options.clockSkew ?? "30 seconds"),
-        assumedLifetime: options.onMissingExpiry === undefined || options.onMissingExpiry === "never"
-          ? Number.POSITIVE_INFINITY
-          : Duration.toMillis(options.onMissingExpiry.assume)
-      }
+/**
+ * The same for a source that may fail with any `TokenError`.
+ *
+ * @internal
+ */
+export const cachedFailing = (options: Options = {}) => (uncached: source.With<TokenError.TokenError>) =>
+  build(options, uncached, Exit.fail(closedError))
 
-      // Requests run here, in the cache's scope, never on the fiber of a caller.
-      const fork = yield* FiberSet.makeRuntime<never, void, never>()
-      let closed = false
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          closed = true
-        })
-      )
+const build = <E>(
+  options: Options,
+  uncached: source.With<E>,
+  closedExit: Exit.Exit<never, E>
+): Effect.Effect<Cached<E>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    type Token = Effect.Effect<AccessToken, E>
+    type Parent = Option.Option<Tracer.AnySpan>
 
-      // Slots with a request under way are found here even after the cache evicted them: a capacity smaller than the
-      // number of keys in flight must not break single flight.
-      const busy = new Map<string, Slot<E>>()
-      const defaultSlot = new Slot<E>(defaults.key)
+    const self = yield* source.withHooks(uncached)
+    const clock = yield* Effect.clock
+    const { credentials: current, deadline, defaults, publish } = source.hooks(self)
+    const limit = options.overdueAfter === undefined ? overdueAfter(deadline) : Duration.toMillis(options.overdueAfter)
+    const limitOf = ({ held }: Slot<E>, reason: Reason, now: Now): number =>
+      limit ?? Math.max(slowest, reason === "ahead" && held !== undefined ? until(held, held.mustAt, now) : 0)
+    const requestBound = isRequestBound()
+    // an effect of the user's, which may hang
+    const credentials = current?.pipe(
+      Effect.interruptible,
+      Effect.disconnect,
+      Effect.timeout(Math.min(deadline ?? longestRead, limit ?? longestRead, longestRead)),
+      Effect.option
+    )
+    const listeners = new Set<(entry: Entry) => void>()
+    const entries = new WeakMap<Slot<E>, Entry>()
+    let timing: Timing = {
+      ahead: Duration.toMillis(options.ahead ?? "5 minutes"),
+      jitter: Duration.toMillis(options.jitter ?? "10 seconds"),
+      clockSkew: Duration.toMillis(options.clockSkew ?? "30 seconds"),
+      assumedLifetime: options.onMissingExpiry === undefined || options.onMissingExpiry === "never"
+        ? Number.POSITIVE_INFINITY
+        : Duration.toMillis(options.onMissingExpiry.assume)
+    }
 
-      // The cache holds slots, not tokens, and a slot never expires. In Effect 3 every *replaced* entry leaves its key
-      // in the cache's access queue for ever, so an entry per token would leak one key per lifecycle; and an entry made
-      // by the lookup is evicted first, however recently it was used, which is why slots are put in by hand.
-      const capacity = options.capacity ?? 10_000
-      const cache = yield* Cache.makeWith<string, Slot<E>>({
-        capacity,
-        lookup: (key) => Effect.sync(() => new Slot<E>(key)),
-        timeToLive: () => Duration.infinity
+    // Requests run here, in the cache's scope, never on the fiber of a caller.
+    const fork = yield* FiberSet.makeRuntime<never, void, never>()
+    let closed = false
+    let wasTold = false
+    const usedAfterClose: Token = Effect.suspend(() => {
+      if (wasTold) return closedExit
+      wasTold = true
+      return Effect.zipRight(Effect.logError(closedError.message), closedExit)
+    })
+
+    // Slots with a request under way are found here even after the cache evicted them: a capacity smaller than the
+    // number of keys in flight must not break single flight.
+    const busy = new Map<string, Slot<E>>()
+    const defaultSlot = new Slot<E>(defaults.key)
+
+    // The cache holds slots, not tokens, and a slot never expires. In Effect 3 every *replaced* entry leaves its key
+    // in the cache's access queue for ever, so an entry per token would leak one key per lifecycle; and an entry made
+    // by the lookup is evicted first, however recently it was used, which is why slots are put in by hand.
+    const capacity = options.capacity ?? 10_000
+    const cache = yield* Cache.makeWith<string, Slot<E>>({
+      capacity,
+      lookup: (key) => Effect.sync(() => new Slot<E>(key)),
+      timeToLive: () => Duration.infinity
+    })
+
+    /** The slot of a key, marked as recently used. Nothing in it waits, so it runs in one go: one slot per key. */
+    const touch = (key: string): Slot<E> =>
+      Effect.runSync(Effect.flatMap(cache.contains(key), (known) => {
+        if (known) return cache.get(key)
+        made++
+        return Effect.zipRight(cache.set(key, busy.get(key) ?? new Slot<E>(key)), cache.get(key))
+      }))
+    let made = 0
+
+    // A request that is used again finds its slot here.
+    const slots = new WeakMap<TokenRequest.TokenRequest, Slot<E>>()
+
+    const slotOf = (request: TokenRequest.TokenRequest | undefined): Slot<E> => {
+      if (request === undefined) return defaultSlot
+      const known = slots.get(request)
+      // Which key was used last matters only once a place may have to be given up.
+      if (known !== undefined && (known === defaultSlot || made < capacity)) return known
+      const key = known?.key ?? TokenRequest.withDefaults(request, defaults).key
+      const slot = key === defaults.key ? defaultSlot : touch(key)
+      slots.set(request, slot)
+      return slot
+    }
+
+    /** The slot of a request if there is one; looking is no use of it. */
+    const peek = (request: TokenRequest.TokenRequest | undefined): Slot<E> | undefined => {
+      const key = request === undefined ? defaults.key : TokenRequest.withDefaults(request, defaults).key
+      return key === defaults.key
+        ? defaultSlot
+        : busy.get(key) ?? Option.getOrUndefined(Effect.runSync(cache.getOptionComplete(key)))
+    }
+
+    // --- work: runs in the cache's scope ------------------------------------------------------------------------
+
+    /** One token request, and what it does to the slot. */
+    const acquire = (slot: Slot<E>, reason: Reason, flight: Flight<AccessToken, E>): Token =>
+      Effect.gen(function*() {
+        const started = clocks.read(clock)
+        const key = hash(slot.key)
+        yield* publish(TokenEvent.AcquisitionStarted({ key, at: started.wall, reason }))
+        const request = TokenRequest.fromKey(slot.key)
+        const { rejected } = slot
+        const current = slot.held === undefined ? rejected : currentOf(slot.held, started)
+        const fetch = reason === "rejected" && rejected !== undefined
+          ? self.renew(rejected, request)
+          : current === undefined
+          ? self.get(request)
+          : source.replace(self, current, request)
+        let exit = yield* Effect.exit(fetch)
+        const random = yield* Random.next
+        let now = clocks.read(clock)
+        if (Exit.isSuccess(exit) && isLate(exit.value, now, timing)) {
+          exit = yield* Effect.exit(fetch)
+          now = clocks.read(clock)
+        }
+        // it was given up, and somebody else has begun anew: what comes late changes nothing
+        if (slot.flight !== flight) return yield* exit
+        const attempt = { key, reason, elapsed: Math.round(now.steady - started.steady), random, now }
+        if (Exit.isSuccess(exit)) {
+          yield* Effect.forEach(adopt(slot, exit.value, attempt, timing), publish, { discard: true })
+          return exit.value
+        }
+        const { event, failure } = remember(slot, exit, attempt)
+        if (credentials !== undefined && isRefusal(exit)) refused.set(slot, yield* credentials)
+        yield* publish(event)
+        return yield* failure
       })
 
-      /** The slot of a key, marked as recently used. Nothing in it waits, so it runs in one go: one slot per key. */
-      const touch = (key: string): Slot<E> =>
-        Effect.runSync(Effect.flatMap(cache.contains(key), (known) => {
-          if (known) return cache.get(key)
-          made++
-          return Effect.zipRight(cache.set(key, busy.get(key) ?? new Slot<E>(key)), cache.get(key))
-        }))
-      let made = 0
-
-      // A request that is used again finds its slot here.
-      const slots = new WeakMap<TokenRequest.TokenRequest, Slot<E>>()
-
-      const slotOf = (request: TokenRequest.TokenRequest | undefined): Slot<E> => {
-        if (request === undefined) return defaultSlot
-        const known = slots.get(request)
-        // Which key was used last matters only once a place may have to be given up.
-        if (known !== undefined && (known === defaultSlot || made < capacity)) return known
-        const key = known?.key ?? TokenRequest.withDefaults(request, defaults).key
-        const slot = key === defaults.key ? defaultSlot : touch(key)
-        slots.set(request, slot)
-        return slot
-      }
-
-      /** The slot of a request if there is one; looking is no use of it. */
-      const peek = (request: TokenRequest.TokenRequest | undefined): Slot<E> | undefined => {
-        const key = request === undefined ? defaults.key : TokenRequest.withDefaults(request, defaults).key
-        return key === defaults.key
-          ? defaultSlot
-          : busy.get(key) ?? Option.getOrUndefined(Effect.runSync(cache.getOptionComplete(key)))
-      }
-
-      // --- work: runs in the cache's scope ------------------------------------------------------------------------
-
-      /** One token request, and what it does to the slot. */
-      const acquire = (slot: Slot<E>, reason: Reason): Token =>
-        Effect.gen(function*() {
-          const clock = yield* Effect.clock
-          const started = clocks.read(clock)
-          const key = hash(slot.key)
-          yield* publish(TokenEvent.AcquisitionStarted({ key, at: started.wall, reason }))
-          const request = TokenRequest.fromKey(slot.key)
-          const { rejected } = slot
-          const current = slot.held === undefined ? rejected : currentOf(slot.held, started)
-          const fetch = reason === "rejected" && rejected !== undefined
-            ? self.renew(rejected, request)
-            : current === undefined
-            ? self.get(request)
-            : source.replace(self, current, request)
-          let exit = yield* Effect.exit(fetch)
-          const random = yield* Random.next
-          let now = clocks.read(clock)
-          if (Exit.isSuccess(exit) && isLate(exit.value, now, timing)) {
-            exit = yield* Effect.exit(fetch)
-            now = clocks.read(clock)
-          }
-          const attempt = { key, reason, elapsed: Math.round(now.steady - started.steady), random, now }
-          if (Exit.isSuccess(exit)) {
-            yield* Effect.forEach(adopt(slot, exit.value, attempt, timing), publish, { discard: true })
-            return exit.value
-          }
-          const { event, failure } = remember(slot, exit, attempt)
-          if (credentials !== undefined && isRefusal(exit)) refused.set(slot, yield* Effect.option(credentials))
-          yield* publish(event)
-          return yield* failure
-        })
-
-      const request = (slot: Slot<E>, reason: Reason, now: Now, parent: Parent): Token => {
-        const wait = (slot.trouble?.blockedUntil ?? now.steady) - now.steady
-        const work = Effect.withSpan(acquire(slot, reason), "TokenSource.acquire", {
+    const request = (slot: Slot<E>, reason: Reason, now: Now, parent: Parent): Token => {
+      const wait = (slot.trouble?.blockedUntil ?? now.steady) - now.steady
+      return start(slot, reason, (flight) => {
+        const work = Effect.withSpan(acquire(slot, reason, flight), "TokenSource.acquire", {
           attributes: { "oauth.reason": reason, "oauth.request": hash(slot.key) },
           captureStackTrace: false,
           ...(Option.isSome(parent) && reason !== "ahead" ? { parent: parent.value } : { root: true })
         })
-        return start(slot, wait > 0 ? Effect.delay(work, wait) : work)
-      }
+        return wait > 0 ? Effect.delay(work, wait) : work
+      })
+    }
 
-      /** The credentials as they were when the server refused them. */
-      const refused = new WeakMap<Slot<E>, Option.Option<unknown>>()
+    /** The credentials as they were when the server refused them. */
+    const refused = new WeakMap<Slot<E>, Option.Option<unknown>>()
 
-      /** Repeats a failure without asking, unless it is a refusal and the credentials have changed since. */
-      const repeat = (slot: Slot<E>, failure: Exit.Exit<never, E>): Token =>
-        credentials === undefined || !isRefusal(failure) ? failure : start(
-          slot,
+    /** Repeats a failure without asking, unless it is a refusal and the credentials have changed since. */
+    const repeat = (slot: Slot<E>, failure: Exit.Exit<never, E>): Token =>
+      credentials === undefined || !isRefusal(failure) ? failure : start(
+        slot,
+        "cold",
+        (flight) =>
           Effect.flatMap(
-            Effect.option(credentials),
-            (current) => Equal.equals(current, refused.get(slot)) ? failure : acquire(slot, "cold")
+            credentials,
+            (current) => Equal.equals(current, refused.get(slot)) ? failure : acquire(slot, "cold", flight)
           )
-        )
+      )
 
-      /** Starts work that any number of callers wait for. Synchronous: nothing comes between a check and the start. */
-      const start = (slot: Slot<E>, work: Token): Token => {
-        const flight = new Flight<AccessToken, E>()
-        const land = (exit: Exit.Exit<AccessToken, E>) => {
+    const settle = (slot: Slot<E>): void => {
+      slot.flight = undefined
+      if (busy.get(slot.key) === slot) busy.delete(slot.key)
+    }
+
+    const tellListeners = (slot: Slot<E>): void => {
+      if (listeners.size > 0) listeners.forEach((listener) => listener(entryOf(slot)))
+    }
+
+    /** Starts work that any number of callers wait for. Synchronous: nothing comes between a check and the start. */
+    const start = (slot: Slot<E>, reason: Reason, work: (flight: Flight<AccessToken, E>) => Token): Token => {
+      if (closed) return usedAfterClose
+      const fibers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+      const began = clocks.read(clock)
+      const flight: Flight<AccessToken, E> = new Flight({
+        clock,
+        limit: limitOf(slot, reason, began),
+        again: Effect.clockWith((clock) => obtain(slot, clock, reason)),
+        onGivenUp: () => {
           if (slot.flight !== flight) return
-          slot.flight = undefined
-          busy.delete(slot.key)
-          flight.land(exit)
-          if (listeners.size > 0) listeners.forEach((listener) => listener(entryOf(slot)))
-        }
-        slot.flight = flight
-        busy.set(slot.key, slot)
-        if (closed) {
-          land(interrupted)
-        } else {
-          const fiber = fork(
-            Effect.interruptible(Effect.flatMap(Effect.exit(work), (exit) => Effect.sync(() => land(exit))))
-          )
-          // For a fiber that was interrupted before, or while, it did its work.
-          fiber.addObserver(() => land(interrupted))
-        }
-        return flight.await
-      }
-
-      // --- the state machine: each step is synchronous ------------------------------------------------------------
-
-      /** A token there is, or undefined; starts a renewal ahead of need where one is due. */
-      const serve = (slot: Slot<E>, now: Now): Exit.Exit<AccessToken> | undefined => {
-        const held = slot.held
-        if (held === undefined) return undefined
-        const untilMust = until(held, held.mustAt, now)
-        if (untilMust <= 0) return undefined
-        const untilRefresh = until(held, held.refreshAt, now)
-        const due = timing.ahead > 0 && untilRefresh <= 0
-        if (due && slot.flight === undefined && now.steady >= (slot.trouble?.aheadAfter ?? now.steady)) {
-          request(slot, "ahead", now, Option.none())
-        }
-        slot.from = now.wall
-        slot.until = now.wall + Math.min(lookEvery, untilMust, due ? lookEvery : untilRefresh)
-        return held.exit
-      }
-
-      /** For a slot that has nothing to serve: waits for the request under way, fails, or asks. */
-      const await_ = (slot: Slot<E>, reason: Reason, now: Now, parent: Parent): Token => {
-        if (slot.flight !== undefined) return slot.flight.await
-        const trouble = slot.trouble
-        return trouble?.failure !== undefined && now.steady < trouble.blockedUntil
-          ? repeat(slot, trouble.failure)
-          : request(slot, reason, now, parent)
-      }
-
-      /** Serves what there is, or else gets it for `reason`. */
-      const obtain = (slot: Slot<E>, clock: Clock.Clock, reason?: Reason): Token => {
-        const now = clocks.read(clock)
-        slot.lastUsed = now.wall
-        // The caller's span is looked up only where a request may have to be its child.
-        return serve(slot, now) ?? Effect.flatMap(Effect.serviceOption(Tracer.ParentSpan), (parent) => {
+          settle(slot)
           const now = clocks.read(clock)
-          return serve(slot, now) ??
-            await_(slot, reason ?? (slot.held === undefined ? "cold" : "expired"), now, parent)
-        })
+          const elapsed = Math.round(now.steady - began.steady)
+          fork(publish(giveUp(slot, { key: hash(slot.key), reason, elapsed, random: 0, now })))
+          for (const fiber of fibers) fiber.unsafeInterruptAsFork(FiberId.none)
+          tellListeners(slot)
+        }
+      })
+      const land = (exit: Exit.Exit<AccessToken, E>) => {
+        if (slot.flight !== flight) return
+        settle(slot)
+        flight.land(exit)
+        fibers[1]?.unsafeInterruptAsFork(FiberId.none)
+        tellListeners(slot)
       }
+      slot.flight = flight
+      busy.set(slot.key, slot)
+      fibers.push(fork(
+        work(flight).pipe(
+          Effect.provideService(Current, flight.underway),
+          Effect.exit,
+          Effect.flatMap((exit) => Effect.sync(() => land(exit))),
+          Effect.interruptible
+        )
+      ))
+      // For a fiber that was interrupted before, or while, it did its work.
+      fibers[0]?.addObserver(() => closed ? land(interrupted) : flight.giveUp())
+      if (!flight.isLanded) fibers.push(fork(Effect.interruptible(flight.watch(requestBound))))
+      // who starts it shares its fate: one request, one set of timers
+      return flight.await(false)
+    }
 
-      /** What nearly every call takes: the token is good for the moment, or is on its way. */
-      const glance = (slot: Slot<E>, clock: Clock.Clock): Token | undefined => {
-        const wall = clock.unsafeCurrentTimeMillis()
+    // --- the state machine: each step is synchronous ------------------------------------------------------------
+
+    /** A token there is, or undefined; starts a renewal ahead of need where one is due. */
+    const serve = (slot: Slot<E>, now: Now): Exit.Exit<AccessToken> | undefined => {
+      const held = slot.held
+      if (held === undefined) return undefined
+      const untilMust = until(held, held.mustAt, now)
+      if (untilMust <= 0) return undefined
+      const untilRefresh = until(held, held.refreshAt, now)
+      const due = timing.ahead > 0 && untilRefresh <= 0
+      if (due && !requestBound) renewAhead(slot, now)
+      slot.from = now.wall
+      slot.until = now.wall + Math.min(lookEvery, untilMust, due ? lookEvery : untilRefresh)
+      return held.exit
+    }
+
+    /** Starts a renewal behind the caller's back, unless it is too early for that. */
+    const renewAhead = (slot: Slot<E>, now: Now): void => {
+      slot.flight?.judge()
+      if (slot.flight === undefined && now.steady >= (slot.trouble?.aheadAfter ?? now.steady)) {
+        request(slot, "ahead", now, Option.none())
+      }
+    }
+
+    /** Where a request owns what it began, it is told to stay for a renewal, or there is none before need. */
+    const renewWithin = (slot: Slot<E>, now: Now): Effect.Effect<void> =>
+      Effect.map(WaitUntil, (waitUntil) => {
         const held = slot.held
-        if (held !== undefined && isOpen(slot, wall)) return held.exit
-        if (slot.flight !== undefined && (held === undefined || wall >= held.mustAt)) return slot.flight.await
-        return undefined
-      }
-
-      const isOpen = (slot: Slot<E>, wall: number): boolean => wall < slot.until && wall >= slot.from
-
-      // --- the public face ----------------------------------------------------------------------------------------
-
-      const tokenAtOnce: source.Hooks["peek"] = (clock, request) => {
-        const slot = request === undefined ? defaultSlot : slots.get(request)
-        return slot?.held !== undefined && isOpen(slot, clock.unsafeCurrentTimeMillis()) ? slot.held.token : undefined
-      }
-
-      const getDefault: Token = Effect.clockWith((clock) => glance(defaultSlot, clock) ?? obtain(defaultSlot, clock))
-
-      const get = (request?: TokenRequest.TokenRequest): Token =>
-        request === undefined ? getDefault : Effect.clockWith((clock) => {
-          const slot = slots.get(request)
-          return (slot === undefined ? undefined : glance(slot, clock)) ?? obtain(slotOf(request), clock)
-        })
-
-      /** Takes in a caller's report that `rejected` was refused. */
-      const report = (rejected: AccessToken, slot: Slot<E>): Effect.Effect<void> =>
-        Effect.clockWith((clock) => {
-          const now = clocks.read(clock)
-          slot.lastUsed = now.wall
-          return Effect.forEach(reject(slot, rejected, hash(slot.key), now), publish, { discard: true })
-        })
-
-      const renew = (rejected: AccessToken, request?: TokenRequest.TokenRequest): Token =>
-        Effect.suspend(() => {
-          const slot = slotOf(request)
-          return Effect.zipRight(
-            report(rejected, slot),
-            Effect.clockWith((clock) => obtain(slot, clock, "rejected"))
-          )
-        })
-
-      const makeEntry = (slot: Slot<E>): Entry => ({
-        id: slot.key,
-        hash: hash(slot.key),
-        isDefault: slot === defaultSlot,
-        untilRefresh: (now) => {
-          const { held, rejected, trouble } = slot
-          // After a revocation there is nothing to renew, but nothing is wrong with asking either. Who never had a
-          // token may ask for what does not exist, so that is left to the callers.
-          const isWanted = held !== undefined ||
-            (rejected !== undefined && trouble?.failure !== undefined && !isRefusal(trouble.failure))
-          return !isWanted || timing.ahead <= 0 ? Number.POSITIVE_INFINITY : Math.max(
-            held === undefined ? 0 : until(held, held.refreshAt, now),
-            (trouble?.aheadAfter ?? now.steady) - now.steady
-          )
-        },
-        idle: (now) => now.wall - slot.lastUsed,
-        refresh: (now) => {
-          if (slot.flight === undefined) request(slot, slot.held === undefined ? "cold" : "ahead", now, Option.none())
-        },
-        forget: () => {
-          if (slot.flight === undefined) slot.drop()
-        },
-        // `contains` does not count as a use, so being renewed does not keep a key from being evicted.
-        isCurrent: slot === defaultSlot ? Effect.succeed(true) : cache.contains(slot.key)
+        if (waitUntil === undefined || held === undefined || timing.ahead <= 0) return
+        if (until(held, held.refreshAt, now) > 0) return
+        renewAhead(slot, now)
+        const flight = slot.flight
+        if (flight !== undefined) waitUntil(Effect.runPromise(Effect.ignore(flight.await(true))))
       })
 
-      const entryOf = (slot: Slot<E>): Entry => {
-        const known = entries.get(slot)
-        if (known !== undefined) return known
-        const entry = makeEntry(slot)
-        entries.set(slot, entry)
-        return entry
+    /** For a slot that has nothing to serve: waits for the request under way, fails, or asks. */
+    const await_ = (slot: Slot<E>, reason: Reason, now: Now, parent: Parent): Token => {
+      if (slot.flight !== undefined) return slot.flight.await(requestBound)
+      const trouble = slot.trouble
+      return trouble?.failure !== undefined && now.steady < trouble.blockedUntil
+        ? repeat(slot, trouble.failure)
+        : request(slot, reason, now, parent)
+    }
+
+    /** Serves what there is, or else gets it for `reason`. */
+    const obtain = (slot: Slot<E>, clock: Clock.Clock, reason?: Reason): Token => {
+      if (closed) return usedAfterClose
+      const now = clocks.read(clock)
+      slot.lastUsed = now.wall
+      const served = serve(slot, now)
+      if (served !== undefined) return requestBound ? Effect.zipRight(renewWithin(slot, now), served) : served
+      // The caller's span is looked up only where a request may have to be its child.
+      return Effect.flatMap(Effect.serviceOption(Tracer.ParentSpan), (parent) => {
+        const now = clocks.read(clock)
+        return serve(slot, now) ??
+          await_(slot, reason ?? (slot.held === undefined ? "cold" : "expired"), now, parent)
+      })
+    }
+
+    /** What nearly every call takes: the token is good for the moment, or is on its way. */
+    const glance = (slot: Slot<E>, clock: Clock.Clock): Token | undefined => {
+      const wall = clock.unsafeCurrentTimeMillis()
+      const held = slot.held
+      if (held !== undefined && isOpen(slot, wall)) return held.exit
+      if (slot.flight !== undefined && (held === undefined || wall >= held.mustAt)) {
+        return slot.flight.await(requestBound)
       }
+      return undefined
+    }
 
-      /** Every token that would be served now; looking is no use of it. */
-      const held = Effect.flatMap(
-        clocks.now,
-        (now) =>
-          Effect.map(
-            cache.values,
-            (others) =>
-              [defaultSlot, ...others].flatMap(({ held, key }) =>
-                held !== undefined && until(held, held.mustAt, now) > 0
-                  ? [{ token: held.token, request: TokenRequest.fromKey(key) }]
-                  : []
-              )
-          )
-      )
+    const isOpen = (slot: Slot<E>, wall: number): boolean => wall < slot.until && wall >= slot.from
 
-      const status = (request?: TokenRequest.TokenRequest) =>
-        Effect.clockWith((clock) => {
-          const slot = peek(request)
-          const held = slot?.held
-          return Effect.succeed({
-            token: held !== undefined && until(held, held.mustAt, clocks.read(clock)) > 0
-              ? Option.some(held.token)
-              : Option.none(),
-            refreshing: slot?.flight !== undefined
-          })
-        })
+    // --- the public face ----------------------------------------------------------------------------------------
 
-      const control: Control = {
-        setTiming: (changed) => {
-          timing = { ...timing, ...changed }
-        },
-        onSettled: (listener) => {
-          listeners.add(listener)
-          return () => listeners.delete(listener)
-        },
-        publish
-      }
+    const tokenAtOnce: source.Hooks["peek"] = (clock, request) => {
+      const slot = request === undefined ? defaultSlot : slots.get(request)
+      return slot?.held !== undefined && isOpen(slot, clock.unsafeCurrentTimeMillis()) ? slot.held.token : undefined
+    }
 
-      return Object.assign(
-        source.derive<E>(self, {
-          get,
-          renew,
-          invalidate: (rejected, request) =>
-            Effect.suspend(() => {
-              const slot = slotOf(request)
-              return Effect.zipRight(report(rejected, slot), self.invalidate(rejected, TokenRequest.fromKey(slot.key)))
-            })
-        }, { held, peek: tokenAtOnce, status }),
-        { [TypeId]: control } as const
-      )
+    const getDefault: Token = Effect.clockWith((clock) => glance(defaultSlot, clock) ?? obtain(defaultSlot, clock))
+
+    const get = (request?: TokenRequest.TokenRequest): Token =>
+      request === undefined ? getDefault : Effect.clockWith((clock) => {
+        const slot = slots.get(request)
+        return (slot === undefined ? undefined : glance(slot, clock)) ?? obtain(slotOf(request), clock)
+      })
+
+    /** Takes in a caller's report that `rejected` was refused. */
+    const report = (rejected: AccessToken, slot: Slot<E>): Effect.Effect<void> =>
+      Effect.clockWith((clock) => {
+        const now = clocks.read(clock)
+        slot.lastUsed = now.wall
+        return Effect.forEach(reject(slot, rejected, hash(slot.key), now), publish, { discard: true })
+      })
+
+    const renew = (rejected: AccessToken, request?: TokenRequest.TokenRequest): Token =>
+      Effect.suspend(() => {
+        const slot = slotOf(request)
+        return Effect.zipRight(
+          report(rejected, slot),
+          Effect.clockWith((clock) => obtain(slot, clock, "rejected"))
+        )
+      })
+
+    const makeEntry = (slot: Slot<E>): Entry => ({
+      id: slot.key,
+      hash: hash(slot.key),
+      isDefault: slot === defaultSlot,
+      untilRefresh: (now) => {
+        const { held, rejected, trouble } = slot
+        // After a revocation there is nothing to renew, but nothing is wrong with asking either. Who never had a
+        // token may ask for what does not exist, so that is left to the callers.
+        const isWanted = held !== undefined ||
+          (rejected !== undefined && trouble?.failure !== undefined && !isRefusal(trouble.failure))
+        return !isWanted || timing.ahead <= 0 ? Number.POSITIVE_INFINITY : Math.max(
+          held === undefined ? 0 : until(held, held.refreshAt, now),
+          (trouble?.aheadAfter ?? now.steady) - now.steady
+        )
+      },
+      idle: (now) => now.wall - slot.lastUsed,
+      refresh: (now) => {
+        slot.flight?.judge()
+        if (slot.flight === undefined) request(slot, slot.held === undefined ? "cold" : "ahead", now, Option.none())
+      },
+      forget: () => {
+        if (slot.flight === undefined) slot.drop()
+      },
+      // `contains` does not count as a use, so being renewed does not keep a key from being evicted.
+      isCurrent: slot === defaultSlot ? Effect.succeed(true) : cache.contains(slot.key)
     })
+
+    const entryOf = (slot: Slot<E>): Entry => {
+      const known = entries.get(slot)
+      if (known !== undefined) return known
+      const entry = makeEntry(slot)
+      entries.set(slot, entry)
+      return entry
+    }
+
+    /** Every token that would be served now; looking is no use of it. */
+    const held = Effect.flatMap(
+      clocks.now,
+      (now) =>
+        Effect.map(
+          cache.values,
+          (others) =>
+            [defaultSlot, ...others].flatMap(({ held, key }) =>
+              held !== undefined && until(held, held.mustAt, now) > 0
+                ? [{ token: held.token, request: TokenRequest.fromKey(key) }]
+                : []
+            )
+        )
+    )
+
+    const status = (request?: TokenRequest.TokenRequest) =>
+      Effect.clockWith((clock) => {
+        const slot = peek(request)
+        const held = slot?.held
+        return Effect.succeed({
+          token: held !== undefined && until(held, held.mustAt, clocks.read(clock)) > 0
+            ? Option.some(held.token)
+            : Option.none(),
+          refreshing: slot?.flight !== undefined
+        })
+      })
+
+    yield* Effect.addFinalizer(() =>
+      Effect.map(cache.values, (others) => {
+        closed = true
+        for (const slot of [defaultSlot, ...others]) slot.drop()
+      })
+    )
+
+    const control: Control = {
+      setTiming: (changed) => {
+        timing = { ...timing, ...changed }
+      },
+      onSettled: (listener) => {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+      publish
+    }
+
+    return Object.assign(
+      source.derive<E>(self, {
+        get,
+        renew,
+        invalidate: (rejected, request) =>
+          Effect.suspend(() => {
+            const slot = slotOf(request)
+            return Effect.zipRight(report(rejected, slot), self.invalidate(rejected, TokenRequest.fromKey(slot.key)))
+          })
+      }, { held, peek: tokenAtOnce, status }),
+      { [TypeId]: control } as const
+    )
+  })

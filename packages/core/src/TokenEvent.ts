@@ -61,6 +61,11 @@ export type TokenEvent = Data.TaggedEnum<{
     /** When it will be tried again at the earliest. */
     readonly retryAt: number
   }
+  /**
+   * Anomaly: nothing was heard of a token request for too long: it hung, or the runtime dropped it. It was given up, what
+   * still comes of it changes nothing, and whoever needs a token asks anew.
+   */
+  RequestAbandoned: Common & { readonly reason: Reason; readonly elapsed: number }
   /** One attempt failed and another will be made. */
   RetryScheduled: Common & {
     readonly error: string
@@ -135,6 +140,7 @@ export const TokenEvent = Data.taggedEnum<TokenEvent>()
 
 const anomalies: ReadonlySet<TokenEvent["_tag"]> = new Set<TokenEvent["_tag"]>([
   "RefreshFailed",
+  "RequestAbandoned",
   "RevokedEarly",
   "TokenInactive",
   "FreshTokenRejected",

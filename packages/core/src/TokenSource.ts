@@ -17,6 +17,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -36,6 +37,7 @@ import * as boundToken from "./internal/boundToken.js"
 import * as checks from "./internal/checks.js"
 import * as source from "./internal/source.js"
 import { TokenStore } from "./internal/tokenStore.js"
+import { WaitUntil } from "./internal/waitUntil.js"
 import * as RateLimit from "./RateLimit.js"
 import * as RefreshToken from "./RefreshToken.js"
 import * as RetryPolicy from "./RetryPolicy.js"
@@ -508,6 +510,40 @@ export const retry =
     )
   }
 
+/**
+ * For runtimes in which work ends with the request that began it (Cloudflare Workers and its like): lets `effect`, which
+ * serves a request, renew tokens ahead of their end behind the answer's back. Without it nothing is renewed ahead there,
+ * and the request that finds the token at its end waits for the next one. Elsewhere it changes nothing.
+ *
+ * **Example** (A Worker)
+ *
+ * ```ts
+ * import { TokenSource } from "effect-bearer"
+ * import type { Effect, ManagedRuntime } from "effect"
+ *
+ * declare const runtime: ManagedRuntime.ManagedRuntime<TokenSource.TokenSource, never>
+ * declare const handle: (request: Request) => Effect.Effect<Response, never, TokenSource.TokenSource>
+ *
+ * export default {
+ *   fetch: (request: Request, _env: unknown, ctx: { waitUntil(promise: Promise<unknown>): void }) =>
+ *     runtime.runPromise(TokenSource.withWaitUntil(handle(request), (promise) => ctx.waitUntil(promise)))
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withWaitUntil: {
+  (waitUntil: (promise: Promise<unknown>) => void): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(effect: Effect.Effect<A, E, R>, waitUntil: (promise: Promise<unknown>) => void): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    waitUntil: (promise: Promise<unknown>) => void
+  ): Effect.Effect<A, E, R> => Effect.provideService(effect, WaitUntil, waitUntil)
+)
+
 export {
   /**
    * @since 0.1.0
@@ -614,9 +650,9 @@ export const managed = (options: ManagedOptions = {}) =>
       ? retried
       : yield* CircuitBreaker.protect(options.circuitBreaker)(retried)
     const checked = ScopePolicy.enforce(options.scopePolicy)(guarded)
-    if (options.refresh === false) return yield* TokenCache.cached({ ...options.cache, ahead: 0 })(checked)
+    if (options.refresh === false) return yield* TokenCache.cachedFailing({ ...options.cache, ahead: 0 })(checked)
     return yield* Effect.flatMap(
-      TokenCache.cached(options.cache)(checked),
+      TokenCache.cachedFailing(options.cache)(checked),
       BackgroundRefresh.backgroundRefresh(options.refresh)
     )
   })

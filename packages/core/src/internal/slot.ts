@@ -188,6 +188,14 @@ export const remember = <E>(
   return { failure, event }
 }
 
+/** An attempt of which nothing was heard for too long: what is held stays held, and whoever needs a token asks anew. */
+export const giveUp = <E>(slot: Slot<E>, { elapsed, key, now, reason }: Attempt): TokenEvent => {
+  const failures = (slot.trouble?.failures ?? 0) + 1
+  const wait = backgroundStep(failures, slot.held?.lifetime ?? Number.POSITIVE_INFINITY)
+  slot.trouble = { failures, failure: undefined, aheadAfter: now.steady + wait, blockedUntil: now.steady }
+  return TokenEvent.RequestAbandoned({ key, at: now.wall, reason, elapsed })
+}
+
 /** Drops `rejected` if it is what is held; says what happened. */
 export const reject = <E>(
   slot: Slot<E>,

@@ -66,6 +66,7 @@ const measure: (event: TokenEvent) => Effect.Effect<void> = TokenEvent.$match({
       observed(event.elapsed),
       anomaly(event)
     ], { discard: true }),
+  RequestAbandoned: anomaly,
   RetryScheduled: ({ error }) => count(tokenRequestRetries, { error }),
   TokenRejected: () => Metric.increment(tokensRejected),
   RevokedEarly: anomaly,
@@ -97,6 +98,7 @@ const line: (event: TokenEvent) => Line = TokenEvent.$match({
     stillServing
       ? [LogLevel.Warning, "access token not renewed; the held one is still served"]
       : [LogLevel.Error, "no access token to be had"],
+  RequestAbandoned: (): Line => [LogLevel.Warning, "token request given up: nothing was heard of it for too long"],
   RetryScheduled: (): Line => [LogLevel.Info, "token request failed and will be tried again"],
   TokenRejected: (): Line => [LogLevel.Info, "access token refused by the API"],
   RevokedEarly: (): Line => [LogLevel.Warning, "access token refused before its expiry: revoked?"],

@@ -1,0 +1,281 @@
+/**
+ * Work under way that others wait for: a token request, a metadata document, a key set, a turn at a lock.
+ *
+ * **The rule.** Nobody relies on the owner of the work to be told that it is gone. Work carries the moment by which
+ * something must have come of it. Whoever looks at it judges by its own steady clock: work that is overdue is given up,
+ * whatever its owner still makes of it changes nothing, and whoever looked begins anew. Whoever waits has something of
+ * its own pending: a timer, or, where timers outlive the request that set them, the timer that watches the work.
+ *
+ * The library uses this for all its own waiting. It is public for sources, stores and providers built outside.
+ *
+ * @since 0.1.0
+ */
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as clocks from "./Clocks.js"
+import { Flight, partOf } from "./internal/flight.js"
+import { isRequestBound } from "./internal/runtime.js"
+import { Current, Underway } from "./internal/underway.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * Work of which nothing has been heard for so long is given up. Longer than the work can take: give what it does
+   * inside deadlines of its own, and announce longer silence with {@link expect}. Default 1 minute.
+   */
+  readonly overdueAfter?: Duration.DurationInput | undefined
+  /** Called each time work was given up. */
+  readonly onOverdue?: (() => void) | undefined
+}
+
+const limitOf = ({ overdueAfter }: Options): number => Duration.toMillis(overdueAfter ?? "1 minute")
+
+/**
+ * Says that the work that runs here will not be heard of for `silence`, beyond what is usual, because it waits for a
+ * server or backs off. Nothing happens outside of shared work.
+ *
+ * @since 0.1.0
+ * @category signs of life
+ */
+export const expect = (silence: Duration.DurationInput): Effect.Effect<void> =>
+  Effect.flatMap(Current, (underway) =>
+    underway === undefined ? Effect.void : Effect.map(clocks.now, ({ steady }) => {
+      underway.expect(Duration.toMillis(silence), steady)
+    }))
+
+/**
+ * Shares `work`: while it is under way everyone who runs the result waits for the same run of it, and gets what comes
+ * of that. The next one after it has ended begins a new run; nothing is remembered.
+ *
+ * **Details**
+ *
+ * - An interrupted caller leaves the others alone. When the last of them has left, the work is interrupted.
+ * - Work that is overdue is given up, and whoever still waits begins it anew, together.
+ * - The work runs with the context of the caller that began it.
+ *
+ * **Example** (One fetch for all who ask at once)
+ *
+ * ```ts
+ * import { SharedWork } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * declare const fetchKeys: Effect.Effect<ReadonlyArray<string>, Error>
+ *
+ * const keys = SharedWork.make(fetchKeys, { overdueAfter: "20 seconds" })
+ * const program = Effect.all([keys, keys, keys], { concurrency: "unbounded" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <A, E, R>(work: Effect.Effect<A, E, R>, options: Options = {}): Effect.Effect<A, E, R> => {
+  const limit = limitOf(options)
+  const requestBound = isRequestBound()
+  let current: Run<A, E> | undefined
+
+  const end = (run: Run<A, E>, exit: Exit.Exit<A, E>): void => {
+    if (current === run) current = undefined
+    // a run that was cut off has no result to share
+    if (Exit.isInterrupted(exit)) run.flight.giveUp()
+    else run.flight.land(exit)
+    run.stop()
+  }
+
+  const leave = (run: Run<A, E>): void => {
+    run.waiting--
+    if (run.waiting > 0 || run.flight.isLanded) return
+    if (current === run) current = undefined
+    run.stop()
+  }
+
+  const join = (run: Run<A, E>, isOwner: boolean): Effect.Effect<A, E> => {
+    run.waiting++
+    return Effect.ensuring(
+      partOf(run.flight.underway, run.flight.await(requestBound && !isOwner)),
+      Effect.sync(() => leave(run))
+    )
+  }
+
+  const begin = (clock: Clock.Clock, restore: Restore): Effect.Effect<A, E, R> => {
+    const fibers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+    const stop = () => fibers.forEach((fiber) => fiber.unsafeInterruptAsFork(FiberId.none))
+    const flight = new Flight<A, E>({
+      clock,
+      limit,
+      // the context is the same for all of them: what shared work needs it takes from the caller that began it
+      again: shared as Effect.Effect<A, E>,
+      onGivenUp: () => {
+        if (current !== run) return
+        current = undefined
+        stop()
+        options.onOverdue?.()
+      }
+    })
+    const run: Run<A, E> = current = { flight, waiting: 0, stop }
+    const working = work.pipe(
+      Effect.provideService(Current, flight.underway),
+      Effect.interruptible,
+      Effect.onExit((exit) => Effect.sync(() => end(run, exit))),
+      Effect.forkDaemon
+    )
+    const watching = Effect.forkDaemon(Effect.interruptible(flight.watch(requestBound)))
+    return Effect.flatMap(Effect.all([working, watching]), (forked) => {
+      fibers.push(...forked)
+      return restore(join(run, true))
+    })
+  }
+
+  const shared: Effect.Effect<A, E, R> = Effect.uninterruptibleMask((restore) =>
+    Effect.clockWith((clock) => {
+      current?.flight.judge()
+      return current === undefined ? begin(clock, restore) : restore(join(current, false))
+    })
+  )
+  return shared
+}
+
+interface Run<in out A, in out E> {
+  readonly flight: Flight<A, E>
+  waiting: number
+  readonly stop: () => void
+}
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/**
+ * Something that one at a time may do.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Lock {
+  /**
+   * Runs the effect when it is its turn, first come, first served. Waiting for the turn can be interrupted, and so can
+   * the effect.
+   */
+  readonly withLock: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/**
+ * A lock whose holder loses its turn when it is overdue: it may be gone. It is then not told, so what it does under the
+ * lock must stand being done beside its successor, or notice that it came late.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeLock = (options: Options = {}): Lock => {
+  const limit = limitOf(options)
+  const requestBound = isRequestBound()
+  let holder: Underway | undefined
+  let queue: Array<Turn> = []
+
+  const isFree = (steady: number): boolean => {
+    if (holder === undefined) return true
+    if (!holder.isOverdue(steady)) return false
+    holder = undefined
+    options.onOverdue?.()
+    return true
+  }
+
+  /** Gives the turn to the first in the queue, unless somebody has it. */
+  const next = (steady: number): void => {
+    if (!isFree(steady)) return
+    const turn = queue.shift()
+    if (turn === undefined) return
+    holder = turn.underway = new Underway(steady, limit)
+    turn.wake?.()
+  }
+
+  const release = (underway: Underway, steady: number): void => {
+    if (holder !== underway) return
+    holder = undefined
+    // on a runtime where one request cannot wake another they look by themselves
+    if (!requestBound) next(steady)
+  }
+
+  const leave = (turn: Turn, steady: number): void => {
+    queue = queue.filter((other) => other !== turn)
+    if (turn.underway !== undefined) release(turn.underway, steady)
+  }
+
+  const take = (restore: Restore): Effect.Effect<Underway> =>
+    Effect.flatMap(clocks.now, ({ steady }) => {
+      if (queue.length === 0 && isFree(steady)) return Effect.succeed(holder = new Underway(steady, limit))
+      const turn: Turn = { underway: undefined, wake: undefined, seen: steady }
+      queue.push(turn)
+      return Effect.onInterrupt(
+        restore(requestBound ? look(turn) : watched(turn)),
+        () => Effect.map(clocks.now, ({ steady }) => leave(turn, steady))
+      )
+    })
+
+  /** Waits to be woken, and looks by itself when the holder is due. */
+  const watched = (turn: Turn): Effect.Effect<Underway> =>
+    Effect.flatMap(clocks.now, ({ steady }) => {
+      next(steady)
+      if (turn.underway !== undefined) return Effect.succeed(turn.underway)
+      const due = Math.max(1, Math.ceil((holder?.dueAt() ?? steady) - steady))
+      const woken = Effect.async<void>((resume) => {
+        if (turn.underway !== undefined) return resume(Effect.void)
+        turn.wake = () => resume(Effect.void)
+      })
+      return expect(due).pipe(
+        Effect.zipRight(Effect.raceFirst(woken, Effect.sleep(Math.min(due, longestSleep)))),
+        Effect.zipRight(watched(turn))
+      )
+    })
+
+  /** Looks again and again with a timer of its own. Turns that nobody looks for any more are passed over. */
+  const look = (turn: Turn): Effect.Effect<Underway> =>
+    Effect.flatMap(clocks.now, ({ steady }) => {
+      turn.seen = steady
+      queue = queue.filter(({ seen }) => steady - seen <= forgotten)
+      if (queue[0] !== turn || !isFree(steady)) {
+        return expect(0).pipe(Effect.zipRight(Effect.sleep(lookEvery)), Effect.zipRight(look(turn)))
+      }
+      queue.shift()
+      return Effect.succeed(holder = turn.underway = new Underway(steady, limit))
+    })
+
+  const hold = <A, E, R>(underway: Underway, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    const held = partOf(underway, Effect.provideService(effect, Current, underway))
+    return requestBound ? Effect.raceFirst(held, beat(underway)) : held
+  }
+
+  return {
+    withLock: (effect) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(take(restore), (underway) =>
+          Effect.ensuring(
+            restore(hold(underway, effect)),
+            Effect.map(clocks.now, ({ steady }) => release(underway, steady))
+          ))
+      )
+  }
+}
+
+interface Turn {
+  underway: Underway | undefined
+  wake: (() => void) | undefined
+  /** When it was last looked for, by the steady clock. */
+  seen: number
+}
+
+/** A timer counts in 31 bits. Milliseconds. */
+const longestSleep = 60 * 60_000
+const lookEvery = 20
+const forgotten = 1000
+const beatEvery = 200
+
+const beat = (underway: Underway): Effect.Effect<never> =>
+  Effect.forever(Effect.flatMap(clocks.now, ({ steady }) => {
+    underway.alive(steady)
+    return Effect.sleep(beatEvery)
+  }))

@@ -1,0 +1,48 @@
+import * as Context from "effect/Context"
+
+/** An owner that gives signs of life is gone when it has given none for so long; in milliseconds. */
+const stale = 1000
+
+/** Work may wait for work that waits for work; a circle of them must not hang whoever looks. */
+const deepest = 16
+
+/**
+ * The signs of life of work that others wait for: when it began, and by when something must have come of it. Whoever
+ * looks can tell by its own steady clock whether the work is overdue, without the help of its owner. Milliseconds.
+ */
+export class Underway {
+  private due: number
+  private beat: number | undefined = undefined
+  /** The work that this one waits for in turn; while that is not overdue neither is this one. */
+  waitsFor: Underway | undefined = undefined
+
+  constructor(began: number, private readonly limit: number) {
+    this.due = began + limit
+  }
+
+  /** The work will be silent for so long, for example because it backs off; it is not overdue for that. */
+  expect(silence: number, steady: number): void {
+    this.due = Math.max(this.due, steady + silence + this.limit)
+  }
+
+  /** The owner is still there. Once it has said so it has to go on saying so. */
+  alive(steady: number): void {
+    this.beat = steady
+  }
+
+  /** When it is overdue unless something is heard of it before, by the steady clock. */
+  dueAt(depth = 0): number {
+    return this.waitsFor === undefined || depth >= deepest
+      ? this.due
+      : Math.max(this.due, this.waitsFor.dueAt(depth + 1) + this.limit)
+  }
+
+  isOverdue(steady: number): boolean {
+    return steady >= this.dueAt() || (this.beat !== undefined && steady - this.beat > stale)
+  }
+}
+
+/** The work that the current fiber is part of. */
+export class Current extends Context.Reference<Current>()("effect-bearer/SharedWork/Current", {
+  defaultValue: (): Underway | undefined => undefined
+}) {}

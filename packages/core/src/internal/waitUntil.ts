@@ -1,0 +1,9 @@
+import * as Context from "effect/Context"
+
+/** Keeps a request alive until a promise has settled, though it has been answered. */
+export type Keep = (promise: Promise<unknown>) => void
+
+/** How the request that the current fiber serves is kept alive; absent where nobody has said. */
+export class WaitUntil extends Context.Reference<WaitUntil>()("effect-bearer/WaitUntil", {
+  defaultValue: (): Keep | undefined => undefined
+}) {}
