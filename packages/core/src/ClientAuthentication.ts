@@ -93,7 +93,7 @@ export interface ClientAuthentication {
 
 /**
  * A secret, or an effect that yields it. The effect runs on every attempt, so a rotated secret takes effect on the
- * next token request. A server that answers `invalid_client` makes the library read it once more, and if it has changed
+ * next token request. A refusal that could be about the client makes the library read it once more, and if it has changed
  * since, the request is sent again. If it fails with one of the library's own errors (a vault that does not answer is a
  * `TransportError`), that error is passed on; any other failure becomes `InvalidConfiguration`, and what it holds is
  * not shown, because it might hold the secret.
@@ -184,7 +184,9 @@ export const basicRaw = (secret: Secret): ClientAuthentication =>
         ? Effect.fail(
           new TokenError.InvalidConfiguration({
             fields: ["clientId"],
-            detail: "a client id with a colon cannot be sent raw in a Basic header; use ClientAuthentication.basic"
+            detail:
+              "a client id with a colon cannot be sent raw in a Basic header: use ClientAuthentication.post if the server " +
+              "takes id and secret in the body, as most do that do not decode the header, or ClientAuthentication.basic"
           })
         )
         : Effect.void,

@@ -8,8 +8,9 @@
  *
  * @since 0.1.0
  */
+import type { LazyArg } from "effect/Function"
 import * as Predicate from "effect/Predicate"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import * as credentialLike from "./internal/credentialLike.js"
 import * as decode from "./internal/decode.js"
 import * as knownSecrets from "./internal/knownSecrets.js"
@@ -48,6 +49,11 @@ export interface Disclosure {
   readonly strict: (value: string, limit?: number) => string
   /** A name that is known not to be a credential: only the secrets that were sent become `<redacted>`. */
   readonly name: (value: string, limit?: number) => string
+  /**
+   * A value that the program acts on, such as a scope: whole, and as it came. Only a secret that cannot be a name is
+   * hidden in it; a secret such as `demo` says nothing about a scope `demo-api`.
+   */
+  readonly value: (value: string) => string
   /** A member, by {@link explains} and {@link isSecretName}: its text, or `<redacted>` where its name says a secret. */
   readonly member: (name: string, value: string, limit?: number) => string
   /**
@@ -80,13 +86,19 @@ const mostMembers = 20
 /** What no server nests so deep is left out. */
 const deepest = 64
 
-const printable = (value: string): string => value.replace(knownSecrets.invisible, " ").trim()
+/**
+ * One line, without control characters and characters that no reader sees.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const printable = (value: string): string => value.replace(knownSecrets.invisible, " ").trim()
 
 const cap = (value: string, limit: number): string => value.length <= limit ? value : `${value.slice(0, limit)}…`
 
 /**
  * Secrets are found in any encoding and also in pieces of eight characters and more; those shorter than four characters
- * are not looked for. The work of preparing that is done when the first text is shown.
+ * are not looked for. They are read when the first text is shown, for most requests end well.
  *
  * @example
  * ```ts
@@ -101,10 +113,15 @@ const cap = (value: string, limit: number): string => value.length <= limit ? va
  * @category constructors
  */
 export const make = (
-  secrets: ReadonlyArray<Redacted.Redacted>,
+  secrets: ReadonlyArray<Redacted.Redacted> | LazyArg<ReadonlyArray<Redacted.Redacted>>,
   { keepsUuids = false }: Options = {}
 ): Disclosure => {
   const { all, beginning } = knownSecrets.hider(secrets)
+  const unnameable = knownSecrets.hider(() =>
+    (typeof secrets === "function" ? secrets() : secrets).filter((secret) =>
+      !credentialLike.isName(Redacted.value(secret))
+    )
+  )
   const text = (from: number) => (value: string, limit = defaultLimit): string =>
     cap(credentialLike.hide(printable(beginning(value)), { from, keepsUuids }), limit)
   const explained = text(12)
@@ -112,6 +129,7 @@ export const make = (
     text: explained,
     strict: text(8),
     name: (value, limit = defaultLimit) => cap(printable(beginning(value)), limit),
+    value: unnameable.all,
     member: (name, value, limit) => isSecretName(name) ? knownSecrets.mask : explained(value, limit),
     refusal: (members, limit = 500) => {
       const entries = members instanceof Map
@@ -173,7 +191,7 @@ const plainName = (name: string): string => name.length > 40 ? "" : name.replace
 export const explains = (name: string): boolean => explaining.has(plainName(name))
 
 const secretName =
-  /token|secret|passw|authorization|assertion|credential|cookie|session|jwt|verifier|api[_-]?key|private/i
+  /token(?![_-]?(?:type|endpoint|ur[il]|exp|life|use|format|name))|secret(?![_-]?(?:exp|name))|passw|authorization|assertion|credential|cookie|session|jwt|verifier|api[_-]?key|private/i
 
 /**
  * Whether a member of this name holds a secret: `access_token`, `client_secret`, `password`, …

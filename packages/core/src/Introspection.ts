@@ -187,7 +187,7 @@ const read = (reply: Reply, answered: formEndpoint.Answered): Either.Either<Resu
   return Either.flatMap(refusal.members(reply, decoded, context, scrub), (members) => {
     const active = members.get("active")
     return typeof active === "boolean" ? Either.right(active ? describe(members, scrub) : inactive) : Either.left(
-      refusal.malformed(reply, decoded, context, scrub, "the reply does not say whether the token is active")
+      refusal.malformed(reply, decoded, context, "the reply does not say whether the token is active")
     )
   })
 }

@@ -338,7 +338,7 @@ export const make = (
         const exit = yield* Effect.either(refresh(stored.token, request))
         if (Either.isRight(exit)) return yield* adopt(exit.right, stored, Option.some(marked))
         const error = exit.left
-        if (error._tag === "OAuthError" && error.error === "invalid_grant") {
+        if (TokenError.hasCode(error, "invalid_grant")) {
           // A sibling that does not share the lock may have been faster; its token is in the store then.
           const current = yield* store.load
           if (!isSecondLook && Option.isSome(current) && !Equal.equals(current.value.token, stored.token)) {

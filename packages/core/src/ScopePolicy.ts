@@ -96,7 +96,10 @@ export const defaultBroad: ReadonlyArray<string> = ["*", "*:*", "admin:*"]
  * @category combinators
  */
 export const compare = (requested: Scopes.Scopes, granted: Scopes.Scopes): Comparison => {
-  const missing = Scopes.make(requested.filter((scope) => !granted.some((have) => scopeNames.covers(have, scope))))
+  const patterns = granted.filter((scope) => scope.includes("*"))
+  const missing = Scopes.make(
+    Scopes.missing(requested, granted).filter((scope) => !patterns.some((have) => scopeNames.covers(have, scope)))
+  )
   return {
     missing,
     extra: Scopes.missing(granted, requested),

@@ -72,5 +72,7 @@ export const format = (self: Scopes): string => self.join(" ")
  * @since 0.1.0
  * @category combinators
  */
-export const missing = (requested: Scopes, granted: Scopes): Scopes =>
-  make(requested.filter((scope) => !granted.includes(scope)))
+export const missing = (requested: Scopes, granted: Scopes): Scopes => {
+  const has = new Set(granted)
+  return make(requested.filter((scope) => !has.has(scope)))
+}

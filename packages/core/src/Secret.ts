@@ -294,13 +294,13 @@ const read = (
         new TokenError.RejectedByEndpoint({
           endpoint,
           status,
-          contentType: refusal.contentType(reply, scrub),
+          contentType: refusal.contentType(reply),
           excerpt: Option.getOrElse(description, () => ""),
           advice: Option.some(advice)
         })
       )
     if (!refusal.isSuccess(status)) return rejected(adviceFor(status))
-    const malformed = (detail: string) => Effect.fail(refusal.malformed(reply, decoded, { endpoint }, scrub, detail))
+    const malformed = (detail: string) => Effect.fail(refusal.malformed(reply, decoded, { endpoint }, detail))
     if (reply.overflow) return malformed("the reply is larger than 1 MiB")
     const outer = members.get("data")
     if (!Predicate.isRecord(outer)) return malformed("the reply is none of Vault's")

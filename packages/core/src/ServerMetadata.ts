@@ -23,11 +23,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Disclosure from "./Disclosure.js"
 import * as checks from "./internal/checks.js"
 import * as decode from "./internal/decode.js"
 import * as refusal from "./internal/refusal.js"
 import * as remember from "./internal/remember.js"
-import * as scrubber from "./internal/scrub.js"
 import { traced } from "./internal/traced.js"
 import * as OwnRequest from "./OwnRequest.js"
 import type * as TokenEndpoint from "./TokenEndpoint.js"
@@ -351,7 +351,8 @@ const prepare = (
     ).pipe(traced("ServerMetadata.discover", url))
   })
 
-const scrub = scrubber.make([])
+/** Nothing secret is sent for metadata. */
+const disclosure = Disclosure.make([])
 
 const wellKnown = (issuer: URL): readonly [URL, URL] => {
   const path = issuer.pathname.replace(/\/$/, "")
@@ -405,15 +406,16 @@ const read = (
       place: "the issuer's metadata",
       receivedAt,
       hint: Option.none(),
-      authenticationAdvice: ""
+      authenticationAdvice: "",
+      isAnonymous: true
     }
-    return Effect.flatMap(refusal.members(reply, decoded, context, scrub), (members) => {
-      const malformed = (detail: string) => Effect.fail(refusal.malformed(reply, decoded, context, scrub, detail))
+    return Effect.flatMap(refusal.members(reply, decoded, context, disclosure), (members) => {
+      const malformed = (detail: string) => Effect.fail(refusal.malformed(reply, decoded, context, detail))
       const issuer = members.get("issuer")
       if (typeof issuer !== "string") return malformed("the metadata names no issuer")
       if (!wanted.identifiers.includes(issuer)) {
         return malformed(
-          `the metadata is about the issuer "${scrub.name(issuer)}", not about "${
+          `the metadata is about the issuer "${disclosure.strict(issuer)}", not about "${
             wanted.identifiers[0]
           }", and the two ` +
             "must be the same to the last slash"

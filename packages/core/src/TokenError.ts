@@ -13,6 +13,21 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scopes from "./Scopes.js"
 
+/**
+ * Marks the errors of the library. It is the same in every copy of the package, and no error of another kind has it,
+ * however much it looks like one of these.
+ *
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("effect-bearer/TokenError")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
 // ---------------------------------------------------------------------------------------------------------------
 // transient
 // ---------------------------------------------------------------------------------------------------------------
@@ -30,6 +45,9 @@ export class TransportError extends Data.TaggedError("TransportError")<{
   readonly code: Option.Option<string>
   readonly detail: string
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = true as const
   override get message(): string {
     return `No answer from ${this.endpoint}: ${this.detail}${
@@ -50,6 +68,9 @@ export class EndpointTimeout extends Data.TaggedError("EndpointTimeout")<{
   readonly phase: "connect" | "read" | "total"
   readonly limit: Duration.Duration
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = true as const
   override get message(): string {
     return `${this.endpoint} did not answer within ${Duration.toMillis(this.limit)} ms (${this.phase} timeout). ` +
@@ -70,6 +91,9 @@ export class RateLimited extends Data.TaggedError("RateLimited")<{
   readonly retryAfter: Option.Option<Duration.Duration>
   readonly description: Option.Option<string>
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = true as const
   override get message(): string {
     return `${this.endpoint} answered ${this.status}: too many requests${suffix(this.description)}. ` +
@@ -89,6 +113,9 @@ export class EndpointUnavailable extends Data.TaggedError("EndpointUnavailable")
   readonly retryAfter: Option.Option<Duration.Duration>
   readonly description: Option.Option<string>
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = true as const
   override get message(): string {
     return `${this.endpoint} answered ${this.status} and cannot serve now${suffix(this.description)}.`
@@ -110,6 +137,9 @@ export class FailedElsewhere extends Data.TaggedError("FailedElsewhere")<{
   /** How long to stay away. */
   readonly retryAfter: Option.Option<Duration.Duration>
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = true as const
   override get message(): string {
     return `Another process that shares this token has just failed to get it (${this.error}): ${this.detail}`
@@ -137,6 +167,9 @@ export class OAuthError extends Data.TaggedError("OAuthError")<{
   /** What to do about it, where that is known. */
   readonly advice: Option.Option<string>
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = false as const
   override get message(): string {
     return `${this.endpoint} refused the request with ${this.status} "${this.error}"${suffix(this.description)}.` +
@@ -160,6 +193,9 @@ export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
   /** What the body is, as `JSON cut off, 812 bytes`: never its text. */
   readonly excerpt: string
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = false as const
   override get message(): string {
     return `${this.endpoint} answered ${this.status} with ${this.contentType || "no content type"}: ${this.detail}. ` +
@@ -182,6 +218,9 @@ export class RejectedByEndpoint extends Data.TaggedError("RejectedByEndpoint")<{
   readonly excerpt: string
   readonly advice: Option.Option<string>
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = false as const
   override get message(): string {
     return `${this.endpoint} answered ${this.status}, not with an OAuth error.${advise(this.advice)}${
@@ -203,6 +242,9 @@ export class ScopeNotGranted extends Data.TaggedError("ScopeNotGranted")<{
   /** Missing ones that seem to be there under another spelling: in case or in punctuation only. */
   readonly renamed: ReadonlyArray<{ readonly requested: string; readonly granted: string }>
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = false as const
   override get message(): string {
     const renamed = this.renamed.map(({ granted, requested }) => `${requested} as ${granted}`).join(", ")
@@ -224,6 +266,9 @@ export class InvalidConfiguration extends Data.TaggedError("InvalidConfiguration
   readonly fields: ReadonlyArray<string>
   readonly detail: string
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = false as const
   override get message(): string {
     return `Invalid configuration of ${this.fields.join(", ")}: ${this.detail}`
@@ -242,6 +287,9 @@ export class TlsError extends Data.TaggedError("TlsError")<{
   readonly code: string
   readonly advice: string
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = false as const
   override get message(): string {
     return `The TLS handshake with ${this.endpoint} failed (${this.code}). ${this.advice}`
@@ -259,6 +307,9 @@ export class AuthenticationRequired extends Data.TaggedError("AuthenticationRequ
   /** Why, for example `"the refresh token has expired"`. */
   readonly reason: string
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = false as const
   override get message(): string {
     return `Authenticate again: ${this.reason}. Provide a new refresh token, or configure a grant to fall back to.`
@@ -285,6 +336,9 @@ export class RetriesExhausted<E> extends Data.TaggedError("RetriesExhausted")<{
   /** When it makes sense to come back (epoch milliseconds), if known. */
   readonly retryAt: Option.Option<number>
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = false as const
   override get message(): string {
     return `Gave up after ${this.attempts} attempt${this.attempts === 1 ? "" : "s"}${comeBack(this.retryAt)}. Last: ${
@@ -303,6 +357,9 @@ export class CircuitOpen extends Data.TaggedError("CircuitOpen")<{
   /** When the next attempt is let through (epoch milliseconds). */
   readonly retryAt: Option.Option<number>
 }> {
+  get [TypeId](): TypeId {
+    return TypeId
+  }
   readonly retryable = false as const
   override get message(): string {
     return `The circuit breaker is open: the token endpoint failed too often lately${comeBack(this.retryAt)}.`
@@ -348,30 +405,30 @@ export type RequestError = Transient | Fatal
  */
 export type TokenError = RequestError | RetriesExhausted<Transient> | CircuitOpen
 
-const tags: Record<TokenError["_tag"], true> = {
-  TransportError: true,
-  EndpointTimeout: true,
-  RateLimited: true,
-  EndpointUnavailable: true,
-  FailedElsewhere: true,
-  OAuthError: true,
-  MalformedResponse: true,
-  RejectedByEndpoint: true,
-  ScopeNotGranted: true,
-  InvalidConfiguration: true,
-  TlsError: true,
-  AuthenticationRequired: true,
-  RetriesExhausted: true,
-  CircuitOpen: true
-}
-
 /**
+ * Whether this is an error of the library: by {@link TypeId}, so that it holds for errors of another copy of the package,
+ * and for no error of the program's own.
+ *
  * @since 0.1.0
  * @category guards
  */
-export const isTokenError = (u: unknown): u is TokenError =>
-  u instanceof Error && Predicate.hasProperty(u, "retryable") && Predicate.hasProperty(u, "_tag") &&
-  typeof u._tag === "string" && Object.hasOwn(tags, u._tag)
+export const isTokenError = (u: unknown): u is TokenError => Predicate.hasProperty(u, TypeId) && u instanceof Error
+
+/**
+ * Whether the server refused with one of these codes. Some servers write `INVALID_GRANT`, so case does not count.
+ *
+ * @example
+ * ```ts
+ * import { TokenError } from "effect-bearer"
+ *
+ * const isSpent = (error: TokenError.TokenError) => TokenError.hasCode(error, "invalid_grant")
+ * ```
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const hasCode = (u: unknown, ...codes: ReadonlyArray<string>): u is OAuthError =>
+  isTokenError(u) && u._tag === "OAuthError" && codes.includes(u.error.trim().toLowerCase())
 
 /**
  * Whether asking again may help: `true` exactly for {@link Transient}.
@@ -411,4 +468,6 @@ const comeBack = (at: Option.Option<number>): string =>
   Option.isSome(at) && Number.isFinite(at.value) && Math.abs(at.value) <= 8.64e15
     ? `; come back at ${new Date(at.value).toISOString()}`
     : ""
-const render = (error: unknown): string => error instanceof Error ? error.message : String(error)
+/** The message of an error that is not the library's may hold anything. */
+const render = (error: unknown): string =>
+  isTokenError(error) ? error.message : "the source failed with an error of its own"

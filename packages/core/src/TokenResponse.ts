@@ -5,16 +5,16 @@
  * @since 0.1.0
  */
 import type * as Headers from "@effect/platform/Headers"
+import * as Arr from "effect/Array"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as AccessToken from "./AccessToken.js"
+import * as Disclosure from "./Disclosure.js"
 import type { Decoded } from "./internal/decode.js"
 import * as decode from "./internal/decode.js"
 import * as expiry from "./internal/expiry.js"
 import * as refusal from "./internal/refusal.js"
-import type { Scrub } from "./internal/scrub.js"
-import * as scrubber from "./internal/scrub.js"
 import * as Scopes from "./Scopes.js"
 import type * as TokenError from "./TokenError.js"
 import type * as TokenRequest from "./TokenRequest.js"
@@ -87,24 +87,52 @@ export interface Parsed {
  */
 export const parse = (reply: Reply, context: Context): Either.Either<Parsed, TokenError.RequestError> => {
   const decoded = decode.decode(reply.body)
-  const scrub = scrubber.make([...context.secrets, ...disclosed(decoded)])
+  const disclosure = Disclosure.make(() => [...context.secrets, ...disclosed(decoded)])
   const asked = { ...context, place: "the token endpoint", scopes: context.request.scopes }
-  return Either.flatMap(refusal.members(reply, decoded, asked, scrub), (members) => {
-    const malformed = (detail: string) => Either.left(refusal.malformed(reply, decoded, asked, scrub, detail))
+  return Either.flatMap(refusal.members(reply, decoded, asked, disclosure), (members) => {
+    const malformed = (detail: string) => Either.left(refusal.malformed(reply, decoded, asked, detail))
     const value = members.get("access_token")
     if (typeof value !== "string" || value === "") return malformed("the reply has no access_token")
     if (!/^[\x21-\x7e]+$/.test(value)) return malformed("the access_token has characters that no header can carry")
-    return Either.right(token(value, members, context, scrub))
+    return Either.right(token(value, members, context, disclosure))
   })
 }
 
-/** What the server hands out must not show up in an error or among the scopes either, wherever it repeats it. */
-const disclosed = (decoded: Decoded): ReadonlyArray<Redacted.Redacted> =>
-  decoded._tag !== "Members" ?
-    [] :
-    Array.from(decoded.members).flatMap(([name, value]) =>
-      typeof value === "string" && /(token|secret|assertion)$/i.test(name) ? [Redacted.make(value)] : []
+/** What the server hands out must not show up in an error either, wherever it repeats it. */
+const disclosed = (decoded: Decoded): ReadonlyArray<Redacted.Redacted> => {
+  const found: Array<Redacted.Redacted> = []
+  const look = (value: unknown, isSecret: boolean, depth: number): void => {
+    if (typeof value === "string" || typeof value === "number") {
+      if (isSecret) found.push(Redacted.make(String(value)))
+      return
+    }
+    if (typeof value !== "object" || value === null || depth > 8) return
+    for (const [name, inner] of Object.entries(value)) {
+      look(inner, isSecret || Disclosure.isSecretName(name), depth + 1)
+    }
+  }
+  if (decoded._tag === "Members") {
+    for (const [name, value] of decoded.members) look(value, Disclosure.isSecretName(name), 0)
+  }
+  return found
+}
+
+/**
+ * Scopes and the type are values: nothing in them is rewritten because it looks like a secret or could be the name of
+ * something. But some servers repeat a secret there, and programs write these values to their logs. What was asked for
+ * is known and stays in any case.
+ */
+const valuesOf = (members: ReadonlyMap<string, unknown>, context: Context) => {
+  const { value } = Disclosure.make(context.secrets)
+  const issued = ["access_token", "refresh_token", "id_token"].map((name) => members.get(name)).filter((token) =>
+    typeof token === "string" && token.length >= 4
+  )
+  return (text: string): string =>
+    issued.reduce<string>(
+      (shown, token) => shown.replaceAll(token as string, "<redacted>"),
+      value(Disclosure.printable(text))
     )
+}
 
 const understood: ReadonlySet<string> = new Set([
   "access_token",
@@ -121,9 +149,10 @@ const token = (
   value: string,
   members: ReadonlyMap<string, unknown>,
   context: Context,
-  scrub: Scrub
+  disclosure: Disclosure.Disclosure
 ): Parsed => {
-  const type = tokenType(members.get("token_type"), context, scrub)
+  const shown = valuesOf(members, context)
+  const type = tokenType(members.get("token_type"), context, shown, disclosure)
   const { seconds, unusable } = expiry.lifetime(members, context.sentAt)
   const refreshToken = members.get("refresh_token")
   const claimed = context.jwtExpiry ? expiry.claimed(value, context.sentAt) : expiry.noClaim
@@ -132,7 +161,7 @@ const token = (
     token: AccessToken.make({
       value: Redacted.make(value),
       tokenType: type.value,
-      scopes: scopes(members.get("scope"), context, scrub),
+      scopes: scopes(members.get("scope"), context, shown),
       issuedAt: context.sentAt,
       expiresAt: expiry.earlier(Option.map(seconds, after), claimed.expiresAt),
       refreshAt: Option.map(expiry.refreshIn(members), after),
@@ -164,22 +193,24 @@ const ownRules: ReadonlySet<string> = new Set(["dpop", "mac", "n_a", "pop"])
 const tokenType = (
   value: unknown,
   context: Context,
-  scrub: Scrub
+  shown: (text: string) => string,
+  disclosure: Disclosure.Disclosure
 ): { readonly value: string; readonly warnings: ReadonlyArray<string> } => {
   if (typeof value !== "string" || /^\s*(bearer)?\s*$/i.test(value)) return { value: "Bearer", warnings: [] }
-  const name = scrub.name(value, 60)
+  const name = shown(value.slice(0, 1000)).slice(0, 60)
   if (!context.lenientTokenType || ownRules.has(name.toLowerCase())) return { value: name, warnings: [] }
   return {
     value: "Bearer",
-    warnings: [`${context.endpoint} sent the unknown token_type "${scrub.text(name)}": it is used as Bearer`]
+    warnings: [`${context.endpoint} sent the unknown token_type "${disclosure.strict(name)}": it is used as Bearer`]
   }
 }
 
-const scopes = (value: unknown, context: Context, scrub: Scrub): Scopes.Scopes => {
+const scopes = (value: unknown, { request }: Context, shown: (text: string) => string): Scopes.Scopes => {
   const granted = Scopes.make(
     typeof value === "string" ? value : Array.isArray(value) ? value.filter((item) => typeof item === "string") : []
   )
-  return granted.length === 0
-    ? context.request.scopes
-    : Scopes.make(granted.map((scope) => scrub.name(scope)))
+  if (granted.length === 0) return request.scopes
+  const known = new Set(request.scopes)
+  const [unasked, asked] = Arr.partition(granted, (scope) => known.has(scope))
+  return unasked.length === 0 ? granted : Scopes.make([...asked, shown(unasked.join(" "))])
 }

@@ -151,6 +151,9 @@ describe("ClientAuthentication", () => {
       const authentication = ClientAuthentication.basicRaw(Redacted.make(secret))
       const error = yield* Effect.flip(setup({ clientId: "a:b", authentication }))
       assert.deepStrictEqual(error.fields, ["clientId"])
+      // FAULTS R5
+      assert.include(error.message, "ClientAuthentication.post")
+      assert.include(error.message, "ClientAuthentication.basic")
       yield* exchange(undefined, {}, { clientId: "a:b" })
     }))
 

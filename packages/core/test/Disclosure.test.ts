@@ -49,4 +49,179 @@ describe("Disclosure", () => {
       }
     })
   }
+
+  // FAULTS S6
+  it("leaves no part of a secret at a cut, wherever the cut is", () => {
+    const token = "q7RkV2mXw9LtB4zNc8Ys"
+    const { name, strict, text } = Disclosure.make([Redacted.make(token)])
+    for (const show of [name, strict, text]) {
+      for (let before = 60; before < 90; before++) {
+        const shown = show(`${"ab ".repeat(before / 3 | 0)}${"x".repeat(before % 3)} ${token} rest`, 80)
+        for (let i = 0; i + 4 <= token.length; i++) assert.notInclude(shown, token.slice(i, i + 4), shown)
+      }
+      // cut by the server, and by the limit of what is looked at
+      for (let length = 4; length < token.length; length++) {
+        const ends = [
+          show(`got ${token.slice(0, length)}…`),
+          show(`got ${token.slice(0, length)}...`),
+          show(`${" ".repeat(4092 - length)}got ${token}`),
+          show(`${"\u200b".repeat(4090 - length)}got ${token}`)
+        ]
+        for (const shown of ends) assert.notInclude(shown, token.slice(0, 4), shown)
+      }
+    }
+  })
+
+  it("short secrets are hidden whole, those below four characters not at all", () => {
+    const { text } = Disclosure.make([Redacted.make("d3m0"), Redacted.make("abc")])
+    assert.strictEqual(text("the d3m0 of abc, %64%33m0"), "the <redacted> of abc, <redacted>")
+  })
+
+  it("keeps what explains: words, codes, names, versions, URLs", () => {
+    for (
+      const kept of [
+        "AADSTS7000215: Invalid client secret provided.",
+        "The client id 'reports-eu' is unknown, see https://login.example.com/oauth2/v2.0/token and RFC6749",
+        "OAuthException: InvalidClientSecret in client_credentials of urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "AADB2C90080 on 2026-11-27, ORA-01017, clientId, /api/v2/users"
+      ]
+    ) {
+      assert.strictEqual(disclosure.text(kept, 300), kept)
+      assert.strictEqual(disclosure.strict(kept, 300), kept)
+    }
+  })
+
+  it("hides what looks like a credential", () => {
+    for (
+      const credential of [
+        "q7RkV2mXw9LtB4zNc8Ys",
+        "4f3c2b1a0987",
+        "0b9f3a52-7c41-4f6e-9d20-5c1e8a7b6f43",
+        "aB3xxK9+mQ2="
+      ]
+    ) {
+      assert.strictEqual(disclosure.text(`key ${credential} refused`), "key <redacted> refused", credential)
+    }
+    const { text } = Disclosure.make([], { keepsUuids: true })
+    assert.strictEqual(
+      text("user /users/0b9f3a52-7c41-4f6e-9d20-5c1e8a7b6f43"),
+      "user /users/0b9f3a52-7c41-4f6e-9d20-5c1e8a7b6f43"
+    )
+  })
+
+  it("a refusal shows the members that explain, and no other", () => {
+    const shown = disclosure.refusal({
+      error: { code: 17, message: "no such client", secret: "hunter2!" },
+      errors: [{ errorCode: "E_1", note: "private note" }],
+      error_description: `had ${secret}`,
+      trace_id: "0b9f3a52-7c41-4f6e-9d20-5c1e8a7b6f43",
+      correlationId: secret,
+      user: "anna",
+      session: "s-1"
+    })
+    assert.strictEqual(
+      shown,
+      "code: 17, message: \"no such client\", errorCode: \"E_1\", error_description: \"had <redacted>\", " +
+        "trace_id: \"0b9f3a52-7c41-4f6e-9d20-5c1e8a7b6f43\", correlationId: \"<redacted>\""
+    )
+  })
+
+  it("whole: laid out as it was, hidden, not cut", () => {
+    const long = `${"word ".repeat(3000)}${secret}${" word".repeat(3000)}`
+    assert.deepStrictEqual(disclosure.whole({ a: [long, 1, null], client_secret: "x", token: { n: 12345 } }), {
+      a: [long.replace(secret, "<redacted>"), 1, null],
+      client_secret: "<redacted>",
+      token: { n: "<redacted>" }
+    })
+  })
+})
+
+describe("Disclosure.shape", () => {
+  const shape = (body: string | Uint8Array, more: Partial<Disclosure.Answer> = {}) =>
+    Disclosure.shape({ body: typeof body === "string" ? bytes(body) : body, ...more })
+
+  // FAULTS S1, S2
+  it("names a class and a length, and shows no text", () => {
+    const cases: ReadonlyArray<readonly [string | Uint8Array, string]> = [
+      ["", "empty"],
+      [" \r\n", "empty"],
+      ["{\"access_token\":\"tok-9\",\"x7tok\":1}", "JSON: an object with access_token, 1 other member"],
+      ["{\"tok-9\":\"\"}", "JSON: an object with 1 member"],
+      ["{}", "JSON: an object without members"],
+      ["[{\"token\":\"tok-9\"}]", "JSON: a list"],
+      ["{\"access_token\":\"tok-9", "JSON cut off"],
+      ["[1, 2", "JSON cut off"],
+      ["{\"access_token\":tok-9}", "broken JSON"],
+      ["\"tok-9\"", "JSON: a string"],
+      ["17326548", "JSON: a number"],
+      ["true", "JSON: a boolean"],
+      ["null", "JSON: null"],
+      ["tok-9", "text"],
+      ["token=tok-9&x=1", "text"],
+      ["access_token=tok-9", "a form"],
+      ["<?xml version=\"1.0\"?><t>tok-9</t>", "XML"],
+      [
+        "<!doctype html><title>Sign in to your account</title>",
+        "HTML with the title \"Sign in to your account\""
+      ],
+      ["<html><head><TITLE lang=\"en\">\n 403 Forbidden </TITLE>", "HTML with the title \"403 Forbidden\""],
+      [
+        "<html><title>Welcome q7RkV2mXw9Lt, q7RkV2m abcdefghijkl</title>",
+        "HTML with the title \"Welcome …\""
+      ],
+      ["<html><title></title>tok-9", "HTML"],
+      ["<p>tok-9", "HTML"],
+      [new Uint8Array([0x1f, 0x8b, 8, 0]), "compressed (gzip)"],
+      [new Uint8Array([0x28, 0xb5, 0x2f, 0xfd]), "compressed (zstd)"],
+      [new Uint8Array([0x78, 0x9c, 1, 2]), "compressed (deflate)"],
+      [Buffer.from("tok-9", "utf16le"), "text, in UTF-16"],
+      [Buffer.from("\ufeff{\"a", "utf16le"), "JSON cut off, in UTF-16"]
+    ]
+    for (const [body, expected] of cases) {
+      const { length } = typeof body === "string" ? bytes(body) : body
+      assert.strictEqual(shape(body), expected === "empty" ? expected : `${expected}, ${length} bytes`)
+    }
+    assert.strictEqual(shape("x", { overflow: true }), "text, more than 1 byte")
+    assert.strictEqual(shape("\u00e8\u0001", { contentEncoding: "br" }), "compressed (br), 3 bytes")
+    assert.strictEqual(shape("tok-9", { contentEncoding: "tok-9" }), "text, 5 bytes")
+  })
+
+  it("a content type is type and subtype, and both are known names", () => {
+    const cases: ReadonlyArray<readonly [string | undefined, string]> = [
+      [undefined, ""],
+      ["", ""],
+      ["application/json; charset=tok-9", "application/json"],
+      ["Text/HTML", "text/html"],
+      ["application/problem+json", "application/problem+json"],
+      ["application/vnd.acme.v1+json", "application/vnd.….v1+json"],
+      ["application/q7RkV2mXw9LtB4zNc8Ys", "application/…"],
+      ["q7RkV2mXw9LtB4zNc8Ys", "an unreadable content type"],
+      ["text/html tok-9", "an unreadable content type"],
+      ["a/b/c", "an unreadable content type"]
+    ]
+    for (const [header, expected] of cases) assert.strictEqual(Disclosure.contentType(header), expected)
+  })
+})
+
+// FAULTS S4
+describe("Disclosure.errorName", () => {
+  it("is a tag or a name, if it reads like one", () => {
+    const cases: ReadonlyArray<readonly [unknown, string]> = [
+      [{ _tag: "VaultDown" }, "VaultDown"],
+      [{ _tag: "@app/VaultDown" }, "@app/VaultDown"],
+      [new TypeError("tok-9"), "TypeError"],
+      [{ _tag: "the secret is hunter2" }, "?"],
+      [{ _tag: "q7RkV2mXw9LtB4zNc8Ys" }, "?"],
+      [{ _tag: 7 }, "?"],
+      [Object.assign(new Error("tok-9"), { name: "Error: tok-9" }), "?"],
+      [{
+        get _tag(): string {
+          throw new Error("tok-9")
+        }
+      }, "?"],
+      ["tok-9", "?"],
+      [undefined, "?"]
+    ]
+    for (const [error, expected] of cases) assert.strictEqual(Disclosure.errorName(error, "?"), expected)
+  })
 })

@@ -51,9 +51,31 @@ describe("P21 a rotated secret", () => {
       assert.strictEqual(reads, 2)
     }))
 
+  // FAULTS R2
+  it.effect("every refusal that could be about the client counts as the same", () =>
+    Effect.gen(function*() {
+      const replies = [
+        ...[400, 401, 403, 404, 422].map((status) => Reply.status(status)),
+        Reply.json({ message: "no" }, { status: 403 }),
+        Reply.json({ error: "client.not.found" }, { status: 404 }),
+        Reply.json({ error: "other_error" }, { status: 400 }),
+        Reply.oauthError("unauthorized_client", { status: 401 }),
+        Reply.oauthError("access_denied", { status: 401 }),
+        Reply.oauthError("INVALID_CLIENT"),
+        Reply.oauthError("invalid_request"),
+        Reply.oauthError("invalid_grant"),
+        Reply.html("<h1>Forbidden</h1>", 403)
+      ]
+      for (const reply of replies) {
+        const { result, sent } = yield* rotating(["old", "new"], reply)
+        assert.deepStrictEqual(sent, ["old", "new"], JSON.stringify(reply))
+        assert.isTrue(Either.isRight(result))
+      }
+    }))
+
   it.effect("is not looked for after any other refusal", () =>
     Effect.gen(function*() {
-      for (const reply of [Reply.oauthError("invalid_scope"), Reply.status(403), Reply.status(503), Reply.reset()]) {
+      for (const reply of [Reply.oauthError("invalid_scope"), Reply.status(405), Reply.status(503), Reply.reset()]) {
         const { reads, sent } = yield* rotating(["old", "new"], reply)
         assert.deepStrictEqual(sent, ["old"])
         assert.strictEqual(reads, 1)

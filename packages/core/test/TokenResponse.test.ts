@@ -1,7 +1,9 @@
+import { inspect } from "node:util"
+import { Headers } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Reply } from "@effect-bearer/testing"
 import { Duration, Effect, Logger, Option, Redacted, TestClock } from "effect"
-import { ClientAuthentication, Scopes } from "../src/index.js"
+import { ClientAuthentication, Scopes, TokenError, TokenRequest, TokenResponse } from "../src/index.js"
 import { exchange, refused, secret } from "./fixtures/exchange.js"
 
 const json = { "content-type": "application/json" }
@@ -17,6 +19,28 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
   const lines: Array<string> = []
   const logger = Logger.make(({ message }) => void lines.push(String(message)))
   return Effect.map(Effect.provide(effect, Logger.add(logger)), (value) => [value, lines] as const)
+}
+
+/** How many characters the methods that search a text have gone through, at most. */
+const charactersSearched = (run: () => unknown): number => {
+  const methods = ["replace", "replaceAll", "indexOf", "includes", "split", "search", "match"] as const
+  const prototype = String.prototype as unknown as Record<string, (this: string, ...args: Array<unknown>) => unknown>
+  const original = methods.map((name) => prototype[name]!)
+  let count = 0
+  methods.forEach((name, index) => {
+    prototype[name] = function(...args) {
+      count += this.length + 1
+      return original[index]!.apply(this, args)
+    }
+  })
+  try {
+    run()
+  } finally {
+    methods.forEach((name, index) => {
+      prototype[name] = original[index]!
+    })
+  }
+  return count
 }
 
 // SPEC D3, E2, E6
@@ -207,6 +231,153 @@ describe("TokenResponse: refusals", () => {
       const error = yield* oauth(Reply.json({ access_token: "at-12", error: "x", error_description: "had at-12" }))
       assert.deepStrictEqual(error.description, Option.some("had <redacted>"))
     }))
+
+  // FAULTS R2, R4
+  it.effect("a refusal that could be about the client names id, secret and the switches to try", () =>
+    Effect.gen(function*() {
+      const replies = [
+        ...[400, 401, 403, 404, 410, 422].map((status) => Reply.status(status)),
+        Reply.json({ message: "no" }, { status: 403 }),
+        Reply.json({ error: "client.not.found" }, { status: 404 }),
+        Reply.json({ error: "other_error" }, { status: 400 }),
+        Reply.oauthError("unauthorized_client", { status: 401 }),
+        Reply.oauthError("access_denied", { status: 401 }),
+        Reply.oauthError("invalid_grant")
+      ]
+      for (const reply of replies) {
+        const { message } = yield* refused(reply)
+        for (const part of ["client id", "secret", "ClientAuthentication.post", "ClientAuthentication.basicRaw"]) {
+          assert.include(message, part, JSON.stringify(reply))
+        }
+      }
+      for (const reply of [Reply.status(404), Reply.json({ error: "client.not.found" }, { status: 404 })]) {
+        assert.include((yield* refused(reply)).message, "Some servers say this of a client they do not know.")
+      }
+      for (const status of [405, 415, 301]) {
+        assert.notInclude((yield* refused(Reply.status(status))).message, "client id", String(status))
+      }
+    }))
+
+  // FAULTS W2
+  it.effect("codes are compared without case", () =>
+    Effect.gen(function*() {
+      for (const code of ["INVALID_GRANT", "Invalid_Grant", " invalid_grant "]) {
+        const error = yield* oauth(Reply.oauthError(code, { status: 503 }))
+        assert.isTrue(TokenError.hasCode(error, "invalid_grant"), code)
+        assert.strictEqual(error.error, code.trim())
+      }
+      assert.strictEqual(
+        yield* tagOf(Reply.oauthError("Temporarily_Unavailable", { status: 400 })),
+        "EndpointUnavailable"
+      )
+    }))
+
+  // FAULTS S1, S2
+  it.effect("a success that is no token is described; none of its text is shown", () =>
+    Effect.gen(function*() {
+      const live = "q7RkV2mXw9LtB4zNc8Ys"
+      const bodies: ReadonlyArray<string | Uint8Array> = [
+        "{\"access_token\":1732654817326548,\"client_secret\":9981726354}",
+        live,
+        JSON.stringify(live),
+        JSON.stringify([{ token: live }]),
+        JSON.stringify({ access_token: live }).slice(0, -1),
+        JSON.stringify({ [live]: 1, n: { message: live } }),
+        `token=${live}&message=${live}`,
+        `<title>${live}</title>${live}`,
+        `<?xml version="1.0"?><t>${live}</t>`,
+        JSON.stringify({ error: live, error_description: `it is ${live}`, error_uri: `https://x/${live}` }),
+        Buffer.from(live, "utf16le"),
+        Buffer.from(`\ufeff${JSON.stringify([live])}`, "utf16le").swap16(),
+        Buffer.from([0, 0, 0xfe, 0xff, ...Array.from(live).flatMap((c) => [0, 0, 0, c.charCodeAt(0)])])
+      ]
+      for (const body of bodies) {
+        const headers = { "content-type": `text/${live}; charset=${live}` }
+        const error = yield* refused(Reply.respond({ headers, body }))
+        const shown = [error.message, inspect(error, { depth: Infinity, showHidden: true }), JSON.stringify(error)]
+          .join("\n")
+        for (
+          const piece of [live, live.slice(0, 8), live.slice(-8), "17326548", "99817263", live.split("").join(" ")]
+        ) {
+          assert.notInclude(shown, piece, String(body))
+        }
+      }
+    }))
+
+  // FAULTS S1
+  it.effect("a token in UTF-16 or UTF-32 is a token, with a mark and without", () =>
+    Effect.gen(function*() {
+      const text = JSON.stringify({ access_token: "abc", scope: "é 😀" })
+      const utf32 = (little: boolean, text: string) =>
+        Buffer.from(
+          Array.from(text).flatMap((c) => {
+            const point = c.codePointAt(0)!
+            const four = [point & 255, (point >> 8) & 255, point >> 16, 0]
+            return little ? four : four.reverse()
+          })
+        )
+      for (const mark of ["", "\ufeff"]) {
+        for (
+          const body of [
+            Buffer.from(mark + text, "utf16le"),
+            Buffer.from(mark + text, "utf16le").swap16(),
+            utf32(true, mark + text),
+            utf32(false, mark + text),
+            Buffer.from(`${mark}access_token=abc&scope=%C3%A9+%F0%9F%98%80`, "utf16le")
+          ]
+        ) {
+          const found = yield* exchange(Reply.respond({ body }))
+          assert.strictEqual(Redacted.value(found.value), "abc")
+          assert.deepStrictEqual(found.scopes, Scopes.make("é 😀"))
+        }
+      }
+    }))
+
+  // FAULTS S7
+  it.effect("granted scopes are values: the client's secret in them changes nothing", () =>
+    Effect.gen(function*() {
+      const authentication = ClientAuthentication.basic(Redacted.make("demo"))
+      for (const scope of ["demo-api demo read", ["demo-api", "demo", "read"]]) {
+        const found = yield* exchange(Reply.token({ scope, token_type: "demo" }), {}, {
+          authentication,
+          lenientTokenType: false
+        })
+        assert.deepStrictEqual(found.scopes, Scopes.make("demo-api demo read"))
+        assert.strictEqual(found.tokenType, "demo")
+      }
+      const long = `https://api.example.com/${"x".repeat(300)}`
+      assert.deepStrictEqual((yield* token({ scope: long })).scopes, Scopes.make(long))
+    }))
+
+  // FAULTS B3
+  it("reading an answer is linear in its length, tokens and refusals alike", () => {
+    const work = (members: number, extra: Record<string, unknown>) => {
+      const body = new TextEncoder().encode(JSON.stringify({
+        ...Object.fromEntries(Array.from({ length: members }, (_, i) => [`m${i}_token`, `value-${i}-${i * 7919}`])),
+        scope: Array.from({ length: members }, (_, i) => `scope:${i}`).join(" "),
+        error_description: Array.from({ length: members }, (_, i) => `value-${i} `).join(""),
+        ...extra
+      }))
+      return charactersSearched(() =>
+        TokenResponse.parse({ status: 200, headers: Headers.empty, body, overflow: false }, {
+          endpoint: "https://auth.test/token",
+          grantType: "client_credentials",
+          request: TokenRequest.empty,
+          sentAt: 0,
+          receivedAt: 0,
+          secrets: [Redacted.make(secret)],
+          hint: Option.none(),
+          authenticationAdvice: "",
+          lenientTokenType: true,
+          jwtExpiry: true
+        })
+      )
+    }
+    for (const extra of [{ access_token: "at-1" }, { error: "x" }, { access_token: "at-1", error: "x" }, {}]) {
+      const [once, twice] = [work(1000, extra), work(2000, extra)]
+      assert.isBelow(twice / once, 2.6, JSON.stringify(extra))
+    }
+  })
 
   it.effect("every text kept is short and printable", () =>
     Effect.gen(function*() {

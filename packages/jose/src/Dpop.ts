@@ -586,14 +586,18 @@ const observed = <E, R>(
 const isChallenge = (response: HttpClientResponse.HttpClientResponse): boolean =>
   response.status === 401 &&
   Challenge.parse(response.headers["www-authenticate"] ?? "").some(({ parameters, scheme }) =>
-    scheme.toLowerCase() === "dpop" && parameters.error === "use_dpop_nonce"
+    scheme.toLowerCase() === "dpop" && isNonceCode(parameters.error)
   )
+
+/** Codes are compared without case, as everywhere. */
+const isNonceCode = (code: unknown): boolean =>
+  typeof code === "string" && code.trim().toLowerCase() === "use_dpop_nonce"
 
 /** What an authorization server says (RFC 9449 §8). */
 const isNonceError = (text: string): boolean => {
   try {
     const body: unknown = JSON.parse(text)
-    return Predicate.hasProperty(body, "error") && body.error === "use_dpop_nonce"
+    return Predicate.hasProperty(body, "error") && isNonceCode(body.error)
   } catch {
     return false
   }

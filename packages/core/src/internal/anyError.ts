@@ -1,10 +1,12 @@
 import * as Predicate from "effect/Predicate"
+import * as Disclosure from "../Disclosure.js"
 import * as TokenError from "../TokenError.js"
 
 // What an error says of itself, whoever made it.
 
+/** The tag of an error of the library's own; of another one its tag or name, where that reads like a name. */
 export const nameOf = (error: unknown, otherwise = "Unexpected"): string =>
-  Predicate.hasProperty(error, "_tag") ? String(error._tag) : otherwise
+  TokenError.isTokenError(error) ? error._tag : Disclosure.errorName(error, otherwise)
 
 /** A message of somebody else's error may hold anything: `otherwise` is told instead. */
 export const messageOf = (error: unknown, otherwise = "the source failed with an error of its own"): string =>

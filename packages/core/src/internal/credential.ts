@@ -2,8 +2,8 @@ import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Disclosure from "../Disclosure.js"
 import * as TokenError from "../TokenError.js"
 
 /** Something secret that is sent: given as it is, or read on every attempt. */
@@ -65,10 +65,5 @@ const nameOf = (error: unknown): string => {
   if (ConfigError.isConfigError(error)) {
     return error._op === "MissingData" ? `${error.path.join("_")} is not set` : `ConfigError ${error._op}`
   }
-  const name = Predicate.hasProperty(error, "_tag")
-    ? error._tag
-    : error instanceof Error
-    ? error.name
-    : undefined
-  return typeof name === "string" && /^[A-Za-z][\w./-]{0,60}$/.test(name) ? name : "unknown failure"
+  return Disclosure.errorName(error, "unknown failure")
 }

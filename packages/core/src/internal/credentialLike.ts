@@ -27,12 +27,19 @@ export interface Rule {
   readonly keepsUuids: boolean
 }
 
+/** Between the slashes of a path. */
+const strictest = 8
+
 export const hide = (text: string, { from, keepsUuids }: Rule): string =>
   text
     .replace(labelled, `$1$2${mask}`)
     .replace(scheme, (all, name: string, rest: string) => isCredential(rest) ? `${name} ${mask}` : all)
     .replace(jwt, mask)
-    .replace(run, (all) => all.length < from || isWords(all, keepsUuids) ? all : mask)
+    .replace(run, (all) =>
+      all.split("/").map((part) =>
+        part.length < (part === all ? from : strictest) || isWords(part, keepsUuids) ? part : mask
+      )
+        .join("/"))
 
 /** Also names of errors such as `AADSTS7000215`, and of members and classes such as `OAuthException` and `clientId`. */
 const word = new RegExp(
@@ -40,9 +47,14 @@ const word = new RegExp(
     "|[A-Z]{0,3}[a-z]{1,20}(?:[A-Z]{1,3}[a-z]{2,20}){0,5}(?:Ids?|ID|UR[IL])?)$"
 )
 
+/** Whether a text may be the name of something: words joined by the punctuation of names. */
+export const isName = (text: string): boolean =>
+  text.length <= 40 && /^[A-Za-z][A-Za-z0-9]*(?:[-_.:/][A-Za-z0-9]+)*$/.test(text) &&
+  isWords(text.replace(/[:/]/g, "."), false)
+
 /** Words joined by punctuation, as in `invalid_client`, `/oauth2/token` or `client.secretMissing`. */
 const isWords = (all: string, keepsUuids: boolean): boolean => {
-  if (keepsUuids) return all.split("/").every((part) => uuid.test(part) || isWords(part, false))
-  const odd = all.split(/[_/.~=+-]+/).filter((part) => !word.test(part))
+  if (keepsUuids && uuid.test(all)) return true
+  const odd = all.split(/[_.~=+-]+/).filter((part) => !word.test(part))
   return odd.length === 0 || (odd.length === 1 && odd[0]!.length <= 6)
 }

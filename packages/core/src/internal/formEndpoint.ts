@@ -3,6 +3,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as ClientAuthentication from "../ClientAuthentication.js"
 import * as OwnRequest from "../OwnRequest.js"
@@ -10,6 +11,7 @@ import * as ServerMetadata from "../ServerMetadata.js"
 import type * as TokenError from "../TokenError.js"
 import type { Reply } from "../TokenResponse.js"
 import type { Options, Settled } from "./endpointOptions.js"
+import * as refusal from "./refusal.js"
 import { traced } from "./traced.js"
 import * as unsent from "./unsent.js"
 
@@ -116,10 +118,11 @@ export const make = (
               return attempt(call, prepared)
             })
           return Effect.flatMap(prepare(call), (first) =>
-            Effect.catchIf(once(first), isRefusedClient, (refused) =>
+            Effect.catchIf(once(first), (error) => refusal.concernsClient(error, grantType(first)), (refused) =>
               Effect.flatMap(
                 hasChanged(first.credentials),
-                (changed) => changed ? Effect.flatMap(prepare(call), once) : Effect.fail(refused)
+                (changed) =>
+                  changed ? Effect.flatMap(prepare(call), once) : Effect.fail(refused)
               ))).pipe(
               OwnRequest.deadline("total", timeout.total, name),
               Effect.tapError((error) => {
@@ -165,13 +168,10 @@ const reveal = ([name, value]: ClientAuthentication.Parameters[number]): readonl
   Redacted.isRedacted(value) ? Redacted.value(value) : value
 ]
 
-/** The codes of servers for "wrong id or secret"; some say it with a bare 401. */
-const refusals: ReadonlySet<string> = new Set(["invalid_client", "incorrect_client_credentials", "bad.credentials"])
-
-const isRefusedClient = (error: TokenError.RequestError): boolean =>
-  error._tag === "OAuthError"
-    ? refusals.has(error.error.toLowerCase())
-    : error._tag === "RejectedByEndpoint" && error.status === 401
+const grantType = ({ parameters }: Prepared): string | undefined => {
+  const value = parameters.find(([name]) => name === "grant_type")?.[1]
+  return Predicate.isString(value) ? value : undefined
+}
 
 /** Errors that an endpoint gives which has moved. */
 const pointsElsewhere = (error: TokenError.RequestError): boolean =>

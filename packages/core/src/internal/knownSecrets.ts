@@ -5,6 +5,7 @@
  * any order and nesting, and each decoded character remembers where in the text it came from. So one spelling of a
  * secret finds them all, also where it is cut at either end: a piece of {@link piece} characters is enough.
  */
+import type { LazyArg } from "effect/Function"
 import * as Redacted from "effect/Redacted"
 
 export const mask = "<redacted>"
@@ -35,21 +36,28 @@ const isGap = (code: number): boolean =>
 
 /** A text as it reads after some decoding. `from` and `to` of a character: what it was made of in the first text. */
 interface View {
-  readonly codes: Array<number>
-  readonly from: Array<number>
-  readonly to: Array<number>
+  length: number
+  readonly codes: Int32Array
+  readonly from: Int32Array
+  readonly to: Int32Array
 }
 
-const empty = (): View => ({ codes: [], from: [], to: [] })
+/** Decoding makes nothing longer. */
+const empty = (capacity: number): View => ({
+  length: 0,
+  codes: new Int32Array(capacity),
+  from: new Int32Array(capacity),
+  to: new Int32Array(capacity)
+})
 
 const push = (view: View, code: number, from: number, to: number): void => {
-  view.codes.push(code)
-  view.from.push(from)
-  view.to.push(to)
+  view.codes[view.length] = code
+  view.from[view.length] = from
+  view.to[view.length++] = to
 }
 
 const plain = (text: string): View => {
-  const view = empty()
+  const view = empty(text.length)
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
     if (!isGap(code)) push(view, code, i, i + 1)
@@ -77,14 +85,13 @@ const escaped = (groups: Readonly<Record<string, string | undefined>>): string =
 }
 
 const unescape = (view: View): View | undefined => {
-  const text = textOf(view)
   let result: View | undefined
   let at = 0
   const keep = (end: number) => {
     for (; at < end; at++) push(result!, view.codes[at]!, view.from[at]!, view.to[at]!)
   }
-  for (const match of text.matchAll(escapes)) {
-    result ??= empty()
+  for (const match of textOf(view).matchAll(escapes)) {
+    result ??= empty(view.length)
     keep(match.index)
     const from = view.from[at]!
     at += match[0].length
@@ -94,7 +101,7 @@ const unescape = (view: View): View | undefined => {
       if (!isGap(code)) push(result, code, from, view.to[at - 1]!)
     }
   }
-  if (result !== undefined) keep(view.codes.length)
+  if (result !== undefined) keep(view.length)
   return result
 }
 
@@ -121,16 +128,17 @@ const nibble = (code: number): number =>
     : -1
 
 /** No byte: it stands between two runs, so that no piece of a secret seems to reach over a gap. */
-const border = 0x1_0000
+const border = 0
 
 /** Bytes out of runs of digits of `bits` bits, each run read from its `shift`th digit. */
 const digits = (view: View, digit: (code: number) => number, bits: number, shift: number): View | undefined => {
-  const result = empty()
-  const { codes, from, to } = view
-  for (let at = 0; at < codes.length;) {
+  const { codes, from, length, to } = view
+  let result: View | undefined
+  for (let at = 0; at < length;) {
     let end = at
-    while (end < codes.length && digit(codes[end]!) >= 0) end++
+    while (end < length && digit(codes[end]!) >= 0) end++
     if ((end - at - shift) * bits >= shortest * 8) {
+      result ??= empty(length)
       let value = 0
       let held = 0
       let start = at + shift
@@ -147,20 +155,16 @@ const digits = (view: View, digit: (code: number) => number, bits: number, shift
       }
       // what is left of the last digits, and the padding
       let tail = end
-      while (bits === 6 && tail < codes.length && codes[tail] === 61 && tail < end + 2) tail++
-      if (result.to.length > 0 && (tail > end || held > 0)) result.to[result.to.length - 1] = to[tail - 1]!
+      while (bits === 6 && tail < length && codes[tail] === 61 && tail < end + 2) tail++
+      if (result.length > 0 && (tail > end || held > 0)) result.to[result.length - 1] = to[tail - 1]!
       push(result, border, 0, 0)
     }
     at = end + 1
   }
-  return result.codes.length === 0 ? undefined : result
+  return result
 }
 
-const textOf = ({ codes }: View): string => {
-  let text = ""
-  for (const code of codes) text += code === border ? "\ufffd" : String.fromCharCode(code)
-  return text
-}
+const textOf = ({ codes, length }: View): string => String.fromCharCode(...codes.subarray(0, length))
 
 /** Every reading of a text. */
 const readings = (text: string): ReadonlyArray<View> => {
@@ -186,53 +190,76 @@ const fold = (code: number): number => {
   return lower.length === 1 ? lower.charCodeAt(0) : code
 }
 
+const ascii = /^[\u0000-\u007f]*$/
+
 const foldText = (text: string): string => {
+  if (ascii.test(text)) return text.toLowerCase()
   let folded = ""
   for (let i = 0; i < text.length; i++) folded += String.fromCharCode(fold(text.charCodeAt(i)))
   return folded
 }
 
-const withoutGaps = (text: string): string =>
-  Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)).some(isGap)
-    ? text.split("").filter((_, i) => !isGap(text.charCodeAt(i))).join("")
-    : text
+const withoutGaps = (text: string): string => {
+  let from = 0
+  let result = ""
+  for (let i = 0; i < text.length; i++) {
+    if (!isGap(text.charCodeAt(i))) continue
+    result += text.slice(from, i)
+    from = i + 1
+  }
+  return from === 0 ? text : result + text.slice(from)
+}
 
 /** As the bytes of UTF-8, for percent codes and base64 give bytes. */
 const bytes = (text: string): string =>
-  /[^\u0000-\u007f]/.test(text)
-    ? Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("")
-    : text
+  ascii.test(text) ? text : Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("")
 
-const spellings = (secret: string): ReadonlyArray<string> =>
-  [secret, bytes(secret)].flatMap((text) => [text, text.trim(), text.trim().replaceAll(" ", "+")])
+const spellings = (secret: string): ReadonlyArray<string> => {
+  const all = [secret, bytes(secret)].map(withoutGaps).flatMap((
+    text
+  ) => [text, text.trim(), text.trim().replaceAll(" ", "+")])
+  return Array.from(new Set(all), foldText)
+}
 
 interface Known {
   /** Long enough to be known by a piece. */
   readonly long: ReadonlyArray<string>
-  readonly short: ReadonlyArray<string>
+  /** The others, by their length. */
+  readonly short: ReadonlyMap<number, ReadonlySet<string>>
   /** Which hashes the pieces have. */
   readonly filter: Uint8Array
 }
 
-const hashOf = (code: (index: number) => number, at: number): number => {
-  let hash = 0
-  for (let i = at; i < at + piece; i++) hash = Math.imul(hash, 0x01000193) ^ code(i)
-  return (hash ^ (hash >>> 15)) >>> 0
+/** By this a piece is taken out of a sum of the characters so far. */
+const gone = Array.from({ length: piece }).reduce<number>((product) => Math.imul(product, 0x01000193), 1)
+
+/** The hash of each piece in turn, from that of the piece before: the work does not depend on the length of a piece. */
+const eachPiece = (length: number, code: (index: number) => number, take: (hash: number, at: number) => void): void => {
+  let sum = 0
+  for (let i = 0; i < length; i++) {
+    sum = (Math.imul(sum, 0x01000193) + code(i)) | 0
+    if (i >= piece) sum = (sum - Math.imul(gone, code(i - piece))) | 0
+    if (i >= piece - 1) take((sum ^ (sum >>> 15)) >>> 0, i - piece + 1)
+  }
 }
 
 const learn = (secrets: ReadonlyArray<Redacted.Redacted>): Known => {
-  const all = new Set(
-    secrets.map((secret) => Redacted.value(secret)).flatMap(spellings).map((text) => foldText(withoutGaps(text)))
-  )
-  const long = Array.from(all).filter((text) => text.length >= piece)
+  const all = Array.from(new Set(secrets.map((secret) => Redacted.value(secret)).flatMap(spellings)))
+  const long = all.filter((text) => text.length >= piece)
   const size = long.reduce((sum, text) => sum + text.length, 0)
-  const filter = new Uint8Array(2 ** Math.min(20, Math.ceil(Math.log2(size * 16 + 1024))))
+  const filter = new Uint8Array(2 ** Math.min(21, Math.ceil(Math.log2(size * 16 + 1024))))
   for (const text of long) {
-    for (let i = 0; i + piece <= text.length; i++) {
-      filter[hashOf((index) => text.charCodeAt(index), i) & (filter.length - 1)] = 1
-    }
+    eachPiece(text.length, (index) => text.charCodeAt(index), (hash) => {
+      filter[hash & (filter.length - 1)] = 1
+    })
   }
-  return { long, short: Array.from(all).filter((text) => text.length >= shortest && text.length < piece), filter }
+  const short = new Map<number, Set<string>>()
+  for (const text of all) {
+    if (text.length < shortest || text.length >= piece) continue
+    const alike = short.get(text.length) ?? new Set()
+    short.set(text.length, alike.add(text))
+  }
+  return { long, short, filter }
 }
 
 /** Which characters of the text belong to a secret. */
@@ -240,26 +267,27 @@ const marksOf = (text: string, { filter, long, short }: Known): Uint8Array => {
   const marks = new Uint8Array(text.length)
   const suspects = new Map<string, Array<readonly [from: number, to: number]>>()
   for (const view of readings(text)) {
-    const codes = view.codes.map(fold)
-    const code = (index: number) => codes[index]!
-    for (let i = 0; i + piece <= codes.length; i++) {
-      if (filter[hashOf(code, i) & (filter.length - 1)] === 0) continue
-      const key = String.fromCharCode(...codes.slice(i, i + piece))
-      const places = suspects.get(key) ?? []
-      if (places.length === 0) suspects.set(key, places)
-      // to the end of the last, so that gaps in between are hidden as well
-      places.push([view.from[i]!, view.to[i + piece - 1]!])
+    const { codes, from, length, to } = view
+    for (let i = 0; i < length; i++) codes[i] = fold(codes[i]!)
+    if (long.length > 0) {
+      eachPiece(length, (index) => codes[index]!, (hash, at) => {
+        if (filter[hash & (filter.length - 1)] === 0) return
+        const key = String.fromCharCode(...codes.subarray(at, at + piece))
+        const places = suspects.get(key) ?? []
+        if (places.length === 0) suspects.set(key, places)
+        // to the end of the last, so that gaps in between are hidden as well
+        places.push([from[at]!, to[at + piece - 1]!])
+      })
     }
-    if (short.length === 0) continue
-    const folded = foldText(textOf(view))
-    for (const secret of short) {
-      for (let at = folded.indexOf(secret); at >= 0; at = folded.indexOf(secret, at + 1)) {
-        marks.fill(1, view.from[at]!, view.to[at + secret.length - 1]!)
+    const folded = short.size === 0 ? "" : textOf(view)
+    for (const [size, secrets] of short) {
+      for (let at = 0; at + size <= folded.length; at++) {
+        if (secrets.has(folded.slice(at, at + size))) marks.fill(1, from[at]!, to[at + size - 1]!)
       }
     }
   }
-  for (const secret of suspects.size === 0 ? [] : long) {
-    for (let i = 0; i + piece <= secret.length; i++) {
+  for (const secret of long) {
+    for (let i = 0; suspects.size > 0 && i + piece <= secret.length; i++) {
       const key = secret.slice(i, i + piece)
       const places = suspects.get(key)
       if (places === undefined) continue
@@ -276,7 +304,8 @@ const withoutBeginning = (text: string, { long, short }: Known): string => {
   const folded = foldText(body!)
   for (let length = Math.min(piece - 1, folded.length); length >= shortest; length--) {
     const end = folded.slice(-length)
-    if ([...long, ...short].some((secret) => secret.startsWith(end))) {
+    const begins = (secret: string) => secret.startsWith(end)
+    if (long.some(begins) || Array.from(short.values()).some((secrets) => Array.from(secrets).some(begins))) {
       return `${body!.slice(0, -length)}${mask}${dots ?? ""}`
     }
   }
@@ -303,9 +332,11 @@ export interface Hider {
 }
 
 /** Secrets are prepared when the first text is hidden: most requests end well. */
-export const hider = (secrets: ReadonlyArray<Redacted.Redacted>): Hider => {
+export const hider = (
+  secrets: ReadonlyArray<Redacted.Redacted> | LazyArg<ReadonlyArray<Redacted.Redacted>>
+): Hider => {
   let learnt: Known | undefined
-  const known = () => learnt ??= learn(secrets)
+  const known = () => learnt ??= learn(typeof secrets === "function" ? secrets() : secrets)
   return {
     beginning: (whole) => {
       const text = whole.slice(0, window)

@@ -8,7 +8,6 @@ import * as Scopes from "../Scopes.js"
 import * as TokenError from "../TokenError.js"
 import type { Reply } from "../TokenResponse.js"
 import type { Decoded, Kind } from "./decode.js"
-import type { Scrub } from "./scrub.js"
 
 /** What a reply is an answer to, as far as explaining a refusal needs it. */
 export interface Context {
@@ -21,6 +20,8 @@ export interface Context {
   readonly authenticationAdvice: string
   readonly grantType?: string | undefined
   readonly scopes?: Scopes.Scopes | undefined
+  /** The request shows no client: a refusal of it is about none. */
+  readonly isAnonymous?: boolean | undefined
 }
 
 /** An error as the body states it. */
@@ -100,6 +101,53 @@ const never: ReadonlySet<string> = new Set([
   "use_dpop_nonce"
 ])
 
+/** Codes for "wrong id or secret". Keycloak says it with `unauthorized_client`, Auth0 with `access_denied`. */
+const aboutClient: ReadonlySet<string> = new Set([
+  "invalid_client",
+  "incorrect_client_credentials",
+  "bad.credentials",
+  "unauthorized_client",
+  "access_denied",
+  "invalid_request"
+])
+
+/** A code of this list is shown as it came; any other is text from outside. */
+const isKnown = (name: string): boolean => never.has(name) || later.has(name) || aboutClient.has(name)
+
+/** Statuses of the 4xx that say what is wrong, and that it is not the client. */
+const elsewhere: ReadonlySet<number> = new Set([
+  402,
+  405,
+  407,
+  408,
+  411,
+  413,
+  414,
+  415,
+  417,
+  421,
+  425,
+  426,
+  429,
+  431,
+  451
+])
+
+const mayConcernClient = (status: number): boolean => isClientError(status) && !elsewhere.has(status)
+
+/**
+ * Whether a refusal could be about the credentials of the client. **Rule: then the error names id, secret and the other
+ * ways to send them, and the secret is read once more.** One rule for both: servers refuse a client with any 4xx, with a
+ * code of their own, or with no body at all.
+ */
+export const concernsClient = (error: TokenError.RequestError, grantType: string | undefined): boolean => {
+  if (error._tag === "RejectedByEndpoint") return mayConcernClient(error.status)
+  if (error._tag !== "OAuthError") return false
+  const name = error.error.trim().toLowerCase()
+  return aboutClient.has(name) || (name === "invalid_grant" && grantType === "client_credentials") ||
+    (!never.has(name) && (mayConcernClient(error.status) || isSuccess(error.status)))
+}
+
 /** Whether the status alone says what to do, so that the body need not be waited for. */
 export const speaksForItself = (status: number): boolean =>
   status === 429 || status === 408 || status === 425 || isRedirect(status) || isServerError(status)
@@ -113,13 +161,15 @@ export const classify = (
   reply: Reply,
   decoded: Decoded,
   context: Context,
-  scrub: Scrub
+  disclosure: Disclosure.Disclosure
 ): Option.Option<TokenError.RequestError> => {
   const { endpoint } = context
   const { status } = reply
   const error = stated(decoded)
   const name = Option.getOrElse(Option.map(error.code, (value) => value.trim().toLowerCase()), () => "")
-  const description = Option.map(error.description, (value) => scrub.text(value))
+  // of a success every text may be a token, also where it states an error
+  const say = isSuccess(status) ? disclosure.strict : disclosure.text
+  const description = Option.map(error.description, (value) => say(value))
   const retryAfter = RetryAfter.fromHeaders(reply.headers, context.receivedAt)
 
   if (status === 429 || name === "slow_down") {
@@ -138,11 +188,13 @@ export const classify = (
   const refused = () =>
     new TokenError.OAuthError({
       endpoint,
-      error: scrub.text(Option.getOrElse(error.code, () => "")),
+      error: isKnown(name)
+        ? Option.getOrElse(error.code, () => name).trim()
+        : say(Option.getOrElse(error.code, () => "")),
       description,
-      uri: Option.map(error.uri, (value) => scrub.text(value)),
+      uri: Option.map(error.uri, (value) => say(value)),
       status,
-      advice: adviceForCode(name, context)
+      advice: Option.orElse(adviceForCode(name, context), () => adviceForOwnCode(status, context))
     })
   if (never.has(name)) return Option.some(refused())
   if (status === 408 || status === 425 || isServerError(status)) {
@@ -156,8 +208,8 @@ export const classify = (
       endpoint,
       status,
       contentType: contentType(reply),
-      excerpt: excerpt(reply, decoded, scrub),
-      advice: Option.some(adviceForStatus(reply, decoded, context, scrub))
+      excerpt: excerpt(reply, decoded, disclosure),
+      advice: Option.some(adviceForStatus(reply, decoded, context, disclosure))
     })
   )
 }
@@ -167,15 +219,15 @@ export const members = (
   reply: Reply,
   decoded: Decoded,
   context: Context,
-  scrub: Scrub
+  disclosure: Disclosure.Disclosure
 ): Either.Either<ReadonlyMap<string, unknown>, TokenError.RequestError> => {
-  const refused = classify(reply, decoded, context, scrub)
+  const refused = classify(reply, decoded, context, disclosure)
   if (Option.isSome(refused)) return Either.left(refused.value)
-  if (reply.overflow) return Either.left(malformed(reply, decoded, context, scrub, "the reply is larger than 1 MiB"))
+  if (reply.overflow) return Either.left(malformed(reply, decoded, context, "the reply is larger than 1 MiB"))
   if (decoded._tag === "Empty") {
     return Either.left(
       reply.status === 204 || reply.status === 205
-        ? malformed(reply, decoded, context, scrub, "the reply has no body")
+        ? malformed(reply, decoded, context, "the reply has no body")
         : new TokenError.EndpointUnavailable({
           endpoint: context.endpoint,
           status: reply.status,
@@ -186,14 +238,13 @@ export const members = (
   }
   return decoded._tag === "Members"
     ? Either.right(decoded.members)
-    : Either.left(malformed(reply, decoded, context, scrub, unreadable[decoded.kind]))
+    : Either.left(malformed(reply, decoded, context, unreadable[decoded.kind]))
 }
 
 export const malformed = (
   reply: Reply,
   decoded: Decoded,
   { endpoint }: Pick<Context, "endpoint">,
-  _scrub: Scrub,
   detail: string
 ): TokenError.MalformedResponse =>
   new TokenError.MalformedResponse({
@@ -208,9 +259,9 @@ const shape = ({ body, headers, overflow }: Reply, decoded: Decoded): string =>
   Disclosure.shapeOf(decoded, { body, overflow, contentEncoding: headers["content-encoding"] })
 
 /** What a refusal is, and what it says in members that explain. */
-const excerpt = (reply: Reply, decoded: Decoded, scrub: Scrub): string => {
+const excerpt = (reply: Reply, decoded: Decoded, disclosure: Disclosure.Disclosure): string => {
   if (decoded._tag === "Empty") return ""
-  const said = decoded._tag === "Members" ? scrub.refusal(decoded.members) : ""
+  const said = decoded._tag === "Members" ? disclosure.refusal(decoded.members) : ""
   return said === "" ? shape(reply, decoded) : `${shape(reply, decoded)}; ${said}`
 }
 
@@ -223,8 +274,7 @@ const unreadable: Record<Kind, string> = {
   text: "the reply is neither JSON nor a form"
 }
 
-export const contentType = (reply: Reply, _scrub?: Scrub): string =>
-  Disclosure.contentType(reply.headers["content-type"])
+export const contentType = (reply: Reply): string => Disclosure.contentType(reply.headers["content-type"])
 
 /** Genesys Cloud: "Rate limit exceeded the maximum. Retry the request in [42] seconds". */
 const waitInWords = (description: string): Option.Option<Duration.Duration> =>
@@ -235,8 +285,20 @@ const waitInWords = (description: string): Option.Option<Duration.Duration> =>
 
 const join = (...parts: ReadonlyArray<string>): string => parts.filter((part) => part !== "").join(" ")
 
+/** How the client can be told from others in vain, and what to try. */
+const waysToAuthenticate = (context: Context): string =>
+  join(Option.getOrElse(context.hint, () => ""), context.authenticationAdvice)
+
 const wrongClient = (context: Context): string =>
-  join("The client id or the secret is wrong.", Option.getOrElse(context.hint, () => ""), context.authenticationAdvice)
+  context.isAnonymous === true
+    ? "The server wants to know who asks."
+    : join("The client id or the secret is wrong.", waysToAuthenticate(context))
+
+/** Where something else is as likely. */
+const maybeWrongClient = (context: Context): string =>
+  context.isAnonymous === true
+    ? ""
+    : join("Servers say this of a wrong client id or secret as well.", waysToAuthenticate(context))
 
 const scopesOf = ({ scopes = Scopes.empty }: Context): string =>
   scopes.length === 0 ? "" : ` Requested: ${Scopes.format(scopes).slice(0, 200)}.`
@@ -248,11 +310,12 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
     case "bad.credentials":
       return Option.some(wrongClient(context))
     case "unauthorized_client":
-      return Option.some(
+      return Option.some(join(
         context.grantType === undefined
           ? `Allow this client to use ${context.place} at the server.`
-          : `Enable the grant "${context.grantType}" for this client at the server.`
-      )
+          : `Enable the grant "${context.grantType}" for this client at the server.`,
+        maybeWrongClient(context)
+      ))
     case "unsupported_grant_type":
       return Option.some(
         `The server does not know the grant "${context.grantType}" at this URL: check that it is the token endpoint ` +
@@ -265,18 +328,26 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
     case "invalid_target":
       return Option.some("The audience or the resource is unknown, or not allowed for this client.")
     case "invalid_grant":
-      return Option.some("What the grant rests on is expired, revoked, already used, or was issued to another client.")
+      return Option.some(
+        // this grant rests on nothing else
+        context.grantType === "client_credentials"
+          ? wrongClient(context)
+          : "What the grant rests on is expired, revoked, already used, or was issued to another client."
+      )
     case "invalid_request":
       return Option.some(join(
         "A parameter is missing, repeated or unknown: compare scopes, audience, resource and parameters with what " +
           "the server documents.",
         // a server that cannot read the Basic header says this too
-        context.authenticationAdvice
+        maybeWrongClient(context)
       ))
     case "unsupported_token_type":
       return Option.some("The server does not know this type of token here, or cannot revoke tokens of it.")
     case "access_denied":
-      return Option.some("A policy of the server refused: check the scopes, roles and permissions of this client.")
+      return Option.some(join(
+        "A policy of the server refused: check the scopes, roles and permissions of this client.",
+        maybeWrongClient(context)
+      ))
     case "consent_required":
     case "interaction_required":
     case "login_required":
@@ -287,7 +358,23 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
   }
 }
 
-const adviceForStatus = (reply: Reply, decoded: Decoded, context: Context, scrub: Scrub): string => {
+/** A code that is the server's own says nothing here; its status does. */
+const adviceForOwnCode = (status: number, context: Context): Option.Option<string> =>
+  status === 401
+    ? Option.some(wrongClient(context))
+    : mayConcernClient(status) || isSuccess(status)
+    ? Option.some(join(status === 404 || status === 410 ? nothingThere(context) : "", maybeWrongClient(context)))
+    : Option.none()
+
+const nothingThere = ({ place }: Context): string =>
+  `If there is nothing at this URL, check that it is ${place}. Some servers say this of a client they do not know.`
+
+const adviceForStatus = (
+  reply: Reply,
+  decoded: Decoded,
+  context: Context,
+  disclosure: Disclosure.Disclosure
+): string => {
   const checkUrl = `Check that the URL is ${context.place}.`
   const page = decoded._tag === "Other" && decoded.kind === "html"
     ? "The reply is an HTML page, so it came from a proxy, a firewall or a login page."
@@ -299,18 +386,24 @@ const adviceForStatus = (reply: Reply, decoded: Decoded, context: Context, scrub
         "The credentials were sent as a form, as OAuth 2.0 demands; a server that wants JSON instead of a form is not " +
           "an endpoint of OAuth.",
         checkUrl,
+        reply.status === 400 ? maybeWrongClient(context) : "",
         page
       )
     case 401:
       return join(wrongClient(context), page)
     case 403:
-      return join("The client lacks a scope or a role, or a firewall refused the request.", page)
+      return join(
+        "The client lacks a scope or a role, or a firewall refused the request.",
+        maybeWrongClient(context),
+        page
+      )
     case 404:
     case 410:
       return join(
         "There is nothing at this URL.",
         checkUrl,
         "Some servers say this of a client they do not know.",
+        maybeWrongClient(context),
         page
       )
     case 405:
@@ -318,20 +411,25 @@ const adviceForStatus = (reply: Reply, decoded: Decoded, context: Context, scrub
     default:
       if (reply.status === 0 || isRedirect(reply.status)) {
         return join(
-          redirectTarget(reply, context, scrub),
+          redirectTarget(reply, context, disclosure),
           "Redirects are not followed, because that would carry the client's secret along: configure the final URL."
         )
       }
-      return join(isClientError(reply.status) ? "" : "This is no status of HTTP.", checkUrl, page)
+      return join(
+        isClientError(reply.status) ? "" : "This is no status of HTTP.",
+        checkUrl,
+        mayConcernClient(reply.status) ? maybeWrongClient(context) : "",
+        page
+      )
   }
 }
 
 const isClientError = (status: number): boolean => status >= 400 && status <= 499
 
 /** The origin alone: path and query of a redirect may hold anything. */
-const redirectTarget = (reply: Reply, context: Context, scrub: Scrub): string => {
+const redirectTarget = (reply: Reply, context: Context, disclosure: Disclosure.Disclosure): string => {
   const location = reply.headers.location
   if (location === undefined || !URL.canParse(location, context.endpoint)) return "It redirects."
   const { host, origin, protocol } = new URL(location, context.endpoint)
-  return `It redirects to ${scrub.name(origin === "null" ? `${protocol}${host}` : origin)}.`
+  return `It redirects to ${disclosure.name(origin === "null" ? `${protocol}${host}` : origin)}.`
 }

@@ -12,10 +12,15 @@ export const renamed = (
   requested: Scopes.Scopes,
   granted: Scopes.Scopes
 ): ReadonlyArray<Renamed> => {
-  const extra = Scopes.missing(granted, requested)
+  if (missing.length === 0) return []
+  const extra = new Map<string, Array<string>>()
+  for (const scope of Scopes.missing(granted, requested)) {
+    const alike = extra.get(bare(scope))
+    if (alike === undefined) extra.set(bare(scope), [scope])
+    else alike.push(scope)
+  }
   return missing.flatMap((scope) =>
-    extra.filter((candidate) => bare(candidate) === bare(scope))
-      .map((candidate) => ({ requested: scope, granted: candidate }))
+    (extra.get(bare(scope)) ?? []).map((candidate) => ({ requested: scope, granted: candidate }))
   )
 }
 

@@ -270,7 +270,7 @@ const explain = (error: GenesysError.RequestError, region: Region): GenesysError
       detail: `this client calls ${region.apiUrl} and nothing else. Use the HttpClient of the platform for other hosts.`
     })
   }
-  if (error._tag !== "OAuthError" || error.error !== "invalid_client") return error
+  if (!TokenError.hasCode(error, "invalid_client")) return error
   // a wrong region looks like a wrong client id
   const hint = `An OAuth client is known in the region of its organization only: is that ${region.environment}?`
   return new TokenError.OAuthError({
