@@ -5,11 +5,10 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Order from "effect/Order"
-import * as RedBlackTree from "effect/RedBlackTree"
 import type * as Scope from "effect/Scope"
 import * as clocks from "./Clocks.js"
+import { Agenda } from "./internal/agenda.js"
+import { quietSleep } from "./internal/quietSleep.js"
 import { isRequestBound } from "./internal/runtime.js"
 import * as TokenCache from "./TokenCache.js"
 import { TokenEvent } from "./TokenEvent.js"
@@ -26,25 +25,15 @@ export interface Options {
   /** Renewal starts up to this much earlier, at random; at most a tenth of the lifetime. Default 10 seconds. */
   readonly jitter?: Duration.DurationInput | undefined
   /**
-   * A token nobody asked for during this time is renewed no longer; the next caller waits for a new one. Default:
-   * never for what the source is configured with, one hour for the token requests of callers.
+   * A token nobody asked for during this time is renewed no longer; the next caller waits for a new one. Default: for
+   * what the source is configured with one day, or as long as its token lives if that is longer; one hour for the token
+   * requests of callers. `Infinity` for never.
    */
   readonly idleTimeToLive?: Duration.DurationInput | undefined
 }
 
 /** `Effect.sleep` never wakes after 24.8 days, and no timer notices a suspended machine: look at the clock hourly. */
 const longestSleep = 60 * 60_000
-
-/** A place in the queue: the turn tells apart what is due at the same time. */
-interface Place {
-  readonly due: number
-  readonly turn: number
-}
-
-const byTurn: Order.Order<Place> = Order.combine(
-  Order.mapInput(Order.number, (place: Place) => place.due),
-  Order.mapInput(Order.number, (place: Place) => place.turn)
-)
 
 /**
  * Starts the refresher: one fiber in the scope, however many keys. It never ends by itself: a renewal that fails is
@@ -84,43 +73,23 @@ export const backgroundRefresh =
         options.idleTimeToLive !== undefined
           ? Duration.toMillis(options.idleTimeToLive)
           : entry.isDefault
-          ? Number.POSITIVE_INFINITY
+          ? Math.max(Duration.toMillis("1 day"), entry.lifetime())
           : Duration.toMillis("1 hour")
 
       const clock = yield* Effect.clock
-      // Keys in the order in which they want a renewal, by the steady clock. A key is put in again after every
-      // attempt; a place that it has left since is skipped when its turn comes.
-      let queue = RedBlackTree.empty<Place, TokenCache.Entry>(byTurn)
-      let placed = 0
-      const current = new Map<string, Place>()
+      // When each key wants a renewal, by the steady clock. What the cache has given up has no place here.
+      const agenda = new Agenda<TokenCache.Entry>()
       let wake = Effect.unsafeMakeLatch(false)
       let wakesAt = Number.NEGATIVE_INFINITY
 
       const enqueue = (entry: TokenCache.Entry): void => {
         const now = clocks.read(clock)
         const wait = entry.untilRefresh(now)
-        if (wait === Number.POSITIVE_INFINITY) {
-          current.delete(entry.id)
-          return
-        }
+        if (wait === Number.POSITIVE_INFINITY) return agenda.delete(entry.id)
         // Never busy: what is due at once still takes a turn of the clock.
-        const place = { due: now.steady + Math.max(1, Math.min(wait, longestSleep)), turn: placed++ }
-        current.set(entry.id, place)
-        queue = RedBlackTree.insert(queue, place, entry)
-        if (place.due < wakesAt) wake.unsafeOpen()
-      }
-
-      const take = (now: number): TokenCache.Entry | undefined => {
-        for (;;) {
-          const first = Option.getOrUndefined(RedBlackTree.first(queue))
-          if (first === undefined || first[0].due > now) return undefined
-          const [place, entry] = first
-          queue = RedBlackTree.removeFirst(queue, place)
-          if (current.get(entry.id) === place) {
-            current.delete(entry.id)
-            return entry
-          }
-        }
+        const due = now.steady + Math.max(1, Math.min(wait, longestSleep))
+        agenda.set(entry.id, due, entry)
+        if (due < wakesAt) wake.unsafeOpen()
       }
 
       const renew = (entry: TokenCache.Entry): Effect.Effect<void> =>
@@ -142,18 +111,18 @@ export const backgroundRefresh =
 
       const loop = Effect.forever(Effect.suspend(() => {
         const now = clocks.read(clock).steady
-        const entry = take(now)
+        const entry = agenda.take(now)
         if (entry !== undefined) return renew(entry)
         wake = Effect.unsafeMakeLatch(false)
-        wakesAt = Option.match(RedBlackTree.first(queue), {
-          onNone: () => Number.POSITIVE_INFINITY,
-          onSome: ([place]) => place.due
-        })
-        return Effect.raceFirst(Effect.sleep(Math.min(longestSleep, Math.ceil(wakesAt - now))), wake.await)
+        wakesAt = agenda.first?.due ?? Number.POSITIVE_INFINITY
+        // while there is nothing to renew there is no timer
+        return wakesAt === Number.POSITIVE_INFINITY
+          ? wake.await
+          : Effect.raceFirst(quietSleep(Math.min(longestSleep, Math.ceil(wakesAt - now))), wake.await)
       }))
 
-      const stop = control.onSettled(enqueue)
-      yield* Effect.addFinalizer(() => Effect.sync(stop))
+      const stops = [control.onSettled(enqueue), control.onEvicted((id) => agenda.delete(id))]
+      yield* Effect.addFinalizer(() => Effect.sync(() => stops.forEach((stop) => stop())))
       // Without `interruptible` a fiber forked while a layer is built could not be stopped.
       yield* Effect.forkScoped(Effect.interruptible(loop))
       return self

@@ -15,7 +15,6 @@
  *
  * @since 0.1.0
  */
-import * as Cache from "effect/Cache"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -32,22 +31,16 @@ import type { AccessToken } from "./AccessToken.js"
 import type { Now } from "./Clocks.js"
 import * as clocks from "./Clocks.js"
 import { Flight } from "./internal/flight.js"
+import * as lenient from "./internal/lenient.js"
+import { until } from "./internal/life.js"
 import type { Timing } from "./internal/lifetime.js"
 import { isRequestBound } from "./internal/runtime.js"
-import {
-  adopt,
-  current as currentOf,
-  giveUp,
-  isLate,
-  isRefusal,
-  reject,
-  remember,
-  Slot,
-  until
-} from "./internal/slot.js"
+import { adopt, current as currentOf, giveUp, isLate, isRefusal, reject, remember, Slot } from "./internal/slot.js"
+import { Slots } from "./internal/slots.js"
 import * as source from "./internal/source.js"
 import { Current } from "./internal/underway.js"
 import { WaitUntil } from "./internal/waitUntil.js"
+import * as SharedWork from "./SharedWork.js"
 import * as TokenError from "./TokenError.js"
 import type { Reason } from "./TokenEvent.js"
 import { TokenEvent } from "./TokenEvent.js"
@@ -127,12 +120,14 @@ export interface Entry {
    * is neither, or the server has refused.
    */
   readonly untilRefresh: (now: Now) => number
+  /** Milliseconds that the token lives in all; zero while there is none. */
+  readonly lifetime: () => number
   /** Milliseconds since a caller asked. */
   readonly idle: (now: Now) => number
   /** Starts a renewal unless one is under way. */
   readonly refresh: (now: Now) => void
   readonly forget: () => void
-  /** Whether the cache still knows the key; it may have evicted it. */
+  /** Whether the cache still knows the key; it may have evicted it, and then `onEvicted` has said so. */
   readonly isCurrent: Effect.Effect<boolean>
 }
 
@@ -146,6 +141,8 @@ export interface Control {
   readonly setTiming: (timing: Partial<Timing>) => void
   /** Calls `listener` after every attempt; gives back how to stop that. */
   readonly onSettled: (listener: (entry: Entry) => void) => () => void
+  /** Calls `listener` with the id of a key that the cache gave up for another; gives back how to stop that. */
+  readonly onEvicted: (listener: (id: string) => void) => () => void
   readonly publish: source.Hooks["publish"]
 }
 
@@ -164,6 +161,10 @@ const slowest = 120_000
 
 /** Reading the credentials to find out whether they have changed takes no longer. */
 const longestRead = 30_000
+
+/** Nothing is heard of work that waits for its time; it is not overdue for that. */
+const after = <A, E>(wait: number, work: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.zipRight(SharedWork.expect(wait), Effect.delay(work, wait))
 
 /** What is wrong with a source whose scope was closed. */
 const closedError = new TokenError.InvalidConfiguration({
@@ -236,6 +237,7 @@ const build = <E>(
       Effect.option
     )
     const listeners = new Set<(entry: Entry) => void>()
+    const evictions = new Set<(id: string) => void>()
     const entries = new WeakMap<Slot<E>, Entry>()
     let timing: Timing = {
       ahead: Duration.toMillis(options.ahead ?? "5 minutes"),
@@ -261,24 +263,10 @@ const build = <E>(
     const busy = new Map<string, Slot<E>>()
     const defaultSlot = new Slot<E>(defaults.key)
 
-    // The cache holds slots, not tokens, and a slot never expires. In Effect 3 every *replaced* entry leaves its key
-    // in the cache's access queue for ever, so an entry per token would leak one key per lifecycle; and an entry made
-    // by the lookup is evicted first, however recently it was used, which is why slots are put in by hand.
-    const capacity = options.capacity ?? 10_000
-    const cache = yield* Cache.makeWith<string, Slot<E>>({
-      capacity,
-      lookup: (key) => Effect.sync(() => new Slot<E>(key)),
-      timeToLive: () => Duration.infinity
-    })
-
-    /** The slot of a key, marked as recently used. Nothing in it waits, so it runs in one go: one slot per key. */
-    const touch = (key: string): Slot<E> =>
-      Effect.runSync(Effect.flatMap(cache.contains(key), (known) => {
-        if (known) return cache.get(key)
-        made++
-        return Effect.zipRight(cache.set(key, busy.get(key) ?? new Slot<E>(key)), cache.get(key))
-      }))
-    let made = 0
+    const places = new Slots<E>(
+      lenient.orDefault(options.capacity, 10_000),
+      (slot) => evictions.forEach((listener) => listener(slot.key))
+    )
 
     // A request that is used again finds its slot here.
     const slots = new WeakMap<TokenRequest.TokenRequest, Slot<E>>()
@@ -287,9 +275,9 @@ const build = <E>(
       if (request === undefined) return defaultSlot
       const known = slots.get(request)
       // Which key was used last matters only once a place may have to be given up.
-      if (known !== undefined && (known === defaultSlot || made < capacity)) return known
+      if (known !== undefined && (known === defaultSlot || !(known.evicted || places.isFull))) return known
       const key = known?.key ?? TokenRequest.withDefaults(request, defaults).key
-      const slot = key === defaults.key ? defaultSlot : touch(key)
+      const slot = key === defaults.key ? defaultSlot : places.touch(key, () => busy.get(key))
       slots.set(request, slot)
       return slot
     }
@@ -299,7 +287,7 @@ const build = <E>(
       const key = request === undefined ? defaults.key : TokenRequest.withDefaults(request, defaults).key
       return key === defaults.key
         ? defaultSlot
-        : busy.get(key) ?? Option.getOrUndefined(Effect.runSync(cache.getOptionComplete(key)))
+        : busy.get(key) ?? places.peek(key)
     }
 
     // --- work: runs in the cache's scope ------------------------------------------------------------------------
@@ -321,7 +309,7 @@ const build = <E>(
         let exit = yield* Effect.exit(fetch)
         const random = yield* Random.next
         let now = clocks.read(clock)
-        if (Exit.isSuccess(exit) && isLate(exit.value, now, timing)) {
+        if (Exit.isSuccess(exit) && isLate(slot, exit.value, now, timing)) {
           exit = yield* Effect.exit(fetch)
           now = clocks.read(clock)
         }
@@ -329,8 +317,10 @@ const build = <E>(
         if (slot.flight !== flight) return yield* exit
         const attempt = { key, reason, elapsed: Math.round(now.steady - started.steady), random, now }
         if (Exit.isSuccess(exit)) {
-          yield* Effect.forEach(adopt(slot, exit.value, attempt, timing), publish, { discard: true })
-          return exit.value
+          const { events, given } = adopt(slot, exit.value, attempt, timing)
+          yield* Effect.forEach(events, publish, { discard: true })
+          // The server has nothing better than a token that is over, which is nobody's to have.
+          return given ?? (yield* after(slot.blockedFor(now), acquire(slot, reason, flight)))
         }
         const { event, failure } = remember(slot, exit, attempt)
         if (credentials !== undefined && isRefusal(exit)) refused.set(slot, yield* credentials)
@@ -339,30 +329,34 @@ const build = <E>(
       })
 
     const request = (slot: Slot<E>, reason: Reason, now: Now, parent: Parent): Token => {
-      const wait = (slot.trouble?.blockedUntil ?? now.steady) - now.steady
+      const wait = slot.blockedFor(now)
       return start(slot, reason, (flight) => {
         const work = Effect.withSpan(acquire(slot, reason, flight), "TokenSource.acquire", {
           attributes: { "oauth.reason": reason, "oauth.request": hash(slot.key) },
           captureStackTrace: false,
           ...(Option.isSome(parent) && reason !== "ahead" ? { parent: parent.value } : { root: true })
         })
-        return wait > 0 ? Effect.delay(work, wait) : work
+        return wait > 0 ? after(wait, work) : work
       })
     }
 
     /** The credentials as they were when the server refused them. */
     const refused = new WeakMap<Slot<E>, Option.Option<unknown>>()
 
-    /** Repeats a failure without asking, unless it is a refusal and the credentials have changed since. */
+    /**
+     * Repeats a failure without asking, unless it is a refusal and the credentials have changed since: then it asks
+     * once before the time is up, and not again, because credentials may read differently every time.
+     */
     const repeat = (slot: Slot<E>, failure: Exit.Exit<never, E>): Token =>
-      credentials === undefined || !isRefusal(failure) ? failure : start(
+      credentials === undefined || slot.trouble?.wasEarly === true || !isRefusal(failure) ? failure : start(
         slot,
         "cold",
         (flight) =>
-          Effect.flatMap(
-            credentials,
-            (current) => Equal.equals(current, refused.get(slot)) ? failure : acquire(slot, "cold", flight)
-          )
+          Effect.flatMap(credentials, (current) => {
+            if (Equal.equals(current, refused.get(slot))) return failure
+            slot.isEarly = true
+            return acquire(slot, "cold", flight)
+          })
       )
 
     const settle = (slot: Slot<E>): void => {
@@ -428,15 +422,17 @@ const build = <E>(
       const untilRefresh = until(held, held.refreshAt, now)
       const due = timing.ahead > 0 && untilRefresh <= 0
       if (due && !requestBound) renewAhead(slot, now)
-      slot.from = now.wall
-      slot.until = now.wall + Math.min(lookEvery, untilMust, due ? lookEvery : untilRefresh)
+      if (!slot.evicted) {
+        slot.from = now.wall
+        slot.until = now.wall + Math.min(lookEvery, untilMust, due ? lookEvery : untilRefresh)
+      }
       return held.exit
     }
 
     /** Starts a renewal behind the caller's back, unless it is too early for that. */
     const renewAhead = (slot: Slot<E>, now: Now): void => {
       slot.flight?.judge()
-      if (slot.flight === undefined && now.steady >= (slot.trouble?.aheadAfter ?? now.steady)) {
+      if (slot.flight === undefined && slot.aheadFor(now) === 0) {
         request(slot, "ahead", now, Option.none())
       }
     }
@@ -465,7 +461,7 @@ const build = <E>(
     const obtain = (slot: Slot<E>, clock: Clock.Clock, reason?: Reason): Token => {
       if (closed) return usedAfterClose
       const now = clocks.read(clock)
-      slot.lastUsed = now.wall
+      slot.lastUsed = now.steady
       const served = serve(slot, now)
       if (served !== undefined) return requestBound ? Effect.zipRight(renewWithin(slot, now), served) : served
       // The caller's span is looked up only where a request may have to be its child.
@@ -508,7 +504,7 @@ const build = <E>(
     const report = (rejected: AccessToken, slot: Slot<E>): Effect.Effect<void> =>
       Effect.clockWith((clock) => {
         const now = clocks.read(clock)
-        slot.lastUsed = now.wall
+        slot.lastUsed = now.steady
         return Effect.forEach(reject(slot, rejected, hash(slot.key), now), publish, { discard: true })
       })
 
@@ -531,12 +527,13 @@ const build = <E>(
         // token may ask for what does not exist, so that is left to the callers.
         const isWanted = held !== undefined ||
           (rejected !== undefined && trouble?.failure !== undefined && !isRefusal(trouble.failure))
-        return !isWanted || timing.ahead <= 0 ? Number.POSITIVE_INFINITY : Math.max(
+        return !isWanted || timing.ahead <= 0 || slot.evicted ? Number.POSITIVE_INFINITY : Math.max(
           held === undefined ? 0 : until(held, held.refreshAt, now),
-          (trouble?.aheadAfter ?? now.steady) - now.steady
+          slot.aheadFor(now)
         )
       },
-      idle: (now) => now.wall - slot.lastUsed,
+      lifetime: () => slot.held?.lifetime ?? 0,
+      idle: (now) => now.steady - slot.lastUsed,
       refresh: (now) => {
         slot.flight?.judge()
         if (slot.flight === undefined) request(slot, slot.held === undefined ? "cold" : "ahead", now, Option.none())
@@ -544,8 +541,7 @@ const build = <E>(
       forget: () => {
         if (slot.flight === undefined) slot.drop()
       },
-      // `contains` does not count as a use, so being renewed does not keep a key from being evicted.
-      isCurrent: slot === defaultSlot ? Effect.succeed(true) : cache.contains(slot.key)
+      isCurrent: Effect.sync(() => !slot.evicted)
     })
 
     const entryOf = (slot: Slot<E>): Entry => {
@@ -557,17 +553,13 @@ const build = <E>(
     }
 
     /** Every token that would be served now; looking is no use of it. */
-    const held = Effect.flatMap(
+    const held = Effect.map(
       clocks.now,
       (now) =>
-        Effect.map(
-          cache.values,
-          (others) =>
-            [defaultSlot, ...others].flatMap(({ held, key }) =>
-              held !== undefined && until(held, held.mustAt, now) > 0
-                ? [{ token: held.token, request: TokenRequest.fromKey(key) }]
-                : []
-            )
+        [defaultSlot, ...places.values()].flatMap(({ held, key }) =>
+          held !== undefined && until(held, held.mustAt, now) > 0
+            ? [{ token: held.token, request: TokenRequest.fromKey(key) }]
+            : []
         )
     )
 
@@ -584,9 +576,9 @@ const build = <E>(
       })
 
     yield* Effect.addFinalizer(() =>
-      Effect.map(cache.values, (others) => {
+      Effect.sync(() => {
         closed = true
-        for (const slot of [defaultSlot, ...others]) slot.drop()
+        for (const slot of [defaultSlot, ...places.values()]) slot.drop()
       })
     )
 
@@ -597,6 +589,10 @@ const build = <E>(
       onSettled: (listener) => {
         listeners.add(listener)
         return () => listeners.delete(listener)
+      },
+      onEvicted: (listener) => {
+        evictions.add(listener)
+        return () => evictions.delete(listener)
       },
       publish
     }

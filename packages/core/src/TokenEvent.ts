@@ -81,6 +81,13 @@ export type TokenEvent = Data.TaggedEnum<{
   /** Anomaly: refused although it should have been valid for `remaining` milliseconds more. */
   RevokedEarly: Common & { readonly age: number; readonly remaining: Option.Option<number> }
   /**
+   * Anomaly: `refused` tokens in a row were refused soon after they were issued. Most likely somebody else gets tokens
+   * for the same client at a server that keeps one live token per client: each new token ends the other's. Share a
+   * store, or give each program a client of its own. Until a token lives longer, token requests are spaced by up to
+   * five seconds.
+   */
+  ClientUsedElsewhere: Common & { readonly refused: number }
+  /**
    * Anomaly: introspection says that the token is not active, although it should have been valid for `remaining`
    * milliseconds more; it is not served any more.
    */
@@ -142,6 +149,7 @@ const anomalies: ReadonlySet<TokenEvent["_tag"]> = new Set<TokenEvent["_tag"]>([
   "RefreshFailed",
   "RequestAbandoned",
   "RevokedEarly",
+  "ClientUsedElsewhere",
   "TokenInactive",
   "FreshTokenRejected",
   "ScopeDrift",
@@ -152,7 +160,7 @@ const anomalies: ReadonlySet<TokenEvent["_tag"]> = new Set<TokenEvent["_tag"]>([
 ])
 
 /**
- * Whether an event reports something an operator wants to know about: revoked early, inactive by introspection, scope
+ * Whether an event reports something an operator wants to know about: revoked early, client used elsewhere, inactive by introspection, scope
  * drift, refresh failed, 401 on a fresh token, no progress, lease lost, shared store not usable.
  *
  * @since 0.1.0

@@ -14,6 +14,9 @@ export const backgroundStep = (failures: number, lifetime: number): number =>
 /** How long a failure is repeated to whoever has no token: one second after the first, five at most. */
 export const refusalStep = (failures: number): number => step(failures, 1000, 5000)
 
+/** Between two token requests of one key that both brought something there is at least this much time. */
+export const leastPause = 500
+
 /** How long a server asks us to stay away by this error; for longer than `longest` it is not taken at its word. */
 export const mandated = (error: unknown, now: number, longest = 5 * 60_000): number =>
   Option.match(TokenError.retryAt(error, now), {

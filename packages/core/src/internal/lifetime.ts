@@ -19,19 +19,46 @@ export interface Moments {
   readonly refreshAt: number
   /** From here on it is not handed out. */
   readonly mustAt: number
+  /** From here on it is not valid. */
+  readonly endsAt: number
   /** The lifetime they were computed from. */
   readonly lifetime: number
 }
 
-/** `random` is in [0, 1). */
-export const moments = (token: AccessToken, timing: Timing, random: number): Moments => {
-  const expiresAt = Option.getOrElse(token.expiresAt, () => token.issuedAt + timing.assumedLifetime)
-  const lifetime = Math.max(0, expiresAt - token.issuedAt)
-  if (lifetime === Number.POSITIVE_INFINITY) return { refreshAt: expiresAt, mustAt: expiresAt, lifetime }
-  const mustAt = expiresAt - Math.min(timing.clockSkew, lifetime / 10)
-  if (timing.ahead <= 0) return { refreshAt: mustAt, mustAt, lifetime }
-  const wanted = expiresAt - Math.min(timing.ahead, lifetime / 2)
+/**
+ * A token is renewed ahead of need no sooner than this after it arrived, or after a third of what is left of it:
+ * whatever the server advises (`refresh_in`) and the caller says.
+ */
+const aheadFloor = 30_000
+
+/**
+ * The moments of a token that arrived at `arrived` (epoch milliseconds; default: when it was issued). A token that was
+ * issued in the future is not believed: this clock, or the one it was written by, has been put back, and its end lies
+ * as much too late. `random` is in [0, 1).
+ */
+export const moments = (
+  token: AccessToken,
+  timing: Timing,
+  random: number,
+  arrived = token.issuedAt
+): Moments => {
+  const claimed = Option.getOrElse(token.expiresAt, () => token.issuedAt + timing.assumedLifetime)
+  if (claimed === Number.POSITIVE_INFINITY) {
+    return { refreshAt: claimed, mustAt: claimed, endsAt: claimed, lifetime: claimed }
+  }
+  const { issuedAt } = token
+  const [begin, endsAt] = issuedAt <= arrived
+    ? [issuedAt, claimed]
+    // whoever made it had another idea of "now"; its end still says something
+    : claimed <= issuedAt
+    ? [arrived, claimed]
+    : [arrived, arrived + claimed - issuedAt]
+  const lifetime = Math.max(0, endsAt - begin)
+  const mustAt = endsAt - Math.min(timing.clockSkew, lifetime / 10)
+  if (timing.ahead <= 0) return { refreshAt: mustAt, mustAt, endsAt, lifetime }
+  const wanted = endsAt - Math.min(timing.ahead, lifetime / 2)
   const advised = Option.getOrElse(token.refreshAt, () => wanted)
   const jitter = Math.floor(random * Math.min(timing.jitter, lifetime / 10))
-  return { refreshAt: Math.min(wanted, advised, mustAt) - jitter, mustAt, lifetime }
+  const floor = arrived + Math.min(aheadFloor, Math.max(0, mustAt - arrived) / 3)
+  return { refreshAt: Math.max(floor, Math.min(wanted, advised, mustAt) - jitter), mustAt, endsAt, lifetime }
 }

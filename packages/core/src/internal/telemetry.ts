@@ -70,6 +70,7 @@ const measure: (event: TokenEvent) => Effect.Effect<void> = TokenEvent.$match({
   RetryScheduled: ({ error }) => count(tokenRequestRetries, { error }),
   TokenRejected: () => Metric.increment(tokensRejected),
   RevokedEarly: anomaly,
+  ClientUsedElsewhere: anomaly,
   TokenInactive: anomaly,
   FreshTokenRejected: anomaly,
   ScopeDrift: anomaly,
@@ -102,6 +103,11 @@ const line: (event: TokenEvent) => Line = TokenEvent.$match({
   RetryScheduled: (): Line => [LogLevel.Info, "token request failed and will be tried again"],
   TokenRejected: (): Line => [LogLevel.Info, "access token refused by the API"],
   RevokedEarly: (): Line => [LogLevel.Warning, "access token refused before its expiry: revoked?"],
+  ClientUsedElsewhere: (): Line => [
+    LogLevel.Warning,
+    "somebody else gets tokens for this client, and each new token ends the last: share a store (TokenStore), or " +
+    "give each program a client of its own"
+  ],
   TokenInactive: (): Line => [LogLevel.Warning, "access token is not active any more, says introspection: revoked?"],
   FreshTokenRejected: (): Line => [LogLevel.Warning, "API refuses a token that was just renewed"],
   ScopeDrift: (): Line => [LogLevel.Warning, "scopes granted are not those requested"],

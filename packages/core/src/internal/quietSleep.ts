@@ -1,0 +1,23 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+
+/** How the runtime's own clock sleeps: by a timer of the runtime. */
+const byTimer = Clock.make().sleep
+
+/**
+ * `Effect.sleep` for work in the background that no program should be kept running for: a timer of the runtime that
+ * does not hold the process, where there is such a thing (Node, Bun, Deno). Any other clock, a test's for example,
+ * sleeps as it does.
+ */
+export const quietSleep = (duration: Duration.DurationInput): Effect.Effect<void> =>
+  Effect.clockWith((clock) => clock.sleep === byTimer ? unheld(Duration.toMillis(duration)) : Effect.sleep(duration))
+
+const unheld = (millis: number): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    // eslint-disable-next-line no-restricted-globals -- Effect's Clock gives no handle on the timer
+    const timer: unknown = setTimeout(() => resume(Effect.void), millis)
+    if (Predicate.hasProperty(timer, "unref") && Predicate.isFunction(timer.unref)) timer.unref()
+    return Effect.sync(() => clearTimeout(timer as number))
+  })
