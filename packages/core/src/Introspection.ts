@@ -17,7 +17,6 @@ import * as endpointOptions from "./internal/endpointOptions.js"
 import * as formEndpoint from "./internal/formEndpoint.js"
 import * as numericDate from "./internal/numericDate.js"
 import * as refusal from "./internal/refusal.js"
-import type { Scrub } from "./internal/scrub.js"
 import * as scrubber from "./internal/scrub.js"
 import type { TokenLike } from "./internal/tokenText.js"
 import * as tokenText from "./internal/tokenText.js"
@@ -186,21 +185,35 @@ const read = (reply: Reply, answered: formEndpoint.Answered): Either.Either<Resu
   const context: refusal.Context = { ...answered, place: "the introspection endpoint" }
   return Either.flatMap(refusal.members(reply, decoded, context, scrub), (members) => {
     const active = members.get("active")
-    return typeof active === "boolean" ? Either.right(active ? describe(members, scrub) : inactive) : Either.left(
-      refusal.malformed(reply, decoded, context, "the reply does not say whether the token is active")
-    )
+    return typeof active === "boolean" ?
+      Either.right(active ? describe(members, echoes(answered.secrets)) : inactive) :
+      Either.left(
+        refusal.malformed(reply, decoded, context, "the reply does not say whether the token is active")
+      )
   })
 }
 
-const describe = (members: ReadonlyMap<string, unknown>, scrub: Scrub): Active => {
+/** Shorter secrets are words that stand in scopes and names by chance: `demo` in `demo-api`. */
+const shortestEcho = 12
+
+/** Some servers send the token, or what the client authenticated with, back as a name: that alone is taken out. */
+const echoes = (secrets: ReadonlyArray<Redacted.Redacted>) => {
+  const texts = secrets.map((secret) => Redacted.value(secret)).filter((text) => text.length >= shortestEcho)
+  return (value: string): string => texts.reduce((rest, text) => rest.replaceAll(text, "<redacted>"), value)
+}
+
+/**
+ * What the server says of the token is a value for the program and not a text for people. It is whole, to the last of a
+ * hundred scopes: the only limit is that of the body.
+ */
+const describe = (members: ReadonlyMap<string, unknown>, hidden: (value: string) => string): Active => {
   const text = (name: string): Option.Option<string> => {
     const value = members.get(name)
-    return typeof value === "string" && value !== "" ? Option.some(scrub.name(value)) : Option.none()
+    return typeof value === "string" && value !== "" ? Option.some(hidden(value)) : Option.none()
   }
   const list = (name: string): ReadonlyArray<string> => {
     const value = members.get(name)
-    return (Array.isArray(value) ? value : [value]).filter((item) => typeof item === "string")
-      .map((item) => scrub.name(item))
+    return (Array.isArray(value) ? value : [value]).filter((item) => typeof item === "string").map(hidden)
   }
   return {
     active: true,

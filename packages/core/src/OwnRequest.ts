@@ -20,11 +20,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import * as Disclosure from "./Disclosure.js"
 import * as body from "./internal/body.js"
 import * as contentCoding from "./internal/contentCoding.js"
 import * as proxyRefusal from "./internal/proxyRefusal.js"
 import * as refusal from "./internal/refusal.js"
-import * as scrubber from "./internal/scrub.js"
 import * as transport from "./internal/transport.js"
 import { version } from "./internal/version.js"
 import * as TokenError from "./TokenError.js"
@@ -155,7 +155,7 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
     const fail = (cause: Cause.Cause<unknown>) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         Effect.fail(
-          transport.toTokenError(cause, endpoint, Duration.millis(now - sentAt), scrubber.make(secrets), field)
+          transport.toTokenError(cause, endpoint, Duration.millis(now - sentAt), Disclosure.make(secrets), field)
         ))
     const init: RequestInit = { ...cache, ...outer, ...(yield* requestInit), redirect: "manual" }
     const said = init.headers === undefined ? Headers.empty : Headers.fromInput(init.headers as Headers.Input)
@@ -183,10 +183,10 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
       )
     )
     if (response.status === 407) {
-      const name = scrubber.make(secrets).text(proxyRefusal.nameOf(response.headers["proxy-authenticate"]), 150)
+      const name = Disclosure.make(secrets).text(proxyRefusal.nameOf(response.headers["proxy-authenticate"]), 150)
       return yield* Effect.fail(proxyRefusal.ofStatus(endpoint, response.status, name))
     }
-    const { bytes, overflow } = yield* plain(response, raw, endpoint, secrets)
+    const { bytes, overflow } = yield* plain(response, raw, endpoint)
     return {
       reply: { status: response.status, headers: response.headers, body: bytes, overflow },
       sentAt,
@@ -224,8 +224,7 @@ const readBody = (
 const plain = (
   response: HttpClientResponse.HttpClientResponse,
   raw: body.Body | "damaged",
-  endpoint: string,
-  secrets: ReadonlyArray<Redacted.Redacted>
+  endpoint: string
 ): Effect.Effect<body.Body, TokenError.MalformedResponse> => {
   const header = response.headers["content-encoding"]
   const undone = raw === "damaged"
@@ -243,7 +242,7 @@ const plain = (
       new TokenError.MalformedResponse({
         endpoint,
         status: response.status,
-        contentType: scrubber.make(secrets).text(response.headers["content-type"] ?? "", 100),
+        contentType: Disclosure.contentType(response.headers["content-type"]),
         detail: undone.why === "damaged"
           ? `the reply is compressed (${undone.coding}) and cut short or damaged`
           : `the reply is compressed (${undone.coding}), although "accept-encoding: identity" was sent, and this ` +

@@ -13,13 +13,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Disclosure from "./Disclosure.js"
 import * as checks from "./internal/checks.js"
 import * as credential from "./internal/credential.js"
 import * as decode from "./internal/decode.js"
 import * as refusal from "./internal/refusal.js"
 import * as remember from "./internal/remember.js"
-import type { Scrub } from "./internal/scrub.js"
-import * as scrubber from "./internal/scrub.js"
 import { traced } from "./internal/traced.js"
 import * as OwnRequest from "./OwnRequest.js"
 import * as RetryAfter from "./RetryAfter.js"
@@ -145,12 +144,19 @@ const fileTrouble = (reason: string): string => {
  * @category models
  */
 export interface VaultOptions {
-  /** For example `https://vault.example.com:8200`. Default: `VAULT_ADDR`. */
+  /** For example `https://vault.example.com:8200`. Default: `VAULT_AGENT_ADDR`, then `VAULT_ADDR`. */
   readonly address?: string | URL | undefined
   /**
    * The token for Vault itself, or an effect that yields one, evaluated whenever Vault is asked. Default: `VAULT_TOKEN`.
+   * It may be missing where {@link VaultOptions.agent} is `true`.
    */
   readonly token?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, TokenError.RequestError> | undefined
+  /**
+   * Whether a Vault Agent, or a Vault Proxy, answers at the address and adds a token of its own
+   * (`use_auto_auth_token`). A token that is given is sent all the same; if there is none, the request goes without.
+   * Default: `true` on a loopback host and for `VAULT_AGENT_ADDR`, otherwise `false`.
+   */
+  readonly agent?: boolean | undefined
   /** Default: `VAULT_NAMESPACE`, or none. */
   readonly namespace?: string | undefined
   /** Where the KV engine, version 2, is mounted. Default `"secret"`. */
@@ -178,7 +184,12 @@ export interface VaultOptions {
  *
  * A Vault that is sealed, or cannot answer now, is an `EndpointUnavailable` and is retried as a token endpoint would
  * be; a token that is not good enough (403) and a secret that is not there (404) are a `RejectedByEndpoint` whose
- * advice says which. Redirects, as standby nodes send them, are refused: give the address of the active node.
+ * advice says which. Redirects, as standby nodes send them, are refused: give the address of the active node. Nothing
+ * of what Vault answers is ever quoted, because all of it may be secret.
+ *
+ * A Vault Agent that listens on a socket of the file system is reached through the HTTP client: on Node.js, give
+ * `NodeHttpClient.layerUndiciWithoutDispatcher` a dispatcher `new Agent({ connect: { socketPath: "/run/vault.sock" } })`
+ * and `Secret.vault` the address `http://localhost`.
  *
  * @example
  * ```ts
@@ -207,13 +218,22 @@ export const vault = (
     const problems: Array<checks.Problem> = []
     const missing = (field: string, detail: string) => void problems.push({ field, detail })
 
-    const address = options.address ?? (yield* optional("VAULT_ADDR"))
-    const addressField = options.address === undefined ? "VAULT_ADDR" : "address"
+    const ofAgent = options.address === undefined ? yield* optional("VAULT_AGENT_ADDR") : undefined
+    const address = options.address ?? ofAgent ?? (yield* optional("VAULT_ADDR"))
+    const addressField = options.address !== undefined
+      ? "address"
+      : ofAgent !== undefined
+      ? "VAULT_AGENT_ADDR"
+      : "VAULT_ADDR"
     if (address === undefined) {
       missing(addressField, "VAULT_ADDR is missing or blank; set it, or give the option address")
     }
-    if (options.token === undefined && (yield* optional("VAULT_TOKEN")) === undefined) {
-      missing("VAULT_TOKEN", "VAULT_TOKEN is missing or blank; set it, or give the option token")
+    const agent = options.agent ?? (ofAgent !== undefined || (address !== undefined && isOnLoopback(address)))
+    if (!agent && options.token === undefined && (yield* optional("VAULT_TOKEN")) === undefined) {
+      missing(
+        "VAULT_TOKEN",
+        "VAULT_TOKEN is missing or blank; set it, or give the option token, or agent: true where a Vault Agent adds one"
+      )
     }
     const namespace = options.namespace ?? (yield* optional("VAULT_NAMESPACE"))
     const mount = segments(options.mount ?? "secret")
@@ -222,7 +242,15 @@ export const vault = (
     if (path === undefined) missing("path", "the path is blank, or holds . or .. as a segment")
     if (options.field.trim() === "") missing("field", "the field is blank")
     const timeout = checks.timeouts(options.timeout, problems)
-    const base = checks.url(address ?? "https://invalid.invalid", {
+    const isSocket = /^unix:/i.test(String(address ?? ""))
+    if (isSocket) {
+      missing(
+        addressField,
+        "a socket of the file system is reached through a dispatcher of the HTTP client, see Secret.vault: the address " +
+          "is http://localhost then"
+      )
+    }
+    const base = checks.url(address === undefined || isSocket ? "https://invalid.invalid" : address, {
       field: addressField,
       what: "the address of a Vault",
       example: "https://vault.example.com:8200",
@@ -234,27 +262,28 @@ export const vault = (
     const send = yield* OwnRequest.make
     const url = new URL(`${base.origin}${base.pathname.replace(/\/+$/, "")}/v1/${mount}/data/${path}`)
     const endpoint = `${url.origin}${url.pathname}`
-    const token = options.token === undefined
-      ? env("VAULT_TOKEN")
+    const token: Effect.Effect<Redacted.Redacted | undefined, TokenError.RequestError> = options.token === undefined
+      ? agent
+        ? Effect.map(optional("VAULT_TOKEN"), (value) => value === undefined ? undefined : Redacted.make(value))
+        : env("VAULT_TOKEN")
       : Redacted.isRedacted(options.token)
       ? Effect.succeed(options.token)
       : options.token
 
     const fetch = Effect.gen(function*() {
       const own = yield* token
-      const scrub = scrubber.make([own])
       const answer = yield* send({
         request: HttpClientRequest.setHeaders(HttpClientRequest.get(url), [
-          ["x-vault-token", Redacted.value(own)],
+          ...(own === undefined ? [] : [["x-vault-token", Redacted.value(own)] as const]),
           ["x-vault-request", "true"],
           ...(namespace === undefined ? [] : [["x-vault-namespace", namespace] as const])
         ]),
         endpoint,
         field: addressField,
         timeout: { ...timeout, total: Option.none() },
-        secrets: [own]
+        secrets: own === undefined ? [] : [own]
       })
-      return yield* read(answer, endpoint, options.field, scrub)
+      return yield* read(answer, { endpoint, field: options.field, sentToken: own !== undefined })
     }).pipe(
       OwnRequest.deadline("total", timeout.total, endpoint),
       traced("Secret.vault", url)
@@ -262,6 +291,9 @@ export const vault = (
     const timeToLive = Duration.decode(options.timeToLive ?? "5 seconds")
     return remember.make({ fetch: Effect.map(fetch, (value) => ({ value, timeToLive })), orStale: () => false }).get
   })
+
+const isOnLoopback = (address: string | URL): boolean =>
+  URL.canParse(String(address)) && checks.isLoopback(new URL(String(address)).hostname)
 
 /** Each segment encoded; `undefined` for what would lead elsewhere. */
 const segments = (path: string): string | undefined => {
@@ -271,17 +303,22 @@ const segments = (path: string): string | undefined => {
     : parts.map(encodeURIComponent).join("/")
 }
 
+interface Asked {
+  readonly endpoint: string
+  readonly field: string
+  readonly sentToken: boolean
+}
+
+/** **The rule.** Of a reply an error tells the status, the shape and phrases that are known to be Vault's own: no text. */
 const read = (
   { receivedAt, reply }: OwnRequest.Answer,
-  endpoint: string,
-  field: string,
-  scrub: Scrub
+  { endpoint, field, sentToken }: Asked
 ): Effect.Effect<Redacted.Redacted, TokenError.RequestError> =>
   Effect.suspend((): Effect.Effect<Redacted.Redacted, TokenError.RequestError> => {
     const { headers, status } = reply
     const decoded = decode.decode(reply.body)
     const members: ReadonlyMap<string, unknown> = decoded._tag === "Members" ? decoded.members : new Map()
-    const description = Option.map(stated(members), (text) => scrub.text(text))
+    const description = stated(members)
     const retryAfter = RetryAfter.fromHeaders(headers, receivedAt)
     if (status === 429) {
       return Effect.fail(new TokenError.RateLimited({ endpoint, status, retryAfter, description }))
@@ -289,17 +326,18 @@ const read = (
     if (status === 408 || status === 412 || status === 425 || status >= 472) {
       return Effect.fail(new TokenError.EndpointUnavailable({ endpoint, status, retryAfter, description }))
     }
-    const rejected = (advice: string) =>
-      Effect.fail(
+    const contentType = Disclosure.contentType(headers["content-type"])
+    if (!refusal.isSuccess(status)) {
+      return Effect.fail(
         new TokenError.RejectedByEndpoint({
           endpoint,
           status,
-          contentType: refusal.contentType(reply),
+          contentType,
           excerpt: Option.getOrElse(description, () => ""),
-          advice: Option.some(advice)
+          advice: Option.some(adviceFor(status, sentToken))
         })
       )
-    if (!refusal.isSuccess(status)) return rejected(adviceFor(status))
+    }
     const malformed = (detail: string) => Effect.fail(refusal.malformed(reply, decoded, { endpoint }, detail))
     if (reply.overflow) return malformed("the reply is larger than 1 MiB")
     const outer = members.get("data")
@@ -318,14 +356,40 @@ const read = (
     )
   })
 
-/** `{"errors": ["permission denied"]}` */
+/** What Vault explains itself with. A plugin, or a proxy, may put anything else into `errors`. */
+const phrases: ReadonlyArray<string> = [
+  "permission denied",
+  "Vault is sealed",
+  "invalid token",
+  "bad token",
+  "missing client token",
+  "token expired",
+  "namespace not authorized",
+  "no handler for route",
+  "unsupported path",
+  "unsupported operation",
+  "rate limit quota exceeded",
+  "request path is not supported",
+  "local node not active",
+  "Vault is not initialized",
+  "context deadline exceeded"
+]
+
+/** `{"errors": ["1 error occurred: * permission denied"]}` */
 const stated = (members: ReadonlyMap<string, unknown>): Option.Option<string> => {
   const errors = members.get("errors")
-  const texts = Array.isArray(errors) ? errors.filter((item) => typeof item === "string") : []
-  return texts.length === 0 ? Option.none() : Option.some(texts.join("; "))
+  const text = Array.isArray(errors)
+    ? errors.filter((item) => typeof item === "string").join("; ").slice(0, 10_000).toLowerCase()
+    : ""
+  const known = phrases.filter((phrase) => text.includes(phrase.toLowerCase()))
+  return known.length === 0 ? Option.none() : Option.some(known.join("; "))
 }
 
-const adviceFor = (status: number): string => {
+const adviceFor = (status: number, sentToken: boolean): string => {
+  if (!sentToken && (status === 400 || status === 401 || status === 403)) {
+    return "The request went without a token, because a Vault Agent that adds one was expected here: set VAULT_TOKEN, or " +
+      "have the agent use its own token (use_auto_auth_token), and check what that token's policies allow."
+  }
   switch (status) {
     case 400:
       return "Vault does not understand the request: check path, mount and namespace."

@@ -144,6 +144,52 @@ describe("Introspection.check", () => {
       assert.strictEqual(yield* server.count, 0)
     }))
 
+  // FAULTS B6
+  it.effect("what is said of a token is whole, and as it was sent", () =>
+    Effect.gen(function*() {
+      const scopes = Array.from({ length: 40 }, (_, index) => `https://api.example.com/scopes/records.read.${index}`)
+      const long = `https://example.com/${"very-long-tenant/".repeat(100)}`
+      const result = yield* check(Reply.json({
+        active: true,
+        scope: scopes.join(" "),
+        aud: [long, "b"],
+        iss: long,
+        client_id: long,
+        token_type: "Bearer"
+      }))
+      assert.isTrue(result.active)
+      if (!result.active) return
+      assert.deepStrictEqual([...result.scopes], [...scopes].sort())
+      assert.deepStrictEqual(result.audience, [long, "b"])
+      assert.deepStrictEqual(result.issuer, Option.some(long))
+      assert.deepStrictEqual(result.clientId, Option.some(long))
+      const many = Array.from({ length: 20_000 }, (_, index) => `scope-number-${index}`)
+      const largest = yield* check(Reply.json({ active: true, scope: many.join(" ") }))
+      assert.isTrue(largest.active && largest.scopes.length === many.length)
+    }))
+
+  // FAULTS B6, S7
+  it.effect("a scope that holds a short secret as a word stays as it is", () =>
+    Effect.gen(function*() {
+      const server = yield* AuthorizationServer.make({
+        answer: () => Reply.json({ active: true, scope: "demo-api demo", client_id: "demo" })
+      })
+      const introspection = yield* Effect.provideService(
+        Introspection.make({
+          ...client,
+          clientId: "demo",
+          authentication: ClientAuthentication.basic(Redacted.make("demo"))
+        }),
+        HttpClient.HttpClient,
+        server.client
+      )
+      const result = yield* introspection.check(value)
+      assert.isTrue(result.active)
+      if (!result.active) return
+      assert.deepStrictEqual([...result.scopes], ["demo", "demo-api"])
+      assert.deepStrictEqual(result.clientId, Option.some("demo"))
+    }))
+
   // I9
   it.effect("an answer that echoes token and secret shows neither", () =>
     Effect.gen(function*() {

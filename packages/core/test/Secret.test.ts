@@ -235,6 +235,113 @@ describe("Secret.vault", () => {
       assert.strictEqual(yield* always.server.count, 2)
     }))
 
+  // FAULTS S3
+  it.effect("nothing of a reply is ever shown, whatever is wrong with it", () =>
+    Effect.gen(function*() {
+      const hidden = "correct horse battery 4711"
+      const inData = { data: { data: { client_secret: hidden }, metadata: { version: 1 } } }
+      const json = JSON.stringify(inData)
+      const filled = (data: unknown) => JSON.stringify({ ...inData, data })
+      const bodies: ReadonlyArray<string> = [
+        json.slice(0, -5),
+        `${json.slice(0, -1)},"fill":"${"x".repeat(1_048_576)}"}`,
+        JSON.stringify([inData]),
+        JSON.stringify({ errors: [`cannot read ${hidden}`] }),
+        JSON.stringify({ errors: [hidden, "permission denied"], data: hidden }),
+        JSON.stringify(hidden),
+        "4711",
+        hidden,
+        `client_secret=${hidden}`,
+        `<html><title>Vault</title><p>${hidden}</p></html>`,
+        `<data>${hidden}</data>`,
+        filled(hidden),
+        filled(4711),
+        filled([hidden]),
+        filled({ data: hidden, metadata: {} }),
+        filled({ data: { client_secret: 4711, other: hidden }, metadata: {} }),
+        filled({ data: { client_secret: { value: hidden } }, metadata: {} }),
+        filled({ data: { [hidden]: hidden }, metadata: {} }),
+        JSON.stringify({ [hidden]: hidden })
+      ]
+      for (const body of bodies) {
+        for (const status of [200, 400, 403, 404, 429, 500]) {
+          for (const contentType of ["application/json", "text/plain", `text/x; name="${hidden}"`]) {
+            const reply = Reply.respond({ status, body, headers: { "content-type": contentType } })
+            const error = yield* refused(reply)
+            for (const text of [error.message, inspect(error, { depth: null }), JSON.stringify(error), String(error)]) {
+              assert.notInclude(text, "4711", `${status} ${body.slice(0, 80)}`)
+              assert.notInclude(text, "horse", `${status} ${body.slice(0, 80)}`)
+            }
+            if (status === 200) assert.match(error.message, /\d byte|no field|no text/)
+          }
+        }
+      }
+    }))
+
+  // FAULTS W5
+  it.effect("a Vault Agent adds its own token: none is needed on a loopback host, or where the program says so", () =>
+    Effect.gen(function*() {
+      const ask = (env: Record<string, string>, options: Partial<Secret.VaultOptions> = {}) =>
+        Effect.gen(function*() {
+          const server = yield* AuthorizationServer.make({ answer: () => kv({ f: "hush" }) })
+          const secret = yield* Secret.vault({ path: "p", field: "f", ...options }).pipe(
+            Effect.provideService(HttpClient.HttpClient, server.client),
+            withEnv(env)
+          )
+          assert.strictEqual(Redacted.value(yield* withEnv(env)(secret)), "hush")
+          const [request] = yield* server.requests
+          const { "x-vault-request": marked = "", "x-vault-token": token = "none" } = request!.headers
+          return { url: request!.url, token, marked }
+        })
+      const without = { token: "none", marked: "true" }
+      for (
+        const VAULT_ADDR of ["http://127.0.0.1:8100", "http://localhost:8100", "http://[::1]:8100", "http://127.1:8100"]
+      ) {
+        assert.deepInclude(yield* ask({ VAULT_ADDR }), without)
+      }
+      assert.deepInclude(yield* ask({}, { address: "http://127.0.0.1:8100" }), without)
+      assert.deepInclude(yield* ask({ VAULT_ADDR: "https://vault.test", VAULT_AGENT_ADDR: "https://agent.test" }), {
+        ...without,
+        url: "https://agent.test/v1/secret/data/p"
+      })
+      assert.deepInclude(yield* ask({}, { address: "https://agent.test", agent: true }), without)
+      // one that is there is sent
+      assert.strictEqual(
+        (yield* ask({ VAULT_ADDR: "http://localhost:8100", VAULT_TOKEN: vaultToken })).token,
+        vaultToken
+      )
+      const given = { address: "http://localhost:8100", token: Redacted.make("given") }
+      assert.strictEqual((yield* ask({}, given)).token, "given")
+
+      for (
+        const options of [
+          { address: "https://vault.test" },
+          { address: "http://localhost:8100", agent: false },
+          { address: "https://localhost.vault.test" }
+        ]
+      ) {
+        const error = yield* Effect.flip(ask({}, options))
+        assert.deepStrictEqual(error._tag === "InvalidConfiguration" && error.fields, ["VAULT_TOKEN"])
+      }
+      const socket = yield* Effect.flip(ask({ VAULT_AGENT_ADDR: "unix:///run/agent.sock" }))
+      assert.include(socket.message, "dispatcher")
+      assert.deepStrictEqual(socket._tag === "InvalidConfiguration" && socket.fields, ["VAULT_AGENT_ADDR"])
+    }))
+
+  // FAULTS W5
+  it.effect("an agent without a token of its own: the advice is about the agent", () =>
+    Effect.gen(function*() {
+      const { secret } = yield* withEnv({})(
+        vault(Reply.json({ errors: ["missing client token"] }, { status: 400 }), {
+          address: "http://localhost:8100",
+          token: undefined
+        })
+      )
+      const error = yield* withEnv({})(Effect.flip(secret))
+      assert.include(error.message, "use_auto_auth_token")
+      assert.include(error.message, "missing client token")
+    }))
+
   it.effect("I9 neither Vault's token nor the secret is ever shown", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []

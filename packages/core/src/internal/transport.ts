@@ -1,9 +1,9 @@
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import type * as Disclosure from "../Disclosure.js"
 import * as TokenError from "../TokenError.js"
 import * as proxyRefusal from "./proxyRefusal.js"
-import type { Scrub } from "./scrub.js"
 import * as tlsTrouble from "./tlsTrouble.js"
 import * as traces from "./trace.js"
 
@@ -29,7 +29,7 @@ export const toTokenError = (
   cause: Cause.Cause<unknown>,
   endpoint: string,
   elapsed: Duration.Duration,
-  scrub: Scrub,
+  disclosure: Disclosure.Disclosure,
   field: string
 ): TokenError.RequestError => {
   const error = Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause))
@@ -39,7 +39,7 @@ export const toTokenError = (
   if (refused !== undefined) return refused
   const tls = tlsTrouble.find(trace)
   if (tls !== undefined) {
-    return new TokenError.TlsError({ endpoint, code: scrub.name(tls.code, 60), advice: tls.advice })
+    return new TokenError.TlsError({ endpoint, code: disclosure.name(tls.code, 60), advice: tls.advice })
   }
   if (
     reasons[0] === "InvalidUrl" || reasons[0] === "Encode" || codes.some((code) => unsendable.has(code)) ||
@@ -62,10 +62,10 @@ export const toTokenError = (
     return new TokenError.EndpointTimeout({ endpoint, phase: "read", limit: elapsed })
   }
   // the innermost error knows most; an AggregateError has no message of its own
-  const detail = messages.length === 0 ? "the connection failed" : scrub.text(messages[messages.length - 1]!)
+  const detail = messages.length === 0 ? "the connection failed" : disclosure.text(messages[messages.length - 1]!)
   return new TokenError.TransportError({
     endpoint,
-    code: Option.map(Option.fromNullable(codes[codes.length - 1]), (code) => scrub.name(code, 60)),
+    code: Option.map(Option.fromNullable(codes[codes.length - 1]), (code) => disclosure.name(code, 60)),
     detail
   })
 }
