@@ -18,8 +18,10 @@ import * as Predicate from "effect/Predicate"
 import * as clocks from "./Clocks.js"
 import { isRetryable } from "./internal/anyError.js"
 import { mandated } from "./internal/backOff.js"
+import { partOf } from "./internal/flight.js"
 import * as lenient from "./internal/lenient.js"
 import * as source from "./internal/source.js"
+import { Current, Underway } from "./internal/underway.js"
 import * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
 
@@ -161,12 +163,19 @@ export const protect =
       )
     })
 
+/** A probe that is silent for so long, and for as long as the breaker stays open, is given up; in milliseconds. */
+const longestProbe = 60_000
+
+/** `effect` gives its signs of life to `probe`. */
+const within = <A, E, R>(probe: Underway, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(effect, Current, probe)
+
 type Changed = (state: Exclude<State, { readonly _tag: "HalfOpen" }>) => Effect.Effect<void>
 
 type Phase =
   | { readonly _tag: "Closed"; failures: number }
   | { readonly _tag: "Open"; readonly failures: number; readonly openings: number; readonly until: number }
-  | { readonly _tag: "HalfOpen"; readonly failures: number; readonly openings: number }
+  | { readonly _tag: "HalfOpen"; readonly failures: number; readonly openings: number; readonly probe: Underway }
 
 const makeReporting = (options: Options) =>
   Effect.sync(() => {
@@ -178,20 +187,33 @@ const makeReporting = (options: Options) =>
     // Everything that reads and writes it runs without a yield in between.
     let phase: Phase = { _tag: "Closed", failures: 0 }
 
+    const halfOpen = (
+      { failures, openings }: { readonly failures: number; readonly openings: number },
+      steady: number
+    ) =>
+      ({
+        _tag: "HalfOpen",
+        failures,
+        openings,
+        probe: new Underway(steady, Math.max(longestProbe, resetAfter))
+      }) as const
+
     const admit = Effect.flatMap(clocks.now, ({ steady, wall }): Effect.Effect<Phase, TokenError.CircuitOpen> => {
       switch (phase._tag) {
         case "Closed":
           return Effect.succeed(phase)
         case "HalfOpen":
-          return Effect.fail(new TokenError.CircuitOpen({ retryAt: Option.none() }))
+          // a probe of which nothing is heard is over, and this one takes its place
+          return phase.probe.isOverdue(steady)
+            ? Effect.succeed(phase = halfOpen(phase, steady))
+            : Effect.fail(new TokenError.CircuitOpen({ retryAt: Option.none() }))
         case "Open": {
           if (steady < phase.until) {
             return Effect.fail(
               new TokenError.CircuitOpen({ retryAt: Option.some(Math.ceil(wall + phase.until - steady)) })
             )
           }
-          phase = { _tag: "HalfOpen", failures: phase.failures, openings: phase.openings }
-          return Effect.succeed(phase)
+          return Effect.succeed(phase = halfOpen(phase, steady))
         }
       }
     })
@@ -248,7 +270,11 @@ const makeReporting = (options: Options) =>
         onChange: Changed
       ): Effect.Effect<A, E | TokenError.CircuitOpen, R> =>
         Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(admit, (entered) => Effect.onExit(restore(effect), (exit) => settle(entered, exit, onChange)))
+          Effect.flatMap(admit, (entered) =>
+            Effect.onExit(
+              restore(entered._tag === "HalfOpen" ? partOf(entered.probe, within(entered.probe, effect)) : effect),
+              (exit) => settle(entered, exit, onChange)
+            ))
         ),
       state: Effect.map(clocks.now, ({ steady, wall }): State => {
         switch (phase._tag) {

@@ -27,6 +27,7 @@ import * as proxyRefusal from "./internal/proxyRefusal.js"
 import * as refusal from "./internal/refusal.js"
 import * as transport from "./internal/transport.js"
 import { version } from "./internal/version.js"
+import * as SharedWork from "./SharedWork.js"
 import * as TokenError from "./TokenError.js"
 import type { Reply } from "./TokenResponse.js"
 
@@ -269,8 +270,11 @@ export const deadline = (
   Option.match(limit, {
     onNone: () => self,
     onSome: (limit) =>
-      Effect.timeoutFail(Effect.interruptible(Effect.disconnect(self)), {
-        duration: limit,
-        onTimeout: () => new TokenError.EndpointTimeout({ endpoint, phase, limit })
-      })
+      Effect.zipRight(
+        SharedWork.expect(limit),
+        Effect.timeoutFail(Effect.interruptible(Effect.disconnect(self)), {
+          duration: limit,
+          onTimeout: () => new TokenError.EndpointTimeout({ endpoint, phase, limit })
+        })
+      )
   })

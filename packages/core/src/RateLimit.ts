@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as clocks from "./Clocks.js"
 import * as lenient from "./internal/lenient.js"
 import * as source from "./internal/source.js"
+import * as SharedWork from "./SharedWork.js"
 import * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
 import type { TokenRequest } from "./TokenRequest.js"
@@ -134,11 +135,10 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
   Effect.sync(() => {
     const limit = Math.max(1, Math.floor(lenient.orDefault(options.limit, 100)))
     const interval = lenient.millis(options.interval, 60_000)
-    const turnstile = Effect.unsafeMakeSemaphore(1)
+    // who sleeps at its head says for how long; one that vanishes loses its turn
+    const turnstile = SharedWork.makeLock()
     // When the last `limit` effects started, oldest first.
     const starts: Array<number> = []
-    let waiting = 0
-
     /** How long the one with `ahead` waiters before it has to wait. */
     const delayFor = (ahead: number, now: number): number => {
       // a full turn of the window admits `limit` of them and takes one interval
@@ -174,21 +174,21 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
     const sleepUntilFree: Effect.Effect<number> = Effect.flatMap(clocks.now, ({ steady: now }) => {
       const delay = delayFor(0, now)
       return delay > 0
-        ? Effect.zipRight(Effect.sleep(Math.min(delay, longestSleep)), sleepUntilFree)
+        ? SharedWork.expect(Math.min(delay, longestSleep)).pipe(
+          Effect.zipRight(Effect.sleep(Math.min(delay, longestSleep))),
+          Effect.zipRight(sleepUntilFree)
+        )
         : Effect.sync(() => start(now))
     })
 
     /** Gives the time of the start, by the steady clock. */
     const admit = (onWait: (delay: number) => Effect.Effect<void>): Effect.Effect<number, Failure<Mode>> =>
       Effect.flatMap(clocks.now, ({ steady: now }): Effect.Effect<number, TokenError.RateLimited> => {
+        const waiting = turnstile.size
         const delay = delayFor(waiting, now)
         if (delay === 0 && waiting === 0) return Effect.sync(() => start(now))
         if (options.onExceeded === "fail") return refuse(delay)
-        return Effect.acquireUseRelease(
-          Effect.sync(() => waiting++),
-          () => Effect.zipRight(onWait(delay), turnstile.withPermits(1)(sleepUntilFree)),
-          () => Effect.sync(() => waiting--)
-        )
+        return Effect.zipRight(onWait(delay), turnstile.withLock(sleepUntilFree))
       }) as Effect.Effect<number, Failure<Mode>>
 
     return { admit, giveBack }

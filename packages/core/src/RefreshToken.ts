@@ -31,6 +31,7 @@ import * as random from "./internal/random.js"
 import * as sharedRefreshToken from "./internal/sharedRefreshToken.js"
 import type { TokenStore } from "./internal/tokenStore.js"
 import * as unsent from "./internal/unsent.js"
+import * as SharedWork from "./SharedWork.js"
 import * as TokenError from "./TokenError.js"
 import type * as TokenRequest from "./TokenRequest.js"
 
@@ -158,17 +159,26 @@ export interface Exchange {
  * @category constructors
  */
 export const memory: Effect.Effect<Store> = Effect.sync(() => {
-  const lock = Effect.unsafeMakeSemaphore(1)
+  const lock = SharedWork.makeLock()
   let stored = Option.none<Stored>()
   return {
     load: Effect.sync(() => stored),
-    save: (next) =>
+    save: (next, over) =>
       Effect.sync(() => {
-        stored = Option.some(next)
+        if (!isLate(next, over, stored)) stored = Option.some(next)
       }),
-    locked: lock.withPermits(1)
+    locked: lock.withLock
   }
 })
+
+/**
+ * Whether `next` comes from a holder of the lock that was overdue, and another one has got a refresh token meanwhile:
+ * that is the one to keep.
+ */
+const isLate = (next: Stored, over: Option.Option<Stored> | undefined, there: Option.Option<Stored>): boolean =>
+  over !== undefined && Option.isSome(over) && Option.isSome(there) &&
+  !Equal.equals(there.value.token, over.value.token) &&
+  !Equal.equals(there.value.token, next.token)
 
 /**
  * Keeps the refresh token in the `TokenStore` of the program, so that a fleet spends each one once: under a lease, and
@@ -232,7 +242,7 @@ export const make = (
   { fallback, refresh }: Exchange
 ): Effect.Effect<(request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>> =>
   Effect.gen(function*() {
-    const store = options.store ?? (yield* memory)
+    const store = bounded(options.store ?? (yield* memory))
     const rotation = options.rotation ?? "auto"
 
     // What could not be stored is not lost as long as the process lives: it is stored before anything else is done.
@@ -370,6 +380,28 @@ export const make = (
  */
 const toTheEnd = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(effect), Fiber.join))
+
+/** A store of the user's has so long for one operation; in milliseconds. `shared` has shorter limits of its own. */
+const longestOperation = 60_000
+
+/** An operation that hangs holds the lock of all others: it is let go, wherever it waits. */
+const bounded = (store: Store): Store => {
+  const within = <A>(operation: "load" | "save", effect: Effect.Effect<A, TokenError.RequestError>) =>
+    Effect.timeoutFail(Effect.interruptible(Effect.disconnect(effect)), {
+      duration: longestOperation,
+      onTimeout: () =>
+        new TokenError.TransportError({
+          endpoint: "the store of the refresh token",
+          code: Option.none(),
+          detail: `\`${operation}\` has given no answer in ${longestOperation} ms; no refresh token is used without it`
+        })
+    })
+  return {
+    ...store,
+    load: within("load", store.load),
+    save: (stored, over) => within("save", store.save(stored, over))
+  }
+}
 
 /** So many logins are remembered. */
 const longestHistory = 32

@@ -19,6 +19,7 @@ import * as Interval from "effect/ScheduleInterval"
 import * as Intervals from "effect/ScheduleIntervals"
 import * as anyError from "./internal/anyError.js"
 import * as lenient from "./internal/lenient.js"
+import * as SharedWork from "./SharedWork.js"
 import * as TokenError from "./TokenError.js"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -406,7 +407,7 @@ export const retryReporting = <A, E, R, In, R2>(
         if (!isRetryable<E, In>(error)) return Effect.succeed(done)
         return Effect.flatMap(checked.step(now, error, state.policy), ([next, delay, decision]) =>
           Decision.isDone(decision) ? Effect.succeed(done) : Effect.as(
-            report({ error, attempt: state.attempt, delay }),
+            Effect.zipRight(SharedWork.expect(delay), report({ error, attempt: state.attempt, delay })),
             [{ attempt: state.attempt + 1, policy: next }, state.attempt, decision] as const
           ))
       }

@@ -32,6 +32,7 @@ import * as sharing from "./internal/sharing.js"
 import * as source from "./internal/source.js"
 import * as storeCall from "./internal/storeCall.js"
 import { TokenStore } from "./internal/tokenStore.js"
+import * as SharedWork from "./SharedWork.js"
 import type * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
 import * as TokenRequest from "./TokenRequest.js"
@@ -225,6 +226,7 @@ export const shared = (options: Options = {}) =>
         const leaseEnds = deadline - leaseTime - steady
         const left = leaseEnds > 0 ? leaseEnds + poll * (1 - spread) : deadline - steady
         // a caller who cannot be interrupted must not have to wait for the bell
+        yield* SharedWork.expect(pause)
         yield* Effect.raceFirst(
           Effect.interruptible(rung),
           Effect.sleep(Math.max(1, Math.min(pause, left)))

@@ -156,6 +156,8 @@ type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, 
  * @category models
  */
 export interface Lock {
+  /** How many hold it or wait for it. */
+  readonly size: number
   /**
    * Runs the effect when it is its turn, first come, first served. Waiting for the turn can be interrupted, and so can
    * the effect.
@@ -174,7 +176,8 @@ export const makeLock = (options: Options = {}): Lock => {
   const limit = limitOf(options)
   const requestBound = isRequestBound()
   let holder: Underway | undefined
-  let queue: Array<Turn> = []
+  // in the order in which they came
+  const queue = new Set<Turn>()
 
   const isFree = (steady: number): boolean => {
     if (holder === undefined) return true
@@ -184,11 +187,14 @@ export const makeLock = (options: Options = {}): Lock => {
     return true
   }
 
+  const first = (): Turn | undefined => queue.values().next().value
+
   /** Gives the turn to the first in the queue, unless somebody has it. */
   const next = (steady: number): void => {
     if (!isFree(steady)) return
-    const turn = queue.shift()
+    const turn = first()
     if (turn === undefined) return
+    queue.delete(turn)
     holder = turn.underway = new Underway(steady, limit)
     turn.wake?.()
   }
@@ -201,15 +207,15 @@ export const makeLock = (options: Options = {}): Lock => {
   }
 
   const leave = (turn: Turn, steady: number): void => {
-    queue = queue.filter((other) => other !== turn)
+    queue.delete(turn)
     if (turn.underway !== undefined) release(turn.underway, steady)
   }
 
   const take = (restore: Restore): Effect.Effect<Underway> =>
     Effect.flatMap(clocks.now, ({ steady }) => {
-      if (queue.length === 0 && isFree(steady)) return Effect.succeed(holder = new Underway(steady, limit))
+      if (queue.size === 0 && isFree(steady)) return Effect.succeed(holder = new Underway(steady, limit))
       const turn: Turn = { underway: undefined, wake: undefined, seen: steady }
-      queue.push(turn)
+      queue.add(turn)
       return Effect.onInterrupt(
         restore(requestBound ? look(turn) : watched(turn)),
         () => Effect.map(clocks.now, ({ steady }) => leave(turn, steady))
@@ -236,11 +242,13 @@ export const makeLock = (options: Options = {}): Lock => {
   const look = (turn: Turn): Effect.Effect<Underway> =>
     Effect.flatMap(clocks.now, ({ steady }) => {
       turn.seen = steady
-      queue = queue.filter(({ seen }) => steady - seen <= forgotten)
-      if (queue[0] !== turn || !isFree(steady)) {
+      for (const other of queue) {
+        if (steady - other.seen > forgotten) queue.delete(other)
+      }
+      if (first() !== turn || !isFree(steady)) {
         return expect(0).pipe(Effect.zipRight(Effect.sleep(lookEvery)), Effect.zipRight(look(turn)))
       }
-      queue.shift()
+      queue.delete(turn)
       return Effect.succeed(holder = turn.underway = new Underway(steady, limit))
     })
 
@@ -250,6 +258,9 @@ export const makeLock = (options: Options = {}): Lock => {
   }
 
   return {
+    get size() {
+      return queue.size + (holder === undefined ? 0 : 1)
+    },
     withLock: (effect) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(take(restore), (underway) =>
