@@ -1,0 +1,67 @@
+/**
+ * A Worker that keeps a token in its isolate, as Cloudflare runs many requests in one.
+ *
+ * - `/token`: the value of the token.
+ * - `/ahead`: the same, and the request stays for a renewal.
+ * - `/impatient`: gives up after 50 ms, so that the request is answered while its token request is under way.
+ * - `/api`: what the API says to a request with the token.
+ */
+import { FetchHttpClient, HttpClient } from "@effect/platform"
+import { Cause, Effect, Exit, Layer, ManagedRuntime, Redacted } from "effect"
+import { BearerAuth, ClientAuthentication, TokenSource } from "effect-bearer"
+
+interface Env {
+  readonly TOKEN_ENDPOINT: string
+  readonly API: string
+}
+
+const makeRuntime = (env: Env) =>
+  ManagedRuntime.make(
+    BearerAuth.layer({ origins: [new URL(env.API).origin] }).pipe(
+      Layer.provideMerge(TokenSource.layer({
+        tokenEndpoint: env.TOKEN_ENDPOINT,
+        clientId: "worker",
+        authentication: ClientAuthentication.basic(Redacted.make("a secret of the worker")),
+        cache: { jitter: 0 }
+      })),
+      Layer.provide(FetchHttpClient.layer)
+    )
+  )
+
+let runtime: ReturnType<typeof makeRuntime> | undefined
+
+const token = Effect.flatMap(
+  TokenSource.TokenSource,
+  (source) => Effect.map(source.get(), (token) => Redacted.value(token.value))
+)
+
+const api = (env: Env) =>
+  Effect.flatMap(HttpClient.HttpClient, (client) => Effect.flatMap(client.get(env.API), (response) => response.text))
+
+const handle = (path: string, env: Env) => {
+  switch (path) {
+    case "/api":
+      return api(env)
+    case "/impatient":
+      return Effect.timeout(token, 50)
+    default:
+      return token
+  }
+}
+
+export default {
+  async fetch(
+    request: Request,
+    env: Env,
+    ctx: { waitUntil(promise: Promise<unknown>): void }
+  ): Promise<Response> {
+    const { pathname } = new URL(request.url)
+    const work = handle(pathname, env)
+    const exit = await (runtime ??= makeRuntime(env)).runPromiseExit(
+      pathname === "/ahead" ? TokenSource.withWaitUntil(work, (promise) => ctx.waitUntil(promise)) : work
+    )
+    return Exit.isSuccess(exit)
+      ? new Response(exit.value)
+      : new Response(Cause.pretty(exit.cause), { status: 503 })
+  }
+}
