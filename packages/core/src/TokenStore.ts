@@ -82,11 +82,13 @@ export const layerMemory: Layer.Layer<tokenStore.TokenStore> = Layer.effect(toke
  * **Details**
  *
  * The directory is created with mode 700 if it is missing, and is best used for nothing else; every file has mode 600.
- * A file appears whole or not at all. A file that is damaged, or that others may read, counts as missing, and the next
- * token replaces it. What is over is tidied up, a little with every token that is stored.
+ * A file appears whole or not at all. A file that is damaged, that others may read, that belongs to another user or that
+ * is a link counts as missing, and the next token replaces it. What is over is tidied up, a little with every token that
+ * is stored.
  *
  * Fails with `InvalidConfiguration` for a directory that can't be created or written to, that is none, that others may
- * write to, or whose file system has no hard links (FAT).
+ * write to or replace, that belongs to another user (root may own it, and root may use no other user's), or whose file
+ * system has no hard links (FAT). Where the platform tells no owners and modes, as on Windows, they are not checked.
  *
  * **Gotchas**
  *
@@ -213,9 +215,13 @@ export interface Encrypted<E, R> {
  *
  * **Details**
  *
- * Only the times of a token stay readable, because stores need them. An envelope is bound to its place: it does not
- * open under another key of the store. One that was changed or moved, or whose key is not known, is a `StoreError` of
- * reason `"unreadable"` that names the id of the key; for a source that is an event, and as good as no token.
+ * Only the times of a token stay readable, because stores need them; they are inside the envelope as well, and what is
+ * outside can shorten a life and never lengthen it. An envelope is bound to its place: it does not open under another key
+ * of the store. One that was changed, moved or given other times, or whose key is not known, is a `StoreError` of reason
+ * `"unreadable"`; for a source that is an event, and as good as no token.
+ *
+ * Whoever can write to a store can still take away what is there, put back what was there before, and hold leases: that
+ * costs token requests, and may spend a refresh token twice.
  *
  * A process without the key takes what it finds for unreadable, too, and the other way round: while some have it and
  * others do not, each kind replaces the tokens of the other. So turn sealing on, or off, everywhere at once, or give

@@ -2,7 +2,20 @@ import { inspect } from "node:util"
 import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Config, ConfigProvider, Effect, Encoding, Exit, FastCheck, Layer, Option, Redacted } from "effect"
+import {
+  Cause,
+  Config,
+  ConfigProvider,
+  Effect,
+  Either,
+  Encoding,
+  Exit,
+  FastCheck,
+  Layer,
+  Option,
+  Redacted,
+  TestClock
+} from "effect"
 import { AccessToken, TokenError, TokenStore } from "../src/index.js"
 import { secret } from "./support/observe.js"
 
@@ -83,6 +96,88 @@ describe("TokenStore.encrypted", () => {
       ])
       assert.strictEqual(secret(got), "s3cr3t-token")
     }))
+
+  // FAULTS T6
+  describe("times", () => {
+    const short = AccessToken.make({ value: "short", issuedAt: 1000, expiresAt: 3000, refreshAt: 2000 })
+    const endless = AccessToken.make({ value: "endless", issuedAt: 1000 })
+    type Times = Partial<Pick<AccessToken.AccessToken, "issuedAt" | "expiresAt" | "refreshAt">>
+    /** What `get` makes of an envelope whose times somebody has changed. */
+    const changed = (token: AccessToken.AccessToken, times: Times) =>
+      Effect.gen(function*() {
+        const inner = yield* memory
+        let outer = token
+        const catching: TokenStore.Service = { ...inner, put: (token) => Effect.sync(() => (outer = token, true)) }
+        const store = yield* seal(catching, material(1))
+        yield* store.put(token, yield* held(store))
+        const forged = { ...inner, get: () => Effect.succeedSome(new AccessToken.AccessToken({ ...outer, ...times })) }
+        return yield* Effect.either((yield* seal(forged, material(1))).get(key))
+      })
+    const hour = 3_600_000
+    const forgeries: ReadonlyArray<readonly [what: string, token: AccessToken.AccessToken, times: Times]> = [
+      ["a day instead of two seconds", short, { expiresAt: Option.some(24 * hour) }],
+      ["two seconds more", short, { expiresAt: Option.some(5000) }],
+      ["an earlier beginning and a later end", short, { issuedAt: 0, expiresAt: Option.some(5000) }],
+      ["a life that begins in the future", short, {
+        issuedAt: 1000 + hour,
+        expiresAt: Option.some(3000 + hour),
+        refreshAt: Option.none()
+      }],
+      ["a renewal after the end", short, { refreshAt: Option.some(hour) }],
+      ["a renewal where there was none", endless, { refreshAt: Option.some(1) }],
+      ["no time at all", short, { issuedAt: Number.NaN }],
+      ["an infinite one", short, {
+        issuedAt: Number.POSITIVE_INFINITY,
+        expiresAt: Option.some(Number.POSITIVE_INFINITY)
+      }]
+    ]
+    for (const [what, token, times] of forgeries) {
+      it.effect(`that were made to say ${what} are unreadable`, () =>
+        Effect.gen(function*() {
+          yield* TestClock.adjust(1000)
+          const result = yield* changed(token, times)
+          const error = Either.getOrThrow(Either.flip(result))
+          assert.strictEqual(error.reason, "unreadable")
+          assert.include(error.detail, "its times are not those it was sealed with")
+        }))
+    }
+
+    it.effect("of an envelope that was put back long after its end are unreadable, of one between clocks that differ not", () =>
+      Effect.gen(function*() {
+        yield* TestClock.adjust(24 * hour)
+        const moved = (by: number): Times => ({
+          issuedAt: 1000 + by,
+          expiresAt: Option.some(3000 + by),
+          refreshAt: Option.some(2000 + by)
+        })
+        assert.strictEqual((yield* changed(short, moved(24 * hour - 2000)))._tag, "Left")
+        // the clock of whoever wrote it is two minutes behind, or far ahead
+        const late = AccessToken.make({ value: "late", issuedAt: 24 * hour - 120_000, expiresAt: 24 * hour + 1000 })
+        const here = { issuedAt: 24 * hour, expiresAt: Option.some(24 * hour + 121_000) }
+        assert.strictEqual((yield* changed(late, here))._tag, "Right")
+        const ahead = AccessToken.make({ value: "ahead", issuedAt: 48 * hour, expiresAt: 49 * hour })
+        assert.strictEqual(
+          (yield* changed(ahead, { issuedAt: 24 * hour, expiresAt: Option.some(25 * hour) }))._tag,
+          "Right"
+        )
+      }))
+
+    it.effect("that end a life sooner are believed, and a token that was not touched keeps its own", () =>
+      Effect.gen(function*() {
+        const unsaid = Option.getOrThrow(yield* Effect.flatten(changed(short, { expiresAt: Option.none() })))
+        assert.deepStrictEqual([unsaid.issuedAt, unsaid.expiresAt], [short.issuedAt, short.expiresAt])
+        for (const token of [short, endless]) {
+          const same = Option.getOrThrow(yield* Effect.flatten(changed(token, {})))
+          assert.deepStrictEqual([same.issuedAt, same.expiresAt, same.refreshAt], [
+            token.issuedAt,
+            token.expiresAt,
+            token.refreshAt
+          ])
+          const sooner = Option.getOrThrow(yield* Effect.flatten(changed(token, { expiresAt: Option.some(1500) })))
+          assert.deepStrictEqual(sooner.expiresAt, Option.some(1500))
+        }
+      }))
+  })
 
   // I9, SPEC C8
   it.scoped("leaves no trace of a token on the disk", () =>

@@ -550,3 +550,95 @@ it.scoped("TokenStore.layerFile: a source has no need to know: no token in any r
     assert.notInclude(inspect([store, got], { depth: 9 }) + JSON.stringify(got), "s3cr3t-token")
     assert.strictEqual(Redacted.value(Option.getOrThrow(got).value), "s3cr3t-token")
   }).pipe(Effect.provide(NodeContext.layer)))
+
+// FAULTS T7
+describe("TokenStore.layerFile: whose files they are", () => {
+  /** As if a path belonged to somebody else: the rights of the user who runs the tests change nothing about it. */
+  const ownedBy = (uid: number, isIt: (path: string) => boolean): Faults => (fs) => ({
+    stat: (path) => Effect.map(fs.stat(path), (info) => isIt(path) ? { ...info, uid: Option.some(uid) } : info)
+  })
+  const isDirectory = (directory: string) => (path: string) => path === directory
+  const refused = (directory: string, faults?: Faults) =>
+    Effect.map(Effect.flip(open(directory, faults)), (error) => {
+      assert.strictEqual(error._tag, "InvalidConfiguration")
+      return error.message
+    })
+
+  scenario(
+    "a directory of another user is refused, whoever runs the program",
+    (directory, fs) =>
+      Effect.gen(function*() {
+        yield* fs.makeDirectory(directory, { mode: 0o700 })
+        assert.include(yield* refused(directory, ownedBy(54_321, isDirectory(directory))), "belongs to another user")
+        if (process.getuid?.() === 0) {
+          yield* fs.chown(directory, 54_321, 54_321)
+          assert.include(yield* refused(directory), "belongs to another user")
+          // through a link as well
+          yield* fs.symlink(directory, `${directory}-link`)
+          assert.include(yield* refused(`${directory}-link`), "belongs to another user")
+        }
+        assert.deepStrictEqual(yield* fs.readDirectory(directory), [])
+      })
+  )
+
+  scenario(
+    "root's is taken, and so is one of a system that tells no owners",
+    (directory, fs) =>
+      Effect.gen(function*() {
+        yield* fs.makeDirectory(directory, { mode: 0o700 })
+        yield* fill(yield* open(directory, ownedBy(0, isDirectory(directory))), "one")
+        const silent: Faults = (fs) => ({
+          stat: (path) => Effect.map(fs.stat(path), (info) => ({ ...info, uid: Option.none() }))
+        })
+        assert.strictEqual(yield* read(yield* open(directory, silent)), "one")
+      })
+  )
+
+  scenario(
+    "a directory that everybody may replace is refused; under a sticky one it is safe",
+    (folder, fs) =>
+      Effect.gen(function*() {
+        yield* fs.makeDirectory(`${folder}/above/tokens`, { recursive: true })
+        yield* fs.chmod(`${folder}/above`, 0o777)
+        assert.include(yield* refused(`${folder}/above/tokens`), `everybody may write to ${folder}/above`)
+        assert.include(yield* refused(`${folder}/above/new`), `everybody may write to ${folder}/above`)
+        yield* fs.chmod(`${folder}/above`, 0o1777)
+        yield* fill(yield* open(`${folder}/above/tokens`), "one")
+      })
+  )
+
+  scenario(
+    "a planted token is none: a file of another user, a link, a file that others may write",
+    (directory, fs) =>
+      Effect.gen(function*() {
+        const store = yield* open(directory)
+        const plain = { get: (store: TokenStore.Service) => Effect.flip(store.get(key)) }
+        yield* fill(store, "good")
+        const file = `${directory}/${(yield* fs.readDirectory(directory)).find((name) => name.includes(".token."))!}`
+
+        const planted = yield* open(directory, ownedBy(54_321, (path) => path === file))
+        const error = yield* plain.get(planted)
+        assert.strictEqual(error.reason, "unreadable")
+        assert.include(error.detail, "belongs to another user")
+        if (process.getuid?.() === 0) {
+          yield* fs.chown(file, 54_321, 54_321)
+          assert.include((yield* plain.get(store)).detail, "belongs to another user")
+          yield* fs.chown(file, 0, 0)
+        }
+        assert.strictEqual(yield* read(store), "good")
+
+        for (const mode of [0o620, 0o602, 0o640, 0o666]) {
+          yield* fs.chmod(file, mode)
+          assert.include((yield* plain.get(store)).detail, "its mode is not 600")
+        }
+        yield* fs.chmod(file, 0o600)
+
+        yield* fs.rename(file, `${directory}-elsewhere`)
+        yield* fs.symlink(`${directory}-elsewhere`, file)
+        assert.include((yield* plain.get(store)).detail, "is a link")
+        // and the next token replaces it
+        yield* fill(store, "next")
+        assert.strictEqual(yield* read(store), "next")
+      })
+  )
+})

@@ -117,9 +117,8 @@ export const make = (options: {
           const content = yield* directory.read(file)
           if (Option.isNone(content)) continue
           if (content.value === tombstone) return undefined
-          const token = (yield* directory.isPrivate(file))
-            ? storedToken.decode(content.value)
-            : Either.left("others may have read or changed the file: its mode is not 600")
+          const objection = yield* directory.objection(file)
+          const token = objection === undefined ? storedToken.decode(content.value) : Either.left(objection)
           return { version, token }
         }
         return undefined

@@ -14,8 +14,8 @@ export interface Directory {
   readonly list: Effect.Effect<ReadonlyArray<string>, PlatformError>
   /** `None` for a file that is gone. */
   readonly read: (file: string) => Effect.Effect<Option.Option<string>, PlatformError>
-  /** Whether a file can be used by its owner alone; `true` for one that is gone. */
-  readonly isPrivate: (file: string) => Effect.Effect<boolean, PlatformError>
+  /** Why a file is not to be trusted: others may have read or written it. Nothing is wrong with one that is gone. */
+  readonly objection: (file: string) => Effect.Effect<string | undefined, PlatformError>
   /** Epoch milliseconds; `None` for a file that is gone. */
   readonly modifiedAt: (file: string) => Effect.Effect<Option.Option<number>, PlatformError>
   /** `false` if the file exists: of those who create the same file, one succeeds. */
@@ -33,6 +33,14 @@ const isMissing = has("NotFound")
 
 const orNone = <A>(effect: Effect.Effect<A, PlatformError>): Effect.Effect<Option.Option<A>, PlatformError> =>
   Effect.catchIf(Effect.asSome(effect), isMissing, () => Effect.succeedNone)
+
+/**
+ * The rule: what others could have written is not read, whoever we are. A directory, and each file in it, belongs to the
+ * user of this process or to root, who can do anything anyway, and only its owner may write to it; that a process may
+ * read and write everything says nothing of what it reads.
+ */
+const isOurs = ({ uid }: FileSystem.File.Info, me: Option.Option<number>): boolean =>
+  Option.getOrElse(Option.zipWith(uid, me, (uid, me) => uid === me || uid === 0), () => true)
 
 /** What went wrong, in a few words: the code of the system, such as ENOSPC, and nothing of a file's content. */
 export const trouble = (error: PlatformError): string => {
@@ -82,19 +90,30 @@ export const open = (
         )
       })
 
+    /** The user whose files these are, where the system tells: the one a new file belongs to. */
+    let me = Option.none<number>()
+
     const directory: Directory = {
       list: Effect.catchIf(fs.readDirectory(root), isMissing, () => Effect.succeed([])),
       read: (file) => orNone(fs.readFileString(pathOf(file))),
-      isPrivate: (file) =>
+      objection: (file) =>
         hasModes
-          ? Effect.map(
+          ? Effect.zipWith(
             orNone(fs.stat(pathOf(file))),
-            Option.match({
-              onNone: () => true,
-              onSome: ({ mode }) => (mode & 0o077) === 0
-            })
+            // only a link can be read as one
+            Effect.option(fs.readLink(pathOf(file))),
+            (info, target) =>
+              Option.isNone(info)
+                ? undefined
+                : Option.isSome(target)
+                ? "it is a link to a file elsewhere"
+                : !isOurs(info.value, me)
+                ? "the file belongs to another user"
+                : (info.value.mode & 0o077) !== 0
+                ? "others may have read or changed the file: its mode is not 600"
+                : undefined
           )
-          : Effect.succeed(true),
+          : Effect.succeed(undefined),
       modifiedAt: (file) =>
         Effect.map(
           orNone(fs.stat(pathOf(file))),
@@ -116,20 +135,39 @@ export const open = (
       )
     }
 
-    const info = yield* orNone(fs.stat(root)).pipe(
+    const looked = orNone(fs.stat(root)).pipe(
       Effect.catchAll((error) => invalid(`${root} can't be looked at (${trouble(error)})`))
     )
-    if (Option.isNone(info)) {
+    if (Option.isNone(yield* looked)) {
       yield* Effect.catchAll(make, (error) => invalid(`${root} can't be created (${trouble(error)})`))
-    } else if (info.value.type !== "Directory") {
-      return yield* invalid(`${root} is no directory`)
-    } else if (hasModes && (info.value.mode & 0o022) !== 0) {
+    }
+    // whoever made it
+    const info = Option.getOrUndefined(yield* looked)
+    if (info === undefined) return yield* invalid(`${root} is gone as soon as it was created`)
+    if (info.type !== "Directory") return yield* invalid(`${root} is no directory`)
+    if (hasModes && (info.mode & 0o022) !== 0) {
       return yield* invalid(`others may write to ${root}, and so could plant tokens: set its mode to 700`)
+    }
+    if (hasModes) {
+      // who may write to a directory above can put another one in this one's place, where no sticky bit forbids it
+      const above = yield* Effect.orElseSucceed(fs.realPath(root), () => root)
+      for (let at = path.dirname(above), last = above; at !== last; last = at, at = path.dirname(at)) {
+        const open = yield* Effect.option(fs.stat(at))
+        if (Option.exists(open, ({ mode }) => (mode & 0o002) !== 0 && (mode & 0o1000) === 0)) {
+          return yield* invalid(`everybody may write to ${at}, and so could replace ${root}: take that right away`)
+        }
+      }
     }
 
     // better told now than at the first token
     const probe = names.temporary(random.randomId())
-    const works = yield* Effect.ensuring(directory.create(probe, ""), Effect.ignore(directory.remove(probe))).pipe(
+    const works = yield* directory.create(probe, "").pipe(
+      Effect.tap(() =>
+        Effect.map(orNone(fs.stat(pathOf(probe))), (info) => {
+          me = Option.flatMap(info, ({ uid }) => uid)
+        })
+      ),
+      Effect.ensuring(Effect.ignore(directory.remove(probe))),
       Effect.catchAll((error) =>
         invalid(
           error.method === "link"
@@ -138,5 +176,10 @@ export const open = (
         )
       )
     )
+    if (hasModes && !isOurs(info, me)) {
+      return yield* invalid(
+        `${root} belongs to another user, who could plant tokens: give it to the user of this process, or take another`
+      )
+    }
     return works ? directory : yield* invalid(`${root} can't be written to`)
   })

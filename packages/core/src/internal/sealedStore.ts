@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -9,20 +10,52 @@ import * as storedToken from "./storedToken.js"
 import type { Service } from "./tokenStore.js"
 import { StoreError } from "./tokenStore.js"
 
-/** A store that hands the one inside nothing but envelopes; only the times of a token are outside, for its eyes. */
+// The rule: all that is known of a token is inside its envelope, its times too, and the envelope is bound to its place.
+// The times outside are for the eyes of the store, which may move all of them to the clock of the machine that reads (a
+// store that counts what is left does that) or end a life sooner. They never say more than what is inside.
+
+/** What a store makes of its own counting. Milliseconds. */
+const rounding = 1000
+
+/** By how much clocks of machines may differ, at least. Beyond that, and the life of a token, it is an old envelope. */
+const mostSkew = 300_000
+
+/** The token by the times of the store that keeps it; on the left why they are not believed. */
+const timed = (
+  token: AccessToken.AccessToken,
+  outer: AccessToken.AccessToken,
+  wall: number
+): Either.Either<AccessToken.AccessToken, string> => {
+  // a store that says nothing of an end has not moved anything
+  if (Option.isSome(token.expiresAt) && Option.isNone(outer.expiresAt)) return Either.right(token)
+  const shift = outer.issuedAt - token.issuedAt
+  const isLater = (outside: Option.Option<number>, inside: Option.Option<number>, otherwise: boolean) =>
+    Option.match(inside, {
+      onNone: () => otherwise && Option.isSome(outside),
+      onSome: (inside) => Option.exists(outside, (outside) => outside > inside + shift + rounding)
+    })
+  const length = Option.getOrElse(token.expiresAt, () => Number.POSITIVE_INFINITY) - token.issuedAt
+  const isForged = !Number.isFinite(shift) ||
+    isLater(outer.expiresAt, token.expiresAt, false) ||
+    isLater(outer.refreshAt, token.refreshAt, true) ||
+    // where the store has moved them, a life that has not begun yet is longer than it was
+    (shift > 0 && (outer.issuedAt > wall + rounding || shift > Math.max(mostSkew, length)))
+  return isForged ? Either.left("its times are not those it was sealed with") : Either.right(
+    new AccessToken.AccessToken({
+      ...token,
+      issuedAt: outer.issuedAt,
+      expiresAt: outer.expiresAt,
+      refreshAt: outer.refreshAt
+    })
+  )
+}
+
+/** A store that hands the one inside nothing but envelopes. */
 export const make = (inner: Service, keys: Keys): Service => {
   const open = (key: string, outer: AccessToken.AccessToken): Effect.Effect<AccessToken.AccessToken, string> =>
     Effect.flatMap(
-      envelopes.open(Redacted.value(outer.value), keys, key),
-      (text) =>
-        Either.map(storedToken.decode(text), (token) =>
-          // the store may have moved the times to this machine's clock
-          new AccessToken.AccessToken({
-            ...token,
-            issuedAt: outer.issuedAt,
-            expiresAt: outer.expiresAt,
-            refreshAt: outer.refreshAt
-          }))
+      Effect.zip(envelopes.open(Redacted.value(outer.value), keys, key), Clock.currentTimeMillis),
+      ([text, wall]) => Either.flatMap(storedToken.decode(text), (token) => timed(token, outer, wall))
     )
 
   return {
