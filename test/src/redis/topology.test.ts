@@ -1,6 +1,7 @@
 /** The store behind sentinels and in a cluster: it finds the servers, and finds them again after a failover. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Option, Stream } from "effect"
+import { Clock, Effect, Fiber, Option, Stream } from "effect"
+import { AccessToken, TokenSource, TokenStore } from "effect-bearer"
 import { createCluster, createSentinel } from "redis"
 import { describeWithRedis } from "./describeWithRedis.js"
 import type { RedisServer } from "./RedisServer.js"
@@ -117,6 +118,61 @@ describeWithRedis("topologies of Redis", () => {
         yield* works(store, `new ${at}`)
       }
     }))
+
+  // FAULTS R3
+  it.scopedLive(
+    "cluster: after a master was replaced the first renewal of each process is shared",
+    () =>
+      Effect.gen(function*() {
+        const set = yield* cluster({ replicas: 1 })
+        const asked = `effect-bearer:{=${key}}:token`
+        const old = yield* set.masterOf(asked)
+        // the only address that is configured is that of the master to be replaced
+        const options = { cluster: { rootNodes: [{ url: old.url }] } }
+        let requests = 0
+        const lifetime = 3_600_000
+        const joining = Effect.gen(function*() {
+          const source = yield* TokenSource.make(() =>
+            Effect.map(
+              Clock.currentTimeMillis,
+              (now) =>
+                AccessToken.make({ value: `t${++requests}`, issuedAt: now, expiresAt: now + lifetime + requests })
+            )
+          )
+          const shared = yield* TokenSource.shared({ namespace: "cluster", timeout: "5 seconds" })(source).pipe(
+            Effect.provideService(TokenStore.TokenStore, yield* open({ ...options, timeout: "5 seconds" }))
+          )
+          const failures: Array<string> = []
+          const events = yield* TokenSource.subscribe(shared)
+          yield* Effect.forkScoped(Stream.runForEach(events, (event) =>
+            Effect.sync(() => {
+              if (event._tag === "StoreFailed") failures.push(event.detail)
+            })))
+          return { shared, failures }
+        })
+        const processes = [yield* joining, yield* joining, yield* joining]
+        const round = Effect.forEach(processes, ({ shared }) => shared.get(), { concurrency: "unbounded" })
+        const first = yield* round
+        assert.strictEqual(requests, 1)
+
+        for (const node of set.nodes) {
+          yield* eventually(node.cli("CLUSTER", "INFO"), (answer) => answer.includes("cluster_state:ok"))
+        }
+        yield* old.kill()
+        yield* eventually(set.masterOf(asked), (master) => master !== old)
+        for (const node of set.nodes.filter((node) => node !== old)) {
+          yield* eventually(node.cli("CLUSTER", "INFO"), (answer) => answer.includes("cluster_state:ok"))
+        }
+        for (let before = first, lifecycle = 2; lifecycle <= 4; lifecycle++) {
+          before = yield* Effect.forEach(processes, ({ shared }, i) => shared.renew(before[i]!), {
+            concurrency: "unbounded"
+          })
+          assert.deepStrictEqual(processes.flatMap(({ failures }) => failures), [])
+          assert.strictEqual(requests, lifecycle)
+        }
+      }),
+    60_000
+  )
 
   it.scopedLive("one node of a cluster is not enough, and it says so", () =>
     Effect.gen(function*() {

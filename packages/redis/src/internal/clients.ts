@@ -167,7 +167,7 @@ const prudent = <O extends NodeOptions>(options: O, leash: Leash): O => ({
 export interface Kind {
   /** Fails when the options cannot be right. It connects to nothing. */
   readonly check: Effect.Effect<void, failure.Failure>
-  readonly open: (lose: () => void) => Effect.Effect<Connection, failure.Failure, Scope.Scope>
+  readonly open: (signals: link.Signals) => Effect.Effect<Connection, failure.Failure, Scope.Scope>
 }
 
 interface Connectable {
@@ -176,10 +176,11 @@ interface Connectable {
   destroy(): unknown
 }
 
-/** `isLost` says whether an error was the end of the connection. */
+/** `isLost` says whether an error was the end of the connection; `watch` looks for other signs, once it is there. */
 const opening = <C extends Client & Connectable>(
   make: (leash: Leash) => C,
-  isLost: (client: C) => boolean
+  isLost: (client: C) => boolean,
+  watch: (client: C, signals: link.Signals) => void = () => undefined
 ): Kind => {
   const made = Effect.acquireRelease(
     Effect.try({
@@ -197,13 +198,14 @@ const opening = <C extends Client & Connectable>(
   )
   return {
     check: Effect.scoped(Effect.asVoid(made)),
-    open: (lose) =>
+    open: (signals) =>
       made.pipe(
         Effect.tap(({ client, told }) => Effect.tryPromise({ try: () => client.connect(), catch: told.explain })),
         Effect.map(({ client }) => {
           client.on("error", () => {
-            if (isLost(client)) lose()
+            if (isLost(client)) signals.lose()
           })
+          watch(client, signals)
           return connection(client)
         })
       )
@@ -233,18 +235,41 @@ export const sentinel = (options: RedisSentinelOptions): Kind =>
     (client) => client.getMasterNode() === undefined
   )
 
-export const cluster = (options: RedisClusterOptions): Kind =>
-  opening(
+/**
+ * The client asks for the layout of a cluster once, and then where a node says MOVED; a node that is gone says nothing,
+ * and stays in the layout for ever. So a node that cannot be reached is a reason to open the connection anew, which asks
+ * all the nodes that are known: those that were given may all have been replaced by now.
+ */
+export const cluster = (options: RedisClusterOptions): Kind => {
+  let known: RedisClusterOptions["rootNodes"] = []
+  return opening(
     (leash) =>
       createCluster({
         // a node that is down does not keep us from the others
         minimizeConnections: true,
         ...options,
+        rootNodes: [...options.rootNodes, ...known],
         defaults: prudent(options.defaults ?? {}, leash)
       }),
-    // nor is a dead node: a command that needs it complains
-    () => false
+    () => false,
+    (client, { doubt }) => {
+      const learn = () => {
+        if (client.masters.length === 0) return
+        known = [...client.masters, ...client.replicas].map(({ address, host, port }) => ({
+          socket: mapped(options.nodeAddressMap, address) ?? { host, port }
+        }))
+      }
+      learn()
+      client.on("node-error", () => {
+        learn()
+        doubt()
+      })
+    }
   )
+}
+
+const mapped = (map: RedisClusterOptions["nodeAddressMap"], address: string) =>
+  typeof map === "function" ? map(address) : map?.[address]
 
 // ---------------------------------------------------------------------------------------------------------------
 // listening
@@ -253,7 +278,7 @@ export const cluster = (options: RedisClusterOptions): Kind =>
 /** Hears the messages of a channel until the connection is lost, which calls `lose`. */
 export const listen =
   (connected: link.Link<Connection>, channel: string, hear: (message: string) => void) =>
-  (lose: () => void): Effect.Effect<void, failure.Failure, Scope.Scope> =>
+  ({ lose }: link.Signals): Effect.Effect<void, failure.Failure, Scope.Scope> =>
     Effect.gen(function*() {
       const held = leash()
       const client = yield* connected.use((connection) => connection.another(held))

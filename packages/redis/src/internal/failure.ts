@@ -8,6 +8,10 @@ export class Failure extends Data.TaggedError("Failure")<{
   readonly detail: string
   /** Whether another connection might do better. */
   readonly isLink: boolean
+  /** Whether it stays so until a person has changed something: a password, a permission, an address. Default no. */
+  readonly isRefusal?: boolean | undefined
+  /** Whether it is certain that nothing was sent. Default no. */
+  readonly isUnsent?: boolean | undefined
 }> {}
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -25,13 +29,15 @@ const advice: Record<string, string> = {
   MASTERDOWN: "this server is a replica, and its master is down",
   MISCONF: "the server cannot save to disk and takes no writes: check its disk",
   MOVED: "this server is a node of a cluster: give the store a cluster, not the address of one node",
-  NOAUTH: "the server wants a password: put it into the URL, or give username and password",
+  NOAUTH:
+    "the server wants a password: put it into the URL (REDIS_URL), or give username and password; behind sentinels they go into nodeClientOptions and sentinelClientOptions, for a cluster into defaults",
   NOPERM: "the user lacks a permission: the README of @effect-bearer/redis lists those that are needed",
   NOREPLICAS: "the server takes no writes because too few of its replicas are up",
   OOM: "the server is full: raise its maxmemory",
   READONLY: "this server is a replica: give the store the address of the master, or the sentinels",
   TRYAGAIN: "the cluster is moving this key to another node",
-  WRONGPASS: "the user or the password is wrong",
+  WRONGPASS:
+    "the user or the password is wrong, or the user is off: check both where they are given, in the URL (REDIS_URL), as username and password, or on the server (ACL LIST)",
   WRONGTYPE: "something else is stored under that key: give the store a prefix of its own",
   database: "the server has no database of that number",
   databases: "a cluster has no numbered databases: leave the number out, and give the store a cluster",
@@ -60,6 +66,11 @@ const phrases: ReadonlyArray<readonly [phrase: RegExp, code: string]> = [
 
 /** After these another connection may do better. */
 const ofLink = new Set(["MASTERDOWN", "READONLY", "sentinels", "master"])
+
+/** These stay until somebody has changed something. */
+const refusals = new Set([
+  ...["NOAUTH", "NOPERM", "WRONGPASS", "database", "databases", "maxclients", "noCluster", "noSentinel"]
+])
 
 const answer = /^([A-Z]{2,20}) /
 
@@ -113,9 +124,28 @@ const remedies: Record<string, string> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority
 }
 
+/** The client had no connection, or got none. */
+const unsent = new Set([
+  ...[
+    "ClientClosedError",
+    "ClientOfflineError",
+    "ECONNREFUSED",
+    "EHOSTUNREACH",
+    "ENETUNREACH",
+    "ENOTFOUND",
+    "EAI_AGAIN"
+  ]
+])
+
 const disconnected = (code: string): Failure => {
   const remedy = Object.hasOwn(remedies, code) ? `: ${remedies[code]!}` : ""
-  return new Failure({ code, detail: `there is no connection (${code})${remedy}`, isLink: true })
+  return new Failure({
+    code,
+    detail: `there is no connection (${code})${remedy}`,
+    isLink: true,
+    isRefusal: /CERT|^UNABLE_TO_|^EPROTO$|_SSL_/.test(code),
+    isUnsent: unsent.has(code)
+  })
 }
 
 /** No attempt to connect has ended so far, in one way or the other. */
@@ -142,7 +172,12 @@ export const fromError = (error: unknown): Failure => {
   const said = phrases.find(([phrase]) => phrase.test(error.message))?.[1] ?? answer.exec(error.message)?.[1]
   if (said !== undefined) {
     // the rest of the answer may repeat what was sent
-    return new Failure({ code: said, detail: detailOf(said), isLink: ofLink.has(said) })
+    return new Failure({
+      code: said,
+      detail: detailOf(said),
+      isLink: ofLink.has(said),
+      isRefusal: refusals.has(said)
+    })
   }
   const name = error.constructor.name
   if (!Object.hasOwn(ofLibrary, name)) return disconnected(/^\w{1,60}$/.test(name) ? name : "unknown")
@@ -182,9 +217,9 @@ export const collect = (): {
       if (error instanceof Error && told?.isLink !== false) told = fromError(error)
     },
     explain: (error) => {
-      const { code, detail, isLink } = fromError(error)
-      const ofAll = code === "nodes" || code === "sentinels"
-      return new Failure({ code, detail: ofAll && told !== undefined ? `${detail}: ${told.detail}` : detail, isLink })
+      const failure = fromError(error)
+      if (told === undefined || (failure.code !== "nodes" && failure.code !== "sentinels")) return failure
+      return new Failure({ ...failure, detail: `${failure.detail}: ${told.detail}`, isRefusal: told.isRefusal })
     }
   }
 }

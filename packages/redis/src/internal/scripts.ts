@@ -25,13 +25,17 @@ return { token, redis.call('PTTL', KEYS[1]) }
  * `KEYS: lease, fence` `ARGV: owner, ttl, linger` → the fencing number, or nothing.
  *
  * It is the time of the server in microseconds, so that it grows even where an emptied server, or one that took over
- * with less than all of the data, remembers none; it is one more than the last where that is greater.
+ * with less than all of the data, remembers none; it is one more than the last where that is greater. What cannot be is
+ * not believed: a lease without an end or longer than an hour, a number that is a day ahead of the time.
  */
 export const acquire: Script = script(`
-if redis.call('EXISTS', KEYS[1]) == 1 then return false end
+local left = redis.call('PTTL', KEYS[1])
+if left >= 0 and left <= math.max(3600000, tonumber(ARGV[2])) then return false end
 local last = tonumber(redis.call('GET', KEYS[2]) or nil) or 0
 local time = redis.call('TIME')
-local fence = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
+local now = time[1] * 1000000 + time[2]
+if not (last < now + 86400000000) then last = 0 end
+local fence = string.format('%.0f', math.max(now, last + 1))
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], fence, 'PX', ARGV[2] + ARGV[3])
 return fence

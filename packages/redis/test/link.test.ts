@@ -1,0 +1,112 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect, Fiber, Option, TestClock } from "effect"
+import * as failure from "../src/internal/failure.js"
+import * as link from "../src/internal/link.js"
+
+/** The moments, in seconds, at which a connection is attempted that fails with what a server said. */
+const attempts = (said: string, time: number) =>
+  Effect.gen(function*() {
+    const moments: Array<number> = []
+    const supervised = yield* link.supervise(() =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        moments.push(now / 1000)
+        return Effect.fail(failure.fromError(new Error(said)))
+      })
+    )
+    for (let second = 0; second < time; second += 2) yield* TestClock.adjust("2 seconds")
+    const { detail } = yield* Effect.flip(supervised.use(() => Promise.resolve(1)))
+    return { moments, detail }
+  })
+
+describe("link", () => {
+  // FAULTS W4
+  for (
+    const [said, remedy] of [
+      ["WRONGPASS invalid username-password pair or user is disabled.", "check both where they are given"],
+      ["NOAUTH Authentication required.", "give username and password"],
+      ["NOPERM this user has no permissions to run the 'subscribe' command", "lists those that are needed"],
+      ["ERR DB index is out of range", "no database of that number"],
+      ["ERR max number of clients reached", "raise its maxclients"]
+    ] as const
+  ) {
+    it.scoped(`backs off to a minute after ${said.slice(0, 20)}…, and the error names the remedy`, () =>
+      Effect.gen(function*() {
+        const { detail, moments } = yield* attempts(said, 800)
+        assert.include(detail, remedy)
+        assert.isAtMost(moments.filter((at) => at <= 10).length, 6)
+        const pauses = moments.slice(1).map((at, i) => at - moments[i]!)
+        for (const pause of pauses) assert.isAtMost(pause, 62)
+        for (const pause of pauses.slice(8)) assert.isAtLeast(pause, 28)
+        assert.isAbove(pauses.length, 10)
+      }))
+  }
+
+  it.scoped("after anything else it tries at least every second", () =>
+    Effect.gen(function*() {
+      const { moments } = yield* attempts("LOADING Redis is loading the dataset in memory", 60)
+      assert.isAtLeast(moments.length, 30)
+    }))
+
+  // FAULTS R3
+  it.scoped("what was not sent over a connection that is of no use is sent over the next one", () =>
+    Effect.gen(function*() {
+      let opened = 0
+      const supervised = yield* link.supervise(() => Effect.sync(() => ++opened))
+      const sent: Array<number> = []
+      const use = supervised.use((connection) => {
+        sent.push(connection)
+        return connection === 1
+          ? Promise.reject(Object.assign(new Error(), { code: "ECONNREFUSED" }))
+          : Promise.resolve(2)
+      })
+      // a moment ago it was new: another would be no better
+      assert.isTrue((yield* Effect.flip(use)).isUnsent === true)
+      yield* TestClock.adjust("1 second")
+      const all = yield* Effect.fork(Effect.all([use, use, use], { concurrency: "unbounded" }))
+      while (Option.isNone(yield* Fiber.poll(all))) yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(yield* Fiber.join(all), [2, 2, 2])
+      assert.deepStrictEqual(sent, [1, 1, 1, 1, 2, 2, 2])
+      assert.strictEqual(opened, 2)
+    }))
+
+  // FAULTS R3
+  it.scoped("what may have been sent is not sent twice, and what is in doubt is opened anew", () =>
+    Effect.gen(function*() {
+      let opened = 0
+      let doubt = () => undefined as void
+      const supervised = yield* link.supervise((signals) =>
+        Effect.sync(() => {
+          doubt = signals.doubt
+          return ++opened
+        })
+      )
+      let sent = 0
+      yield* TestClock.adjust("1 minute")
+      const error = yield* Effect.flip(supervised.use(() => {
+        sent++
+        return Promise.reject(Object.assign(new Error(), { code: "ECONNRESET" }))
+      }))
+      assert.deepStrictEqual([error.code, sent], ["ECONNRESET", 1])
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual(opened, 2)
+      // too young to be doubted
+      doubt()
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual(opened, 2)
+      yield* TestClock.adjust("1 second")
+      doubt()
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual(opened, 3)
+    }))
+
+  it("tells what was not sent from what may have been", () => {
+    const isUnsent = (code: string) => failure.fromError(Object.assign(new Error(), { code })).isUnsent
+    assert.deepStrictEqual(["ECONNREFUSED", "ENOTFOUND", "ECONNRESET", "EPIPE", "ETIMEDOUT"].map(isUnsent), [
+      true,
+      true,
+      false,
+      false,
+      false
+    ])
+  })
+})
