@@ -125,7 +125,21 @@ export const floors = [
   },
   {
     name: "edge",
-    modules: ["internal/origins", "internal/renewalGuard", "TokenMetrics", "TokenMonitor", "BearerAuth"],
+    modules: [
+      "internal/origins",
+      "internal/renewalGuard",
+      "internal/bearerOptions",
+      "internal/bearerOverrides",
+      "internal/bearerRefusal",
+      "internal/bearerReplay",
+      "internal/bearerHiding",
+      "internal/bearerConceal",
+      "internal/bearerMisuse",
+      "internal/bearerClient",
+      "TokenMetrics",
+      "TokenMonitor",
+      "BearerAuth"
+    ],
     forbidden: barrels
   }
 ]

@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import type * as Headers from "@effect/platform/Headers"
+import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Scopes from "./Scopes.js"
 
@@ -41,6 +42,13 @@ export interface Bearer {
   readonly realm: Option.Option<string>
   /** Claims the server wants in the next token, Base64 of JSON (`error="insufficient_claims"`). */
   readonly claims: Option.Option<string>
+  /**
+   * The ways to authenticate that the resource accepts, best first (`acr_values`, RFC 9470 §3); empty when it named
+   * none. They go to the authorization server as they are, when the user is asked to authenticate anew.
+   */
+  readonly acrValues: ReadonlyArray<string>
+  /** How long ago the user may have authenticated at most (`max_age`, RFC 9470 §3). */
+  readonly maxAge: Option.Option<Duration.Duration>
 }
 
 /**
@@ -138,9 +146,17 @@ const fromChallenge = (challenge: Challenge): Bearer => {
     errorUri: Option.fromNullable(parameters.error_uri),
     scope: parameters.scope === undefined ? Scopes.empty : Scopes.make(parameters.scope),
     realm: Option.fromNullable(parameters.realm),
-    claims: Option.fromNullable(parameters.claims)
+    claims: Option.fromNullable(parameters.claims),
+    acrValues: parameters.acr_values === undefined
+      ? []
+      : parameters.acr_values.split(/\s+/).filter((acr) => acr !== ""),
+    maxAge: secondsIn(parameters.max_age)
   }
 }
+
+/** A whole number of seconds; anything else says nothing. */
+const secondsIn = (value: string | undefined): Option.Option<Duration.Duration> =>
+  value !== undefined && /^\d{1,15}$/.test(value) ? Option.some(Duration.seconds(Number(value))) : Option.none()
 
 const schemeOf = (challenge: Challenge): Bearer["scheme"] | undefined => {
   const scheme = challenge.scheme.toLowerCase()

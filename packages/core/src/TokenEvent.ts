@@ -94,6 +94,11 @@ export type TokenEvent = Data.TaggedEnum<{
   TokenInactive: Common & { readonly age: number; readonly remaining: Option.Option<number> }
   /** Anomaly: the API refused a token that was just renewed because of a 401; it is not renewed again at once. */
   FreshTokenRejected: Common & { readonly origin: string }
+  /**
+   * Anomaly: `origin` answered 401 to a request that was sent without a token, because a client with a bearer does not
+   * list it. `allowed` is the listed origin that comes nearest. Told once for each origin.
+   */
+  SentWithoutToken: Common & { readonly origin: string; readonly allowed: string }
   /** Anomaly: the scopes granted are not those requested. */
   ScopeDrift: Common & {
     readonly requested: Scopes.Scopes
@@ -152,6 +157,7 @@ const anomalies: ReadonlySet<TokenEvent["_tag"]> = new Set<TokenEvent["_tag"]>([
   "ClientUsedElsewhere",
   "TokenInactive",
   "FreshTokenRejected",
+  "SentWithoutToken",
   "ScopeDrift",
   "OverBroadScope",
   "NoProgress",
@@ -160,8 +166,9 @@ const anomalies: ReadonlySet<TokenEvent["_tag"]> = new Set<TokenEvent["_tag"]>([
 ])
 
 /**
- * Whether an event reports something an operator wants to know about: revoked early, client used elsewhere, inactive by introspection, scope
- * drift, refresh failed, 401 on a fresh token, no progress, lease lost, shared store not usable.
+ * Whether an event reports something an operator wants to know about: revoked early, client used elsewhere, inactive
+ * by introspection, scope drift, refresh failed, 401 on a fresh token, 401 where no token was sent, no progress, lease
+ * lost, shared store not usable.
  *
  * @since 0.1.0
  * @category guards

@@ -1,6 +1,6 @@
 import { Headers } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { FastCheck, Option } from "effect"
+import { Duration, FastCheck, Option } from "effect"
 import * as Challenge from "../src/Challenge.js"
 
 type Expected = ReadonlyArray<readonly [scheme: string, token68: string | null, parameters: Record<string, string>]>
@@ -142,8 +142,29 @@ describe("Challenge.bearer", () => {
       errorUri: Option.some("https://e.example"),
       scope: ["analytics:read", "users:read"],
       realm: Option.some("r"),
-      claims: Option.some("e30=")
+      claims: Option.some("e30="),
+      acrValues: [],
+      maxAge: Option.none()
     })
+  })
+
+  // FAULTS W14
+  it("reads what RFC 9470 demands of the next authentication", () => {
+    const found = Option.getOrThrow(bearer(
+      `Bearer error="insufficient_user_authentication", error_description="A different level is required", ` +
+        `acr_values="urn:acr:gold  urn:acr:silver", max_age="5"`
+    ))
+    assert.deepStrictEqual(found.acrValues, ["urn:acr:gold", "urn:acr:silver"])
+    assert.deepStrictEqual(found.maxAge, Option.some(Duration.seconds(5)))
+    for (const maxAge of ["0", "007"]) {
+      assert.deepStrictEqual(
+        Option.getOrThrow(bearer(`Bearer max_age=${maxAge}`)).maxAge,
+        Option.some(Duration.seconds(Number(maxAge)))
+      )
+    }
+    for (const maxAge of [`""`, `"-1"`, `"1.5"`, `"5s"`, `"1e3"`, `"${"9".repeat(400)}"`]) {
+      assert.isTrue(Option.isNone(Option.getOrThrow(bearer(`Bearer max_age=${maxAge}`)).maxAge), maxAge)
+    }
   })
 
   it("knows DPoP", () => {

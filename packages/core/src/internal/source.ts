@@ -143,7 +143,8 @@ const isSource = (self: With<unknown>): self is Source<unknown> => self instance
 export const hooks = (self: With<unknown>): Hooks => isSource(self) ? self[HooksId] : noHooks
 
 const noHooks: Hooks = {
-  publish: () => Effect.void,
+  // without subscribers, but for the log and the metrics
+  publish: telemetry.report,
   defaults: TokenRequest.empty,
   credentials: undefined,
   subscribe: Effect.succeed(Stream.empty),

@@ -73,6 +73,7 @@ const measure: (event: TokenEvent) => Effect.Effect<void> = TokenEvent.$match({
   ClientUsedElsewhere: anomaly,
   TokenInactive: anomaly,
   FreshTokenRejected: anomaly,
+  SentWithoutToken: anomaly,
   ScopeDrift: anomaly,
   OverBroadScope: anomaly,
   NoProgress: anomaly,
@@ -110,6 +111,11 @@ const line: (event: TokenEvent) => Line = TokenEvent.$match({
   ],
   TokenInactive: (): Line => [LogLevel.Warning, "access token is not active any more, says introspection: revoked?"],
   FreshTokenRejected: (): Line => [LogLevel.Warning, "API refuses a token that was just renewed"],
+  SentWithoutToken: ({ allowed, origin }): Line => [
+    LogLevel.Warning,
+    `401 from ${origin}, which got no token: it is not among the origins of BearerAuth, ${allowed} is. Add it to ` +
+    "origins, or wrap the call in BearerAuth.skip"
+  ],
   ScopeDrift: (): Line => [LogLevel.Warning, "scopes granted are not those requested"],
   OverBroadScope: (): Line => [LogLevel.Warning, "scopes requested are broader than advisable"],
   NoProgress: (): Line => [LogLevel.Warning, "the server handed out a token that is no better than the last"],

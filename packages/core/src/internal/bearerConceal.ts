@@ -1,0 +1,377 @@
+import * as Headers from "@effect/platform/Headers"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import { NodeInspectSymbol } from "effect/Inspectable"
+import * as hiding from "./bearerHiding.js"
+
+/**
+ * What a client fails or dies with may hold the request that was sent, or text made of it.
+ *
+ * **The rule.** No error leaves a client with a bearer before everything that can be reached from it was looked
+ * through: requests, headers and other objects that hold the token get a rendering without it, and the texts of errors
+ * are written without it. Data that a program may still need stays: only what is shown changes. What is frozen is
+ * replaced by a copy.
+ *
+ * An error is rare, so this costs nothing where it matters. It looks at no more than so many objects, nearest first.
+ */
+const limit = 5_000
+
+/** Shorter tokens are looked for with their scheme only: they would turn every text into noise. */
+const shortest = 8
+
+/** `header` is what was sent. */
+export const concealCause = <E>(cause: Cause.Cause<E>, header: string): Cause.Cause<E> => {
+  const roots: Array<unknown> = [...Cause.failures(cause), ...Cause.defects(cause)]
+  if (roots.length === 0) return cause
+  const replaced = conceal(roots, header)
+  if (replaced.size === 0) return cause
+  const now = <A>(value: A): A => replaced.has(original(value)) ? replaced.get(original(value)) as A : value
+  return Cause.match(cause, {
+    onEmpty: Cause.empty as Cause.Cause<E>,
+    onFail: (error) => Cause.fail(now(error)),
+    onDie: (defect) => Cause.die(now(defect)),
+    onInterrupt: (fiberId) => Cause.interrupt(fiberId),
+    onSequential: (left, right) => Cause.sequential(left, right),
+    onParallel: (left, right) => Cause.parallel(left, right)
+  })
+}
+
+/** A response whose request could not be hidden in place. */
+export const concealResponse = (
+  response: HttpClientResponse.HttpClientResponse,
+  header: string
+): HttpClientResponse.HttpClientResponse =>
+  (conceal([response], header).get(response) ?? response) as HttpClientResponse.HttpClientResponse
+
+// ---------------------------------------------------------------------------------------------------------------
+// finding
+// ---------------------------------------------------------------------------------------------------------------
+
+/** How an object is held by another, and how to put another in its place. */
+type Put = (holder: object, value: object) => void
+
+interface Holder {
+  readonly object: object
+  readonly put: Put
+}
+
+/** What took the place of what, where it had to. */
+const conceal = (roots: ReadonlyArray<unknown>, header: string): Map<unknown, unknown> => {
+  const scrub = scrubber(header)
+  const replaced = new Map<unknown, unknown>()
+  const holders = new Map<object, Array<Holder>>()
+  const add = (found: unknown, holder?: Holder): void => {
+    const value = original(found)
+    if (!isWalkable(value)) return
+    const known = holders.get(value)
+    if (known !== undefined) {
+      if (holder !== undefined) known.push(holder)
+    } else if (holders.size < limit) {
+      holders.set(value, holder === undefined ? [] : [holder])
+    }
+  }
+  for (const root of roots) {
+    if (typeof root === "string") {
+      const text = scrub(root)
+      if (text !== root) replaced.set(root, text)
+    } else {
+      add(root)
+    }
+  }
+  // grows while it is walked: nearest first
+  for (const object of holders.keys()) children(object, (value, put) => add(value, { object, put }))
+
+  // parts before the whole
+  const objects = Array.from(holders.keys()).reverse()
+  const pending: Array<object> = []
+  for (const object of objects) {
+    try {
+      treat(object, scrub)
+    } catch {
+      const copy = copyOf(object)
+      treat(copy, scrub)
+      replaced.set(object, copy)
+      pending.push(object)
+    }
+  }
+  // whoever holds what was replaced gets the copy, or is replaced in turn
+  for (let object = pending.pop(); object !== undefined; object = pending.pop()) {
+    for (const { object: holder, put } of holders.get(object) ?? []) {
+      const copy = replaced.get(object) as object
+      try {
+        put((replaced.get(holder) ?? holder) as object, copy)
+      } catch {
+        const copyOfHolder = copyOf(holder)
+        put(copyOfHolder, copy)
+        replaced.set(holder, copyOfHolder)
+        pending.push(holder)
+      }
+    }
+  }
+  return replaced
+}
+
+const scrubber = (header: string) => {
+  const token = header.slice(header.indexOf(" ") + 1)
+  const encoded = encodeURIComponent(token)
+  const secrets = [header, ...token.length < shortest ? [] : [token, ...encoded === token ? [] : [encoded]]]
+  return (text: string): string => {
+    let out = text
+    for (const secret of secrets) if (out.includes(secret)) out = out.replaceAll(secret, hiding.mask)
+    return out
+  }
+}
+
+type Scrub = ReturnType<typeof scrubber>
+
+const originalSymbol = Symbol.for("effect/OriginalAnnotation")
+
+/** An error that failed within a span is seen through a proxy, which reaches no private member. */
+const original = <A>(value: A): A =>
+  typeof value === "object" && value !== null && originalSymbol in value ? value[originalSymbol] as A : value
+
+const isWalkable = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !(value instanceof ArrayBuffer) &&
+  !(value instanceof Promise)
+
+const isRequest = (value: object): value is HttpClientRequest.HttpClientRequest => HttpClientRequest.TypeId in value
+
+const isResponse = (value: object): value is HttpClientResponse.HttpClientResponse => HttpClientResponse.TypeId in value
+
+const children = (object: object, found: (value: unknown, put: Put) => void): void => {
+  if (isRequest(object)) return found(object.headers, putProperty("headers"))
+  if (object instanceof Map) {
+    for (const [key, value] of object) {
+      found(value, (map, value) => void (map as Map<unknown, unknown>).set(key, value))
+    }
+  } else if (object instanceof Set) {
+    for (const member of object) {
+      found(member, (set, value) => {
+        ;(set as Set<unknown>).delete(member)
+        ;(set as Set<unknown>).add(value)
+      })
+    }
+  }
+  const renderedByRequest = isResponse(object)
+  for (const [key, value] of properties(object)) {
+    // A response is rendered with its request; what else it is made of stays inside.
+    if (renderedByRequest && !(isWalkable(value) && (isRequest(value) || isResponse(value)))) continue
+    found(value, putProperty(key))
+  }
+}
+
+/** Own properties that are values: no getter is called. */
+function* properties(object: object): Iterable<readonly [PropertyKey, unknown]> {
+  if (Array.isArray(object)) {
+    for (let i = 0; i < object.length && i < limit; i++) yield [i, object[i]]
+    return
+  }
+  for (const key of Reflect.ownKeys(object)) {
+    const descriptor = Reflect.getOwnPropertyDescriptor(object, key)
+    if (descriptor !== undefined && "value" in descriptor) yield [key, descriptor.value]
+  }
+}
+
+const putProperty = (key: PropertyKey): Put => (holder, value) => write(holder, key, value)
+
+/** As it was, but for its value. */
+const write = (object: object, key: PropertyKey, value: unknown): void => {
+  const before = Reflect.getOwnPropertyDescriptor(object, key)
+  Object.defineProperty(
+    object,
+    key,
+    before !== undefined && "value" in before
+      ? { ...before, value }
+      : { value, configurable: true, enumerable: before?.enumerable ?? false, writable: true }
+  )
+}
+
+/** The same, not frozen. */
+const copyOf = (object: object): object => {
+  if (Array.isArray(object)) return object.slice()
+  const prototype: object | null = Object.getPrototypeOf(object)
+  const copy: object = object instanceof Map
+    ? Object.setPrototypeOf(new Map(object), prototype)
+    : object instanceof Set
+    ? Object.setPrototypeOf(new Set(object), prototype)
+    : Object.create(prototype)
+  for (const key of Reflect.ownKeys(object)) {
+    const descriptor = Reflect.getOwnPropertyDescriptor(object, key)!
+    Object.defineProperty(copy, key, {
+      ...descriptor,
+      configurable: true,
+      ..."value" in descriptor ? { writable: true } : {}
+    })
+  }
+  return copy
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// hiding: every function throws where the object is frozen
+// ---------------------------------------------------------------------------------------------------------------
+
+const treat = (object: object, scrub: Scrub): void => {
+  if (isRequest(object)) return treatRequest(object)
+  if (isResponse(object)) return treatResponse(object)
+  if (object instanceof Error) return treatError(object, scrub)
+  if (holdsText(object, scrub)) install(object, scrub)
+}
+
+const treatRequest = (request: HttpClientRequest.HttpClientRequest): void => {
+  if ("authorization" in request.headers && !hiding.hide(request)) throw new TypeError("frozen")
+}
+
+/** Only where the request is no property, which is treated by itself. */
+const treatResponse = (response: HttpClientResponse.HttpClientResponse): void => {
+  if (!Object.hasOwn(response, "request")) hiding.hide(response.request)
+}
+
+/** What an error shows beside its properties is its text, and that is written down. */
+const treatError = (error: Error, scrub: Scrub): void => {
+  for (const [key, value] of properties(error)) {
+    if (typeof value === "string" && scrub(value) !== value) write(error, key, scrub(value))
+  }
+  for (const key of ["message", "stack"] as const) {
+    const text = attempt(() => error[key])
+    if (typeof text === "string" && scrub(text) !== text) write(error, key, scrub(text))
+  }
+  if (custom(error).length === 0) return
+  if (Object.isExtensible(error)) return install(error, scrub)
+  const shown = attempt(() => `${String(error)}${JSON.stringify(error)}`)
+  if (shown !== undefined && scrub(shown) !== shown) throw new TypeError("frozen")
+}
+
+const holdsText = (object: object, scrub: Scrub): boolean => {
+  const holds = (value: unknown) => typeof value === "string" && scrub(value) !== value
+  if (isWebHeaders(object)) {
+    return Array.from(object as Iterable<ReadonlyArray<unknown>>).some((entry) => entry.some(holds))
+  }
+  if (object instanceof Map) return Array.from(object).some((entry) => entry.some(holds))
+  if (object instanceof Set) return Array.from(object).some(holds)
+  for (const [, value] of properties(object)) if (holds(value)) return true
+  return false
+}
+
+const attempt = <A>(read: () => A): A | undefined => {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// renderings
+// ---------------------------------------------------------------------------------------------------------------
+
+const renderers = ["toJSON", NodeInspectSymbol, "toString"] as const
+
+/** Renderings that show properties and texts as they are, which were treated. */
+const plain: ReadonlySet<unknown> = new Set<unknown>([
+  Object.prototype.toString,
+  Array.prototype.toString,
+  Error.prototype.toString,
+  // what it shows is the error itself
+  (new (class extends Data.Error {})() as unknown as Record<PropertyKey, unknown>)[NodeInspectSymbol]
+])
+
+type Renderer = (...args: Array<never>) => unknown
+
+const custom = (object: object): ReadonlyArray<typeof renderers[number]> =>
+  renderers.filter((name) => {
+    const renderer = (object as Record<PropertyKey, unknown>)[name]
+    return typeof renderer === "function" && !plain.has(renderer)
+  })
+
+/** What each of our renderings leaves out. An object that is shared by many errors keeps the latest few. */
+const ours = new WeakMap<object, Array<Scrub>>()
+
+/** Looked up by the rendering, for Effect wraps one error anew each time it fails within a span. */
+const scrubsOf = (object: object): Array<Scrub> | undefined => {
+  for (const name of renderers) {
+    const renderer: unknown = Object.hasOwn(object, name) ? (object as Record<PropertyKey, unknown>)[name] : undefined
+    const scrubs = typeof renderer === "function" ? ours.get(renderer) : undefined
+    if (scrubs !== undefined) return scrubs
+  }
+  return undefined
+}
+
+const install = (object: object, scrub: Scrub): void => {
+  const known = scrubsOf(object)
+  if (known !== undefined) {
+    known.push(scrub)
+    if (known.length > 8) known.shift()
+    return
+  }
+  const scrubs = [scrub]
+  const all: Scrub = (text) => scrubs.reduce((text, scrub) => scrub(text), text)
+  const before = new Map<PropertyKey, Renderer>()
+  if (!isWebHeaders(object)) {
+    for (const name of custom(object)) before.set(name, (object as Record<PropertyKey, Renderer>)[name]!)
+  }
+  const define = (name: PropertyKey, value: Renderer) => {
+    ours.set(value, scrubs)
+    Object.defineProperty(object, name, { value, configurable: true, enumerable: false, writable: true })
+  }
+  const through = (name: typeof renderers[number], otherwise: (() => unknown) | undefined) => {
+    const renderer = before.get(name)
+    if (renderer !== undefined) define(name, (...args) => clean(Reflect.apply(renderer, object, args), all, object))
+    else if (otherwise !== undefined) define(name, () => clean(otherwise(), all, object))
+  }
+  const isError = object instanceof Error
+  through("toJSON", isError ? undefined : () => ownOf(object))
+  through(NodeInspectSymbol, isError ? undefined : () => twinOf(object, all))
+  through("toString", undefined)
+}
+
+/** What `JSON.stringify` shows of an object. */
+const ownOf = (object: object): unknown =>
+  Array.isArray(object)
+    ? object.slice()
+    : object instanceof Map || object instanceof Set || !isRecord(object) && isWebHeaders(object)
+    ? {}
+    : Object.fromEntries(Object.entries(object))
+
+/** What `inspect` shows of an object: one like it. */
+const twinOf = (object: object, scrub: Scrub): unknown => {
+  if (Array.isArray(object)) return object.slice()
+  if (isWebHeaders(object)) return Object.fromEntries(object as unknown as Iterable<readonly [string, string]>)
+  if (object instanceof Map) {
+    return new Map(Array.from(object, ([key, value]) => [text(key, scrub), text(value, scrub)]))
+  }
+  if (object instanceof Set) return new Set(Array.from(object, (value) => text(value, scrub)))
+  const twin = Object.create(Object.getPrototypeOf(object)) as Record<PropertyKey, unknown>
+  for (const key of Reflect.ownKeys(object)) {
+    const descriptor = Reflect.getOwnPropertyDescriptor(object, key)!
+    if (!descriptor.enumerable || !("value" in descriptor)) continue
+    Object.defineProperty(twin, key, { ...descriptor, value: text(descriptor.value, scrub) })
+  }
+  return twin
+}
+
+const text = (value: unknown, scrub: Scrub): unknown => typeof value === "string" ? scrub(value) : value
+
+const isWebHeaders = (object: object): boolean =>
+  typeof globalThis.Headers === "function" && object instanceof globalThis.Headers
+
+/** An object that is nothing but its properties. */
+const isRecord = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype || Headers.isHeaders(value)
+}
+
+/** A rendering without the token. What has a rendering of its own was treated, and so was `self`. */
+const clean = (rendering: unknown, scrub: Scrub, self: object, seen = new Map<object, unknown>()): unknown => {
+  if (typeof rendering === "string") return scrub(rendering)
+  if (typeof rendering !== "object" || rendering === null || rendering === self) return rendering
+  if (!Array.isArray(rendering) && !isRecord(rendering)) return rendering
+  if (scrubsOf(rendering) !== undefined) return rendering
+  const known = seen.get(rendering)
+  if (known !== undefined) return known
+  const copy: Record<PropertyKey, unknown> = Array.isArray(rendering) ? [] as never : {}
+  seen.set(rendering, copy)
+  for (const [key, value] of Object.entries(rendering)) copy[key] = clean(value, scrub, self, seen)
+  return copy
+}
