@@ -205,6 +205,7 @@ const copyOf = (object: object): object => {
       ..."value" in descriptor ? { writable: true } : {}
     })
   }
+  sources.set(copy, object)
   return copy
 }
 
@@ -315,40 +316,69 @@ const install = (object: object, scrub: Scrub): void => {
     ours.set(value, scrubs)
     Object.defineProperty(object, name, { value, configurable: true, enumerable: false, writable: true })
   }
-  const through = (name: typeof renderers[number], otherwise: (() => unknown) | undefined) => {
-    const renderer = before.get(name)
-    if (renderer !== undefined) define(name, (...args) => clean(Reflect.apply(renderer, object, args), all, object))
-    else if (otherwise !== undefined) define(name, () => clean(otherwise(), all, object))
-  }
   const isError = object instanceof Error
-  through("toJSON", isError ? undefined : () => ownOf(object))
-  through(NodeInspectSymbol, isError ? undefined : () => twinOf(object, all))
-  through("toString", undefined)
+  const twin = isError ? undefined : makeTwin(object, all)
+  for (const name of renderers) {
+    const renderer = before.get(name)
+    if (renderer !== undefined) define(name, (...args) => clean(render(renderer, object, args), all, object))
+    else if (twin !== undefined && name !== "toString") define(name, twin)
+  }
 }
 
-/** What `JSON.stringify` shows of an object. */
-const ownOf = (object: object): unknown =>
-  Array.isArray(object)
-    ? object.slice()
-    : object instanceof Map || object instanceof Set || !isRecord(object) && isWebHeaders(object)
-    ? {}
-    : Object.fromEntries(Object.entries(object))
+/** A copy has no private members: then the one that it was made of is rendered. */
+const render = (renderer: Renderer, object: object, args: Array<never>): unknown => {
+  const source = sources.get(object)
+  if (source === undefined) return Reflect.apply(renderer, object, args)
+  try {
+    return Reflect.apply(renderer, object, args)
+  } catch {
+    return Reflect.apply(renderer, source, args)
+  }
+}
 
-/** What `inspect` shows of an object: one like it. */
-const twinOf = (object: object, scrub: Scrub): unknown => {
-  if (Array.isArray(object)) return object.slice()
-  if (isWebHeaders(object)) return Object.fromEntries(object as unknown as Iterable<readonly [string, string]>)
+const sources = new WeakMap<object, object>()
+
+/**
+ * An object like this one, without the token, to be shown in its place. It is always the same one, filled anew, so
+ * that whoever renders a cycle notices it.
+ */
+const makeTwin = (object: object, scrub: Scrub) => {
+  const shown = (value: unknown) => text(value, scrub)
+  if (Array.isArray(object)) {
+    const twin: Array<unknown> = []
+    return () => {
+      twin.length = 0
+      for (const value of object) twin.push(shown(value))
+      return twin
+    }
+  }
   if (object instanceof Map) {
-    return new Map(Array.from(object, ([key, value]) => [text(key, scrub), text(value, scrub)]))
+    const twin = new Map<unknown, unknown>()
+    return () => {
+      twin.clear()
+      for (const [key, value] of object) twin.set(shown(key), shown(value))
+      return twin
+    }
   }
-  if (object instanceof Set) return new Set(Array.from(object, (value) => text(value, scrub)))
-  const twin = Object.create(Object.getPrototypeOf(object)) as Record<PropertyKey, unknown>
-  for (const key of Reflect.ownKeys(object)) {
-    const descriptor = Reflect.getOwnPropertyDescriptor(object, key)!
-    if (!descriptor.enumerable || !("value" in descriptor)) continue
-    Object.defineProperty(twin, key, { ...descriptor, value: text(descriptor.value, scrub) })
+  if (object instanceof Set) {
+    const twin = new Set<unknown>()
+    return () => {
+      twin.clear()
+      for (const value of object) twin.add(shown(value))
+      return twin
+    }
   }
-  return twin
+  const twin: object = Object.create(isWebHeaders(object) ? Object.prototype : Object.getPrototypeOf(object))
+  return () => {
+    for (const key of Reflect.ownKeys(twin)) Reflect.deleteProperty(twin, key)
+    const entries = isWebHeaders(object)
+      ? Array.from(object as Iterable<readonly [string, unknown]>)
+      : Array.from(properties(object)).filter(([key]) => Object.prototype.propertyIsEnumerable.call(object, key))
+    for (const [key, value] of entries) {
+      Object.defineProperty(twin, key, { value: shown(value), configurable: true, enumerable: true, writable: true })
+    }
+    return twin
+  }
 }
 
 const text = (value: unknown, scrub: Scrub): unknown => typeof value === "string" ? scrub(value) : value
