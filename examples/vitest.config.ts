@@ -5,6 +5,8 @@ export default defineProject({
     name: "examples",
     setupFiles: ["../test/equality.ts", "../test/testClock.ts"],
     include: ["test/**/*.test.ts"],
-    testTimeout: 60_000
+    // a hang is cut; how long a test takes is the business of the machine
+    testTimeout: 300_000,
+    hookTimeout: 300_000
   }
 })

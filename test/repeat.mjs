@@ -33,6 +33,9 @@ const times = wholeNumber("times", 1)
 const busy = wholeNumber("busy", 0)
 const first = seedOf(values.seed)
 
+/** What hangs is cut; what has to share the machine takes its time. */
+const limit = (busy + 1) * 30 * 60_000
+
 // ends by itself soon after whoever started it, however that ended
 const loop = `
   const parent = process.ppid
@@ -51,7 +54,7 @@ for (let n = 0; n < times; n++) {
   console.log(`\n=== run ${n + 1} of ${times}, seed ${seed}${busy > 0 ? `, beside ${busy} busy processes` : ""}`)
   const started = Date.now()
   const args = [...values.project.flatMap((name) => ["--project", name]), ...files]
-  const { counts, failures, ok } = vitest({ args, reporter: "dot", seed })
+  const { counts, failures, ok } = vitest({ args, limit, reporter: "dot", seed })
   const took = `${Math.round((Date.now() - started) / 1000)} s`
   console.log(`seed ${seed}: ${counts.passed} passed, ${failures.length} failed, ${took}`)
   if (!ok || failures.length > 0) failed.push({ seed, failures })

@@ -5,6 +5,8 @@ export default defineProject({
     name: "test",
     setupFiles: ["./equality.ts", "./testClock.ts"],
     include: ["src/**/*.test.ts"],
-    testTimeout: 30_000
+    // a hang is cut; how long a test takes is the business of the machine
+    testTimeout: 300_000,
+    hookTimeout: 300_000
   }
 })

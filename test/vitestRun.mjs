@@ -21,26 +21,26 @@ export const seedOf = (text = process.env.TEST_SEED) => {
 }
 
 /** Runs a tool of the workspace; `capture` keeps what it wrote as well as showing it. */
-export const run = (tool, args, { capture = false } = {}) => {
+export const run = (tool, args, { capture = false, limit = patience } = {}) => {
   const child = spawnSync(`node_modules/.bin/${tool}`, args, {
     cwd: root,
     stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
     env: capture ? { ...process.env, NO_COLOR: "1" } : process.env,
     encoding: "utf8",
     maxBuffer: 64 * 1024 * 1024,
-    timeout: patience,
+    timeout: limit,
     // what hangs may hang in a handler of the gentler signal
     killSignal: "SIGKILL",
     shell: process.platform === "win32"
   })
-  if (child.error?.code === "ETIMEDOUT") console.log(`${tool} was ended after ${patience / 60_000} minutes`)
+  if (child.error?.code === "ETIMEDOUT") console.log(`${tool} was ended after ${limit / 60_000} minutes`)
   else if (child.error !== undefined) console.log(`${tool} could not be run: ${child.error.message}`)
   if (capture) process.stdout.write(child.stdout ?? "")
   return { ok: child.status === 0, output: child.stdout ?? "" }
 }
 
 /** Gives the counts, whether vitest itself went through, and what failed, by name. */
-export const vitest = ({ args = [], reporter = "default", seed }) => {
+export const vitest = ({ args = [], limit, reporter = "default", seed }) => {
   const folder = mkdtempSync(`${tmpdir()}/checks-`)
   try {
     const file = `${folder}/vitest.json`
@@ -54,7 +54,7 @@ export const vitest = ({ args = [], reporter = "default", seed }) => {
       "--minWorkers=1",
       `--maxWorkers=${workers}`,
       ...args
-    ])
+    ], { limit })
     return readResults(file, ok)
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -7,6 +7,8 @@ export default defineProject({
     include: ["test/**/*.test.ts"],
     // a step of the TestClock waits for real timers: let the tests of a file wait together
     sequence: { concurrent: true },
-    testTimeout: 30_000
+    // a hang is cut; how long a test takes is the business of the machine
+    testTimeout: 300_000,
+    hookTimeout: 300_000
   }
 })

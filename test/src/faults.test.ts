@@ -259,7 +259,7 @@ for (
             Effect.timeout("10 seconds")
           )
           assert.strictEqual(yield* ask(endpoint), "token-1")
-        }).pipe(Effect.provide(client)), 60_000)
+        }).pipe(Effect.provide(client)))
     }
 
     it.scopedLive("a reply that is compressed although nobody asked for it, is a token or says what it is", () =>

@@ -87,7 +87,7 @@ describe("private_key_jwt", () => {
           server.forms.map((form) => jose.decodeJwt(form.get("client_assertion")!).aud),
           [server.tokenEndpoint, server.issuer]
         )
-      }), 60_000)
+      }))
   }
 
   it.scopedLive("refuses the wrong key and the wrong audience, in words that help", () =>

@@ -63,7 +63,7 @@ describe("the main job", () => {
       assert.strictEqual(number(stdout, /Failures seen by callers/), 0)
       assert.isAtLeast(number(stdout, /answered with a token/), 4)
       assert.isAtLeast(number(stdout, /turned away in the outage/), 1)
-    }), 60_000)
+    }))
 
   it.live("ends with exit code 1 when a promise is broken", () =>
     Effect.gen(function*() {
@@ -71,7 +71,7 @@ describe("the main job", () => {
       assert.strictEqual(code, 1, stdout)
       assert.match(stdout, /BROKEN {2}no call fails/)
       assert.isAbove(number(stdout, /Failures seen by callers/), 0)
-    }), 60_000)
+    }))
 
   // I8
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -80,7 +80,7 @@ describe("the main job", () => {
         const { code, stderr, stdout } = yield* mainJob({ MAIN_JOB_SECONDS: "600" }, stopWith(signal))
         assert.strictEqual(code, 130, stderr)
         assert.match(stdout, /API calls answered/)
-      }), 30_000)
+      }))
   }
 })
 
@@ -106,7 +106,7 @@ describe("the main job against a server out there", () => {
       const { tokensIssued } = yield* server.seen
       assert.isAtLeast(tokensIssued, 2)
       assert.strictEqual(number(stdout, /Tokens acquired/), tokensIssued)
-    }).pipe(Effect.provide(servers({ lifetime: "6 seconds" }))), 60_000)
+    }).pipe(Effect.provide(servers({ lifetime: "6 seconds" }))))
 
   // FAULTS D3
   it.scopedLive("counts the token that it has asked for when its time is over", () =>
@@ -124,7 +124,7 @@ describe("the main job against a server out there", () => {
       const { tokensIssued } = yield* server.seen
       assert.isAtLeast(tokensIssued, 2)
       assert.strictEqual(number(stdout, /Tokens acquired/), tokensIssued)
-    }).pipe(Effect.provide(servers({ lifetime: "4 seconds", latency: "1500 millis" }))), 60_000)
+    }).pipe(Effect.provide(servers({ lifetime: "4 seconds", latency: "1500 millis" }))))
 
   it.scopedLive("keeps a token fresh when there is no API", () =>
     Effect.gen(function*() {
@@ -139,7 +139,7 @@ describe("the main job against a server out there", () => {
       const { tokensIssued } = yield* server.seen
       assert.isAtLeast(tokensIssued, 2)
       assert.strictEqual(number(stdout, /Tokens acquired/), tokensIssued)
-    }).pipe(Effect.provide(servers({ lifetime: "2 seconds" }))), 60_000)
+    }).pipe(Effect.provide(servers({ lifetime: "2 seconds" }))))
 
   // SPEC A1, B8
   it.live("names what is missing", () =>
@@ -148,7 +148,7 @@ describe("the main job against a server out there", () => {
       assert.strictEqual(code, 1)
       assert.include(stderr, "OAUTH_TOKEN_ENDPOINT")
       assert.include(stderr, "OAUTH_CLIENT_SECRET")
-    }), 30_000)
+    }))
 
   // I9, SPEC E2
   it.scopedLive("says that the secret is wrong, and shows it to nobody", () =>
@@ -162,5 +162,5 @@ describe("the main job against a server out there", () => {
       assert.strictEqual(code, 1)
       assert.include(stderr, "invalid_client")
       assert.notInclude(stderr + stdout, "hunter2")
-    }).pipe(Effect.provide(servers())), 30_000)
+    }).pipe(Effect.provide(servers())))
 })

@@ -83,7 +83,7 @@ beforeAll(() => {
   complaints = Snippets.check(
     [...documents.values(), markdownControl, sourceControl].flatMap(({ snippets }) => snippets)
   )
-}, 120_000)
+})
 
 const about = (file: string) => complaints.filter((complaint) => complaint.startsWith(`${file}:`))
 

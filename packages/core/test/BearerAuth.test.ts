@@ -754,7 +754,7 @@ describe("BearerAuth and an API that refuses every token", () => {
       yield* TestClock.adjust("1 minute")
       // the first is the cold one
       for (let i = 2; i < times.length; i++) assert.isAtLeast(times[i]! - times[i - 1]!, 5000, times.join())
-    }), { fastCheck: { numRuns: 15 }, timeout: 60_000 })
+    }), { fastCheck: { numRuns: 15 } })
 
   // P4
   it.effect("a newer token is free of the guard", () =>

@@ -83,7 +83,7 @@ for (const [name, layer] of clients) {
         assert.strictEqual(server.received.length, 16)
         // one is enough; a client may open a second while it lets go of the first
         assert.isAtMost(server.sockets.size, 2)
-      }).pipe(Effect.provide(layer)), 20_000)
+      }).pipe(Effect.provide(layer)))
 
     // W5.50
     it.scopedLive("bodies that are replayed arrive whole, twice", () =>
@@ -178,8 +178,7 @@ for (const [name, layer] of clients) {
           const sent = server.received.map((received) => received.authorization)
           assert.strictEqual(sent.filter((authorization) => authorization === "Bearer t2").length, 500)
           assert.isAtMost(sent.length, 1000)
-        }).pipe(Effect.provide(layer)),
-      30_000
+        }).pipe(Effect.provide(layer))
     )
 
     it.scopedLive("a refusal whose body was read already does not hold the replay up", () =>

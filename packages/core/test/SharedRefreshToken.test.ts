@@ -333,8 +333,7 @@ describe("RefreshToken.shared", () => {
           // each is renewed up to five minutes and some jitter ahead of its hour
           assert.isAtLeast(presented.length, 25)
           assert.isAtMost(presented.length, 28)
-        }),
-      60_000
+        })
     )
 
     it.scoped("8 processes that ask for different scopes share one refresh token", () =>
@@ -966,7 +965,7 @@ describe("RefreshToken.shared", () => {
             assert.deepStrictEqual(seen.filter(([, isStored]) => !isStored), [])
             assert.deepStrictEqual(defects, [])
           }),
-        { timeout: 60_000, fastCheck: { numRuns: 40, seed: 12 } }
+        { fastCheck: { numRuns: 40, seed: 12 } }
       )
     }
   })

@@ -144,7 +144,7 @@ describe("TokenEndpoint: anything a server may send", () => {
             }
           }
         }),
-      { fastCheck: { numRuns: 120 }, timeout: 60_000 }
+      { fastCheck: { numRuns: 120 } }
     )
   }
 })

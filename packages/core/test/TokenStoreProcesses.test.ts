@@ -107,8 +107,7 @@ describe.sequential("processes on one file store", () => {
           assert.deepStrictEqual(files.filter((file) => file.startsWith("tmp.")), [])
           assert.isAtMost(files.length, 16)
         })
-      ),
-    120_000
+      )
   )
 
   it.live(
@@ -129,7 +128,6 @@ describe.sequential("processes on one file store", () => {
           const died = killed.filter((lines) => ["held", "put", "ending"].includes(lines.at(-1)!.kind))
           assert.isAbove(died.length, 0)
         })
-      ),
-    120_000
+      )
   )
 })

@@ -103,5 +103,5 @@ describe("leaks", () => {
       assert.include(text, "invalid_client")
       assert.include(text, "TokenEndpoint.request")
       assert.include(text, "<redacted>")
-    }), 60_000)
+    }))
 })

@@ -306,7 +306,7 @@ describe("GenesysCloud, over sockets", () => {
       assert.match(yield* message(), /403 "missing.any.permissions".*role with the permission directory:organization/)
       yield* fake.fail(1, FakeCloud.rateLimited("30 minutes"), { host: "api" })
       assert.match(yield* message(), /rate limit.*come back at 2/)
-    }).pipe(Effect.scoped, Effect.provide(sockets({ home: "eu_central_1", scopes: ["users:readonly"] }))), 30_000)
+    }).pipe(Effect.scoped, Effect.provide(sockets({ home: "eu_central_1", scopes: ["users:readonly"] }))))
 
   // SPEC B5
   it.live("waits as a 429 tells it, whatever the method, and gets its answer", () =>

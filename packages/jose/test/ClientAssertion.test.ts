@@ -63,7 +63,7 @@ describe("privateKeyJwt", () => {
           assert.deepStrictEqual(protectedHeader, { alg, kid: "k1" }, form)
           assert.strictEqual(payload.iss, "svc")
         }
-      }), 60_000)
+      }))
   }
 
   it.effect("P22 says who, to whom, and until when, backdated", () =>
@@ -242,7 +242,7 @@ describe("privateKeyJwt", () => {
           assert.notInclude(renderings(error), secret)
         }
       }
-    }), 60_000)
+    }))
 
   it.effect("SPEC B8 a key that cannot be read shows nothing of the failure, and an error of the library passes", () =>
     Effect.gen(function*() {

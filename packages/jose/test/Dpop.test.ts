@@ -108,7 +108,7 @@ describe("the key", () => {
             dpop.thumbprint
           )
         }
-      }), 60_000)
+      }))
   }
 
   it.effect("is ES256 by default, and another one each time", () =>

@@ -7,7 +7,7 @@ import { generate, generateRotating, hard, hardRotating, minute, quiet, second }
  * Whole fleets through simulated days. A world that breaks a promise is printed with the last minutes before that, and
  * with the command that shows it again. `npm run simulate -- --worlds 1000` goes on from here.
  */
-describe("fleets", { timeout: 120_000 }, () => {
+describe("fleets", () => {
   const sizes = [1, 2, 3, 5, 8]
   for (const first of [7, 12]) {
     it(`random worlds ${first} to ${first + 4}: I1, I2, I3, I4, I5, I8 and I11 are kept`, async () => {

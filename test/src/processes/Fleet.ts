@@ -114,9 +114,9 @@ export const sum = (reports: ReadonlyArray<Report>) => {
     calls: total(({ calls }) => calls),
     waited: total(({ waited }) => waited),
     heldUp: total(({ heldUp }) => heldUp),
-    longestWait: Math.max(...reports.map(({ longestWait }) => longestWait)),
     expired: total(({ expired }) => expired),
     failures: reports.flatMap(({ failures }) => failures),
+    requestsAt: [...new Set(reports.flatMap(({ requestsAt }) => requestsAt))].sort((one, other) => one - other),
     /** Hashes, in the order of their first use. */
     tokens: [
       ...new Set(
@@ -126,6 +126,14 @@ export const sum = (reports: ReadonlyArray<Report>) => {
     events
   }
 }
+
+/**
+ * How long it took at least, as a part of the lifetime, from one token request of the fleet to the next: 0.4 where
+ * there is one per lifecycle, for renewal begins at half of a life, or up to a tenth earlier. It is measured where the
+ * requests leave; what a busy machine does to them later does not count.
+ */
+export const shortestLifecycle = (requestsAt: ReadonlyArray<number>, lifetime: number): number =>
+  Math.min(...requestsAt.slice(1).map((at, index) => at - requestsAt[index]!)) / lifetime
 
 /** What that many callers of each worker see, all of them at the same time. */
 export const burst = (workers: ReadonlyArray<Worker>, callers: number, scope?: string) =>

@@ -40,7 +40,7 @@ const WorldLive = Layer.scoped(
   World,
   Effect.gen(function*() {
     const redis = yield* RedisServer.start()
-    const issuer = yield* Issuer.start((scope) => scope === "renewal" ? 16 : 600)
+    const issuer = yield* Issuer.start((scope) => scope === "renewal" ? 24 : 600)
     const [first, second, ...victims] = yield* Fleet.start(
       2 + deaths.length + 2,
       Issuer.patient(issuer, { store: { _tag: "Redis", url: redis.url }, lease })
@@ -83,8 +83,8 @@ const killed = ({ at, requests }: typeof deaths[number]) =>
     const issued = yield* issuer.issued(scope)
     assert.lengthOf(issued, requests)
     assert.deepStrictEqual(seen.tokens, [issued[requests - 1]!.hash])
-    // two leases are what they would wait for a token before each of them asks alone
-    assert.isBelow(seen.longestWait, 2 * lease)
+    // after two leases without a token each of them would ask alone
+    assert.notProperty(seen.events, "StoreFailed acquire timeout")
   })
 
 const stopped = (at: Place, victim: Fleet.Worker) =>
@@ -130,8 +130,7 @@ const killedWhileRenewing = Effect.gen(function*() {
   yield* victim.signal("SIGKILL")
   yield* eventually(
     Fleet.burst(others, 1, scope),
-    ({ tokens }) => tokens.length === 1 && tokens[0] !== old!.hash,
-    "30 seconds"
+    ({ tokens }) => tokens.length === 1 && tokens[0] !== old!.hash
   )
   const reports = yield* Fleet.all(others, (other) => other.end)
   const { failures, waited } = Fleet.sum(reports)
@@ -144,11 +143,11 @@ const killedWhileRenewing = Effect.gen(function*() {
 // they share nothing but the processes that stay alive, and most of the time they wait for leases to end
 describeWithRedis("the process that fetches the token", () => {
   describe.concurrent("", () =>
-    layer(WorldLive, { excludeTestServices: true, timeout: "120 seconds" })((it) => {
+    layer(WorldLive, { excludeTestServices: true, timeout: "300 seconds" })((it) => {
       // I11, SPEC C5
       for (const death of deaths) {
         const when = death.wait ? "after the lease" : "at once"
-        it.scoped(`is killed ${death.at}: the others have one ${when}`, () => killed(death), 60_000)
+        it.scoped(`is killed ${death.at}: the others have one ${when}`, () => killed(death))
       }
 
       // I11
@@ -156,13 +155,12 @@ describeWithRedis("the process that fetches the token", () => {
         Effect.gen(function*() {
           const victim = (yield* World).victims.pop()!
           for (const at of sleeps) yield* stopped(at, victim)
-        }), 60_000)
+        }))
 
       // I2, I11
       it.scoped(
         "is killed in the middle of a renewal: nobody waits, and there is one more token request",
-        () => killedWhileRenewing,
-        60_000
+        () => killedWhileRenewing
       )
     }))
 })

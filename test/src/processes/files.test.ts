@@ -28,23 +28,27 @@ describe("4 processes of one machine that share files", () => {
         )
 
         // cold start
-        const cold = yield* Fleet.burst([victim!, ...fleet], 250, "renewed")
+        const first = yield* Fleet.all([victim!, ...fleet], (worker) => worker.burst(250, "renewed"))
+        const cold = Fleet.sum(first)
         assert.deepStrictEqual(cold.failures, [])
         assert.lengthOf(cold.tokens, 1)
         assert.lengthOf(yield* issuer.issued("renewed"), 1)
 
         // renewal
         yield* Fleet.all(fleet, (worker) => worker.begin(50, { pace: 100, scope: "renewed" }))
-        const renewed = yield* eventually(
-          Fleet.burst([victim!, ...fleet], 1, "renewed"),
-          ({ tokens }) => tokens.length === 1 && tokens[0] !== cold.tokens[0]
+        const next = yield* eventually(
+          Fleet.all([victim!, ...fleet], (worker) => worker.burst(1, "renewed")),
+          (next) => Fleet.sum(next).tokens.length === 1 && Fleet.sum(next).tokens[0] !== cold.tokens[0]
         )
-        const reports = yield* Fleet.all(fleet, (worker) => worker.end)
         const issued = yield* issuer.issued("renewed")
-        assert.deepStrictEqual(renewed.tokens, [issued[1]!.hash])
+        const reports = yield* Fleet.all(fleet, (worker) => worker.end)
+        const { requestsAt } = Fleet.sum([...first, ...next, ...reports])
+        assert.isAtLeast(requestsAt.length, issued.length)
+        assert.isAbove(Fleet.shortestLifecycle(requestsAt, 6000), 0.35)
+        assert.include(issued.slice(1).map(({ hash }) => hash), Fleet.sum(next).tokens[0])
         const { expired, failures, heldUp } = Fleet.sum(reports)
         assert.deepStrictEqual({ expired, failures, heldUp }, { expired: 0, failures: [], heldUp: 0 })
-        assert.strictEqual(Issuer.servedLate(issued, reports), 0)
+        assert.strictEqual(Issuer.servedLate(yield* issuer.issued("renewed"), reports), 0)
 
         // death
         yield* victim!.stopAt("after acquire")
@@ -55,8 +59,8 @@ describe("4 processes of one machine that share files", () => {
         assert.deepStrictEqual(seen.failures, [])
         assert.deepStrictEqual(seen.tokens, (yield* issuer.issued("killed")).map(({ hash }) => hash))
         assert.lengthOf(seen.tokens, 1)
-        assert.isBelow(seen.longestWait, 2 * lease)
-      }),
-    120_000
+        // after two leases without a token each of them would ask alone
+        assert.notProperty(seen.events, "StoreFailed acquire timeout")
+      })
   )
 })

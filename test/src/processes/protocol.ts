@@ -61,12 +61,13 @@ export interface Report {
   readonly waited: number
   /** Those of them that were not although the process had a token that was still good. */
   readonly heldUp: number
-  readonly longestWait: number
   readonly failures: ReadonlyArray<string>
   /** Tokens handed out after their end, by what the worker knew of it. */
   readonly expired: number
   /** In the order of their first use. */
   readonly tokens: ReadonlyArray<Served>
+  /** When token requests left this process, since the last `Collect` (epoch milliseconds, with their fractions). */
+  readonly requestsAt: ReadonlyArray<number>
   /** How often each event came. */
   readonly events: Readonly<Record<string, number>>
 }

@@ -38,7 +38,7 @@ export const isInstalled = works("redis-server") && works("redis-cli")
 export const eventually = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   isGood: (value: A) => boolean,
-  limit: Duration.DurationInput = "15 seconds"
+  limit: Duration.DurationInput = "2 minutes"
 ): Effect.Effect<A, never, R> => {
   let last: unknown = "nothing yet"
   const attempt: Effect.Effect<A, never, R> = Effect.flatMap(Effect.either(effect), (result) => {

@@ -24,7 +24,7 @@ const meanwhile = Effect.sleep("500 millis")
 const deserted = (servers: ReadonlyArray<RedisServer>) =>
   Effect.zipRight(
     meanwhile,
-    eventually(Effect.forEach(servers, connections), (ids) => ids.flat().length === 0, "5 seconds")
+    eventually(Effect.forEach(servers, connections), (ids) => ids.flat().length === 0)
   )
 
 const closings = (options: RedisTokenStore.Options, servers: ReadonlyArray<RedisServer>) =>
