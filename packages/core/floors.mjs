@@ -97,6 +97,7 @@ export const floors = [
       "TokenStore",
       "internal/source",
       "internal/waitUntil",
+      "internal/workers",
       "internal/lifetime",
       "internal/life",
       "internal/slot",

@@ -135,8 +135,8 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
   Effect.sync(() => {
     const limit = Math.max(1, Math.floor(lenient.orDefault(options.limit, 100)))
     const interval = lenient.millis(options.interval, 60_000)
-    // who sleeps at its head says for how long; one that vanishes loses its turn
-    const turnstile = SharedWork.makeLock()
+    // its holder does nothing but sleep; one that vanishes loses its turn
+    const turnstile = SharedWork.makeLock({ overdueAfter: Duration.infinity })
     // When the last `limit` effects started, oldest first.
     const starts: Array<number> = []
     /** How long the one with `ahead` waiters before it has to wait. */
@@ -174,10 +174,7 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
     const sleepUntilFree: Effect.Effect<number> = Effect.flatMap(clocks.now, ({ steady: now }) => {
       const delay = delayFor(0, now)
       return delay > 0
-        ? SharedWork.expect(Math.min(delay, longestSleep)).pipe(
-          Effect.zipRight(Effect.sleep(Math.min(delay, longestSleep))),
-          Effect.zipRight(sleepUntilFree)
-        )
+        ? Effect.zipRight(Effect.sleep(Math.min(delay, longestSleep)), sleepUntilFree)
         : Effect.sync(() => start(now))
     })
 
@@ -188,7 +185,10 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
         const delay = delayFor(waiting, now)
         if (delay === 0 && waiting === 0) return Effect.sync(() => start(now))
         if (options.onExceeded === "fail") return refuse(delay)
-        return Effect.zipRight(onWait(delay), turnstile.withLock(sleepUntilFree))
+        return Effect.zipRight(
+          Effect.zipRight(SharedWork.expect(delay), onWait(delay)),
+          turnstile.withLock(sleepUntilFree)
+        )
       }) as Effect.Effect<number, Failure<Mode>>
 
     return { admit, giveBack }

@@ -242,7 +242,7 @@ export const make = (
   { fallback, refresh }: Exchange
 ): Effect.Effect<(request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>> =>
   Effect.gen(function*() {
-    const store = bounded(options.store ?? (yield* memory))
+    const store = options.store === undefined ? yield* memory : bounded(options.store)
     const rotation = options.rotation ?? "auto"
 
     // What could not be stored is not lost as long as the process lives: it is stored before anything else is done.

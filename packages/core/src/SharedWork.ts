@@ -27,7 +27,8 @@ import { Current, Underway } from "./internal/underway.js"
  */
 export interface Options {
   /**
-   * Work of which nothing has been heard for so long is given up. Longer than the work can take: give what it does
+   * Work of which nothing has been heard for so long is given up; infinite where only an owner that vanished can be a
+   * reason. Longer than the work can take: give what it does
    * inside deadlines of its own, and announce longer silence with {@link expect}. Default 1 minute.
    */
   readonly overdueAfter?: Duration.DurationInput | undefined
@@ -197,6 +198,7 @@ export const makeLock = (options: Options = {}): Lock => {
     queue.delete(turn)
     holder = turn.underway = new Underway(steady, limit)
     turn.wake?.()
+    first()?.wake?.()
   }
 
   const release = (underway: Underway, steady: number): void => {
@@ -207,8 +209,10 @@ export const makeLock = (options: Options = {}): Lock => {
   }
 
   const leave = (turn: Turn, steady: number): void => {
+    const wasFirst = turn === first()
     queue.delete(turn)
     if (turn.underway !== undefined) release(turn.underway, steady)
+    else if (wasFirst) first()?.wake?.()
   }
 
   const take = (restore: Restore): Effect.Effect<Underway> =>
@@ -222,7 +226,7 @@ export const makeLock = (options: Options = {}): Lock => {
       )
     })
 
-  /** Waits to be woken, and looks by itself when the holder is due. */
+  /** Waits to be woken. The first in the queue also looks by itself when the holder is due: one timer for all. */
   const watched = (turn: Turn): Effect.Effect<Underway> =>
     Effect.flatMap(clocks.now, ({ steady }) => {
       next(steady)
@@ -232,8 +236,12 @@ export const makeLock = (options: Options = {}): Lock => {
         if (turn.underway !== undefined) return resume(Effect.void)
         turn.wake = () => resume(Effect.void)
       })
-      return expect(due).pipe(
-        Effect.zipRight(Effect.raceFirst(woken, Effect.sleep(Math.min(due, longestSleep)))),
+      return expect(Number.isFinite(due) ? due : 0).pipe(
+        Effect.zipRight(
+          turn === first() && Number.isFinite(due)
+            ? Effect.raceFirst(woken, Effect.sleep(Math.min(due, longestSleep)))
+            : woken
+        ),
         Effect.zipRight(watched(turn))
       )
     })

@@ -22,7 +22,6 @@ import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
@@ -40,6 +39,7 @@ import { Slots } from "./internal/slots.js"
 import * as source from "./internal/source.js"
 import { Current } from "./internal/underway.js"
 import { WaitUntil } from "./internal/waitUntil.js"
+import { workers } from "./internal/workers.js"
 import * as SharedWork from "./SharedWork.js"
 import * as TokenError from "./TokenError.js"
 import type { Reason } from "./TokenEvent.js"
@@ -249,7 +249,7 @@ const build = <E>(
     }
 
     // Requests run here, in the cache's scope, never on the fiber of a caller.
-    const fork = yield* FiberSet.makeRuntime<never, void, never>()
+    const { abandon, fork } = yield* workers
     let closed = false
     let wasTold = false
     const usedAfterClose: Token = Effect.suspend(() => {
@@ -383,7 +383,7 @@ const build = <E>(
           const now = clocks.read(clock)
           const elapsed = Math.round(now.steady - began.steady)
           fork(publish(giveUp(slot, { key: hash(slot.key), reason, elapsed, random: 0, now })))
-          for (const fiber of fibers) fiber.unsafeInterruptAsFork(FiberId.none)
+          fibers.forEach(abandon)
           tellListeners(slot)
         }
       })
