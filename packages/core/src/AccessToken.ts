@@ -3,12 +3,28 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Equal from "effect/Equal"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Scopes from "./Scopes.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("effect-bearer/AccessToken")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
 
 /**
  * A token as the library hands it out (RFC 6749 §5.1). Times are epoch milliseconds (UTC).
@@ -33,7 +49,12 @@ export class AccessToken extends Data.TaggedClass("AccessToken")<{
   readonly refreshToken: Option.Option<Redacted.Redacted>
   /** Every other member of the response, for example `instance_url` or `id_token`. */
   readonly extra: Redacted.Redacted<Readonly<Record<string, unknown>>>
-}> {}
+}> {
+  /** Known by a symbol, so that a token of another copy of this package is one too. */
+  get [TypeId](): TypeId {
+    return TypeId
+  }
+}
 
 /**
  * What a token is made from. Only `value` is needed.
@@ -46,7 +67,7 @@ export interface Options {
   /** Default `"Bearer"`. */
   readonly tokenType?: string | undefined
   readonly scopes?: Scopes.Input | undefined
-  /** Epoch milliseconds; default 0 (unknown). */
+  /** Epoch milliseconds; default now, by the clock of the fiber that runs, and outside of one by the system's. */
   readonly issuedAt?: number | undefined
   /** Epoch milliseconds; absent means the lifetime is unknown. */
   readonly expiresAt?: number | Option.Option<number> | undefined
@@ -59,6 +80,14 @@ const noExtra: Redacted.Redacted<Readonly<Record<string, unknown>>> = Redacted.m
 
 const redact = (value: string | Redacted.Redacted): Redacted.Redacted =>
   typeof value === "string" ? Redacted.make(value) : value
+
+const systemClock = Clock.make()
+
+const now = (): number =>
+  Option.match(Fiber.getCurrentFiber(), {
+    onNone: () => systemClock,
+    onSome: (fiber) => Context.get(fiber.currentDefaultServices, Clock.Clock)
+  }).unsafeCurrentTimeMillis()
 
 const time = (value: number | Option.Option<number> | undefined): Option.Option<number> =>
   value === undefined ? Option.none() : typeof value === "number" ? Option.some(value) : value
@@ -83,7 +112,7 @@ export const make = (options: Options): AccessToken =>
     value: redact(options.value),
     tokenType: options.tokenType ?? "Bearer",
     scopes: options.scopes === undefined ? Scopes.empty : Scopes.make(options.scopes),
-    issuedAt: options.issuedAt ?? 0,
+    issuedAt: options.issuedAt ?? now(),
     expiresAt: time(options.expiresAt),
     refreshAt: time(options.refreshAt),
     refreshToken: options.refreshToken === undefined
@@ -100,7 +129,7 @@ export const make = (options: Options): AccessToken =>
  * @since 0.1.0
  * @category guards
  */
-export const isAccessToken = (u: unknown): u is AccessToken => u instanceof AccessToken
+export const isAccessToken = (u: unknown): u is AccessToken => Predicate.hasProperty(u, TypeId)
 
 /**
  * How long the token is still valid at `now` (epoch milliseconds): never negative, `None` when unknown.

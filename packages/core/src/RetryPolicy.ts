@@ -17,6 +17,7 @@ import * as Schedule from "effect/Schedule"
 import * as Decision from "effect/ScheduleDecision"
 import * as Interval from "effect/ScheduleInterval"
 import * as Intervals from "effect/ScheduleIntervals"
+import * as clocks from "./Clocks.js"
 import * as anyError from "./internal/anyError.js"
 import * as lenient from "./internal/lenient.js"
 import * as SharedWork from "./SharedWork.js"
@@ -225,22 +226,22 @@ export const exponentialJitter = <E extends Retryable = TokenError.Transient>(
   const maxElapsed = lenient.millis(options.maxElapsed, 60_000)
   const jitter = options.jitter ?? "full"
   const bounds = boundsOf(jitter, { base, cap, factor })
-  const steady = jitter === "none" || jitter === 0
+  const isExact = jitter === "none" || jitter === 0
 
   return Schedule.makeWithState(
     { retries: 0, since: Option.none<number>(), waited: 0, previous: base },
     (now, error: E, state) =>
-      Effect.zipWith(Random.next, Random.next, (random, late) => {
-        const since = Option.getOrElse(state.since, () => now)
-        // a clock that was set back does not buy time
-        const elapsed = Math.max(now - since, state.waited)
+      Effect.zipWith(Effect.zip(Random.next, Random.next), clocks.now, ([random, late], { steady: moment }) => {
+        const since = Option.getOrElse(state.since, () => moment)
+        // By the steady clock: a wall clock that is set buys no time and costs none. `delays` lets no time pass.
+        const elapsed = Math.max(moment - since, state.waited)
         const left = Math.floor(Math.min(maxElapsed - elapsed, longestSleep))
         const own = pick(bounds(state.retries, state.previous), random)
         const minimum = Math.ceil(retryAfter(error))
         if (state.retries + 1 > maxRetries || !(Math.max(own, minimum) <= left)) {
           return [state, Duration.zero, Decision.done] as const
         }
-        const spread = steady ? 0 : Math.min(Math.max(minimum * convoySpread, base), cap)
+        const spread = isExact ? 0 : Math.min(Math.max(minimum * convoySpread, base), cap)
         const delay = minimum > own ? Math.min(minimum + Math.floor(late * spread), left) : own
         return [
           { retries: state.retries + 1, since: Option.some(since), waited: state.waited + delay, previous: own },
@@ -315,17 +316,29 @@ const retryAfter = (error: unknown): number => Option.getOrElse(TokenError.retry
  */
 export const fromSchedule = <Out, E, R>(schedule: Schedule.Schedule<Out, E, R>): RetryPolicy<E, R> =>
   Schedule.makeWithState(
-    schedule.initial,
+    { inner: schedule.initial, start: Option.none<Start>(), waited: 0 },
     (now, error: E, state) =>
-      Effect.map(schedule.step(now, error, state), ([next, , decision]) => {
-        const delay = Decision.isDone(decision)
-          ? Infinity
-          : Math.max(0, Intervals.start(decision.intervals) - now, retryAfter(error))
-        return delay <= longestSleep
-          ? [next, Duration.millis(delay), wait(now + delay)] as const
-          : [next, Duration.zero, Decision.done] as const
+      Effect.flatMap(clocks.now, ({ steady }) => {
+        const start = Option.getOrElse(state.start, () => ({ wall: now, steady }))
+        // what the schedule takes for the wall clock cannot be set
+        const its = start.wall + Math.max(steady - start.steady, state.waited)
+        return Effect.map(schedule.step(its, error, state.inner), ([inner, , decision]) => {
+          const delay = Decision.isDone(decision)
+            ? Infinity
+            : Math.max(0, Intervals.start(decision.intervals) - its, retryAfter(error))
+          const next = { inner, start: Option.some(start), waited: state.waited + delay }
+          return delay <= longestSleep
+            ? [next, Duration.millis(delay), wait(now + delay)] as const
+            : [next, Duration.zero, Decision.done] as const
+        })
       })
   )
+
+/** When a schedule began, by both clocks. */
+interface Start {
+  readonly wall: number
+  readonly steady: number
+}
 
 // ---------------------------------------------------------------------------------------------------------------
 // combinators
@@ -397,7 +410,7 @@ export const retryReporting = <A, E, R, In, R2>(
   policy: Schedule.Schedule<unknown, In, R2>,
   report: (retry: Retry<In>) => Effect.Effect<void>
 ): Effect.Effect<A, Retried<E>, R | R2> =>
-  Effect.flatMap(Clock.currentTimeMillis, (start) => {
+  Effect.flatMap(clocks.now, (start) => {
     const checked = fromSchedule(policy)
     const schedule = Schedule.makeWithState(
       { attempt: 1, policy: checked.initial },
@@ -414,13 +427,13 @@ export const retryReporting = <A, E, R, In, R2>(
     )
     return Effect.retryOrElse(self, schedule, (last, attempts): Effect.Effect<never, Retried<E>> =>
       isRetryable<E, Extract<E, Retryable>>(last)
-        ? Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        ? Effect.flatMap(clocks.now, ({ steady, wall }) =>
           Effect.fail(
             new TokenError.RetriesExhausted({
               attempts,
-              elapsed: Duration.millis(now - start),
+              elapsed: Duration.millis(Math.round(steady - start.steady)),
               last,
-              retryAt: Option.filter(TokenError.retryAt(last, now), Number.isFinite)
+              retryAt: Option.filter(TokenError.retryAt(last, wall), Number.isFinite)
             })
           ))
         : Effect.fail(last as Exclude<E, Retryable>))

@@ -6,7 +6,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,6 +13,8 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as clocks from "./Clocks.js"
+import { quietSleep } from "./internal/quietSleep.js"
 import * as telemetry from "./internal/telemetry.js"
 import * as TokenSource from "./TokenSource.js"
 
@@ -76,7 +77,8 @@ export const anomalies: Metric.Metric.Counter<number> = telemetry.anomalies
 
 /**
  * Gauge, in seconds: how long the token last acquired is still valid; zero when it is not. Label: `request`, the hash
- * of the token request. It moves only while {@link observe} or {@link layer} runs.
+ * of the token request: of the first hundred keys seen; all others share the label `other`, for a metric is kept as
+ * long as the process lives. It moves only while {@link observe} or {@link layer} runs.
  *
  * @since 0.1.0
  * @category metrics
@@ -84,6 +86,14 @@ export const anomalies: Metric.Metric.Counter<number> = telemetry.anomalies
 export const secondsToExpiry: Metric.Metric.Gauge<number> = Metric.gauge("oauth_token_seconds_to_expiry", {
   description: "How long the held access token is still valid"
 })
+
+/** So many keys have a series of their own. */
+const mostLabels = 100
+
+interface Expiry {
+  readonly expiresAt: number
+  readonly period: clocks.Period
+}
 
 /**
  * How often {@link secondsToExpiry} is brought up to date. Default 10 seconds.
@@ -106,26 +116,33 @@ export const observe = <E>(
   options: Options = {}
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const expiries = new Map<string, number>()
-    const update = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Effect.forEach(expiries, ([request, expiresAt]) => {
+    const labels = new Set<string>()
+    const labelOf = (key: string): string => {
+      if (labels.size < mostLabels) labels.add(key)
+      return labels.has(key) ? key : "other"
+    }
+    const expiries = new Map<string, Expiry>()
+    const update = Effect.flatMap(clocks.now, (now) =>
+      Effect.forEach(expiries, ([request, { expiresAt, period }]) => {
+        // whichever clock says less: one can be set, the other stands still while the machine sleeps
+        const left = Math.max(0, Math.min(expiresAt - now.wall, clocks.left(period, now)))
         // an expired token is reported as such once, so keys that went out of use are not kept
-        if (expiresAt <= now) expiries.delete(request)
-        const seconds = Math.max(0, (expiresAt - now) / 1000)
-        return Effect.tagMetrics(Metric.set(secondsToExpiry, seconds), "request", request)
+        if (left === 0) expiries.delete(request)
+        return Effect.tagMetrics(Metric.set(secondsToExpiry, left / 1000), "request", request)
       }, { discard: true }))
     const events = yield* TokenSource.subscribe(source)
     const follow = Stream.runForEach(events, (event) => {
       if (event._tag !== "TokenAcquired") return Effect.void
       return Option.match(event.expiresAt, {
         onNone: () => Effect.void,
-        onSome: (expiresAt) => {
-          expiries.set(event.key, expiresAt)
-          return update
-        }
+        onSome: (expiresAt) =>
+          Effect.flatMap(clocks.now, (now) => {
+            expiries.set(labelOf(event.key), { expiresAt, period: clocks.period(now, expiresAt - now.wall) })
+            return update
+          })
       })
     })
-    const poll = Effect.forever(Effect.zipRight(Effect.sleep(options.every ?? Duration.seconds(10)), update))
+    const poll = Effect.forever(Effect.zipRight(quietSleep(options.every ?? Duration.seconds(10)), update))
     yield* Effect.forkScoped(Effect.interruptible(Effect.zip(follow, poll, { concurrent: true })))
   })
 

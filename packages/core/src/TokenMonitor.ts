@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AccessToken } from "./AccessToken.js"
+import { quietSleep } from "./internal/quietSleep.js"
 import * as source from "./internal/source.js"
 import type { Introspection, Result } from "./Introspection.js"
 import type { Revocation } from "./Revocation.js"
@@ -120,7 +121,7 @@ export const watch =
           { concurrency, discard: true }
         )
     )
-    const pause = Effect.sleep(Math.max(1, Duration.toMillis(options.every ?? "1 minute")))
+    const pause = quietSleep(Math.max(1, Duration.toMillis(options.every ?? "1 minute")))
     // without `interruptible` a fiber forked while a layer is built could not be stopped
     return Effect.as(Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(pause, round)))), self)
   }

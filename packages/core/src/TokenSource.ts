@@ -105,7 +105,8 @@ export interface Options extends TokenEndpoint.Options {
 export interface ManagedOptions {
   /** Which transient errors are retried, and when. Default `RetryPolicy.exponentialJitter()`. */
   readonly retry?: Schedule.Schedule<unknown, TokenError.Transient> | undefined
-  readonly cache?: TokenCache.Options | undefined
+  /** When a token is renewed ahead of its end is a setting of `refresh`. */
+  readonly cache?: Omit<TokenCache.Options, "ahead" | "jitter"> | undefined
   /** `false` for no renewal ahead of need: the caller who finds the token at its end waits for the next one. */
   readonly refresh?: BackgroundRefresh.Options | false | undefined
   /** Suspends token requests after repeated failures. Off unless given. */

@@ -28,7 +28,8 @@ export const keyOf = (key: string): string => `${key}~failure`
 export const about = (error: unknown, author: string, before: Option.Option<Note>, now: number): Option.Option<
   AccessToken.AccessToken
 > => {
-  const isComposed = error instanceof TokenError.RetriesExhausted || error instanceof TokenError.CircuitOpen
+  const isComposed = TokenError.isTokenError(error) &&
+    (error._tag === "RetriesExhausted" || error._tag === "CircuitOpen")
   if (!isComposed && !anyError.isRetryable(error)) return Option.none()
   return Option.some(make(
     {

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -137,7 +138,8 @@ class Source<E> implements With<E> {
   }
 }
 
-const isSource = (self: With<unknown>): self is Source<unknown> => self instanceof Source
+/** By the symbol, so that a source made by another copy of this package is known as well. */
+const isSource = <E>(self: With<E>): self is Source<E> => Predicate.hasProperty(self, HooksId)
 
 /** The hooks of a source, or harmless ones for a source built by hand. */
 export const hooks = (self: With<unknown>): Hooks => isSource(self) ? self[HooksId] : noHooks
@@ -175,8 +177,7 @@ export const replace = <E>(
   self: With<E>,
   current: AccessToken,
   request?: TokenRequest.TokenRequest
-): Effect.Effect<AccessToken, E> =>
-  self instanceof Source ? (self as Source<E>)[ReplaceId](current, request) : self.get(request)
+): Effect.Effect<AccessToken, E> => isSource(self) ? self[ReplaceId](current, request) : self.get(request)
 
 /**
  * Slow subscribers lose the oldest of this many events.

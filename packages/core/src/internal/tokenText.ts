@@ -1,8 +1,9 @@
 import * as Redacted from "effect/Redacted"
-import { AccessToken } from "../AccessToken.js"
+import type { AccessToken } from "../AccessToken.js"
+import { isAccessToken } from "../AccessToken.js"
 
 /** A token in any form a program may hold it. */
 export type TokenLike = AccessToken | Redacted.Redacted | string
 
 export const redacted = (token: TokenLike): Redacted.Redacted =>
-  token instanceof AccessToken ? token.value : Redacted.isRedacted(token) ? token : Redacted.make(token)
+  isAccessToken(token) ? token.value : Redacted.isRedacted(token) ? token : Redacted.make(token)
