@@ -22,7 +22,7 @@ const makeRuntime = (env: Env) =>
         tokenEndpoint: env.TOKEN_ENDPOINT,
         clientId: "worker",
         authentication: ClientAuthentication.basic(Redacted.make("a secret of the worker")),
-        cache: { jitter: 0 }
+        refresh: { jitter: 0 }
       })),
       Layer.provide(FetchHttpClient.layer)
     )
