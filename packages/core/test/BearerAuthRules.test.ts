@@ -381,6 +381,16 @@ describe("RenewalGuard", () => {
     assert.isFalse(guard.holds(one, at(16_000)))
   })
 
+  it("a token that was set again before its interval was over is held for the second interval", () => {
+    const guard = new RenewalGuard(5000)
+    const one = token(1)
+    guard.renewed(one, at(0))
+    assert.isTrue(guard.refused(one, at(3000)))
+    guard.refused(token(2), at(5500))
+    assert.isTrue(guard.holds(one, at(6000)))
+    assert.isFalse(guard.holds(one, at(8000)))
+  })
+
   // Counts instead of measuring time: each entry is looked at once when it comes and once when it goes.
   it("10 000 refused tokens within an interval cost no more than their number", () => {
     let reads = 0
