@@ -47,6 +47,9 @@ export const about = (error: unknown, author: string, before: Option.Option<Note
 export const noProgress = (author: string, before: Option.Option<Note>, now: number): AccessToken.AccessToken =>
   make({ author, error: "NoProgress", detail: "the server handed out nothing better", ...count(before) }, now, 0)
 
+/** No note holds longer: the longest that a server may keep us away, and what the clocks of a store round. */
+export const longest = 5 * 60_000 + 1000
+
 const count = (before: Option.Option<Note>) => ({
   failures: 1 + Option.match(before, { onNone: () => 0, onSome: ({ failures }) => failures })
 })

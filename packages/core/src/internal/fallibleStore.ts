@@ -30,7 +30,7 @@ const sealedByOthers = new StoreError({
 export interface Look {
   readonly token: Option.Option<AccessToken>
   /** The last failure, if its consequences are not over yet. */
-  readonly failure: Option.Option<{ readonly note: failureNote.Note; readonly until: number }>
+  readonly failure: Option.Option<{ readonly note: failureNote.Note; readonly from: number; readonly until: number }>
 }
 
 /** A store that does not answer. Times are by the steady clock. */
@@ -141,8 +141,11 @@ export const make = (
           read(store, failureNote.keyOf(key), request),
           (token, noted) => ({
             token,
-            failure: Option.flatMap(noted, (token) =>
-              Option.all({ note: failureNote.read(token), until: token.expiresAt }))
+            failure: Option.flatMap(
+              noted,
+              (token) =>
+                Option.all({ note: failureNote.read(token), from: Option.some(token.issuedAt), until: token.expiresAt })
+            )
           }),
           { concurrent: true }
         )),

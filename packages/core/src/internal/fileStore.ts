@@ -10,7 +10,9 @@ import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "../AccessToken.js"
 import { isSame } from "../AccessToken.js"
+import * as clocks from "../Clocks.js"
 import * as Digest from "../Digest.js"
+import * as SharedWork from "../SharedWork.js"
 import type * as TokenError from "../TokenError.js"
 import * as directories from "./fileStoreDirectory.js"
 import * as names from "./fileStoreNames.js"
@@ -47,6 +49,9 @@ const tombstone = "removed"
  */
 const leasesKept = 4
 
+/** A file system that does not answer for so long keeps one operation, not those after it; what is done late is fenced. */
+const longestStep = "10 seconds"
+
 /** How often to look again after somebody was faster. */
 const rounds = 16
 
@@ -67,7 +72,8 @@ export const make = (options: {
     const own = yield* PubSub.sliding<string>(1024)
     const announce = (key: string) => PubSub.publish(own, key)
     // of many writers at once all but one would have to look again, and again
-    const alone = (yield* Effect.makeSemaphore(1)).withPermits(1)
+    const alone = SharedWork.makeLock({ overdueAfter: longestStep }).withLock
+    const isHeld = claims.observer()
 
     const keys = new Map<string, string>()
     const nameOf = (key: string) =>
@@ -91,7 +97,7 @@ export const make = (options: {
       Effect.map(directory.read(names.lease(name, fence)), Option.map(claims.decode))
 
     /** A lease that can't be read is believed from its file's time on, for as long as the asking one would last. */
-    const isRunning = (name: string, fence: number, now: number, length: number) =>
+    const isRunning = (name: string, fence: number, now: clocks.Now, length: number) =>
       Effect.flatMap(
         claimOf(name, fence),
         Option.match({
@@ -100,9 +106,9 @@ export const make = (options: {
             onNone: () =>
               Effect.map(
                 directory.modifiedAt(names.lease(name, fence)),
-                Option.exists((at) => claims.isRunning(claims.make("", at, length), now))
+                Option.exists((at) => isHeld(name, claims.make("", at, length), now, length))
               ),
-            onSome: (claim) => Effect.succeed(claims.isRunning(claim, now))
+            onSome: (claim) => Effect.sync(() => isHeld(name, claim, now, length))
           })
         })
       )
@@ -141,10 +147,10 @@ export const make = (options: {
     /** Each put tidies up a few of what nobody else will: half-written files, and keys whose time is over. */
     const sweep = (listing: names.Listing, besides: string) =>
       Effect.gen(function*() {
-        const now = yield* Clock.currentTimeMillis
+        const now = yield* clocks.now
         for (const file of listing.files.filter(names.isTemporary).slice(0, sweptAtOnce)) {
           const at = yield* directory.modifiedAt(file)
-          if (Option.exists(at, (at) => at + abandonedAfter < now)) yield* directory.remove(file)
+          if (Option.exists(at, (at) => at + abandonedAfter < now.wall)) yield* directory.remove(file)
         }
         const others = listing.names.filter((name) => name !== besides)
         for (let count = Math.min(sweptAtOnce, others.length); count > 0; count--) {
@@ -153,7 +159,9 @@ export const make = (options: {
           if (leases[0] !== undefined && (yield* isRunning(name, leases[0], now, abandonedAfter))) continue
           // what can't be read stays: it may be of a version that others can read
           const here = yield* stored(name)
-          if (here !== undefined && !(Either.isRight(here.token) && storedToken.isOver(here.token.right, now))) continue
+          if (
+            here !== undefined && !(Either.isRight(here.token) && storedToken.isOver(here.token.right, now.wall))
+          ) continue
           // first the floor: who acquires at this moment must find one or the other
           yield* directory.create(names.floor(names.latest(listing, name)), "")
           yield* Effect.forEach(
@@ -171,13 +179,13 @@ export const make = (options: {
       Effect.gen(function*() {
         const name = yield* nameOf(key)
         for (let round = 0; round < rounds; round++) {
-          const now = yield* Clock.currentTimeMillis
+          const now = yield* clocks.now
           const before = yield* look
           const [highest] = before.of(name).leases
           if (highest !== undefined && (yield* isRunning(name, highest, now, length))) return Option.none<Lease>()
           const fence = names.latest(before, name) + 1
           const owner = random.randomId()
-          const claim = claims.encode(claims.make(owner, now, length))
+          const claim = claims.encode(claims.make(owner, now.wall, length))
           if (!(yield* directory.create(names.lease(name, fence), claim))) return Option.none<Lease>()
           const after = yield* look
           if (after.of(name).leases[0] === fence && !after.floors.some((floor) => floor >= fence)) {

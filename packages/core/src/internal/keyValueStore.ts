@@ -9,7 +9,9 @@ import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "../AccessToken.js"
 import { isSame } from "../AccessToken.js"
+import * as clocks from "../Clocks.js"
 import * as Digest from "../Digest.js"
+import * as SharedWork from "../SharedWork.js"
 import { finishing } from "./finishing.js"
 import * as json from "./json.js"
 import * as claims from "./leaseClaim.js"
@@ -33,8 +35,8 @@ interface Stored {
   readonly token: AccessToken
 }
 
-/** As many readers at a time; a writer takes all places. */
-const places = 256
+/** A store that does not answer for so long keeps one operation, not those after it; what is done late is fenced. */
+const longestStep = "10 seconds"
 
 /** On the left what is wrong with it. */
 type Entry<A> = Either.Either<A, string>
@@ -75,7 +77,8 @@ const failing = (operation: Operation) => <A>(effect: Effect.Effect<A, unknown>)
 
 export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = Effect.gen(function*() {
   const store = yield* KeyValueStore.KeyValueStore
-  const semaphore = yield* Effect.makeSemaphore(places)
+  const alone = SharedWork.makeLock({ overdueAfter: longestStep }).withLock
+  const isHeld = claims.observer()
   const changes = yield* PubSub.sliding<string>(1024)
   const announce = (key: string) => PubSub.publish(changes, key)
 
@@ -99,7 +102,7 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
     operation: Operation,
     steps: Effect.Effect<A, unknown>,
     undo?: (result: A) => Effect.Effect<unknown, unknown>
-  ): Effect.Effect<A, StoreError> => finishing(failing(operation)(semaphore.withPermits(places)(steps)), undo)
+  ): Effect.Effect<A, StoreError> => finishing(failing(operation)(alone(steps)), undo)
 
   const release = (lease: Lease) =>
     change(
@@ -115,7 +118,7 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
   return {
     get: (key) =>
       Effect.gen(function*() {
-        const stored = yield* semaphore.withPermits(1)(tokens.read(key))
+        const stored = yield* alone(tokens.read(key))
         if (Option.isNone(stored)) return Option.none<AccessToken>()
         if (Either.isLeft(stored.value)) {
           return yield* new StoreError({ operation: "get", reason: "unreadable", detail: stored.value.left })
@@ -145,19 +148,20 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
       change(
         "acquire",
         Effect.gen(function*() {
-          const now = yield* Clock.currentTimeMillis
+          const now = yield* clocks.now
+          const length = Duration.toMillis(ttl)
           const before = yield* leases.read(key)
           const claim = Option.flatMap(before, Either.getRight)
-          if (Option.exists(claim, (claim) => claims.isRunning(claim, now))) return Option.none<Lease>()
+          if (Option.exists(claim, (claim) => isHeld(key, claim, now, length))) return Option.none<Lease>()
           const stored = yield* readable(tokens.read(key))
           const known = Math.max(
             Option.match(claim, { onNone: () => 0, onSome: ({ fence }) => fence }),
             Option.match(stored, { onNone: () => 0, onSome: ({ fence }) => fence })
           )
           // an entry that can't be read hides its fence: the time is above all there were
-          const fence = Math.max(known + 1, Option.exists(before, Either.isLeft) ? now : 0)
+          const fence = Math.max(known + 1, Option.exists(before, Either.isLeft) ? now.wall : 0)
           const owner = random.randomId()
-          yield* leases.write(key, encodeLease({ fence, ...claims.make(owner, now, Duration.toMillis(ttl)) }))
+          yield* leases.write(key, encodeLease({ fence, ...claims.make(owner, now.wall, length) }))
           // somebody else may have written at the same time: what is there now is what counts
           const after = yield* readable(leases.read(key))
           return Option.exists(after, (it) => it.owner === owner)

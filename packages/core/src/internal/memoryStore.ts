@@ -5,18 +5,33 @@ import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "../AccessToken.js"
 import { isSame } from "../AccessToken.js"
-import { isOver } from "./storedToken.js"
+import * as clocks from "../Clocks.js"
+import { isOver, moved } from "./storedToken.js"
 import type { Lease, Service } from "./tokenStore.js"
 
 interface Place {
   token: AccessToken | undefined
+  /** What is left of the life of the token by the steady clock, which nobody can set. */
+  life: clocks.Period
   /** Of the latest lease granted, whether it has ended or not. */
   fence: number
-  lease: { readonly owner: string; readonly until: number } | undefined
+  lease: { readonly owner: string; readonly period: clocks.Period } | undefined
 }
 
 /** Places nobody needs any more are looked for each time this many were added. */
 const sweepEvery = 1024
+
+const endless: clocks.Period = { began: 0, length: Number.POSITIVE_INFINITY }
+
+/** Clocks run apart a little; one that was put back is behind by more. */
+const drift = 1000
+
+/** The token of a place, by the clock of now: its end is no further away than it was, whoever has put the clock back. */
+const alive = ({ life, token }: Place, now: clocks.Now): Option.Option<AccessToken> => {
+  if (token === undefined || isOver(token, now.wall) || clocks.isOver(life, now)) return Option.none()
+  const back = Option.getOrElse(token.expiresAt, () => 0) - (now.wall + Math.floor(clocks.left(life, now)))
+  return Option.some(back > drift && Number.isFinite(back) ? moved(token, -back) : token)
+}
 
 export const make: Effect.Effect<Service> = Effect.gen(function*() {
   const places = new Map<string, Place>()
@@ -24,28 +39,26 @@ export const make: Effect.Effect<Service> = Effect.gen(function*() {
   let fence = 0
   let added = 0
 
-  const placeOf = (key: string, now: number): Place => {
+  const placeOf = (key: string, now: clocks.Now): Place => {
     const known = places.get(key)
     if (known !== undefined) return known
     if (++added % sweepEvery === 0) {
-      for (const [key, { lease, token }] of places) {
-        const isLeased = lease !== undefined && lease.until > now
-        if (!isLeased && (token === undefined || isOver(token, now))) places.delete(key)
+      for (const [key, place] of places) {
+        const isLeased = place.lease !== undefined && !clocks.isOver(place.lease.period, now)
+        if (!isLeased && Option.isNone(alive(place, now))) places.delete(key)
       }
     }
-    const place: Place = { token: undefined, fence: 0, lease: undefined }
+    const place: Place = { token: undefined, life: endless, fence: 0, lease: undefined }
     places.set(key, place)
     return place
   }
 
-  const withNow = <A>(f: (now: number) => A): Effect.Effect<A> =>
-    Effect.clockWith((clock) => Effect.sync(() => f(clock.unsafeCurrentTimeMillis())))
+  const withNow = <A>(f: (now: clocks.Now) => A): Effect.Effect<A> => Effect.map(clocks.now, f)
 
   const announce = (key: string) => PubSub.publish(changes, key)
 
   return {
-    get: (key) =>
-      withNow((now) => Option.filter(Option.fromNullable(places.get(key)?.token), (token) => !isOver(token, now))),
+    get: (key) => withNow((now) => Option.flatMap(Option.fromNullable(places.get(key)), (place) => alive(place, now))),
     put: (token, lease) =>
       Effect.flatMap(
         withNow((now) => {
@@ -53,6 +66,10 @@ export const make: Effect.Effect<Service> = Effect.gen(function*() {
           // zero: the place was swept, and nobody has had a lease since
           if (place.fence !== lease.fence && place.fence !== 0) return false
           place.token = token
+          place.life = Option.match(token.expiresAt, {
+            onNone: () => endless,
+            onSome: (expiresAt) => clocks.period(now, expiresAt - now.wall)
+          })
           return true
         }),
         (stored) => stored ? Effect.as(announce(lease.key), true) : Effect.succeed(false)
@@ -60,10 +77,10 @@ export const make: Effect.Effect<Service> = Effect.gen(function*() {
     acquire: (key, ttl) =>
       withNow((now) => {
         const place = placeOf(key, now)
-        if (place.lease !== undefined && place.lease.until > now) return Option.none<Lease>()
+        if (place.lease !== undefined && !clocks.isOver(place.lease.period, now)) return Option.none<Lease>()
         place.fence = ++fence
         const owner = String(fence)
-        place.lease = { owner, until: now + Duration.toMillis(ttl) }
+        place.lease = { owner, period: clocks.period(now, Duration.toMillis(ttl)) }
         return Option.some({ key, owner, fence })
       }),
     release: (lease) =>

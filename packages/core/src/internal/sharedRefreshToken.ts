@@ -139,21 +139,28 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
 
     // the fibers of this process queue up here, so that one at a time asks the store
     const bells = new Bells()
-    let isTaken = false
+    // a holder that vanished, with its runtime or its request, does not hold it for ever: whoever looks decides
+    const longestTurn = 2 * patience + leaseTime
+    let holder: clocks.Period | undefined
 
     const inTurn = <A, E>(deadline: number, restore: Restore, use: Effect.Effect<A, E>) => {
+      let mine: clocks.Period | undefined
       const leave = Effect.sync(() => {
-        isTaken = false
+        if (holder !== mine) return
+        holder = undefined
         bells.ring(key)
       })
       return bells.at(key, (next) => {
-        const turn: Effect.Effect<A, E | TokenError.RequestError> = Effect.flatMap(next, (rung) => {
-          if (!isTaken) {
-            isTaken = true
+        const turn: Effect.Effect<A, E | TokenError.RequestError> = Effect.flatMap(Effect.all([next, clocks.now]), ([
+          rung,
+          now
+        ]) => {
+          if (holder === undefined || clocks.isOver(holder, now)) {
+            holder = mine = clocks.period(now, longestTurn)
             return Effect.ensuring(use, leave)
           }
           return Effect.flatMap(
-            isOver(rung, Number.POSITIVE_INFINITY, deadline, restore),
+            isOver(rung, clocks.left(holder, now), deadline, restore),
             (over) => over ? Effect.fail(busy) : turn
           )
         })
@@ -214,15 +221,15 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
 
     const deadline = Effect.map(clocks.now, ({ steady }) => steady + patience)
 
-    let isCatchingUp = false
+    let catching: clocks.Period | undefined
 
     /** Does not leave that to the next use: it may be far away, and by then the others have gone on without. */
-    const catchUp: Effect.Effect<void> = Effect.suspend(() => {
-      if (isCatchingUp) return Effect.void
-      isCatchingUp = true
+    const catchUp: Effect.Effect<void> = Effect.flatMap(clocks.now, (now) => {
+      if (catching !== undefined && !clocks.isOver(catching, now)) return Effect.void
+      const mine = catching = clocks.period(now, longestTurn)
       return Effect.flatMap(deadline, tryUntil).pipe(
         Effect.ensuring(Effect.sync(() => {
-          isCatchingUp = false
+          if (catching === mine) catching = undefined
         }))
       )
     })

@@ -56,6 +56,13 @@ export const isBetter = (token: AccessToken, current: AccessToken): boolean =>
     () => true
   )
 
+/** By how much the clock of another machine may be ahead, where the store has not made up for it. */
+const mostSkew = 120_000
+
+/** A token from the future would be served beyond its end: some clock has been put back since it was stored. */
+const hasBegun = ({ issuedAt }: AccessToken, wall: number): boolean =>
+  clocks.isRunning({ from: issuedAt, until: Number.POSITIVE_INFINITY }, wall, { skew: mostSkew })
+
 export const make = ({ clockSkew, isPrivate, lease: leaseTime, store, tell }: {
   readonly store: FallibleStore
   readonly tell: Tell
@@ -70,7 +77,10 @@ export const make = ({ clockSkew, isPrivate, lease: leaseTime, store, tell }: {
     wall < moments(token, { ahead: 0, jitter: 0, clockSkew, assumedLifetime: Number.POSITIVE_INFINITY }, 0).mustAt
 
   const good = <E>({ token }: Look, { accepts }: Want<E>, wall: number): Option.Option<AccessToken> =>
-    Option.filter(token, (token) => isFresh(token, wall) && accepts(token) && !isPrivate(token))
+    Option.filter(
+      token,
+      (token) => hasBegun(token, wall) && isFresh(token, wall) && accepts(token) && !isPrivate(token)
+    )
 
   const take: Sharing["take"] = (look, want) =>
     Effect.flatMap(clocks.now, ({ wall }): ReturnType<Sharing["take"]> => {
@@ -84,7 +94,12 @@ export const make = ({ clockSkew, isPrivate, lease: leaseTime, store, tell }: {
         )
       }
       // whoever wrote it has a back-off of its own
-      const failure = Option.filter(look.failure, ({ note, until }) => note.author !== me && wall < until)
+      const failure = Option.filter(
+        look.failure,
+        ({ from, note, until }) =>
+          note.author !== me &&
+          clocks.isRunning({ from, until }, wall, { skew: mostSkew, longest: failureNote.longest })
+      )
       if (Option.isNone(failure)) return Effect.succeedNone
       const { note: { detail, error }, until } = failure.value
       const retryAfter = Option.some(Duration.millis(until - wall))

@@ -53,6 +53,15 @@ export const decode = (text: string): Either.Either<AccessToken.AccessToken, str
 export const isOver = (token: AccessToken.AccessToken, now: number): boolean =>
   Option.exists(token.expiresAt, (expiresAt) => expiresAt <= now)
 
+/** The same token by a clock that is ahead by so many milliseconds. */
+export const moved = (token: AccessToken.AccessToken, by: number): AccessToken.AccessToken =>
+  new AccessToken.AccessToken({
+    ...token,
+    issuedAt: token.issuedAt + by,
+    expiresAt: Option.map(token.expiresAt, (at) => at + by),
+    refreshAt: Option.map(token.refreshAt, (at) => at + by)
+  })
+
 /** Anything else could break the header it may end up in. */
 const printable = /^[\x20-\x7e]+$/
 
