@@ -239,7 +239,11 @@ export const makeLock = (options: Options = {}): Lock => {
       return expect(Number.isFinite(due) ? due : 0).pipe(
         Effect.zipRight(
           turn === first() && Number.isFinite(due)
-            ? Effect.raceFirst(woken, Effect.sleep(Math.min(due, longestSleep)))
+            // in a region that cannot be interrupted the race would wait for its loser
+            ? Effect.raceFirst(
+              Effect.interruptible(woken),
+              Effect.interruptible(Effect.sleep(Math.min(due, longestSleep)))
+            )
             : woken
         ),
         Effect.zipRight(watched(turn))
@@ -262,7 +266,7 @@ export const makeLock = (options: Options = {}): Lock => {
 
   const hold = <A, E, R>(underway: Underway, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
     const held = partOf(underway, Effect.provideService(effect, Current, underway))
-    return requestBound ? Effect.raceFirst(held, beat(underway)) : held
+    return requestBound ? Effect.raceFirst(held, Effect.interruptible(beat(underway))) : held
   }
 
   return {
