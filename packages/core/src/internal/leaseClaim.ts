@@ -39,7 +39,7 @@ const mostSeen = 1024
 /**
  * What one process makes of the leases it finds. The rule: a holder may be gone, and its times are by a clock that may
  * have been set; so whoever looks believes a lease for its own length from when *it* has first seen it, by its own steady
- * clock, and no longer; and one that is longer than a lease can be not at all.
+ * clock, and no longer; and one that is longer than a lease can be, or that begins after it could have ended, not at all.
  */
 export const observer = () => {
   const seen = new Map<string, { readonly claim: Claim; readonly period: clocks.Period }>()
@@ -51,7 +51,8 @@ export const observer = () => {
     own: number
   ): boolean => {
     const length = claim.until - claim.from
-    if (now.wall >= claim.until || !(length > 0) || length > Math.max(usual, own)) {
+    const isFuture = claim.from - now.wall >= length
+    if (now.wall >= claim.until || isFuture || !(length > 0) || length > Math.max(usual, own)) {
       seen.delete(name)
       return false
     }
