@@ -38,7 +38,10 @@ const token = Effect.flatMap(
 const api = (env: Env) =>
   Effect.flatMap(HttpClient.HttpClient, (client) => Effect.flatMap(client.get(env.API), (response) => response.text))
 
-const handle = (path: string, env: Env) => {
+const handle = (
+  path: string,
+  env: Env
+): Effect.Effect<string, unknown, HttpClient.HttpClient | TokenSource.TokenSource> => {
   switch (path) {
     case "/api":
       return api(env)
