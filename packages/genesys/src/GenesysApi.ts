@@ -19,11 +19,13 @@ import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import type { Disclosure } from "effect-bearer/Disclosure"
 import { GenesysCloud } from "./GenesysCloud.js"
 import * as GenesysError from "./GenesysError.js"
 import * as body from "./internal/body.js"
 import * as client from "./internal/client.js"
 import * as deadline from "./internal/deadline.js"
+import * as disclosures from "./internal/disclosure.js"
 import { optional } from "./internal/optional.js"
 import * as refusal from "./internal/refusal.js"
 import * as transport from "./internal/transport.js"
@@ -112,7 +114,7 @@ const exchange = <A, I, R>(
       Effect.tap((response) =>
         Effect.annotateCurrentSpan({
           "http.response.status_code": response.status,
-          ...client.idAttributes(refusal.correlationId(response.headers, client.scrubFor(response.request)))
+          ...client.idAttributes(refusal.correlationId(response.headers, disclosures.forRequest(response.request)))
         })
       ),
       Effect.flatMap((response) => decoded(response, schema)),
@@ -371,19 +373,19 @@ const decoded = <A, I, R>(
 ): Effect.Effect<Decoded<A>, GenesysError.ResponseError | GenesysError.UnexpectedReply, R> =>
   Effect.gen(function*() {
     const target = transport.target(response.request)
-    const scrub = client.scrubFor(response.request)
+    const disclosure = disclosures.forRequest(response.request)
     const left = yield* deadline.left(response, fallback)
     const { bytes, overflow } = yield* body.read(response, largestReply).pipe(
-      Effect.mapError(({ cause }) => transport.unreachable(target, cause, scrub)),
+      Effect.mapError(({ cause }) => transport.unreachable(target, cause, disclosure)),
       Effect.timeoutFail({ duration: left, onTimeout: () => transport.timedOut(target, left) })
     )
     const unexpected = (detail: string) =>
       new GenesysError.UnexpectedReply({
         ...target,
         status: response.status,
-        contentType: scrub.text(response.headers["content-type"] ?? "", 100),
+        contentType: disclosure.strict(response.headers["content-type"] ?? "", 100),
         detail,
-        correlationId: refusal.correlationId(response.headers, scrub)
+        correlationId: refusal.correlationId(response.headers, disclosure)
       })
     if (overflow) return yield* unexpected("the reply is larger than 64 MiB")
     const text = body.text(bytes).trim()
@@ -395,16 +397,19 @@ const decoded = <A, I, R>(
     }
     const value = yield* Effect.mapError(Schema.decodeUnknown(schema)(json.value), (error) =>
       unexpected(
-        text === "" ? "the reply is empty" : `the reply has another shape than expected${places(error)}`
+        text === "" ? "the reply is empty" : `the reply has another shape than expected${places(error, disclosure)}`
       ))
     return { value, json: json.value }
   })
 
 const parse = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 
-/** Where it does not fit, without what stands there. One place has an issue for each member of a union. */
-const places = (error: ParseResult.ParseError): string => {
+/**
+ * Where it does not fit, without what stands there. One place has an issue for each member of a union. The names on the
+ * way may be the server's own, those of a record: so they are shown as text of a success is.
+ */
+const places = (error: ParseResult.ParseError, { strict }: Disclosure): string => {
   const issues = ParseResult.ArrayFormatter.formatErrorSync(error)
   const at = new Set(issues.map(({ path }) => path.map(String).join(".")).filter((place) => place !== ""))
-  return at.size === 0 ? "" : ` at ${Array.from(at).slice(0, 3).join(", ")}`
+  return at.size === 0 ? "" : ` at ${Array.from(at).slice(0, 3).map((place) => strict(place, 100)).join(", ")}`
 }

@@ -16,7 +16,7 @@ import * as Clocks from "effect-bearer/Clocks"
 import * as GenesysError from "./GenesysError.js"
 import * as body from "./internal/body.js"
 import * as deadline from "./internal/deadline.js"
-import * as scrubber from "./internal/scrub.js"
+import * as disclosures from "./internal/disclosure.js"
 import * as transport from "./internal/transport.js"
 
 /**
@@ -215,7 +215,7 @@ const bounded = (
     const stated = Option.filter(Option.fromNullable(response.headers["content-length"]), (text) => /^\d+$/.test(text))
     const left = yield* deadline.left(response, Duration.infinity)
     const { bytes, overflow } = yield* body.read(response, limit).pipe(
-      Effect.mapError(({ cause }) => transport.unreachable(target, cause, scrubber.make())),
+      Effect.mapError(({ cause }) => transport.unreachable(target, cause, disclosures.forRequest(response.request))),
       Effect.timeoutFail({ duration: left, onTimeout: () => transport.timedOut(target, left) })
     )
     if (overflow) {

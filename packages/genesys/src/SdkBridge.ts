@@ -52,9 +52,9 @@ import * as TokenSource from "effect-bearer/TokenSource"
 import * as GenesysCloud from "./GenesysCloud.js"
 import * as GenesysError from "./GenesysError.js"
 import * as client from "./internal/client.js"
+import * as disclosures from "./internal/disclosure.js"
 import * as rateGate from "./internal/rateGate.js"
 import * as refusal from "./internal/refusal.js"
-import * as scrubber from "./internal/scrub.js"
 import { SdkError } from "./internal/sdkError.js"
 import * as sdkExchange from "./internal/sdkExchange.js"
 import * as sdkHttpClient from "./internal/sdkHttpClient.js"
@@ -532,14 +532,14 @@ const judge = (
     ? "its JSON breaks off, or is none"
     : undefined
   if (reply === undefined || detail === undefined) return Effect.succeed(answer)
-  const scrub = scrubber.make(secrets)
+  const disclosure = disclosures.make(secrets)
   return Effect.fail(
     new GenesysError.UnexpectedReply({
       ...transport.target(request),
       status: reply.status,
-      contentType: scrub.text(contentType, 100),
+      contentType: disclosure.strict(contentType, 100),
       detail,
-      correlationId: refusal.correlationId(Headers.fromInput(reply.headers), scrub)
+      correlationId: refusal.correlationId(Headers.fromInput(reply.headers), disclosure)
     })
   )
 }
@@ -575,7 +575,7 @@ const ended = (cause: Cause.Cause<SdkError>, request: SdkRequest): SdkError => {
         code: Option.none(),
         detail: "the bridge was closed, or the call was interrupted"
       })
-      : transport.unreachable(target, Cause.squash(cause), scrubber.make(secrets)),
+      : transport.unreachable(target, Cause.squash(cause), disclosures.make(secrets)),
     { secrets: [] }
   )
 }

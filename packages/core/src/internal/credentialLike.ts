@@ -54,7 +54,7 @@ export const isName = (text: string): boolean =>
 
 /** Words joined by punctuation, as in `invalid_client`, `/oauth2/token` or `client.secretMissing`. */
 const isWords = (all: string, keepsUuids: boolean): boolean => {
-  if (keepsUuids && uuid.test(all)) return true
+  if (keepsUuids && uuid.test(all.replace(/\.$/, ""))) return true
   const odd = all.split(/[_.~=+-]+/).filter((part) => !word.test(part))
   return odd.length === 0 || (odd.length === 1 && odd[0]!.length <= 6)
 }

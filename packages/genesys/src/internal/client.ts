@@ -20,9 +20,9 @@ import type * as GenesysError from "../GenesysError.js"
 import type { Region } from "../Region.js"
 import * as body from "./body.js"
 import * as deadline from "./deadline.js"
+import * as disclosures from "./disclosure.js"
 import * as rateGate from "./rateGate.js"
 import * as refusal from "./refusal.js"
-import * as scrubber from "./scrub.js"
 import * as transport from "./transport.js"
 
 type Outcome = Either.Either<HttpClientResponse.HttpClientResponse, GenesysError.RequestError>
@@ -105,7 +105,7 @@ export const make = (
           deadline.remember(response, Clocks.period(now, Duration.toMillis(limit)))
           return Effect.annotateCurrentSpan({
             "http.response.status_code": response.status,
-            ...idAttributes(refusal.correlationId(response.headers, scrubFor(request)))
+            ...idAttributes(refusal.correlationId(response.headers, disclosures.forRequest(request)))
           })
         }),
         Effect.withSpan(`http.client ${request.method}`, {
@@ -137,7 +137,7 @@ export const make = (
           receivedAt
         },
         region,
-        scrubFor(response.request)
+        disclosures.forRequest(response.request)
       )
     })
 
@@ -242,7 +242,7 @@ const failure = (
       fields: ["url"],
       detail: `the HTTP client cannot send this request to ${target.url}`
     })
-    : transport.unreachable(target, Cause.squash(cause), scrubFor(request))
+    : transport.unreachable(target, Cause.squash(cause), disclosures.forRequest(request))
 }
 
 /** A path is one of the API; what is absolute already has to be. */
@@ -254,12 +254,6 @@ const prepare = (
     ? request
     : HttpClientRequest.setUrl(request, `${region.apiUrl}/${request.url.replace(/^\/+/, "")}`)
   return "accept" in absolute.headers ? absolute : HttpClientRequest.acceptJson(absolute)
-}
-
-/** Removes the very token the request was sent with, should the server echo it. */
-export const scrubFor = (request: HttpClientRequest.HttpClientRequest): scrubber.Scrub => {
-  const token = /^\S+ +(\S+)$/.exec(request.headers["authorization"] ?? "")?.[1]
-  return scrubber.make(token === undefined ? [] : [token])
 }
 
 /** What core says of an error in general, said for this client. */

@@ -10,9 +10,9 @@ import * as Schema from "effect/Schema"
 import * as Scopes from "effect-bearer/Scopes"
 import type * as GenesysError from "../GenesysError.js"
 import * as Limits from "../Limits.js"
+import * as disclosures from "./disclosure.js"
 import * as distance from "./distance.js"
 import { optional } from "./optional.js"
-import * as scrubber from "./scrub.js"
 
 /** The message says which member is wrong and what it has to be, and nothing of what it was. */
 export class BadPayload extends Data.TaggedError("BadPayload")<{ readonly message: string }> {}
@@ -169,7 +169,8 @@ export const permit = (
   const beyond = allowed === undefined || scope === undefined ? [] : Scopes.missing(Scopes.make(scope), allowed)
   return beyond.length === 0 ? Effect.void : Effect.fail(
     new ScopeNotAllowed({
-      message: `The payload asks for the scope ${scrubber.make().text(Scopes.format(beyond), 100)}, which this data ` +
+      message:
+        `The payload asks for the scope ${disclosures.make().text(Scopes.format(beyond), 100)}, which this data ` +
         `action does not hand out: only ${Scopes.format(allowed ?? [])}.`
     })
   )
@@ -178,4 +179,4 @@ export const permit = (
 // --- showing it -----------------------------------------------------------------------------------------------------
 
 /** What a log may hold of a payload: no token, for those are `Redacted`, nothing that looks like one, and not much. */
-export const shown = (payload: Payload): string => scrubber.make().text(JSON.stringify(payload), 500)
+export const shown = (payload: Payload): string => disclosures.make().text(JSON.stringify(payload), 500)

@@ -2,11 +2,11 @@ import type * as Headers from "@effect/platform/Headers"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import type { Disclosure } from "effect-bearer/Disclosure"
 import * as RetryAfter from "effect-bearer/RetryAfter"
 import * as GenesysError from "../GenesysError.js"
 import type { Region } from "../Region.js"
 import * as believed from "./believed.js"
-import type { Scrub } from "./scrub.js"
 
 export interface Reply {
   readonly method: string
@@ -25,23 +25,23 @@ export interface Reply {
 export const classify = (
   reply: Reply,
   region: Region,
-  scrub: Scrub
+  disclosure: Disclosure
 ): GenesysError.ApiError | GenesysError.ApiRateLimited | GenesysError.ApiUnavailable => {
   const json = parse(reply.body)
   const stated = json === undefined
     ? { ...nothing, description: unreadable(reply) }
-    : statedIn(json, scrub, 0)
+    : statedIn(json, disclosure, 0)
   const call: GenesysError.Call = {
     method: reply.method,
     url: reply.url,
-    contextId: Option.flatMap(Option.fromNullable(json?.["contextId"]), (id) => identifier(id, scrub)),
-    correlationId: correlationId(reply.headers, scrub)
+    contextId: Option.flatMap(Option.fromNullable(json?.["contextId"]), (id) => identifier(id, disclosure)),
+    correlationId: correlationId(reply.headers, disclosure)
   }
   const own = RetryAfter.fromHeaders(reply.headers, reply.receivedAt)
   const at = (wait: Option.Option<Duration.Duration>) =>
     Option.map(wait, (duration) => reply.receivedAt + Duration.toMillis(believed.sensible(duration)))
   if (reply.status === 429) {
-    const rateLimit = rateLimitIn(reply.headers, json === undefined ? Option.none() : limitIn(json, scrub))
+    const rateLimit = rateLimitIn(reply.headers, json === undefined ? Option.none() : limitIn(json, disclosure))
     const retryAfter = own.pipe(
       Option.orElse(() => rateLimit.reset),
       Option.orElse(() => Option.flatMap(stated.description, waitInWords))
@@ -69,8 +69,8 @@ export const classify = (
   return new GenesysError.ApiError({ ...call, ...stated, status: reply.status, advice: advise(reply, stated, region) })
 }
 
-export const correlationId = (headers: Headers.Headers, scrub: Scrub): Option.Option<string> =>
-  Option.flatMap(Option.fromNullable(headers["inin-correlation-id"]), (id) => identifier(id, scrub))
+export const correlationId = (headers: Headers.Headers, disclosure: Disclosure): Option.Option<string> =>
+  Option.flatMap(Option.fromNullable(headers["inin-correlation-id"]), (id) => identifier(id, disclosure))
 
 /** The `inin-ratelimit-*` headers, and the name of the limit where a body gave one. */
 export const rateLimitIn = (
@@ -129,13 +129,17 @@ const unreadable = ({ body, headers, overflow }: Reply): Option.Option<string> =
 
 /** Items kept of a list, and how deep errors may hold errors: a reply can be as long as it likes. */
 const most = 20
+
+/** Characters of an explanation that are told. */
+const longestText = 500
 const deepest = 2
 
 const text = (u: unknown): Option.Option<string> =>
   typeof u === "string" && u.trim() !== "" ? Option.some(u) : Option.none()
 
-const statedIn = (json: Json, scrub: Scrub, depth: number): GenesysError.Stated => {
-  const read = (name: string, limit?: number) => Option.map(text(json[name]), (value) => scrub.text(value, limit))
+const statedIn = (json: Json, disclosure: Disclosure, depth: number): GenesysError.Stated => {
+  const read = (name: string, limit = longestText) =>
+    Option.map(text(json[name]), (value) => disclosure.text(value, limit))
   const list = (name: string): ReadonlyArray<Json> => {
     const value = json[name]
     return Array.isArray(value) ? value.slice(0, most).filter(isJson) : []
@@ -144,26 +148,28 @@ const statedIn = (json: Json, scrub: Scrub, depth: number): GenesysError.Stated 
   const messageParams = Object.fromEntries(
     Object.entries(params).slice(0, most).flatMap(([name, value]) =>
       Predicate.isString(value) || Predicate.isNumber(value)
-        ? [[scrub.text(name, 60), scrub.member(name, String(value), 200)]]
+        ? [[disclosure.text(name, 60), disclosure.member(name, String(value), 200)]]
         : []
     )
   )
   return {
     code: Option.orElse(read("code", 100), () => read("error", 100)),
     description: read("message").pipe(
-      Option.orElse(() => Option.map(read("messageWithParams"), (words) => scrub.text(filled(words, messageParams)))),
+      Option.orElse(() =>
+        Option.map(read("messageWithParams"), (words) => disclosure.text(filled(words, messageParams), longestText))
+      ),
       Option.orElse(() => read("error_description")),
       Option.orElse(() => read("description"))
     ),
     messageParams,
     entityId: read("entityId", 100),
     details: list("details").map((detail) => ({
-      ...member(detail, "errorCode", scrub),
-      ...member(detail, "fieldName", scrub),
-      ...member(detail, "entityId", scrub),
-      ...member(detail, "entityName", scrub)
+      ...member(detail, "errorCode", disclosure),
+      ...member(detail, "fieldName", disclosure),
+      ...member(detail, "entityId", disclosure),
+      ...member(detail, "entityName", disclosure)
     })),
-    errors: depth >= deepest ? [] : list("errors").map((error) => statedIn(error, scrub, depth + 1))
+    errors: depth >= deepest ? [] : list("errors").map((error) => statedIn(error, disclosure, depth + 1))
   }
 }
 
@@ -171,17 +177,17 @@ const statedIn = (json: Json, scrub: Scrub, depth: number): GenesysError.Stated 
 const filled = (words: string, params: Readonly<Record<string, string>>): string =>
   words.replace(/\{([^{}]{1,60})\}/g, (all, name: string) => Object.hasOwn(params, name) ? params[name]! : all)
 
-const member = (json: Json, name: string, scrub: Scrub): Readonly<Record<string, string>> => {
+const member = (json: Json, name: string, disclosure: Disclosure): Readonly<Record<string, string>> => {
   const value = json[name]
-  return Predicate.isString(value) ? { [name]: scrub.text(value, 200) } : {}
+  return Predicate.isString(value) ? { [name]: disclosure.text(value, 200) } : {}
 }
 
-const identifier = (u: unknown, scrub: Scrub): Option.Option<string> =>
-  Option.map(Option.filter(text(u), (id) => /^[\w.:-]{1,64}$/.test(id)), (id) => scrub.text(id))
+const identifier = (u: unknown, disclosure: Disclosure): Option.Option<string> =>
+  Option.map(Option.filter(text(u), (id) => /^[\w.:-]{1,64}$/.test(id)), (id) => disclosure.text(id))
 
 /** `{ limit: { key: "token.rate.per.minute", … } }` */
-const limitIn = (json: Json, scrub: Scrub): Option.Option<string> =>
-  isJson(json["limit"]) ? Option.map(text(json["limit"]["key"]), (key) => scrub.text(key, 100)) : Option.none()
+const limitIn = (json: Json, disclosure: Disclosure): Option.Option<string> =>
+  isJson(json["limit"]) ? Option.map(text(json["limit"]["key"]), (key) => disclosure.text(key, 100)) : Option.none()
 
 /** "Retry the request in [42] seconds" */
 const waitInWords = (words: string): Option.Option<Duration.Duration> =>

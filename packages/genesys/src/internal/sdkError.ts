@@ -1,7 +1,7 @@
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as GenesysError from "../GenesysError.js"
-import * as scrubber from "./scrub.js"
+import * as disclosures from "./disclosure.js"
 
 /** What an HTTP client of the SDK answers with, as far as anybody looks at it. */
 export interface Reply {
@@ -37,7 +37,10 @@ export class SdkError extends Error {
   readonly retryable: boolean
   /** Of the answer, with names in lower case, without cookies and whatever else could be a credential. */
   readonly headers: Readonly<Record<string, string>>
-  /** The body of the answer: an object if it was JSON. What could be a credential is `<redacted>`. */
+  /**
+   * The body of the answer: an object if it was JSON. What could be a credential is `<redacted>`; of a success that could
+   * not be read there is no body.
+   */
   readonly body: unknown
   // private, for it says the same once more, and no `response`: seeing one, the SDK would refresh a token, send again
   // and reject all the same; and it would write to its log what it cannot always write, and never reject at all
@@ -101,16 +104,38 @@ const codeOf = (reason: GenesysError.CallError): string | undefined => {
   }
 }
 
+/**
+ * Of a refusal all that is no credential. Of a success (2xx), which is an error only because it cannot be read, nothing
+ * that could be one: any text of it may be a token.
+ */
 const withoutSecrets = (reply: Reply, secrets: ReadonlyArray<string>): Reply => {
-  const { whole } = scrubber.make(secrets)
-  const { "set-cookie": _, ...headers } = reply.headers
+  const { strict, whole } = disclosures.make(secrets)
+  const isSuccess = reply.status >= 200 && reply.status <= 299
+  const headers = Object.entries(reply.headers).filter(([name]) =>
+    name !== "set-cookie" && (!isSuccess || harmless.has(name))
+  )
   return {
     status: reply.status,
-    statusText: whole(reply.statusText) as string,
-    headers: whole(headers) as Reply["headers"],
-    data: whole(reply.data)
+    statusText: isSuccess ? strict(reply.statusText) : whole(reply.statusText) as string,
+    headers: isSuccess
+      ? Object.fromEntries(headers.map(([name, value]) => [name, strict(value)]))
+      : whole(Object.fromEntries(headers)) as Reply["headers"],
+    data: isSuccess ? withoutText(reply.data) : whole(reply.data)
   }
 }
+
+const harmless: ReadonlySet<string> = new Set([
+  "content-type",
+  "content-length",
+  "content-encoding",
+  "date",
+  "server",
+  "inin-correlation-id"
+])
+
+/** What is too short to hold a credential, such as the beginning of a list. */
+const withoutText = (data: unknown): unknown =>
+  typeof data === "string" && data.length <= 100 && !/[^\s{}[\]":,]{4}/.test(data) ? data : undefined
 
 /** The body as it was, or nearly: an HTTP client of the SDK parses JSON. */
 export const textOf = (data: unknown): string => {

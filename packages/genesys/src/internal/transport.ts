@@ -1,8 +1,8 @@
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import type { Disclosure } from "effect-bearer/Disclosure"
 import * as GenesysError from "../GenesysError.js"
-import type { Scrub } from "./scrub.js"
 
 export interface Target {
   readonly method: string
@@ -19,8 +19,11 @@ export const target = (request: { readonly method: string; readonly url: string 
 export const timedOut = (target: Target, limit: Duration.Duration): GenesysError.ApiTimeout =>
   new GenesysError.ApiTimeout({ ...target, limit })
 
-/** Nothing of the original is kept but a code and a sentence: it holds the request with its token. */
-export const unreachable = (target: Target, error: unknown, scrub: Scrub): GenesysError.ApiUnreachable => {
+/**
+ * Nothing of the original is kept but a code and a sentence without values: it holds the request with its token, and a
+ * sentence may quote an answer that was a success.
+ */
+export const unreachable = (target: Target, error: unknown, disclosure: Disclosure): GenesysError.ApiUnreachable => {
   const found = trace(error)
   const strings = (name: string, of: ReadonlyArray<object>) =>
     of.flatMap((item) => {
@@ -33,10 +36,15 @@ export const unreachable = (target: Target, error: unknown, scrub: Scrub): Genes
   const last = messages[messages.length - 1]
   return new GenesysError.ApiUnreachable({
     ...target,
-    code: Option.map(Option.fromNullable(codes[codes.length - 1]), (code) => scrub.text(code, 60)),
-    detail: last === undefined ? "the connection failed" : scrub.text(last, 200)
+    code: Option.map(Option.fromNullable(codes[codes.length - 1]), (code) => disclosure.strict(code, 60)),
+    detail: last === undefined ? "the connection failed" : disclosure.strict(withoutValues(last), 200)
   })
 }
+
+const url = /\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"'<>]*/gi
+
+const withoutValues = (message: string): string =>
+  message.slice(0, 2000).replace(url, "(url)").replace(/"[^"]*"?/g, "\"…\"")
 
 /** Follows `cause` and the members of an AggregateError. An error may be its own cause, so there is an end to it. */
 const trace = (error: unknown): ReadonlyArray<object> => {
