@@ -189,12 +189,14 @@ export const byCursor = <A, E, R>(
         Effect.flatMap(fetch(cursor), ({ items, next, raw = items }) => {
           const stuck = (reason: GenesysError.PagingStuck["reason"]) =>
             Effect.fail(new GenesysError.PagingStuck({ reason, page }))
-          if (Option.isSome(next) && used.has(next.value)) return stuck("repeatedCursor")
+          // a cursor can be as long as the server likes, and a list have any number of them
+          const mark = Option.map(next, repeats.digest)
+          if (Option.isSome(mark) && used.has(mark.value)) return stuck("repeatedCursor")
           if (compare(raw).repeated) return stuck("repeatedPage")
-          if (Option.isNone(next)) return Effect.succeed([items, Option.none()])
+          if (Option.isNone(mark)) return Effect.succeed([items, Option.none()])
           const emptyNow = items.length === 0 ? empty + 1 : 0
           if (emptyNow >= mostEmpty) return stuck("emptyPages")
-          used.add(next.value)
+          used.add(mark.value)
           return Effect.succeed([items, Option.some({ cursor: next, page: page + 1, empty: emptyNow })])
         })
     )

@@ -113,35 +113,30 @@ export const privateKeyJwt = (options: PrivateKeyJwtOptions): ClientAuthenticati
     isPlain ? Effect.succeed(key) : Secret.guarded(key, { field: "authentication.key", name: "the signing key" })
   )
   let last: { readonly identity: Redacted.Redacted; readonly signer: Signer } | undefined
-  const signer = Effect.flatMap(read, (material) => {
-    const identity = isMaterial(material) ? keys.identity(material) : undefined
+  const identityOf = (material: unknown) => isMaterial(material) ? keys.identity(material) : Effect.succeedNone
+  const signer = Effect.gen(function*() {
+    const material = yield* read
+    const identity = Option.getOrUndefined(yield* identityOf(material))
     if (last !== undefined && identity !== undefined && Redacted.value(last.identity) === Redacted.value(identity)) {
-      return Effect.succeed(last.signer)
+      return last.signer
     }
-    return Effect.map(
-      keys.load(material, { field: "authentication", alg: options.alg, extractable: false }),
-      (imported): Signer => {
-        const signer: Signer = {
-          key: imported.key,
-          alg: imported.alg,
-          kid: options.kid ?? Option.getOrUndefined(imported.kid),
-          madeFrom: identity,
-          secrets: []
-        }
-        if (identity !== undefined) last = { identity, signer }
-        return signer
-      }
-    )
+    const imported = yield* keys.load(material, { field: "authentication", alg: options.alg, extractable: false })
+    const signer: Signer = {
+      key: imported.key,
+      alg: imported.alg,
+      kid: options.kid ?? Option.getOrUndefined(imported.kid),
+      madeFrom: identity,
+      secrets: []
+    }
+    if (identity !== undefined) last = { identity, signer }
+    return signer
   })
   return make({
     method: "private_key_jwt",
     options,
     signer,
     checkSigner: isPlain ? signer : Effect.void,
-    current: Effect.map(
-      read,
-      (material) => isMaterial(material) ? Option.some(keys.identity(material)) : Option.none()
-    ),
+    current: Effect.flatMap(read, identityOf),
     advice: "An assertion signed with the private key was sent: register its public key, with the same kid, at the " +
       "server, check the audience (some servers want the issuer: audience: \"issuer\"), and check the clock of this " +
       "machine."

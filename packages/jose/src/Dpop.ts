@@ -582,6 +582,10 @@ const observed = <E, R>(
       })
   })
 
+/** Not every server writes its codes in lower case. */
+const isNonceCode = (code: unknown): boolean =>
+  typeof code === "string" && code.trim().toLowerCase() === "use_dpop_nonce"
+
 /** What a resource server says that wants a nonce (RFC 9449 §9); its 401 says nothing against the token. */
 const isChallenge = (response: HttpClientResponse.HttpClientResponse): boolean =>
   response.status === 401 &&
@@ -661,6 +665,8 @@ const withoutQuery = (url: string): string => {
 const hide = (request: HttpClientRequest.HttpClientRequest): void => {
   if (hidden.has(request) || !("dpop" in request.headers)) return
   hidden.add(request)
+  // a client further inside may have frozen its own copy; then what renders it stays as it is
+  if (!Object.isExtensible(request)) return
   let render: (this: HttpClientRequest.HttpClientRequest) => unknown = request.toJSON as () => unknown
   function rendered(this: HttpClientRequest.HttpClientRequest): unknown {
     const json = render.call(this) as { readonly headers?: Readonly<Record<string, unknown>> }

@@ -3,15 +3,14 @@
  * servers, and for clients that want to know what they were given before they use it.
  *
  * Keys are matched and signatures checked by the `jose` library. The set is fetched through Effect's `HttpClient` and
- * kept by Effect's `Clock`, rather than by the library's own remote set, so that proxies, TLS settings, tracing and
- * `TestClock` apply to it as to every other call. Its rules are the same: a set is kept for ten minutes, and a token
- * signed with an unknown key has it fetched again, at most every thirty seconds. One fetch serves all who wait for it.
+ * kept by Effect's `Clock`, rather than by the library's own remote set, so that proxies, TLS settings and `TestClock`
+ * apply to it as to every other request of this library. A set is kept for ten minutes, and a token signed with an
+ * unknown key has it fetched again, at most every thirty seconds. One fetch serves all who wait for it. While it cannot
+ * be fetched again, it is used for another hour.
  *
  * @since 0.1.0
  */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -20,10 +19,11 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as AccessToken from "effect-bearer/AccessToken"
+import * as OwnRequest from "effect-bearer/OwnRequest"
 import * as Scopes from "effect-bearer/Scopes"
 import * as TokenError from "effect-bearer/TokenError"
 import * as jose from "jose"
-import * as http from "./internal/http.js"
+import * as keyrings from "./internal/keyring.js"
 import type * as SigningKey from "./SigningKey.js"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -54,6 +54,11 @@ export interface Options {
   readonly clockTolerance?: Duration.DurationInput | undefined
   /** How long a set is used without asking again. Default 10 minutes. */
   readonly maxAge?: Duration.DurationInput | undefined
+  /**
+   * How much longer a set is used that is to be fetched again, while that fails: a server that is down for a moment stops
+   * no API, and one that has withdrawn a key is not ignored for longer than this. Default 1 hour; 0 for never.
+   */
+  readonly maxStale?: Duration.DurationInput | undefined
   /** The set is not fetched more often than this, whatever tokens come. Default 30 seconds. */
   readonly cooldown?: Duration.DurationInput | undefined
   /** Default 5 seconds. */
@@ -122,7 +127,7 @@ export class BadSignature extends Data.TaggedError("BadSignature")<{}> {
 }
 
 /**
- * No key of the issuer fits the token.
+ * No key of the issuer fits the token. Its name for the key is shown where it can be a name, and is not the token itself.
  *
  * @since 0.1.0
  * @category errors
@@ -196,8 +201,14 @@ export class MissingScopes extends Data.TaggedError("MissingScopes")<{
 }> {
   readonly retryable = false as const
   override get message(): string {
-    return `The token lacks ${this.missing.join(", ")} (granted: ${this.granted.join(", ") || "none"}).`
+    return `The token lacks ${this.missing.join(", ")} (granted: ${few(this.granted) || "none"}).`
   }
+}
+
+/** A token may have any number of scopes, of any length. */
+const few = (scopes: Scopes.Scopes): string => {
+  const text = scopes.slice(0, 20).join(", ").slice(0, 500)
+  return scopes.length > 20 ? `${text}, … ${scopes.length} in all` : text
 }
 
 /**
@@ -284,9 +295,9 @@ export const make = (
 ): Effect.Effect<Verifier, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const settled = yield* settle(options)
-    const client = yield* HttpClient.HttpClient
+    const send = yield* OwnRequest.make
     const check = verifier(settled)
-    return { verify: (token) => check(token, client) }
+    return { verify: (token) => check(token, send) }
   })
 
 /**
@@ -315,10 +326,10 @@ export const verify = (
 ) => Effect.Effect<Verified, JwksError | TokenError.InvalidConfiguration, HttpClient.HttpClient> => {
   let check: ReturnType<typeof verifier> | undefined
   return (token) =>
-    Effect.flatMap(HttpClient.HttpClient, (client) =>
+    Effect.flatMap(OwnRequest.make, (send) =>
       check !== undefined
-        ? check(token, client)
-        : Effect.flatMap(settle(options), (settled) => (check ??= verifier(settled))(token, client)))
+        ? check(token, send)
+        : Effect.flatMap(settle(options), (settled) => (check ??= verifier(settled))(token, send)))
 }
 
 /**
@@ -334,21 +345,14 @@ export const isJwksError = (u: unknown): u is JwksError =>
 // options
 // ---------------------------------------------------------------------------------------------------------------
 
-interface Settled {
+interface Settled extends keyrings.Settings {
   readonly issuer: string
   readonly audience: ReadonlyArray<string>
   readonly algorithms: ReadonlyArray<string>
   readonly requiredScopes: Scopes.Scopes
   readonly typ: string | undefined
-  readonly url: URL
-  /** Origin and path: a query may hold anything. */
-  readonly endpoint: string
   /** Seconds. */
   readonly clockTolerance: number
-  /** Milliseconds. */
-  readonly maxAge: number
-  readonly cooldown: number
-  readonly timeout: Duration.Duration
 }
 
 const settle = (options: Options): Effect.Effect<Settled, TokenError.InvalidConfiguration> =>
@@ -372,11 +376,20 @@ const settle = (options: Options): Effect.Effect<Settled, TokenError.InvalidConf
     if (url.username !== "" || url.password !== "") {
       return yield* invalid("jwksUri", "a user name or password in the URL is not used")
     }
-    const millis = (name: "clockTolerance" | "maxAge" | "cooldown" | "timeout", fallback: Duration.DurationInput) =>
-      Option.match(Option.map(Duration.decodeUnknown(options[name] ?? fallback), Duration.toMillis), {
-        onNone: () => Effect.fail(invalid(name, "this is no duration")),
-        onSome: Effect.succeed
+    const millis = (
+      name: "clockTolerance" | "maxAge" | "maxStale" | "cooldown" | "timeout",
+      fallback: Duration.DurationInput
+    ) => {
+      const given = options[name] ?? fallback
+      const isNumber = typeof given !== "number" || given >= 0
+      return Option.match(Option.filter(Option.map(Duration.decodeUnknown(given), Duration.toMillis), () => isNumber), {
+        onNone: () => Effect.fail(invalid(name, "this is no duration of zero or more")),
+        onSome: (millis) =>
+          Number.isFinite(millis) || name === "maxAge" || name === "maxStale"
+            ? Effect.succeed(millis)
+            : Effect.fail(invalid(name, "a limit is needed here: this has none"))
       })
+    }
     return {
       issuer,
       audience,
@@ -388,7 +401,8 @@ const settle = (options: Options): Effect.Effect<Settled, TokenError.InvalidConf
       clockTolerance: Math.floor((yield* millis("clockTolerance", "5 seconds")) / 1000),
       maxAge: yield* millis("maxAge", "10 minutes"),
       cooldown: yield* millis("cooldown", "30 seconds"),
-      timeout: Duration.millis(yield* millis("timeout", "5 seconds"))
+      maxStale: yield* millis("maxStale", "1 hour"),
+      timeout: yield* millis("timeout", "5 seconds")
     }
   })
 
@@ -411,110 +425,25 @@ const isLoopback = (hostname: string): boolean =>
   /^127\.\d+\.\d+\.\d+$/.test(hostname)
 
 // ---------------------------------------------------------------------------------------------------------------
-// keys
-// ---------------------------------------------------------------------------------------------------------------
-
-type FindKey = ReturnType<typeof jose.createLocalJWKSet>
-
-interface Keys {
-  readonly find: FindKey
-  /** Epoch milliseconds. */
-  readonly fetchedAt: number
-}
-
-const fetchKeys = (
-  client: HttpClient.HttpClient,
-  { endpoint, timeout, url }: Settled
-): Effect.Effect<FindKey, KeysUnavailable> => {
-  const unavailable = (detail: string) => new KeysUnavailable({ endpoint, detail })
-  return HttpClientRequest.get(url).pipe(
-    HttpClientRequest.setHeader("accept", "application/jwk-set+json, application/json"),
-    (request) => client.execute(request),
-    Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-    // nothing of the original is kept: it holds the request with its headers
-    Effect.catchAll((error) =>
-      error._tag === "ResponseError" ? Effect.succeed(error.response) : Effect.fail(unavailable("no answer"))
-    ),
-    Effect.flatMap((response) =>
-      response.status === 200
-        ? http.peek(response)
-        : Effect.zipRight(http.drain(response), Effect.fail(unavailable(`it answered ${response.status}`)))
-    ),
-    Effect.timeoutFail({ duration: timeout, onTimeout: () => unavailable("it took too long") }),
-    Effect.catchAllDefect(() => Effect.fail(unavailable("the HTTP client failed"))),
-    Effect.flatMap(({ text }) =>
-      Effect.try({
-        try: () => jose.createLocalJWKSet(JSON.parse(text) as jose.JSONWebKeySet),
-        catch: () => unavailable("the answer is no JWK set")
-      })
-    )
-  )
-}
-
-const keyring = (settled: Settled) => {
-  const oneAtATime = Effect.unsafeMakeSemaphore(1)
-  let keys: Keys | undefined
-  let failed: { readonly at: number; readonly error: KeysUnavailable } | undefined
-
-  /** Fetches a set newer than `than`, unless somebody else did meanwhile. Who is interrupted leaves it to the next. */
-  const refresh = (client: HttpClient.HttpClient, than: Keys | undefined): Effect.Effect<Keys, KeysUnavailable> =>
-    oneAtATime.withPermits(1)(Effect.gen(function*() {
-      if (keys !== undefined && keys !== than) return keys
-      const startedAt = yield* Clock.currentTimeMillis
-      // a second is enough not to storm a server that is down, and short enough not to prolong its outage
-      if (failed !== undefined && startedAt - failed.at < Math.min(settled.cooldown, 1000)) return yield* failed.error
-      const find = yield* Effect.tapError(
-        fetchKeys(client, settled),
-        (error) =>
-          Effect.map(Clock.currentTimeMillis, (at) => {
-            failed = { at, error }
-          })
-      )
-      failed = undefined
-      return keys = { find, fetchedAt: yield* Clock.currentTimeMillis }
-    }))
-
-  return {
-    current: (client: HttpClient.HttpClient) =>
-      Effect.flatMap(
-        Clock.currentTimeMillis,
-        (now) =>
-          keys !== undefined && now - keys.fetchedAt < settled.maxAge ? Effect.succeed(keys) : refresh(client, keys)
-      ),
-    /** After a token whose key is not in `seen`. */
-    newer: (client: HttpClient.HttpClient, seen: Keys) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        keys !== undefined && keys !== seen
-          ? Effect.succeedSome(keys)
-          : now - seen.fetchedAt < settled.cooldown
-          ? Effect.succeedNone
-          : Effect.asSome(refresh(client, seen)))
-  }
-}
-
-// ---------------------------------------------------------------------------------------------------------------
 // verification
 // ---------------------------------------------------------------------------------------------------------------
 
 const verifier = (settled: Settled) => {
-  const ring = keyring(settled)
+  const ring = keyrings.make(settled)
   return (
     token: AccessToken.AccessToken | Redacted.Redacted,
-    client: HttpClient.HttpClient
+    send: OwnRequest.Send
   ): Effect.Effect<Verified, JwksError> =>
     Effect.gen(function*() {
       const jwt = Redacted.value(AccessToken.isAccessToken(token) ? token.value : token)
       // before any key is fetched: anybody can send anything
       const { kid } = yield* header(jwt, settled)
-      const keys = yield* ring.current(client)
+      const keys = yield* ring.current
       const claims = yield* check(jwt, kid, keys.find, settled).pipe(
         Effect.catchTag("UnknownKey", (error) =>
           Effect.flatMap(
-            ring.newer(client, keys),
-            Option.match({
-              onNone: () => Effect.fail(error),
-              onSome: ({ find }) => check(jwt, kid, find, settled)
-            })
+            ring.newer(keys),
+            (newer) => newer === undefined ? Effect.fail(error) : check(jwt, kid, newer.find, settled)
           ))
       )
       const granted = scopesOf(claims)
@@ -523,12 +452,24 @@ const verifier = (settled: Settled) => {
         return yield* new MissingScopes({ required: settled.requiredScopes, granted, missing })
       }
       return { claims, scopes: granted, boundTo: boundTo(claims) }
-    })
+    }).pipe(
+      Effect.catchTag(
+        "Unavailable",
+        ({ detail }) => Effect.fail(new KeysUnavailable({ endpoint: settled.endpoint, detail }))
+      ),
+      Effect.provideService(keyrings.Sender, send)
+    )
 }
+
+/** No server takes a header that is larger. */
+const longestToken = 262_144
 
 const header = (jwt: string, { algorithms }: Settled) =>
   Effect.suspend((): Effect.Effect<{ readonly kid: Option.Option<string> }, MalformedToken> => {
     let decoded: jose.ProtectedHeaderParameters
+    if (jwt.length > longestToken) {
+      return Effect.fail(new MalformedToken({ detail: "it is larger than a token can be" }))
+    }
     try {
       decoded = jose.decodeProtectedHeader(jwt)
     } catch {
@@ -536,7 +477,10 @@ const header = (jwt: string, { algorithms }: Settled) =>
     }
     if (jwt.split(".").length !== 3) return Effect.fail(new MalformedToken({ detail: "it is no signed JWT" }))
     return typeof decoded.alg === "string" && algorithms.includes(decoded.alg === "Ed25519" ? "EdDSA" : decoded.alg)
-      ? Effect.succeed({ kid: Option.liftPredicate(decoded.kid, isName) })
+      ? Effect.succeed({
+        // no part of the token itself is a name
+        kid: Option.filter(Option.liftPredicate(decoded.kid, isName), (kid) => kid.length < 8 || !jwt.includes(kid))
+      })
       : Effect.fail(new MalformedToken({ detail: `its algorithm is none of ${algorithms.join(", ")}` }))
   })
 
@@ -546,7 +490,7 @@ const isName = (kid: unknown): kid is string => typeof kid === "string" && /^[\w
 const check = (
   jwt: string,
   kid: Option.Option<string>,
-  find: FindKey,
+  find: keyrings.FindKey,
   settled: Settled
 ): Effect.Effect<jose.JWTPayload, JwksError> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -566,7 +510,11 @@ const check = (
   })
 
 /** Without a `kid` several keys may fit: the first that verifies counts. */
-const verifyWith = async (jwt: string, find: FindKey, options: jose.JWTVerifyOptions): Promise<jose.JWTPayload> => {
+const verifyWith = async (
+  jwt: string,
+  find: keyrings.FindKey,
+  options: jose.JWTVerifyOptions
+): Promise<jose.JWTPayload> => {
   try {
     return (await jose.jwtVerify(jwt, find, options)).payload
   } catch (error) {

@@ -40,7 +40,10 @@ export type Material = Redacted.Redacted | Redacted.Redacted<jose.JWK> | jose.Cr
 
 /**
  * A key, or an effect that yields it. The effect runs on every attempt, so a rotated key takes effect on the next
- * token request; a key that is the same as before is not imported again. If it fails with one of the library's own
+ * token request; a key that is the same as before is not imported again. Keys are compared by what they are made of, so
+ * reading one anew makes no other of it: a client that the server refuses is not asked for again at each call. A `CryptoKey`
+ * that cannot be exported is compared by a signature (RSASSA-PKCS1-v1_5, Ed25519); with other algorithms it cannot be
+ * compared, and a rotation is noticed when the pause after a refusal is over, within seconds. If it fails with one of the library's own
  * errors (a vault that does not answer is a `TransportError`), that error is passed on; any other failure becomes
  * `InvalidConfiguration`, and what it holds is not shown, because it might hold the key.
  *

@@ -3,13 +3,19 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Scope from "effect/Scope"
+import * as SharedWork from "effect-bearer/SharedWork"
+
+/** A build that gives no sign of life for this long is given up: whoever began it is gone. */
+const overdueAfter = "5 seconds"
+const signOfLife = Effect.forever(Effect.zipRight(SharedWork.expect(0), Effect.sleep("1 second")))
 
 /**
  * Builds something when it is first asked for, once for all who ask, and keeps it. A failure goes to those who wait
  * and is forgotten: who asks next makes it try again.
  *
- * It is built in the scope, not on the fiber of a caller: what a caller has around it (a span, annotations of its log,
- * an interruption) does not stay with what others use.
+ * It is built in the scope, not on the fiber of a caller: what a caller has around it (a span, annotations of its log)
+ * does not stay with what others use. The caller who began it may be gone without a word, and the build with it: so it
+ * is `SharedWork`, which the next one takes over. What the build waits for has limits of its own.
  */
 export const make = <A, E>(
   build: Effect.Effect<A, E, Scope.Scope>
@@ -17,23 +23,26 @@ export const make = <A, E>(
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const run = yield* FiberSet.makeRuntime<never, A, E>()
-    let current: Fiber.RuntimeFiber<A, E> | undefined
+    let built: Exit.Exit<A> | undefined
 
     const attempt = Effect.flatMap(Scope.fork(scope, scope.strategy), (own) =>
       Effect.onExit(Scope.extend(build, own), (exit) =>
         Exit.isFailure(exit) ? Scope.close(own, exit) : Effect.void))
 
-    const start = (): Fiber.RuntimeFiber<A, E> => {
-      const fiber = run(attempt)
-      current = fiber
-      fiber.addObserver((exit) => {
-        if (Exit.isFailure(exit) && current === fiber) {
-          current = undefined
-        }
-      })
-      return fiber
-    }
-    return Effect.suspend(() =>
-      Fiber.await(current ?? start())
-    ).pipe(Effect.flatten)
+    const shared = SharedWork.make(
+      Effect.suspend(() => {
+        const fiber = run(attempt)
+        return Fiber.join(fiber).pipe(
+          Effect.tap((value) => {
+            built ??= Exit.succeed(value)
+          }),
+          Effect.raceFirst(signOfLife),
+          Effect.onInterrupt(() =>
+            Fiber.interrupt(fiber)
+          )
+        )
+      }),
+      { overdueAfter }
+    )
+    return Effect.suspend((): Effect.Effect<A, E> => built ?? shared)
   })

@@ -1,6 +1,7 @@
 /** The sources of a data action: one for client credentials, one for token exchange, with everything around them. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -8,7 +9,9 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as AccessToken from "effect-bearer/AccessToken"
 import * as Clocks from "effect-bearer/Clocks"
+import * as Digest from "effect-bearer/Digest"
 import * as Grant from "effect-bearer/Grant"
+import * as OwnRequest from "effect-bearer/OwnRequest"
 import * as RetryPolicy from "effect-bearer/RetryPolicy"
 import * as Scopes from "effect-bearer/Scopes"
 import * as Secret from "effect-bearer/Secret"
@@ -41,7 +44,7 @@ export const make = (
     const isShared = options.shared === undefined
       ? Option.isSome(yield* Effect.serviceOption(TokenStore))
       : options.shared !== false
-    const { clientId, scopes, tokenEndpoint } = yield* RetryPolicy.retry(settle(options), retry)
+    const { clientId, scopes, tokenEndpoint } = yield* RetryPolicy.retry(inTime(settle(options)), retry)
 
     const base = {
       tokenEndpoint,
@@ -105,6 +108,14 @@ interface Settled {
   readonly tokenEndpoint: string | URL | ServerMetadata.EndpointLocation
   readonly scopes: Scopes.Scopes
 }
+
+/** What is read comes from somewhere that may hang, and every request waits for it. */
+const inTime = <A>(settings: Effect.Effect<A, TokenError.RequestError>): Effect.Effect<A, TokenError.RequestError> =>
+  OwnRequest.deadline("total", Option.some(settingsTimeout), "the place where the settings of the data action are")(
+    settings
+  )
+
+const settingsTimeout = Duration.seconds(10)
 
 /** Reads what comes from a store. Everything that is missing is named in one error, before any token request. */
 const settle = (options: Options): Effect.Effect<Settled, TokenError.RequestError> =>
@@ -225,25 +236,20 @@ const replacing = () => {
 // --- the shared store -----------------------------------------------------------------------------------------------
 
 /**
- * Subject tokens are part of the key, as a digest; what is left to tell apart is who exchanges, and where. So is a query
- * of the endpoint: it may hold an API key.
+ * Subject tokens are part of the request, and so of the digest that ends a key; what is left to tell apart is who
+ * exchanges, and where. All of that is in a digest, too (the rule is in `Digest`): two servers or clients that differ in
+ * anything have two names, and a query of the endpoint, which may hold an API key, is in none.
  */
-const exchangeNamespace = (
+export const exchangeNamespace = (
   namespace: string | undefined,
   tokenEndpoint: string | URL | ServerMetadata.EndpointLocation,
   clientId: string
 ): string => {
   if (namespace !== undefined) return `exchange:${namespace}`
-  const [place = "", ...query] = String(
-    ServerMetadata.isEndpointLocation(tokenEndpoint) ? ServerMetadata.issuerOf(tokenEndpoint) : tokenEndpoint
-  ).split("?")
-  const digest = query.length === 0 ? [] : [
-    TokenRequest.hash(TokenRequest.make({ parameters: { query: query.join("?") } }))
-  ]
-  return [
-    "exchange",
-    ...[place, ...digest, clientId].map((part) =>
-      part.replace(/\p{Cs}/gu, "?").replace(/[^\w./~-]/gu, encodeURIComponent)
-    )
-  ].join(":")
+  const server = ServerMetadata.isEndpointLocation(tokenEndpoint)
+    ? ["issuer", ServerMetadata.issuerOf(tokenEndpoint)]
+    : ["endpoint", String(tokenEndpoint)]
+  // for people who look into the store
+  const place = server[1]!.replace(/^\w+:\/\//, "").replace(/[?#].*$/s, "").replace(/[^\w./-]/g, "-").slice(0, 60)
+  return `exchange:${place}:${Digest.shortNameOf(JSON.stringify([...server, clientId]))}`
 }

@@ -11,6 +11,6 @@ export const make = (known: ReadonlyArray<string> = []): Disclosure.Disclosure =
 
 /** The same, knowing what the request was sent with, should the server repeat it. */
 export const forRequest = ({ headers }: HttpClientRequest.HttpClientRequest): Disclosure.Disclosure => {
-  const sent = headers["authorization"] ?? ""
-  return make([sent, sent.replace(/^\S+ +/, "")].filter((secret) => secret !== ""))
+  const secret = (headers["authorization"] ?? "").replace(/^\S+ +/, "")
+  return make(secret === "" ? [] : [secret])
 }

@@ -7,8 +7,8 @@ import * as Clocks from "effect-bearer/Clocks"
  *
  * **The rule.** A runtime may drop a fiber without a word (Cloudflare Workers, when its request is answered), so nobody
  * waits for another alone: each waiter has a timer of its own, says until when it will look, and is taken for gone by
- * the one behind it when it did not. It is woken by a promise of its own, which such a runtime resolves where its waiter
- * belongs. All times are milliseconds of the steady clock.
+ * the one behind it when it did not. Where one request cannot wake another, each looks again and again by itself. All
+ * times are milliseconds of the steady clock.
  */
 export interface Line {
   first: Waiter | undefined
@@ -53,7 +53,15 @@ export const again = (at: number, before: Effect.Effect<void> = Effect.void): De
 export const make = (): Line => ({ first: undefined, last: undefined, length: 0, arrivals: 0 })
 
 /** Has the first of the line look at once. */
-export const ring = ({ first }: Line): void => first?.wake()
+export const ring = ({ first }: Line): void => {
+  if (!isRequestBound) first?.wake()
+}
+
+/** Cloudflare Workers: a fiber that another request wakes would go on in that one, and may do no I/O of its own there. */
+const isRequestBound = typeof navigator === "object" && navigator.userAgent === "Cloudflare-Workers"
+
+/** How often somebody looks who cannot be woken. */
+const lookEvery = 20
 
 /** Forgets those at the end of the line who are gone without a word; those before them are forgotten by who is behind. */
 export const tidy = (line: Line, now: number): void => {
@@ -105,13 +113,13 @@ export const stand = <E>(line: Line, ends: number, on: {
 
 /** Until it is woken, from this moment on, or until a time. */
 const wait = (waiter: Waiter, now: number, until: number): Effect.Effect<unknown> => {
-  waiter.due = until
+  waiter.due = isRequestBound ? Math.min(until, now + lookEvery) : until
   const woken = new Promise<void>((resolve) => {
     waiter.wake = resolve
   })
   return Effect.timeoutOption(
     Effect.async<void>((resume) => void woken.then(() => resume(Effect.void))),
-    Math.ceil(until - now)
+    Math.ceil(waiter.due - now)
   )
 }
 

@@ -14,7 +14,7 @@ export const of = (
   { rateLimit: { allowed, count, key } }: GenesysError.ApiRateLimited,
   wait: Duration.Duration
 ): "all" | "resource" => {
-  if (Option.isSome(key)) return /\b(token|user)\.rate\b/.test(key.value) ? "all" : "resource"
+  if (Option.isSome(key)) return /\b(token|user)\.rate\b/i.test(key.value) ? "all" : "resource"
   if (Option.isSome(allowed) && Option.isSome(count)) return count.value >= allowed.value ? "all" : "resource"
   return Duration.lessThanOrEqualTo(wait, longest) ? "all" : "resource"
 }

@@ -216,7 +216,7 @@ const advise = (reply: Reply, { code, messageParams }: GenesysError.Stated, regi
       )
     }
     case 404:
-      return Option.exists(code, (code) => code === "not.found")
+      return Option.exists(code, (code) => code.toLowerCase() === "not.found")
         ? Option.some("Check the id: it may have been deleted, or belong to another organization.")
         : Option.some(`Check the path, and that ${region.apiUrl} is the API of the right region.`)
     case 413:

@@ -71,8 +71,8 @@ const stringify = Option.liftThrowable((items: ReadonlyArray<unknown>): Readonly
 const isOpaque = (item: unknown, text: string): boolean =>
   text === "{}" && Object.getPrototypeOf(item) !== Object.prototype
 
-/** 64 bits and the length: not for secrets, but no two pages have the same by chance. */
-const digest = (text: string): string => {
+/** 64 bits and the length: not for secrets, but no two pages, or cursors, have the same by chance. */
+export const digest = (text: string): string => {
   let a = 0xdeadbeef
   let b = 0x41c6ce57
   for (let i = 0; i < text.length; i++) {

@@ -25,6 +25,9 @@ const drainTimeout = Duration.seconds(2)
 export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
   response.stream.pipe(
     Stream.runFoldWhile(0, (size) => size < maxBytes, (size, piece) => size + piece.length),
+    // let go of, and not waited for, where it cannot be interrupted
+    Effect.disconnect,
+    Effect.interruptible,
     Effect.timeout(drainTimeout),
     Effect.catchAllCause(() => Effect.void)
   )

@@ -4,6 +4,7 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Digest from "effect-bearer/Digest"
 import * as TokenError from "effect-bearer/TokenError"
 import * as jose from "jose"
 import type { Algorithm, Material } from "../SigningKey.js"
@@ -256,16 +257,65 @@ export const isCryptoKey = (u: unknown): u is jose.CryptoKey =>
 const isJwk = (u: unknown): u is jose.JWK & { readonly kty: string } =>
   Predicate.hasProperty(u, "kty") && typeof u.kty === "string"
 
-const serials = new WeakMap<object, string>()
-let serial = 0
+/** What a key is told by: a digest, so that it can be compared and kept, and nothing made of it. */
+const digestOf = (...parts: ReadonlyArray<unknown>): Redacted.Redacted =>
+  Redacted.make(Digest.nameOf(JSON.stringify(parts)))
 
-/** Equal for equal keys, so that one is imported once and a changed one is noticed. It is a secret, too. */
-export const identity = (material: Material): Redacted.Redacted => {
-  if (!Redacted.isRedacted(material)) {
-    let name = serials.get(material)
-    if (name === undefined) serials.set(material, name = `CryptoKey ${++serial}`)
-    return Redacted.make(name)
+/** Members of a JWK that change what is signed, or with what. */
+const essential = ["kty", "crv", "n", "e", "d", "p", "q", "dp", "dq", "qi", "x", "y", "alg", "kid", "use"] as const
+
+const ofJwk = (jwk: Readonly<Record<string, unknown>>): Redacted.Redacted =>
+  digestOf("jwk", ...essential.map((name) => jwk[name] ?? null))
+
+/** Signed with a key of which nothing else can be seen, if its algorithm gives the same signature each time. */
+const probe = new TextEncoder().encode("effect-bearer: is this the same key?")
+
+/**
+ * Keys of Web Crypto have no value. One that can be exported is told by what it is made of; one that cannot, by a
+ * signature, where its algorithm signs the same text the same way each time. Others cannot be told apart.
+ */
+const ofCryptoKey = async (key: jose.CryptoKey): Promise<Option.Option<Redacted.Redacted>> => {
+  try {
+    if (key.extractable) return Option.some(ofJwk({ ...await jose.exportJWK(key), alg: key.algorithm }))
+    const { name } = key.algorithm
+    if (name !== "RSASSA-PKCS1-v1_5" && name !== "Ed25519") return Option.none()
+    const signature = await crypto.subtle.sign(name, key, probe)
+    return Option.some(digestOf("signature", key.algorithm, Encoding.encodeHex(new Uint8Array(signature))))
+  } catch {
+    return Option.none()
+  }
+}
+
+const known = new WeakMap<object, Promise<Option.Option<Redacted.Redacted>>>()
+
+/**
+ * Equal for equal keys, however often they are read and whatever object holds them, so that one is imported once and a
+ * changed one is noticed; none where that cannot be told.
+ */
+export const identity = (material: Material): Effect.Effect<Option.Option<Redacted.Redacted>> => {
+  if (isCryptoKey(material)) {
+    let found = known.get(material)
+    if (found === undefined) known.set(material, found = ofCryptoKey(material))
+    const identity = found
+    return Effect.promise(() => identity)
   }
   const value = Redacted.value(material as Redacted.Redacted<unknown>)
-  return Redacted.make(typeof value === "string" ? value : JSON.stringify(value) ?? "")
+  return Effect.succeed(Option.some(typeof value === "string" ? ofText(value) : ofValue(value)))
+}
+
+const ofText = (text: string): Redacted.Redacted => {
+  const jwk = text.trimStart().startsWith("{") ? parsed(text) : undefined
+  // line breaks of a PEM are written in many ways
+  return jwk === undefined ? digestOf("text", text.replace(/\\[rn]|\s/g, "")) : ofValue(jwk)
+}
+
+const ofValue = (value: unknown): Redacted.Redacted =>
+  Predicate.isRecord(value) ? ofJwk(value) : digestOf("value", typeof value)
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
