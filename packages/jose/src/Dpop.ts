@@ -582,10 +582,6 @@ const observed = <E, R>(
       })
   })
 
-/** Not every server writes its codes in lower case. */
-const isNonceCode = (code: unknown): boolean =>
-  typeof code === "string" && code.trim().toLowerCase() === "use_dpop_nonce"
-
 /** What a resource server says that wants a nonce (RFC 9449 §9); its 401 says nothing against the token. */
 const isChallenge = (response: HttpClientResponse.HttpClientResponse): boolean =>
   response.status === 401 &&
