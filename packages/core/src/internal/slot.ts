@@ -267,7 +267,7 @@ const repeated = <E>(
   // Nobody gets it, for the next one must come any moment; unless the server holds on to it.
   const isAll = isExtended || left < -rounding
   if (isAll) slot.drop()
-  const step = refusalStep(failuresOf(slot))
+  const step = isAll ? refusalStep(failuresOf(slot)) : refusalStep(1)
   return {
     given: isAll ? token : undefined,
     events: [left > 0 && !isExtended ? noProgressUntilEnd(slot, attempt, left) : noProgress(slot, attempt, step)]
