@@ -663,17 +663,15 @@ const hide = (request: HttpClientRequest.HttpClientRequest): void => {
   hidden.add(request)
   // a client further inside may have frozen its own copy; then what renders it stays as it is
   if (!Object.isExtensible(request)) return
-  let render: (this: HttpClientRequest.HttpClientRequest) => unknown = request.toJSON as () => unknown
-  function rendered(this: HttpClientRequest.HttpClientRequest): unknown {
-    const json = render.call(this) as { readonly headers?: Readonly<Record<string, unknown>> }
-    return { ...json, headers: { ...json.headers, dpop: "<redacted>" } }
-  }
+  // what others show of it is what is left of that: BearerAuth does the same
+  const render = request.toJSON as (this: HttpClientRequest.HttpClientRequest) => unknown
   Object.defineProperty(request, "toJSON", {
     configurable: true,
     enumerable: false,
-    get: () => rendered,
-    set: (next: typeof render) => {
-      if (next !== rendered) render = next
+    writable: true,
+    value(this: HttpClientRequest.HttpClientRequest): unknown {
+      const json = render.call(this) as { readonly headers?: Readonly<Record<string, unknown>> }
+      return { ...json, headers: { ...json.headers, dpop: "<redacted>" } }
     }
   })
 }
