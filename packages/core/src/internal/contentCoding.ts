@@ -100,9 +100,25 @@ const unmarked = (name: string): Coding | string | undefined => {
   }
 }
 
-/** Text holds hardly a control character, in UTF-16 and UTF-32 neither but for the NULs; compressed bytes hold many. */
-const looksLikeText = (bytes: Uint8Array): boolean =>
-  bytes.subarray(0, 256).every((byte) => byte >= 0x20 || byte === 0 || (byte >= 0x09 && byte <= 0x0d && byte !== 0x0b))
+/** Text is UTF-8, or UTF-16 and UTF-32, which hold NULs; and it holds no other control characters. */
+const looksLikeText = (bytes: Uint8Array): boolean => {
+  const start = bytes.subarray(0, 1024)
+  if (!start.every((byte) => byte >= 0x20 || byte === 0 || (byte >= 0x09 && byte <= 0x0d && byte !== 0x0b))) {
+    return false
+  }
+  const first = start.find((byte) => byte !== 0)
+  return isUtf8(start) || first === 0x7b || first === 0x5b || first === 0x3c || first === 0xfe || first === 0xff
+}
+
+const isUtf8 = (bytes: Uint8Array): boolean => {
+  try {
+    // a character may be cut at the end
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true })
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** What goes in at a time: with the highest ratio of deflate, about 4 MB come out of it before the limit is looked at. */
 const pieceBytes = 4096

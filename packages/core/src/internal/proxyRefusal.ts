@@ -59,7 +59,7 @@ export const ofTrace = (
   return ofStatus(endpoint, status, trace.hosts.find((host) => host !== here) ?? "")
 }
 
-const stated = ({ messages }: Trace): number | undefined => {
+const stated = ({ codes, messages }: Trace): number | undefined => {
   for (const message of messages) {
     for (const pattern of statuses) {
       const match = pattern.exec(message)
@@ -67,7 +67,8 @@ const stated = ({ messages }: Trace): number | undefined => {
     }
     if (unauthenticated.test(message)) return 407
   }
-  return undefined
+  // `fetch` of Node.js hands no 407 on: it fails, and for nothing else it fails without a cause (Fetch §4.6)
+  return messages.length === 1 && messages[0] === "fetch failed" && codes.length === 0 ? 407 : undefined
 }
 
 /** `Proxy-Authenticate: Basic realm="Corporate proxy"` is all that a 407 tells about who sent it. */
