@@ -36,6 +36,8 @@ export const floors = [
     modules: [
       "Disclosure",
       "OwnRequest",
+      "Settings",
+      "internal/settingRanges",
       "RetryAfter",
       "Jwt",
       "Secret",
@@ -79,7 +81,6 @@ export const floors = [
     modules: [
       "internal/anyError",
       "internal/backOff",
-      "internal/lenient",
       "internal/polling",
       "internal/telemetry",
       "internal/tokenStore",

@@ -10,6 +10,8 @@ import * as clocks from "./Clocks.js"
 import { Agenda } from "./internal/agenda.js"
 import { quietSleep } from "./internal/quietSleep.js"
 import { isRequestBound } from "./internal/runtime.js"
+import { refresh as ranges } from "./internal/settingRanges.js"
+import * as Settings from "./Settings.js"
 import * as TokenCache from "./TokenCache.js"
 import { TokenEvent } from "./TokenEvent.js"
 
@@ -63,15 +65,16 @@ export const backgroundRefresh =
   (options: Options = {}) => <E>(self: TokenCache.Cached<E>): Effect.Effect<TokenCache.Cached<E>, never, Scope.Scope> =>
     Effect.gen(function*() {
       const control = self[TokenCache.TypeId]
+      yield* Settings.warn(Settings.problems(ranges, options, "refresh"))
       control.setTiming({
-        ahead: Duration.toMillis(options.ahead ?? "5 minutes"),
-        jitter: Duration.toMillis(options.jitter ?? "10 seconds")
+        ahead: Settings.value(ranges.ahead, options.ahead),
+        jitter: Settings.value(ranges.jitter, options.jitter)
       })
       // a fiber would end with the request that happened to build the layer: what is due is renewed within requests
       if (isRequestBound()) return self
       const idleTimeToLive = (entry: TokenCache.Entry): number =>
         options.idleTimeToLive !== undefined
-          ? Duration.toMillis(options.idleTimeToLive)
+          ? Settings.value(ranges.idleTimeToLive, options.idleTimeToLive)
           : entry.isDefault
           ? Math.max(Duration.toMillis("1 day"), entry.lifetime())
           : Duration.toMillis("1 hour")

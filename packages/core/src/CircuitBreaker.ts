@@ -19,9 +19,10 @@ import * as clocks from "./Clocks.js"
 import { isRetryable } from "./internal/anyError.js"
 import { mandated } from "./internal/backOff.js"
 import { partOf } from "./internal/flight.js"
-import * as lenient from "./internal/lenient.js"
+import { circuitBreaker as ranges } from "./internal/settingRanges.js"
 import * as source from "./internal/source.js"
 import { Current, Underway } from "./internal/underway.js"
+import * as Settings from "./Settings.js"
 import * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
 
@@ -178,10 +179,10 @@ type Phase =
   | { readonly _tag: "HalfOpen"; readonly failures: number; readonly openings: number; readonly probe: Underway }
 
 const makeReporting = (options: Options) =>
-  Effect.sync(() => {
-    const threshold = Math.max(1, Math.ceil(lenient.orDefault(options.failureThreshold, 5)))
-    const resetAfter = lenient.millis(options.resetAfter, 30_000)
-    const longest = Math.max(resetAfter, lenient.millis(options.maxResetAfter, 300_000))
+  Effect.map(Settings.warn(Settings.problems(ranges, options, "circuitBreaker")), () => {
+    const threshold = Math.ceil(Settings.value(ranges.failureThreshold, options.failureThreshold))
+    const resetAfter = Settings.value(ranges.resetAfter, options.resetAfter)
+    const longest = Math.max(resetAfter, Settings.value(ranges.maxResetAfter, options.maxResetAfter))
     const counts = options.isFailure ?? isFailure
 
     // Everything that reads and writes it runs without a yield in between.

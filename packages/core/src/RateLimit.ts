@@ -7,8 +7,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as clocks from "./Clocks.js"
-import * as lenient from "./internal/lenient.js"
+import { rateLimit as ranges } from "./internal/settingRanges.js"
 import * as source from "./internal/source.js"
+import * as Settings from "./Settings.js"
 import * as SharedWork from "./SharedWork.js"
 import * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
@@ -132,9 +133,9 @@ export const limit =
 const longestSleep = 60 * 60 * 1000
 
 const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
-  Effect.sync(() => {
-    const limit = Math.max(1, Math.floor(lenient.orDefault(options.limit, 100)))
-    const interval = lenient.millis(options.interval, 60_000)
+  Effect.map(Settings.warn(Settings.problems(ranges, options, "rateLimit")), () => {
+    const limit = Math.floor(Settings.value(ranges.limit, options.limit))
+    const interval = Settings.value(ranges.interval, options.interval)
     // its holder does nothing but sleep; one that vanishes loses its turn
     const turnstile = SharedWork.makeLock({ overdueAfter: Duration.infinity })
     // When the last `limit` effects started, oldest first.

@@ -19,7 +19,8 @@ import * as Interval from "effect/ScheduleInterval"
 import * as Intervals from "effect/ScheduleIntervals"
 import * as clocks from "./Clocks.js"
 import * as anyError from "./internal/anyError.js"
-import * as lenient from "./internal/lenient.js"
+import { retry as ranges } from "./internal/settingRanges.js"
+import * as Settings from "./Settings.js"
 import * as SharedWork from "./SharedWork.js"
 import * as TokenError from "./TokenError.js"
 
@@ -219,11 +220,11 @@ const wait = (millis: number) => Decision.continueWith(Interval.after(millis))
 export const exponentialJitter = <E extends Retryable = TokenError.Transient>(
   options: Options = {}
 ): RetryPolicy<E> => {
-  const base = lenient.millis(options.base, 500)
-  const cap = Math.floor(Math.min(lenient.millis(options.cap, 30_000), longestSleep))
-  const factor = Math.max(1, lenient.orDefault(options.factor, 2))
-  const maxRetries = lenient.orDefault(options.maxRetries, 3)
-  const maxElapsed = lenient.millis(options.maxElapsed, 60_000)
+  const base = Settings.value(ranges.base, options.base)
+  const cap = Math.floor(Math.min(Settings.value(ranges.cap, options.cap), longestSleep))
+  const factor = Settings.value(ranges.factor, options.factor)
+  const maxRetries = Settings.value(ranges.maxRetries, options.maxRetries)
+  const maxElapsed = Settings.value(ranges.maxElapsed, options.maxElapsed)
   const jitter = options.jitter ?? "full"
   const bounds = boundsOf(jitter, { base, cap, factor })
   const isExact = jitter === "none" || jitter === 0
@@ -268,6 +269,9 @@ const boundsOf = (
   return (retries) => spread(base === 0 ? 0 : Math.floor(Math.min(cap, base * factor ** retries)))
 }
 
+const jitterFraction = Settings.number(0, { most: 1 })
+const jitterDuration = Settings.duration(0)
+
 const spreadOf = (jitter: Exclude<Jitter, "decorrelated">, cap: number): (d: number) => Bounds => {
   switch (jitter) {
     case "full":
@@ -278,10 +282,10 @@ const spreadOf = (jitter: Exclude<Jitter, "decorrelated">, cap: number): (d: num
       return (d) => [d, d]
   }
   if (typeof jitter === "number") {
-    const fraction = Math.min(1, Math.max(0, lenient.orDefault(jitter, 0)))
+    const fraction = Settings.value(jitterFraction, jitter)
     return (d) => [Math.ceil(d * (1 - fraction)), Math.min(cap, Math.floor(d * (1 + fraction)))]
   }
-  const extra = Duration.toMillis(jitter)
+  const extra = Settings.value(jitterDuration, jitter)
   return (d) => [d, Math.min(cap, Math.floor(d + extra))]
 }
 

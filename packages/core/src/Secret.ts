@@ -19,9 +19,11 @@ import * as credential from "./internal/credential.js"
 import * as decode from "./internal/decode.js"
 import * as refusal from "./internal/refusal.js"
 import * as remember from "./internal/remember.js"
+import { vault as ranges } from "./internal/settingRanges.js"
 import { traced } from "./internal/traced.js"
 import * as OwnRequest from "./OwnRequest.js"
 import * as RetryAfter from "./RetryAfter.js"
+import * as Settings from "./Settings.js"
 import type * as TokenEndpoint from "./TokenEndpoint.js"
 import * as TokenError from "./TokenError.js"
 
@@ -242,6 +244,7 @@ export const vault = (
     if (path === undefined) missing("path", "the path is blank, or holds . or .. as a segment")
     if (options.field.trim() === "") missing("field", "the field is blank")
     const timeout = checks.timeouts(options.timeout, problems)
+    problems.push(...Settings.problems(ranges, options))
     const isSocket = /^unix:/i.test(String(address ?? ""))
     if (isSocket) {
       missing(
@@ -288,7 +291,7 @@ export const vault = (
       OwnRequest.deadline("total", timeout.total, endpoint),
       traced("Secret.vault", url)
     )
-    const timeToLive = Duration.decode(options.timeToLive ?? "5 seconds")
+    const timeToLive = Duration.millis(Settings.value(ranges.timeToLive, options.timeToLive))
     return remember.make({ fetch: Effect.map(fetch, (value) => ({ value, timeToLive })), orStale: () => false }).get
   })
 

@@ -300,7 +300,7 @@ const settle = (options: Options, { deadline, namespace: own }: Pick<source.Hook
   Effect.suspend(() => {
     const problems: Array<checks.Problem> = []
     const millis = (name: "lease" | "clockSkew" | "timeout" | "poll", fallback: number, least?: 0) =>
-      checks.millis(options[name] ?? fallback, `shared.${name}`, problems, least)
+      checks.millis(options[name] === undefined ? fallback : options[name], `shared.${name}`, problems, least)
     const namespace = (options.namespace ?? own ?? "").trim()
     if (namespace === "") {
       problems.push({

@@ -16,7 +16,7 @@
  * @since 0.1.0
  */
 import type * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
@@ -30,16 +30,17 @@ import type { AccessToken } from "./AccessToken.js"
 import type { Now } from "./Clocks.js"
 import * as clocks from "./Clocks.js"
 import { Flight } from "./internal/flight.js"
-import * as lenient from "./internal/lenient.js"
 import { until } from "./internal/life.js"
 import type { Timing } from "./internal/lifetime.js"
 import { isRequestBound } from "./internal/runtime.js"
+import * as ranges from "./internal/settingRanges.js"
 import { adopt, current as currentOf, giveUp, isLate, isRefusal, reject, remember, Slot } from "./internal/slot.js"
 import { Slots } from "./internal/slots.js"
 import * as source from "./internal/source.js"
 import { Current } from "./internal/underway.js"
 import { WaitUntil } from "./internal/waitUntil.js"
 import { workers } from "./internal/workers.js"
+import * as Settings from "./Settings.js"
 import * as SharedWork from "./SharedWork.js"
 import * as TokenError from "./TokenError.js"
 import type { Reason } from "./TokenEvent.js"
@@ -225,7 +226,17 @@ const build = <E>(
     const self = yield* source.withHooks(uncached)
     const clock = yield* Effect.clock
     const { credentials: current, deadline, defaults, publish } = source.hooks(self)
-    const limit = options.overdueAfter === undefined ? overdueAfter(deadline) : Duration.toMillis(options.overdueAfter)
+    yield* Settings.warn([
+      ...Settings.problems(ranges.cache, options, "cache"),
+      ...Settings.problems(
+        ranges.onMissingExpiry,
+        typeof options.onMissingExpiry === "object" ? options.onMissingExpiry : undefined,
+        "cache.onMissingExpiry"
+      )
+    ])
+    const limit = options.overdueAfter === undefined
+      ? overdueAfter(deadline)
+      : Settings.value(ranges.cache.overdueAfter, options.overdueAfter)
     const limitOf = ({ held }: Slot<E>, reason: Reason, now: Now): number =>
       limit ?? Math.max(slowest, reason === "ahead" && held !== undefined ? until(held, held.mustAt, now) : 0)
     const requestBound = isRequestBound()
@@ -240,12 +251,12 @@ const build = <E>(
     const evictions = new Set<(id: string) => void>()
     const entries = new WeakMap<Slot<E>, Entry>()
     let timing: Timing = {
-      ahead: Duration.toMillis(options.ahead ?? "5 minutes"),
-      jitter: Duration.toMillis(options.jitter ?? "10 seconds"),
-      clockSkew: Duration.toMillis(options.clockSkew ?? "30 seconds"),
+      ahead: Settings.value(ranges.cache.ahead, options.ahead),
+      jitter: Settings.value(ranges.cache.jitter, options.jitter),
+      clockSkew: Settings.value(ranges.cache.clockSkew, options.clockSkew),
       assumedLifetime: options.onMissingExpiry === undefined || options.onMissingExpiry === "never"
         ? Number.POSITIVE_INFINITY
-        : Duration.toMillis(options.onMissingExpiry.assume)
+        : Settings.value(ranges.onMissingExpiry.assume, options.onMissingExpiry.assume)
     }
 
     // Requests run here, in the cache's scope, never on the fiber of a caller.
@@ -264,7 +275,7 @@ const build = <E>(
     const defaultSlot = new Slot<E>(defaults.key)
 
     const places = new Slots<E>(
-      lenient.orDefault(options.capacity, 10_000),
+      Settings.value(ranges.cache.capacity, options.capacity),
       (slot) => evictions.forEach((listener) => listener(slot.key))
     )
 

@@ -9,15 +9,17 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AccessToken } from "./AccessToken.js"
 import { quietSleep } from "./internal/quietSleep.js"
+import { monitor as ranges } from "./internal/settingRanges.js"
 import * as source from "./internal/source.js"
 import type { Introspection, Result } from "./Introspection.js"
 import type { Revocation } from "./Revocation.js"
+import * as Settings from "./Settings.js"
 import type * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
 import * as TokenRequest from "./TokenRequest.js"
@@ -121,7 +123,7 @@ export const watch =
           { concurrency, discard: true }
         )
     )
-    const pause = quietSleep(Math.max(1, Duration.toMillis(options.every ?? "1 minute")))
+    const pause = quietSleep(Settings.value(ranges.every, options.every))
     // without `interruptible` a fiber forked while a layer is built could not be stopped
     return Effect.as(Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(pause, round)))), self)
   }

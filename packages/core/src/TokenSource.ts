@@ -35,6 +35,7 @@ import * as Grant from "./Grant.js"
 import * as anyError from "./internal/anyError.js"
 import * as boundToken from "./internal/boundToken.js"
 import * as checks from "./internal/checks.js"
+import * as ranges from "./internal/settingRanges.js"
 import * as source from "./internal/source.js"
 import { TokenStore } from "./internal/tokenStore.js"
 import { WaitUntil } from "./internal/waitUntil.js"
@@ -44,6 +45,7 @@ import * as RetryPolicy from "./RetryPolicy.js"
 import * as ScopePolicy from "./ScopePolicy.js"
 import type * as Scopes from "./Scopes.js"
 import * as ServerMetadata from "./ServerMetadata.js"
+import * as Settings from "./Settings.js"
 import * as SharedTokens from "./SharedTokens.js"
 import * as TokenCache from "./TokenCache.js"
 import * as TokenEndpoint from "./TokenEndpoint.js"
@@ -633,6 +635,7 @@ export const managed = (options: ManagedOptions = {}) =>
   self: With<TokenError.RequestError>
 ): Effect.Effect<With<TokenError.TokenError>, TokenError.InvalidConfiguration, Scope.Scope> =>
   Effect.gen(function*() {
+    yield* Settings.report(settingProblems(options))
     const limited = options.rateLimit === undefined ? self : yield* RateLimit.limit(options.rateLimit)(self)
     const store = yield* Effect.serviceOption(TokenStore)
     if (Option.isNone(store) && Predicate.isObject(options.shared)) {
@@ -657,6 +660,21 @@ export const managed = (options: ManagedOptions = {}) =>
       BackgroundRefresh.backgroundRefresh(options.refresh)
     )
   })
+
+/** All of them at once, before the first request. */
+const settingProblems = (
+  { cache, circuitBreaker, rateLimit, refresh }: ManagedOptions
+): ReadonlyArray<Settings.Problem> => [
+  ...Settings.problems(ranges.cache, cache, "cache"),
+  ...Settings.problems(
+    ranges.onMissingExpiry,
+    typeof cache?.onMissingExpiry === "object" ? cache.onMissingExpiry : undefined,
+    "cache.onMissingExpiry"
+  ),
+  ...Settings.problems(ranges.refresh, refresh === false ? undefined : refresh, "refresh"),
+  ...Settings.problems(ranges.rateLimit, rateLimit, "rateLimit"),
+  ...Settings.problems(ranges.circuitBreaker, circuitBreaker, "circuitBreaker")
+]
 
 // ---------------------------------------------------------------------------------------------------------------
 // layers

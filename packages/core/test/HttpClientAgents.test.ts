@@ -207,23 +207,4 @@ describe("a client certificate that is renewed on disk", () => {
         assert.strictEqual(seen.at(-1), "client-2")
       }).pipe(Effect.provide(layer))
     }), 30_000)
-
-  it.scopedLive(
-    "a server that is shown none says so, and the error names the client certificate",
-    () =>
-      Effect.gen(function*() {
-        const server = Https.createServer(
-          { ...good, ca: authority, requestCert: true, rejectUnauthorized: true, maxVersion: "TLSv1.2" },
-          (_, response) => void response.end(json)
-        )
-        const url = `https://localhost:${yield* listening(server)}/token`
-        const agents = NodeHttpClient.layerWithoutAgent.pipe(
-          Layer.provide(NodeHttpClient.makeAgentLayer({ ca: authority }))
-        )
-        const error = yield* Effect.flip(Effect.provide(ask(url), agents))
-        // Node.js as the server cuts the connection without an alert
-        assert.oneOf(error._tag, ["TlsError", "TransportError"])
-      }),
-    30_000
-  )
 })

@@ -88,8 +88,13 @@ const serve = (
     return { url, requests, sockets }
   })
 
+interface Bytes {
+  readonly bytes: string
+  readonly then?: "end" | "destroy" | "hang"
+}
+
 /** Answers each request on a connection with the next of these bytes, and closes it where told. */
-const raw = (...answers: ReadonlyArray<{ readonly bytes: string; readonly then?: "end" | "destroy" | "hang" }>) =>
+const raw = (...answers: ReadonlyArray<Bytes>) =>
   Effect.gen(function*() {
     const state = { connections: 0, answered: 0 }
     const server = Net.createServer((socket) => {
@@ -266,7 +271,7 @@ for (const { name, plain, trusting } of clients) {
     test(
       "what breaks on the way is no answer, and may be tried again",
       Effect.gen(function*() {
-        const answers: ReadonlyArray<Parameters<typeof raw>[0]> = [
+        const answers: ReadonlyArray<Bytes> = [
           { bytes: "", then: "destroy" },
           { bytes: "", then: "end" },
           { bytes: "HTTP/9 what\r\n\r\n" },
@@ -275,7 +280,7 @@ for (const { name, plain, trusting } of clients) {
           { bytes: ok("transfer-encoding: chunked\r\n", `400\r\n${json}`), then: "end" }
         ]
         for (const answer of answers) {
-          const server = yield* raw(answer!)
+          const server = yield* raw(answer)
           const error = yield* refused(server.url)
           assert.strictEqual(error._tag, "TransportError", inspect(answer))
           assert.notInclude(inspect(error), "a-token")

@@ -98,8 +98,18 @@ export const check = (options: Options): Either.Either<Checked, InvalidConfigura
     const problems: Array<checks.Problem> = []
     const checked: Checked = {
       origins,
-      replayDelay: checks.millis(options.replayDelay ?? 0, "replayDelay", problems, 0),
-      renewInterval: checks.millis(options.renewInterval ?? "5 seconds", "renewInterval", problems, 0),
+      replayDelay: checks.millis(
+        options.replayDelay === undefined ? 0 : options.replayDelay,
+        "replayDelay",
+        problems,
+        0
+      ),
+      renewInterval: checks.millis(
+        options.renewInterval === undefined ? "5 seconds" : options.renewInterval,
+        "renewInterval",
+        problems,
+        0
+      ),
       throttling: options.retryThrottled === undefined ? undefined : throttlingOf(options.retryThrottled, problems)
     }
     return problems.length === 0 ? Either.right(checked) : Either.left(
@@ -115,13 +125,13 @@ const longest = Duration.toMillis("7 days")
 
 const throttlingOf = (options: RetryThrottled, problems: Array<checks.Problem>): Throttling => {
   const millis = (name: "base" | "cap" | "maxRetryAfter", fallback: Duration.DurationInput) => {
-    const given = options[name] ?? fallback
+    const given = options[name] === undefined ? fallback : options[name]
     const isInfinite = given === Number.POSITIVE_INFINITY || (Duration.isDuration(given) && !Duration.isFinite(given))
     return Math.min(longest, isInfinite ? longest : checks.millis(given, `retryThrottled.${name}`, problems, 0))
   }
-  const maxRetries = options.maxRetries ?? 3
-  if (!(maxRetries >= 0)) {
-    problems.push({ field: "retryThrottled.maxRetries", detail: "maxRetries must be zero or more" })
+  const maxRetries = options.maxRetries === undefined ? 3 : options.maxRetries
+  if (typeof maxRetries !== "number" || !(maxRetries >= 0)) {
+    problems.push({ field: "retryThrottled.maxRetries", detail: "retryThrottled.maxRetries must be zero or more" })
   }
   return {
     maxRetries,

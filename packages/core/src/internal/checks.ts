@@ -1,23 +1,12 @@
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Timeouts } from "../OwnRequest.js"
+import * as Settings from "../Settings.js"
 import type * as TokenEndpoint from "../TokenEndpoint.js"
-import * as TokenError from "../TokenError.js"
 
-export interface Problem {
-  readonly field: string
-  readonly detail: string
-}
+export type Problem = Settings.Problem
 
-/** One error for all of them, or none. */
-export const report = (problems: ReadonlyArray<Problem>): Effect.Effect<void, TokenError.InvalidConfiguration> =>
-  problems.length === 0 ? Effect.void : Effect.fail(
-    new TokenError.InvalidConfiguration({
-      fields: Array.from(new Set(problems.map((problem) => problem.field))),
-      detail: Array.from(new Set(problems.map((problem) => problem.detail))).join("; ")
-    })
-  )
+export const report = Settings.report
 
 /** A URL that something secret, or something to be relied on, goes to or comes from. */
 export const url = (
@@ -64,43 +53,36 @@ export const millis = (
   field: string,
   problems: Array<Problem>,
   least: 0 | 1 = 1
-): number =>
-  Duration.decodeUnknown(value).pipe(
-    Option.map(Duration.toMillis),
-    Option.filter((millis) => Number.isFinite(millis) && millis >= least),
-    Option.getOrElse(() => {
-      const name = field.slice(field.lastIndexOf(".") + 1)
-      problems.push({ field, detail: `${name} must be a duration${least > 0 ? " above zero" : ""}` })
-      return 1
-    })
-  )
+): number => {
+  const name = field.slice(field.lastIndexOf(".") + 1)
+  const setting = Settings.duration(1, { least })
+  const found = Settings.problems({ [name]: setting }, { [name]: value })
+  problems.push(...found.map(({ detail }) => ({ field, detail })))
+  return found.length > 0 ? 1 : Settings.value(setting, value)
+}
 
 type Given = TokenEndpoint.Options["timeout"]
 
-const isTimeouts = (timeout: Exclude<Given, undefined>): timeout is TokenEndpoint.Timeouts =>
-  typeof timeout === "object" && !Array.isArray(timeout) && !Duration.isDuration(timeout)
+const isTimeouts = (timeout: unknown): timeout is TokenEndpoint.Timeouts =>
+  typeof timeout === "object" && timeout !== null && !Array.isArray(timeout) && !Duration.isDuration(timeout)
+
+const ranges = {
+  total: Settings.duration("10 seconds", { least: 1, unlimited: true }),
+  connect: Settings.duration(Duration.infinity, { least: 1, unlimited: true }),
+  read: Settings.duration("10 seconds", { least: 1, unlimited: true })
+}
 
 export const timeouts = (timeout: Given, problems: Array<Problem>): Timeouts => {
   const given: TokenEndpoint.Timeouts = timeout === undefined ? {} : isTimeouts(timeout) ? timeout : { total: timeout }
-  const decode = (name: keyof TokenEndpoint.Timeouts, fallback: Duration.DurationInput): Duration.Duration => {
-    const duration = Option.filter(
-      Duration.decodeUnknown(given[name] ?? fallback),
-      (duration) => Duration.greaterThan(duration, Duration.zero)
+  const isWhole = given !== timeout
+  problems.push(
+    ...Settings.problems(ranges, given, "timeout").map(({ detail, field }) =>
+      isWhole ? { field: "timeout", detail: detail.replace("timeout.total", "timeout") } : { field, detail }
     )
-    if (Option.isNone(duration)) {
-      problems.push({
-        field: name === "total" && !(timeout !== undefined && isTimeouts(timeout)) ? "timeout" : `timeout.${name}`,
-        detail: "a timeout must be a duration above zero"
-      })
-    }
-    return Option.getOrElse(duration, () => Duration.infinity)
-  }
+  )
+  const settle = (name: keyof TokenEndpoint.Timeouts) => Duration.millis(Settings.value(ranges[name], given[name]))
   const finite = (duration: Duration.Duration) => Option.liftPredicate(duration, Duration.isFinite)
-  return {
-    total: finite(decode("total", "10 seconds")),
-    connect: finite(decode("connect", Duration.infinity)),
-    read: decode("read", "10 seconds")
-  }
+  return { total: finite(settle("total")), connect: finite(settle("connect")), read: settle("read") }
 }
 
 /** Half a surrogate pair is written as something else on the way to a store: two names could become one. */

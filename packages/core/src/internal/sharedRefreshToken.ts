@@ -409,7 +409,7 @@ const settle = (options: SharedOptions) =>
   Effect.suspend(() => {
     const problems: Array<checks.Problem> = []
     const millis = (name: "lease" | "timeout" | "patience" | "retention", fallback: number) =>
-      checks.millis(options[name] ?? fallback, `RefreshToken.shared.${name}`, problems)
+      checks.millis(options[name] === undefined ? fallback : options[name], `RefreshToken.shared.${name}`, problems)
     const namespace = options.namespace.trim()
     if (namespace === "") {
       problems.push({

@@ -1,0 +1,197 @@
+/**
+ * What a number or a duration among the options may be.
+ *
+ * **The rule.** A setting is a finite number or duration within the range that its documentation gives; `undefined` is
+ * its default, and "without limit" is possible only where the documentation says so. Anything else (`NaN`, a negative
+ * number, `Infinity`, a text that is no duration, a value out of range) is an `InvalidConfiguration` that names the
+ * setting, what it was and its range, as soon as the constructor runs: {@link problems}. Where a constructor cannot
+ * fail, the default takes the place of what is no value at all and the nearest end of the range that of what lies
+ * outside, and a warning says the same: {@link value} and {@link warn}. No setting ever means more than its range.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as TokenError from "./TokenError.js"
+
+/**
+ * The range of one setting; durations in milliseconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Setting {
+  readonly kind: "duration" | "number"
+  readonly fallback: number
+  readonly least: number
+  readonly most: number
+  /** Whether `Infinity` is a value, and means "without limit". */
+  readonly unlimited: boolean
+}
+
+/**
+ * A setting that is wrong, as `InvalidConfiguration` names it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Problem {
+  readonly field: string
+  readonly detail: string
+}
+
+/** Longer than any token lives; also what a timer that is armed again and again can count. */
+const longest = Duration.toMillis("3650 days")
+
+/**
+ * A duration. By default from 0 to 3650 days, and never without limit.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const duration = (
+  fallback: Duration.DurationInput,
+  { least = 0, most = longest, unlimited = false }: {
+    readonly least?: Duration.DurationInput | undefined
+    readonly most?: Duration.DurationInput | undefined
+    readonly unlimited?: boolean | undefined
+  } = {}
+): Setting => ({
+  kind: "duration",
+  fallback: Duration.toMillis(fallback),
+  least: Duration.toMillis(least),
+  most: Duration.toMillis(most),
+  unlimited
+})
+
+/**
+ * A number. By default from 0 to 2³¹, and never without limit.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const number = (
+  fallback: number,
+  { least = 0, most = 2 ** 31, unlimited = false }: {
+    readonly least?: number | undefined
+    readonly most?: number | undefined
+    readonly unlimited?: boolean | undefined
+  } = {}
+): Setting => ({ kind: "number", fallback, least, most, unlimited })
+
+/** Milliseconds or the number, before the range is looked at; `NaN` for what is none. `Duration` makes 0 of `NaN` and -5. */
+const plain = (kind: Setting["kind"], given: unknown): number => {
+  if (typeof given === "number") return given
+  if (kind === "number") return Number.NaN
+  if (typeof given === "bigint") return Number(given) / 1e6
+  if (typeof given === "string" && given.trim().startsWith("-")) return Number.NEGATIVE_INFINITY
+  if (Array.isArray(given)) {
+    const [seconds, nanos] = given as ReadonlyArray<unknown>
+    return given.length === 2 && typeof seconds === "number" && typeof nanos === "number"
+      ? seconds * 1000 + nanos / 1e6
+      : Number.NaN
+  }
+  return Option.getOrElse(
+    Option.map(Duration.decodeUnknown(given), Duration.toMillis),
+    () => Number.NaN
+  )
+}
+
+const fits = ({ least, most, unlimited }: Setting, given: number): boolean =>
+  (given >= least && given <= most) || (unlimited && given === Number.POSITIVE_INFINITY)
+
+/**
+ * The value to go on with, whatever was given: the rule for constructors that cannot fail.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const value = (setting: Setting, given: unknown): number => {
+  if (given === undefined) return setting.fallback
+  const found = plain(setting.kind, given)
+  if (Number.isNaN(found)) return setting.fallback
+  return fits(setting, found) ? found : found < setting.least ? setting.least : setting.most
+}
+
+const show = (setting: Setting, end: number): string =>
+  setting.kind === "number" ? String(end) : end === 0 ? "0" : Duration.format(Duration.millis(end))
+
+/** What was given, by its kind: its text may be anything, a secret in the wrong place included. */
+const kindOf = (given: unknown): string =>
+  typeof given === "number" || typeof given === "bigint"
+    ? String(given)
+    : given === null
+    ? "null"
+    : Duration.isDuration(given)
+    ? `a duration of ${Duration.toMillis(given)} ms`
+    : typeof given === "string" && Duration.decodeUnknown(given)._tag === "Some"
+    ? `"${given}"`
+    : Array.isArray(given)
+    ? "a list"
+    : `${typeof given === "object" ? "an" : "a"} ${typeof given}`
+
+/**
+ * What is wrong with these options, each by the name of its field behind `prefix`.
+ *
+ * @example
+ * ```ts
+ * import { Settings } from "effect-bearer"
+ *
+ * const settings = { ahead: Settings.duration("5 minutes"), capacity: Settings.number(100, { least: 1 }) }
+ *
+ * Settings.problems(settings, { ahead: Number.NaN, capacity: 0 }, "cache")
+ * // two problems, of the fields "cache.ahead" and "cache.capacity"
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const problems = (
+  settings: Readonly<Record<string, Setting>>,
+  options: object | undefined,
+  prefix = ""
+): ReadonlyArray<Problem> =>
+  options === undefined ? [] : Object.entries(settings).flatMap(([name, setting]) => {
+    const given = (options as Readonly<Record<string, unknown>>)[name]
+    if (given === undefined || fits(setting, plain(setting.kind, given))) return []
+    const field = prefix === "" ? name : `${prefix}.${name}`
+    return [{
+      field,
+      detail:
+        `${field} must be a ${setting.kind} from ${show(setting, setting.least)} to ${show(setting, setting.most)}` +
+        `${setting.unlimited ? ", or Infinity" : ""}, not ${kindOf(given)}`
+    }]
+  })
+
+/**
+ * One error for all of them, or none.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const report = (problems: ReadonlyArray<Problem>): Effect.Effect<void, TokenError.InvalidConfiguration> =>
+  problems.length === 0 ? Effect.void : Effect.fail(toError(problems))
+
+/**
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toError = (problems: ReadonlyArray<Problem>): TokenError.InvalidConfiguration =>
+  new TokenError.InvalidConfiguration({
+    fields: Array.from(new Set(problems.map((problem) => problem.field))),
+    detail: Array.from(new Set(problems.map((problem) => problem.detail))).join("; ")
+  })
+
+/**
+ * A warning for each, where a constructor cannot fail.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const warn = (problems: ReadonlyArray<Problem>): Effect.Effect<void> =>
+  Effect.forEach(
+    problems,
+    ({ detail }) => Effect.logWarning(`${detail}. The nearest value in range, or the default, is used.`),
+    { discard: true }
+  )
