@@ -29,8 +29,10 @@ return { token, redis.call('PTTL', KEYS[1]) }
  * not believed: a lease without an end or longer than an hour, a number that is a day ahead of the time.
  */
 export const acquire: Script = script(`
-local left = redis.call('PTTL', KEYS[1])
-if left >= 0 and left <= math.max(3600000, tonumber(ARGV[2])) then return false end
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  local left = redis.call('PTTL', KEYS[1])
+  if left >= 0 and left <= math.max(3600000, tonumber(ARGV[2])) then return false end
+end
 local last = tonumber(redis.call('GET', KEYS[2]) or nil) or 0
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
