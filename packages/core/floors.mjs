@@ -52,6 +52,7 @@ export const floors = [
       "TokenEndpoint",
       "internal/version",
       "internal/knownSecrets",
+      "internal/plainWords",
       "internal/credentialLike",
       "internal/mediaType",
       "internal/pageTitle",

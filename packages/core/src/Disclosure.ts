@@ -15,6 +15,7 @@ import * as credentialLike from "./internal/credentialLike.js"
 import * as decode from "./internal/decode.js"
 import * as knownSecrets from "./internal/knownSecrets.js"
 import * as mediaType from "./internal/mediaType.js"
+import * as plainWords from "./internal/plainWords.js"
 
 /**
  * An answer, as far as its {@link shape} needs it.
@@ -43,8 +44,7 @@ export interface Disclosure {
    */
   readonly text: (value: string, limit?: number) => string
   /**
-   * The same for text out of a success (2xx), where a token may stand anywhere: every run of eight characters and more
-   * that does not consist of words becomes `<redacted>`.
+   * The same for text out of a success (2xx), where a token may stand anywhere: only plain words are shown.
    */
   readonly strict: (value: string, limit?: number) => string
   /** A name that is known not to be a credential: only the secrets that were sent become `<redacted>`. */
@@ -122,12 +122,11 @@ export const make = (
       !credentialLike.isName(Redacted.value(secret))
     )
   )
-  const text = (from: number) => (value: string, limit = defaultLimit): string =>
-    cap(credentialLike.hide(printable(beginning(value)), { from, keepsUuids }), limit)
-  const explained = text(12)
+  const explained = (value: string, limit = defaultLimit): string =>
+    cap(credentialLike.hide(printable(beginning(value)), keepsUuids), limit)
   const disclosure: Disclosure = {
     text: explained,
-    strict: text(8),
+    strict: (value, limit = defaultLimit) => cap(credentialLike.hideStrictly(printable(beginning(value))), limit),
     name: (value, limit = defaultLimit) => cap(printable(beginning(value)), limit),
     value: unnameable.all,
     member: (name, value, limit) => isSecretName(name) ? knownSecrets.mask : explained(value, limit),
@@ -146,7 +145,7 @@ export const make = (
     typeof value !== "string"
       ? disclosure.name(String(value))
       : JSON.stringify(identifies(name, value) ? disclosure.name(value) : explained(value))
-  const hidden = (value: string): string => credentialLike.hide(all(value), { from: 12, keepsUuids })
+  const hidden = (value: string): string => credentialLike.hide(all(value), keepsUuids)
   const whole = (data: unknown, isSecret: boolean, depth: number): unknown => {
     if (typeof data === "string") return isSecret && data !== "" ? knownSecrets.mask : hidden(data)
     if (typeof data === "number" || typeof data === "bigint") return isSecret ? knownSecrets.mask : data
@@ -254,6 +253,16 @@ export const shapeOf = (decoded: decode.Decoded, { body, contentEncoding, overfl
 export const contentType: (header: string | undefined) => string = mediaType.shown
 
 /**
+ * A value out of a success that should have been `expected`, such as the issuer in its metadata: the parts that both have
+ * and well-known words; the others are ellipses.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const compared = (value: string, expected: string): string =>
+  cap(plainWords.compared(printable(value.slice(0, 1000)), expected), defaultLimit)
+
+/**
  * The name of an error of somebody else's: its `_tag` or `name` if that reads like the name of a class, and `otherwise`
  * if not. Nothing else of such an error may be shown.
  *
@@ -262,9 +271,7 @@ export const contentType: (header: string | undefined) => string = mediaType.sho
  */
 export const errorName = (error: unknown, otherwise = "an unknown failure"): string => {
   const name = nameIn(error)
-  const isName = name !== undefined && /^@?[A-Za-z][\w./@-]{0,60}$/.test(name) &&
-    credentialLike.hide(name, { from: 8, keepsUuids: false }) === name
-  return isName ? name : otherwise
+  return name !== undefined && credentialLike.isName(name) ? name : otherwise
 }
 
 const nameIn = (error: unknown): string | undefined => {

@@ -446,7 +446,7 @@ export const retryReporting = <A, E, R, In, R2>(
 const isRetryable = <E, T>(error: E): error is E & T => anyError.isRetryable(error)
 
 const log = ({ attempt, delay, error }: Retry<unknown>): Effect.Effect<void> => {
-  const tag = tagOf(error)
+  const tag = anyError.nameOf(error, "an error of its own")
   const status = Predicate.hasProperty(error, "status") && Predicate.isNumber(error.status) ? error.status : undefined
   const millis = Duration.toMillis(delay)
   return Effect.annotateLogs(
@@ -454,14 +454,6 @@ const log = ({ attempt, delay, error }: Retry<unknown>): Effect.Effect<void> => 
     { attempt, delay: millis, error: tag, ...(status === undefined ? {} : { status }) }
   )
 }
-
-/** Only the name of an error: its message may hold what its author did not think of. */
-const tagOf = (error: unknown): string =>
-  Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag)
-    ? error._tag
-    : error instanceof Error
-    ? error.name
-    : "an error"
 
 /**
  * The waits a policy would make if attempts failed with `errors`, one after the other: as many as there are errors, or

@@ -415,7 +415,7 @@ const read = (
       if (typeof issuer !== "string") return malformed("the metadata names no issuer")
       if (!wanted.identifiers.includes(issuer)) {
         return malformed(
-          `the metadata is about the issuer "${disclosure.strict(issuer)}", not about "${
+          `the metadata is about the issuer "${Disclosure.compared(issuer, wanted.identifiers[0]!)}", not about "${
             wanted.identifiers[0]
           }", and the two ` +
             "must be the same to the last slash"

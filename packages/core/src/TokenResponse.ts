@@ -123,13 +123,13 @@ const disclosed = (decoded: Decoded): ReadonlyArray<Redacted.Redacted> => {
  * is known and stays in any case.
  */
 const valuesOf = (members: ReadonlyMap<string, unknown>, context: Context) => {
-  const { value } = Disclosure.make(context.secrets)
   const issued = ["access_token", "refresh_token", "id_token"].map((name) => members.get(name)).filter((token) =>
-    typeof token === "string" && token.length >= 4
+    typeof token === "string"
   )
+  const { value } = Disclosure.make([...context.secrets, ...issued.map((token) => Redacted.make(token))])
   return (text: string): string =>
-    issued.reduce<string>(
-      (shown, token) => shown.replaceAll(token as string, "<redacted>"),
+    issued.filter((token) => token.length >= 4).reduce(
+      (shown, token) => shown.replaceAll(token, "<redacted>"),
       value(Disclosure.printable(text))
     )
 }

@@ -1,4 +1,5 @@
 import { mask } from "./knownSecrets.js"
+import * as plainWords from "./plainWords.js"
 
 /**
  * Hides what looks like a credential in a text that somebody wrote to explain something. It is the second net: the
@@ -20,26 +21,37 @@ const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const isCredential = (value: string): boolean =>
   /[\d=+/_~]/.test(value) || /[a-z][A-Z]/.test(value) || value.length >= 20
 
-/** How much of text is taken for words: in a success nothing may be a secret, a refusal has to name things. */
-export interface Rule {
-  /** Runs of at least this many characters have to consist of words. */
-  readonly from: number
-  readonly keepsUuids: boolean
-}
+/** A character in a spelling that only machines read. Several in a row have something to hide. */
+const escapes = /(?:%[0-9a-f]{2}|\\+u[0-9a-f]{4}|\\x[0-9a-f]{2}|&#x?[0-9a-f]{1,7};?){3,}/gi
+
+/** A text letter by letter, as UTF-16 that was taken for UTF-8. */
+const spaced = /(?<!\S)(?:\S ){5,}\S(?!\S)/g
+
+/** Runs of a text that explains a refusal have to consist of words from this length on. */
+const longest = 12
 
 /** Between the slashes of a path. */
-const strictest = 8
+const longestSegment = 8
 
-export const hide = (text: string, { from, keepsUuids }: Rule): string =>
+export const hide = (text: string, keepsUuids: boolean): string =>
   text
+    .replace(escapes, mask)
+    .replace(spaced, mask)
     .replace(labelled, `$1$2${mask}`)
     .replace(scheme, (all, name: string, rest: string) => isCredential(rest) ? `${name} ${mask}` : all)
     .replace(jwt, mask)
     .replace(run, (all) =>
-      all.split("/").map((part) =>
-        part.length < (part === all ? from : strictest) || isWords(part, keepsUuids) ? part : mask
-      )
-        .join("/"))
+      all.split("/").map((part) => {
+        const enough = part === all ? longest : longestSegment
+        return part.length < enough || (keepsUuids && uuid.test(part.replace(/\.$/, ""))) || isWords(part) ? part : mask
+      }).join("/"))
+
+/** The same, where every text may be a token: what is between white space is shown if it is made of plain words. */
+export const hideStrictly = (text: string): string =>
+  hide(text, false).split(" ").map((part) => part.includes(mask) || !isPlain(part) ? mask : part).join(" ")
+
+const isPlain = (part: string): boolean =>
+  plainWords.arePlain(part.replace(/^["'(<[{«“]{0,2}/, "").replace(/[)"'>\]}»”.,:;!?…]{0,3}$/, ""))
 
 /** Also names of errors such as `AADSTS7000215`, and of members and classes such as `OAuthException` and `clientId`. */
 const word = new RegExp(
@@ -49,12 +61,11 @@ const word = new RegExp(
 
 /** Whether a text may be the name of something: words joined by the punctuation of names. */
 export const isName = (text: string): boolean =>
-  text.length <= 40 && /^[A-Za-z][A-Za-z0-9]*(?:[-_.:/][A-Za-z0-9]+)*$/.test(text) &&
-  isWords(text.replace(/[:/]/g, "."), false)
+  text.length <= 40 && /^@?[A-Za-z][A-Za-z0-9]*(?:[-_.:/][A-Za-z0-9]+)*$/.test(text) &&
+  isWords(text.replace(/[@:/]/g, "."))
 
-/** Words joined by punctuation, as in `invalid_client`, `/oauth2/token` or `client.secretMissing`. */
-const isWords = (all: string, keepsUuids: boolean): boolean => {
-  if (keepsUuids && uuid.test(all.replace(/\.$/, ""))) return true
+/** Words joined by punctuation, as in `invalid_client`, `oauth2` or `client.secretMissing`. */
+const isWords = (all: string): boolean => {
   const odd = all.split(/[_.~=+-]+/).filter((part) => !word.test(part))
   return odd.length === 0 || (odd.length === 1 && odd[0]!.length <= 6)
 }

@@ -1,6 +1,7 @@
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as AccessToken from "../AccessToken.js"
+import * as Disclosure from "../Disclosure.js"
 import * as TokenError from "../TokenError.js"
 import * as anyError from "./anyError.js"
 import { mandated, refusalStep } from "./backOff.js"
@@ -62,9 +63,20 @@ const make = (note: Note, now: number, atLeast: number): AccessToken.AccessToken
   })
 
 export const read = (token: AccessToken.AccessToken): Option.Option<Note> =>
-  Option.filter(
-    json.fromPrintable(Redacted.value(token.value)),
-    (value): value is json.Members & Note =>
-      typeof value.author === "string" && typeof value.error === "string" && typeof value.detail === "string" &&
-      typeof value.failures === "number"
+  Option.map(
+    Option.filter(
+      json.fromPrintable(Redacted.value(token.value)),
+      (value): value is json.Members & Note =>
+        typeof value.author === "string" && typeof value.error === "string" && typeof value.detail === "string" &&
+        typeof value.failures === "number"
+    ),
+    ({ author, detail, error, failures }) => ({
+      author,
+      failures,
+      error: Disclosure.errorName({ _tag: error }),
+      detail: stored.text(detail, 1000)
+    })
   )
+
+/** What stands in a store comes from outside, whoever wrote it. */
+const stored = Disclosure.make([], { keepsUuids: true })

@@ -168,7 +168,8 @@ export const classify = (
   const error = stated(decoded)
   const name = Option.getOrElse(Option.map(error.code, (value) => value.trim().toLowerCase()), () => "")
   // of a success every text may be a token, also where it states an error
-  const say = isSuccess(status) ? disclosure.strict : disclosure.text
+  // and where nothing was sent nothing can be known of a secret
+  const say = isSuccess(status) || context.isAnonymous === true ? disclosure.strict : disclosure.text
   const description = Option.map(error.description, (value) => say(value))
   const retryAfter = RetryAfter.fromHeaders(reply.headers, context.receivedAt)
 
@@ -208,7 +209,7 @@ export const classify = (
       endpoint,
       status,
       contentType: contentType(reply),
-      excerpt: excerpt(reply, decoded, disclosure),
+      excerpt: excerpt(reply, decoded, context, disclosure),
       advice: Option.some(adviceForStatus(reply, decoded, context, disclosure))
     })
   )
@@ -259,9 +260,14 @@ const shape = ({ body, headers, overflow }: Reply, decoded: Decoded): string =>
   Disclosure.shapeOf(decoded, { body, overflow, contentEncoding: headers["content-encoding"] })
 
 /** What a refusal is, and what it says in members that explain. */
-const excerpt = (reply: Reply, decoded: Decoded, disclosure: Disclosure.Disclosure): string => {
+const excerpt = (
+  reply: Reply,
+  decoded: Decoded,
+  { isAnonymous }: Context,
+  disclosure: Disclosure.Disclosure
+): string => {
   if (decoded._tag === "Empty") return ""
-  const said = decoded._tag === "Members" ? disclosure.refusal(decoded.members) : ""
+  const said = decoded._tag === "Members" && isAnonymous !== true ? disclosure.refusal(decoded.members) : ""
   return said === "" ? shape(reply, decoded) : `${shape(reply, decoded)}; ${said}`
 }
 
