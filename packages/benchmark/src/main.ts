@@ -7,6 +7,7 @@ import { cachedSequential } from "./cachedSequential.js"
 import { coldStart } from "./coldStart.js"
 import type { Row } from "./harness.js"
 import { markdown, progress } from "./harness.js"
+import { largestAnswer } from "./largestAnswer.js"
 import { manyKeys } from "./manyKeys.js"
 import { outage } from "./outage.js"
 import { request } from "./request.js"
@@ -22,7 +23,8 @@ const rows: ReadonlyArray<Row> = [
   rotation,
   outage,
   manyKeys,
-  coldStart
+  coldStart,
+  largestAnswer
 ]
 
 const { positionals, values } = parseArgs({

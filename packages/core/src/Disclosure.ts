@@ -75,6 +75,8 @@ export interface Disclosure {
 export interface Options {
   /** UUIDs name things at this server, and are no credentials. By default `false`. */
   readonly keepsUuids?: boolean | undefined
+  /** Tokens out of the answer itself: `value` hides them, whatever they look like. */
+  readonly issued?: ReadonlyArray<Redacted.Redacted> | undefined
 }
 
 /** Characters kept of one text. */
@@ -114,14 +116,13 @@ const cap = (value: string, limit: number): string => value.length <= limit ? va
  */
 export const make = (
   secrets: ReadonlyArray<Redacted.Redacted> | LazyArg<ReadonlyArray<Redacted.Redacted>>,
-  { keepsUuids = false }: Options = {}
+  { issued = [], keepsUuids = false }: Options = {}
 ): Disclosure => {
   const { all, beginning } = knownSecrets.hider(secrets)
-  const unnameable = knownSecrets.hider(() =>
-    (typeof secrets === "function" ? secrets() : secrets).filter((secret) =>
-      !credentialLike.isName(Redacted.value(secret))
-    )
-  )
+  const unnameable = knownSecrets.hider(() => [
+    ...(typeof secrets === "function" ? secrets() : secrets).filter((secret) => !isScopeName(Redacted.value(secret))),
+    ...issued
+  ])
   const explained = (value: string, limit = defaultLimit): string =>
     cap(credentialLike.hide(printable(beginning(value)), keepsUuids), limit)
   const disclosure: Disclosure = {
@@ -160,6 +161,10 @@ export const make = (
   }
   return disclosure
 }
+
+/** Whether a secret could be part of a scope by chance: short, and made of words in one case, such as `demo-api`. */
+const isScopeName = (secret: string): boolean =>
+  secret.length < 20 && !/[a-z][A-Z]/.test(secret) && credentialLike.isName(secret)
 
 type Value = string | number | boolean
 

@@ -12,12 +12,12 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Disclosure from "./Disclosure.js"
 import * as decode from "./internal/decode.js"
 import * as endpointOptions from "./internal/endpointOptions.js"
 import * as formEndpoint from "./internal/formEndpoint.js"
 import * as numericDate from "./internal/numericDate.js"
 import * as refusal from "./internal/refusal.js"
-import * as scrubber from "./internal/scrub.js"
 import type { TokenLike } from "./internal/tokenText.js"
 import * as tokenText from "./internal/tokenText.js"
 import * as Scopes from "./Scopes.js"
@@ -181,25 +181,16 @@ const understood: ReadonlySet<string> = new Set([
 
 const read = (reply: Reply, answered: formEndpoint.Answered): Either.Either<Result, TokenError.RequestError> => {
   const decoded = decode.decode(reply.body)
-  const scrub = scrubber.make(answered.secrets)
+  const disclosure = Disclosure.make(answered.secrets)
   const context: refusal.Context = { ...answered, place: "the introspection endpoint" }
-  return Either.flatMap(refusal.members(reply, decoded, context, scrub), (members) => {
+  return Either.flatMap(refusal.members(reply, decoded, context, disclosure), (members) => {
     const active = members.get("active")
     return typeof active === "boolean" ?
-      Either.right(active ? describe(members, echoes(answered.secrets)) : inactive) :
+      Either.right(active ? describe(members, disclosure.value) : inactive) :
       Either.left(
         refusal.malformed(reply, decoded, context, "the reply does not say whether the token is active")
       )
   })
-}
-
-/** Shorter secrets are words that stand in scopes and names by chance: `demo` in `demo-api`. */
-const shortestEcho = 12
-
-/** Some servers send the token, or what the client authenticated with, back as a name: that alone is taken out. */
-const echoes = (secrets: ReadonlyArray<Redacted.Redacted>) => {
-  const texts = secrets.map((secret) => Redacted.value(secret)).filter((text) => text.length >= shortestEcho)
-  return (value: string): string => texts.reduce((rest, text) => rest.replaceAll(text, "<redacted>"), value)
 }
 
 /**

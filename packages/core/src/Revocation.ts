@@ -8,11 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Disclosure from "./Disclosure.js"
 import * as decode from "./internal/decode.js"
 import * as endpointOptions from "./internal/endpointOptions.js"
 import * as formEndpoint from "./internal/formEndpoint.js"
 import * as refusal from "./internal/refusal.js"
-import * as scrubber from "./internal/scrub.js"
 import type { TokenLike } from "./internal/tokenText.js"
 import * as tokenText from "./internal/tokenText.js"
 import type * as ServerMetadata from "./ServerMetadata.js"
@@ -131,7 +131,7 @@ const read = (reply: Reply, answered: formEndpoint.Answered): Either.Either<void
       reply,
       decode.decode(reply.body),
       { ...answered, place: "the revocation endpoint" },
-      scrubber.make(
+      Disclosure.make(
         answered.secrets
       )
     ),

@@ -123,15 +123,10 @@ const disclosed = (decoded: Decoded): ReadonlyArray<Redacted.Redacted> => {
  * is known and stays in any case.
  */
 const valuesOf = (members: ReadonlyMap<string, unknown>, context: Context) => {
-  const issued = ["access_token", "refresh_token", "id_token"].map((name) => members.get(name)).filter((token) =>
-    typeof token === "string"
-  )
-  const { value } = Disclosure.make([...context.secrets, ...issued.map((token) => Redacted.make(token))])
-  return (text: string): string =>
-    issued.filter((token) => token.length >= 4).reduce(
-      (shown, token) => shown.replaceAll(token, "<redacted>"),
-      value(Disclosure.printable(text))
-    )
+  const issued = ["access_token", "refresh_token", "id_token"].map((name) => members.get(name))
+    .filter((token) => typeof token === "string").map((token) => Redacted.make(token))
+  const { value } = Disclosure.make(context.secrets, { issued })
+  return (text: string): string => value(Disclosure.printable(text))
 }
 
 const understood: ReadonlySet<string> = new Set([

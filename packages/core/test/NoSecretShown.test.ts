@@ -394,11 +394,12 @@ describe("no secret is in any rendering", () => {
       const sent = number % 2 === 0
       const theCase = caseOf(number, sent)
       const result = parsed(theCase, sent)
-      check(
-        everything(Either.isLeft(result) ? result.left : { ...result.right, token: result.right.token }),
-        theCase,
-        number
-      )
+      const value = Either.isLeft(result) ? result.left : result.right
+      // the ways that differ in more than layout; all of them for some
+      const rendered = number % 16 < 2
+        ? everything(value)
+        : `${Either.isLeft(result) ? result.left.message : ""}\n${JSON.stringify(value)}`
+      check(rendered, theCase, number)
     }
   })
 

@@ -36,7 +36,7 @@ const longestSegment = 8
 export const hide = (text: string, keepsUuids: boolean): string =>
   text
     .replace(escapes, mask)
-    .replace(spaced, mask)
+    .replace(spaced, (all) => new Set(all).size > 6 ? mask : all)
     .replace(labelled, `$1$2${mask}`)
     .replace(scheme, (all, name: string, rest: string) => isCredential(rest) ? `${name} ${mask}` : all)
     .replace(jwt, mask)
@@ -59,9 +59,11 @@ const word = new RegExp(
     "|[A-Z]{0,3}[a-z]{1,20}(?:[A-Z]{1,3}[a-z]{2,20}){0,5}(?:Ids?|ID|UR[IL])?)$"
 )
 
+const longestName = 40
+
 /** Whether a text may be the name of something: words joined by the punctuation of names. */
 export const isName = (text: string): boolean =>
-  text.length <= 40 && /^@?[A-Za-z][A-Za-z0-9]*(?:[-_.:/][A-Za-z0-9]+)*$/.test(text) &&
+  text.length <= longestName && /^@?[A-Za-z][A-Za-z0-9]*(?:[-_.:/][A-Za-z0-9]+)*$/.test(text) &&
   isWords(text.replace(/[@:/]/g, "."))
 
 /** Words joined by punctuation, as in `invalid_client`, `oauth2` or `client.secretMissing`. */

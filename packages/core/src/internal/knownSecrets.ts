@@ -22,6 +22,9 @@ const window = 4096
 /** What two windows have in common, where all of a text is looked at. */
 const overlap = 512
 
+/** No server says anything of use at this length: time is worth more then, and secrets are looked for as they are. */
+const longestDecoded = 65_536
+
 /** Escapes may be escaped again, and base64 may hold base64: to this depth. */
 const deepest = 4
 
@@ -166,12 +169,12 @@ const digits = (view: View, digit: (code: number) => number, bits: number, shift
 
 const textOf = ({ codes, length }: View): string => String.fromCharCode(...codes.subarray(0, length))
 
-/** Every reading of a text. */
-const readings = (text: string): ReadonlyArray<View> => {
+/** Every reading of a text that undoes at most `layers` encodings. */
+const readings = (text: string, layers: number): ReadonlyArray<View> => {
   const found: Array<View> = []
   const read = (view: View, depth: number) => {
     found.push(view)
-    if (depth === deepest) return
+    if (depth === layers) return
     const next = [
       unescape(view),
       ...(depth > 2 ? [] : [0, 1, 2, 3].map((shift) => digits(view, sextet, 6, shift))),
@@ -263,10 +266,10 @@ const learn = (secrets: ReadonlyArray<Redacted.Redacted>): Known => {
 }
 
 /** Which characters of the text belong to a secret. */
-const marksOf = (text: string, { filter, long, short }: Known): Uint8Array => {
+const marksOf = (text: string, { filter, long, short }: Known, layers = deepest): Uint8Array => {
   const marks = new Uint8Array(text.length)
   const suspects = new Map<string, Array<readonly [from: number, to: number]>>()
-  for (const view of readings(text)) {
+  for (const view of readings(text, layers)) {
     const { codes, from, length, to } = view
     for (let i = 0; i < length; i++) codes[i] = fold(codes[i]!)
     if (long.length > 0) {
@@ -345,9 +348,10 @@ export const hider = (
     },
     all: (text) => {
       const marks = new Uint8Array(text.length)
+      const layers = text.length > longestDecoded ? 0 : deepest
       // windows overlap by more than a piece can take up in any encoding
       for (let at = 0; at < text.length; at += window - overlap) {
-        const found = marksOf(text.slice(at, at + window), known())
+        const found = marksOf(text.slice(at, at + window), known(), layers)
         for (let i = 0; i < found.length; i++) marks[at + i]! |= found[i]!
       }
       return masked(text, marks)
