@@ -1,7 +1,7 @@
 import { inspect } from "node:util"
 import { Headers, HttpClient, HttpClientResponse } from "@effect/platform"
 import { describe, it } from "@effect/vitest"
-import { Cause, Chunk, Effect, Either, Exit, Logger, Option, Redacted, Stream, Tracer } from "effect"
+import { Cause, Effect, Either, Exit, Logger, Option, Redacted, Stream, Tracer } from "effect"
 import {
   ClientAuthentication,
   Disclosure,
@@ -47,12 +47,12 @@ const alphabets = [
   `${letters}+/=`,
   `${letters}!#$%&'()*,.:;<>?@[]^\`{|}~"\\ `,
   `${letters}éßλ`
-]
+].map((alphabet) => Array.from(alphabet))
 
 /** A token that is issued has the characters that a header can carry (RFC 6750 §2.1); a secret that is sent has any. */
 const secretOf = ({ below, pick }: Random, sent: boolean): string => {
   const alphabet = pick(sent ? alphabets : alphabets.slice(0, 3))
-  const text = Array.from({ length: 12 + below(53) }, () => pick(Array.from(alphabet))).join("")
+  const text = Array.from({ length: 12 + below(53) }, () => pick(alphabet)).join("")
   // with white space at its ends it would be another secret for whoever trims it
   return text.trim().length < 12 ? `${text.trim()}q7RkV2mXw9Lt` : text.trim()
 }
@@ -350,17 +350,19 @@ const paths: Readonly<Record<string, (secret: string) => Effect.Effect<unknown, 
           }),
           TokenSource.cached()
         )
-        const events = yield* source.subscribe
+        const seen: Array<unknown> = []
+        yield* Effect.forkScoped(Stream.runForEach(source.events, (event) => Effect.sync(() => void seen.push(event))))
+        yield* Effect.yieldNow()
         const exit = yield* Effect.either(source.get())
-        const seen = yield* Stream.runCollect(Stream.take(events, 1)).pipe(Effect.timeout("1 seconds"), Effect.option)
-        yield* Effect.logInfo("events", Option.map(seen, Chunk.toReadonlyArray))
+        yield* Effect.yieldNow()
+        yield* Effect.logInfo("events", inspect(seen, { depth: Infinity }))
         return yield* exit
       })
     ),
   introspection: (secret) =>
     Effect.flatMap(
       Introspection.make({
-        introspectionEndpoint: url,
+        endpoint: url,
         clientId: "svc",
         authentication: ClientAuthentication.basic(Redacted.make(secret))
       }),
@@ -369,7 +371,7 @@ const paths: Readonly<Record<string, (secret: string) => Effect.Effect<unknown, 
   revocation: (secret) =>
     Effect.flatMap(
       Revocation.make({
-        revocationEndpoint: url,
+        endpoint: url,
         clientId: "svc",
         authentication: ClientAuthentication.post(Redacted.make(secret))
       }),
@@ -387,10 +389,15 @@ const paths: Readonly<Record<string, (secret: string) => Effect.Effect<unknown, 
     )
 }
 
+/** The runner has to be answered now and then. */
+const breath = (number: number) =>
+  number % 200 === 0 ? new Promise<void>((resolve) => setImmediate(resolve)) : undefined
+
 // FAULTS S1, S2, S6
 describe("no secret is in any rendering", () => {
-  it("of what an answer of a token endpoint becomes", { timeout: 600_000 }, () => {
+  it("of what an answer of a token endpoint becomes", { timeout: 600_000 }, async () => {
     for (let number = 0; number < cases; number++) {
+      await breath(number)
       const sent = number % 2 === 0
       const theCase = caseOf(number, sent)
       const result = parsed(theCase, sent)
@@ -398,13 +405,16 @@ describe("no secret is in any rendering", () => {
       // the ways that differ in more than layout; all of them for some
       const rendered = number % 16 < 2
         ? everything(value)
-        : `${Either.isLeft(result) ? result.left.message : ""}\n${JSON.stringify(value)}`
+        : number % 4 === 0 && Either.isLeft(result)
+        ? result.left.message
+        : JSON.stringify(value)
       check(rendered, theCase, number)
     }
   })
 
-  it("of what the module that decides says itself", { timeout: 600_000 }, () => {
+  it("of what the module that decides says itself", { timeout: 600_000 }, async () => {
     for (let number = 0; number < cases / 10; number++) {
+      await breath(number)
       const theCase = caseOf(number, true)
       const { answer, secret } = theCase
       const disclosure = Disclosure.make([Redacted.make(secret)])
