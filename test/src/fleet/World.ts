@@ -242,6 +242,22 @@ export const generate = (seed: number, fixed: Partial<World> = {}): World => {
   }
 }
 
+/**
+ * The same, and the clocks of all hosts are put back and forward by an hour or by a lifetime, again and again.
+ * Steps come in pairs, forward and back or back and forward, as where a machine loses its time and gets it again.
+ */
+export const withClocksSet = (world: World): World => {
+  const dice = new Dice(world.seed, 7)
+  const end = (world.hours - 1) * hour
+  const pairs = Array.from({ length: world.replicas }, (_, who) => {
+    const by = dice.oneOf(-hour, hour, -world.lifetime, world.lifetime)
+    const at = dice.between(minute, end)
+    const until = Math.min(end, at + dice.oneOf(10 * second, minute, 10 * minute, hour))
+    return [{ at, who, by }, { at: until, who, by: -by }]
+  })
+  return { ...world, again: `--clocks ${world.again}`, steps: pairs.flat() }
+}
+
 /** The same with refresh tokens that rotate, and processes that die on the way from one to the next. */
 export const generateRotating = (seed: number, fixed: Partial<World> = {}): World => {
   const world = generate(seed, fixed)
@@ -303,6 +319,18 @@ export const hard: Readonly<Record<string, World>> = named({
       who,
       by: minutes * minute
     }))
+  },
+  "clocks are put back by an hour, and forward again": {
+    steps: [0, 1, 2, 3, 4].flatMap((who) => [
+      { at: 20 * minute + who * minute, who, by: -hour },
+      { at: firstRenewal + 20 * minute + who * minute, who, by: hour }
+    ])
+  },
+  "clocks are put forward by an hour, and back again": {
+    steps: [0, 1, 2, 3, 4].flatMap((who) => [
+      { at: 20 * minute + who * minute, who, by: hour },
+      { at: firstRenewal + 20 * minute + who * minute, who, by: -hour }
+    ])
   },
   "one holder after the other dies, and nobody hears of it": {
     lostAnnouncements: 1,

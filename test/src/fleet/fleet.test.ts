@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Broken, simulate } from "./Fleet.js"
 import type { World } from "./World.js"
-import { generate, generateRotating, hard, hardRotating, minute, quiet, second } from "./World.js"
+import { generate, generateRotating, hard, hardRotating, minute, quiet, second, withClocksSet } from "./World.js"
 
 /**
  * Whole fleets through simulated days. A world that breaks a promise is printed with the last minutes before that, and
@@ -14,6 +14,14 @@ describe("fleets", () => {
       for (const [n, replicas] of sizes.entries()) await simulate(generate(first + n, { replicas }))
     })
   }
+
+  // FAULTS K1
+  it("random worlds 1 to 5, all clocks put back and forward by an hour or a lifetime: so are they then", async () => {
+    for (const [n, replicas] of sizes.entries()) {
+      await simulate(withClocksSet(generate(1 + n, { replicas, hours: 6 })))
+      await simulate(withClocksSet(generateRotating(1 + n, { replicas, hours: 3 })))
+    }
+  })
 
   for (const [name, world] of Object.entries(hard)) {
     it(`${name}: so are they then`, async () => {

@@ -6,6 +6,7 @@
  *     npm run simulate -- --seed 7 --replicas 10000 the same, with another size
  *     npm run simulate -- --quiet --replicas 10000  a day on which nothing goes wrong
  *     npm run simulate -- --rotating --worlds 100   the same with refresh tokens that rotate
+ *     npm run simulate -- --clocks --worlds 100     the same with clocks that are put back and forward by an hour
  *     npm run simulate -- --hard                    days on which the worst comes at the worst time
  *     npm run simulate -- --table 1,10,100          the table of the README
  */
@@ -13,7 +14,7 @@ import { parseArgs } from "node:util"
 import { Broken, simulate } from "./Fleet.js"
 import { table } from "./table.js"
 import type { World } from "./World.js"
-import { generate, generateRotating, hard, hardRotating, quiet } from "./World.js"
+import { generate, generateRotating, hard, hardRotating, quiet, withClocksSet } from "./World.js"
 
 const { values } = parseArgs({
   options: {
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     hard: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
     rotating: { type: "boolean", default: false },
+    clocks: { type: "boolean", default: false },
     table: { type: "string" }
   }
 })
@@ -54,12 +56,14 @@ if (values.table !== undefined) {
 } else {
   const worlds = values.hard ? [...Object.values(hard), ...Object.values(hardRotating)] : Array.from(
     { length: Number(values.worlds) },
-    (_, n) =>
-      values.quiet
+    (_, n) => {
+      const world = values.quiet
         ? quiet({ ...fixed, seed: seed + n })
         : values.rotating
         ? generateRotating(seed + n, fixed)
         : generate(seed + n, fixed)
+      return values.clocks ? withClocksSet(world) : world
+    }
   )
   let broken = 0
   for (const world of worlds) if (!await live(world)) broken++
