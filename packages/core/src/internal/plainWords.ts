@@ -34,7 +34,7 @@ const listed: ReadonlySet<string> = new Set((
   "sync syntax system table tag task team temporarily temporary tenant test text than that the then this " +
   "throttled throttling time tls to together token tokens too transaction try type unauthenticated unauthorised " +
   "unauthorized unavailable undefined unexpected university unknown unreachable unregistered unsupported up " +
-  "upstream uri url urlencoded us use used user username users v1 v2 v3 v4 validation value verification verified verify " +
+  "upstream uri url urlencoded us use used user username users v1 v2 v3 v4 validation value verification version names number items count total kind label array size verified verify " +
   "verifying view violation void wait warn was web well were will windows with wordpress workspace write wrong " +
   "www xml yes you your zone"
 ).split(" "))
