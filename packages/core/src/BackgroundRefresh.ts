@@ -34,6 +34,9 @@ export interface Options {
   readonly idleTimeToLive?: Duration.DurationInput | undefined
 }
 
+/** With no more keys than that there is nothing to clean up. */
+const fewest = 64
+
 /** `Effect.sleep` never wakes after 24.8 days, and no timer notices a suspended machine: look at the clock hourly. */
 const longestSleep = 60 * 60_000
 
@@ -80,8 +83,10 @@ export const backgroundRefresh =
           : Duration.toMillis("1 hour")
 
       const clock = yield* Effect.clock
-      // When each key wants a renewal, by the steady clock. What the cache has given up has no place here.
+      // When each key wants a renewal, by the steady clock. What the cache has evicted loses its place here at its turn,
+      // or as soon as there are twice as many places as keys.
       const agenda = new Agenda<TokenCache.Entry>()
+      let most = fewest
       let wake = Effect.unsafeMakeLatch(false)
       let wakesAt = Number.NEGATIVE_INFINITY
 
@@ -92,6 +97,10 @@ export const backgroundRefresh =
         // Never busy: what is due at once still takes a turn of the clock.
         const due = now.steady + Math.max(1, Math.min(wait, longestSleep))
         agenda.set(entry.id, due, entry)
+        if (agenda.size > most) {
+          agenda.filter((entry) => Effect.runSync(entry.isCurrent))
+          most = Math.max(fewest, 2 * agenda.size)
+        }
         if (due < wakesAt) wake.unsafeOpen()
       }
 
@@ -124,8 +133,8 @@ export const backgroundRefresh =
           : Effect.raceFirst(quietSleep(Math.min(longestSleep, Math.ceil(wakesAt - now))), wake.await)
       }))
 
-      const stops = [control.onSettled(enqueue), control.onEvicted((id) => agenda.delete(id))]
-      yield* Effect.addFinalizer(() => Effect.sync(() => stops.forEach((stop) => stop())))
+      const stop = control.onSettled(enqueue)
+      yield* Effect.addFinalizer(() => Effect.sync(stop))
       // Without `interruptible` a fiber forked while a layer is built could not be stopped.
       yield* Effect.forkScoped(Effect.interruptible(loop))
       return self

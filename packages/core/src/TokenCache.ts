@@ -128,7 +128,7 @@ export interface Entry {
   /** Starts a renewal unless one is under way. */
   readonly refresh: (now: Now) => void
   readonly forget: () => void
-  /** Whether the cache still knows the key; it may have evicted it, and then `onEvicted` has said so. */
+  /** Whether the cache still knows the key; it may have evicted it. */
   readonly isCurrent: Effect.Effect<boolean>
 }
 
@@ -142,8 +142,6 @@ export interface Control {
   readonly setTiming: (timing: Partial<Timing>) => void
   /** Calls `listener` after every attempt; gives back how to stop that. */
   readonly onSettled: (listener: (entry: Entry) => void) => () => void
-  /** Calls `listener` with the id of a key that the cache gave up for another; gives back how to stop that. */
-  readonly onEvicted: (listener: (id: string) => void) => () => void
   readonly publish: source.Hooks["publish"]
 }
 
@@ -248,7 +246,6 @@ const build = <E>(
       Effect.option
     )
     const listeners = new Set<(entry: Entry) => void>()
-    const evictions = new Set<(id: string) => void>()
     const entries = new WeakMap<Slot<E>, Entry>()
     let timing: Timing = {
       ahead: Settings.value(ranges.cache.ahead, options.ahead),
@@ -273,11 +270,10 @@ const build = <E>(
     // number of keys in flight must not break single flight.
     const busy = new Map<string, Slot<E>>()
     const defaultSlot = new Slot<E>(defaults.key)
+    // it has a place of its own
+    defaultSlot.seen = Number.POSITIVE_INFINITY
 
-    const places = new Slots<E>(
-      Settings.value(ranges.cache.capacity, options.capacity),
-      (slot) => evictions.forEach((listener) => listener(slot.key))
-    )
+    const places = yield* Slots.make<E>(Settings.value(ranges.cache.capacity, options.capacity))
 
     // A request that is used again finds its slot here.
     const slots = new WeakMap<TokenRequest.TokenRequest, Slot<E>>()
@@ -286,7 +282,7 @@ const build = <E>(
       if (request === undefined) return defaultSlot
       const known = slots.get(request)
       // Which key was used last matters only once a place may have to be given up.
-      if (known !== undefined && (known === defaultSlot || !(known.evicted || places.isFull))) return known
+      if (known !== undefined && (known === defaultSlot || (!places.isFull && places.has(known)))) return known
       const key = known?.key ?? TokenRequest.withDefaults(request, defaults).key
       const slot = key === defaults.key ? defaultSlot : places.touch(key, () => busy.get(key))
       slots.set(request, slot)
@@ -329,6 +325,7 @@ const build = <E>(
         const attempt = { key, reason, elapsed: Math.round(now.steady - started.steady), random, now }
         if (Exit.isSuccess(exit)) {
           const { events, given } = adopt(slot, exit.value, attempt, timing)
+          if (slot !== defaultSlot) places.remember(slot)
           yield* Effect.forEach(events, publish, { discard: true })
           // The server has nothing better than a token that is over, which is nobody's to have.
           return given ?? (yield* after(slot.blockedFor(now), acquire(slot, reason, flight)))
@@ -433,7 +430,7 @@ const build = <E>(
       const untilRefresh = until(held, held.refreshAt, now)
       const due = timing.ahead > 0 && untilRefresh <= 0
       if (due && !requestBound) renewAhead(slot, now)
-      if (!slot.evicted) {
+      if (places.has(slot)) {
         slot.from = now.wall
         slot.until = now.wall + Math.min(lookEvery, untilMust, due ? lookEvery : untilRefresh)
       }
@@ -494,7 +491,8 @@ const build = <E>(
       return undefined
     }
 
-    const isOpen = (slot: Slot<E>, wall: number): boolean => wall < slot.until && wall >= slot.from
+    const isOpen = (slot: Slot<E>, wall: number): boolean =>
+      wall < slot.until && wall >= slot.from && places.isSure(slot)
 
     // --- the public face ----------------------------------------------------------------------------------------
 
@@ -516,7 +514,9 @@ const build = <E>(
       Effect.clockWith((clock) => {
         const now = clocks.read(clock)
         slot.lastUsed = now.steady
-        return Effect.forEach(reject(slot, rejected, hash(slot.key), now), publish, { discard: true })
+        const events = reject(slot, rejected, hash(slot.key), now)
+        if (slot !== defaultSlot) places.remember(slot)
+        return Effect.forEach(events, publish, { discard: true })
       })
 
     const renew = (rejected: AccessToken, request?: TokenRequest.TokenRequest): Token =>
@@ -538,7 +538,7 @@ const build = <E>(
         // token may ask for what does not exist, so that is left to the callers.
         const isWanted = held !== undefined ||
           (rejected !== undefined && trouble?.failure !== undefined && !isRefusal(trouble.failure))
-        return !isWanted || timing.ahead <= 0 || slot.evicted ? Number.POSITIVE_INFINITY : Math.max(
+        return !isWanted || timing.ahead <= 0 || !places.has(slot) ? Number.POSITIVE_INFINITY : Math.max(
           held === undefined ? 0 : until(held, held.refreshAt, now),
           slot.aheadFor(now)
         )
@@ -552,7 +552,7 @@ const build = <E>(
       forget: () => {
         if (slot.flight === undefined) slot.drop()
       },
-      isCurrent: Effect.sync(() => !slot.evicted)
+      isCurrent: Effect.sync(() => places.has(slot))
     })
 
     const entryOf = (slot: Slot<E>): Entry => {
@@ -600,10 +600,6 @@ const build = <E>(
       onSettled: (listener) => {
         listeners.add(listener)
         return () => listeners.delete(listener)
-      },
-      onEvicted: (listener) => {
-        evictions.add(listener)
-        return () => evictions.delete(listener)
       },
       publish
     }

@@ -50,6 +50,13 @@ export class Agenda<A> {
     return first.value
   }
 
+  /** Gives up the places of all that `keep` does not want. */
+  filter(keep: (value: A) => boolean): void {
+    for (const { id, value } of Array.from(this.heap)) {
+      if (!keep(value)) this.delete(id)
+    }
+  }
+
   private put(place: Place<A>, index: number): void {
     this.heap[index] = place
     place.index = index

@@ -55,8 +55,8 @@ export class Slot<E> {
   trouble: Trouble<E> | undefined = undefined
   /** The token most recently reported as refused. */
   rejected: AccessToken.AccessToken | undefined
-  /** Whether its place in the cache was given to another key: nothing is served from it without a look at that. */
-  evicted = false
+  /** When it was last known to have its place in the cache: see `Slots`. */
+  seen = 0
   /** Tokens held before, the latest first. */
   past: ReadonlyArray<Life>
   /** When the last new token arrived. */
@@ -82,11 +82,6 @@ export class Slot<E> {
   drop(): void {
     if (this.held !== undefined) this.bury(this.held)
     this.held = undefined
-    this.closeWindow()
-  }
-
-  evict(): void {
-    this.evicted = true
     this.closeWindow()
   }
 

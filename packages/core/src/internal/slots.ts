@@ -1,69 +1,93 @@
 /**
- * The slots of a cache, by key: at most `capacity` of them.
+ * The slots of a cache, by key: at most `capacity` of them, in Effect's `Cache`.
  *
  * **The rule.** A slot that had to give up its place serves nobody: whoever still has it at hand looks the key up
  * again. So there is one slot per key, and what was said about a key (a token refused, its end) is said about all of it.
+ *
+ * The `Cache` holds slots, not tokens, and a slot never expires there. In Effect 3 every *replaced* entry leaves its key
+ * in the cache's access queue for ever, so an entry per token would leak one key per lifecycle; and an entry made by the
+ * lookup is evicted first, however recently it was used, which is why slots are put in by hand.
  */
+import * as Cache from "effect/Cache"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Memory } from "./slot.js"
 import { Slot } from "./slot.js"
 
-/** Of at most so many keys without a place it is remembered which tokens they had. */
+/** Of at most so many keys it is remembered which tokens they had, whether they have a place or not. */
 const longestMemory = 1000
 
 export class Slots<E> {
-  /** The least recently used first. */
-  private readonly places = new Map<string, Slot<E>>()
   private readonly memories = new Map<string, Memory>()
-  private readonly capacity: number
+  /** How many keys were put in. */
+  private made = 0
+  /** Counts what may have cost others their place: a slot seen at an earlier one is to be looked up again. */
+  private epoch = 0
 
-  constructor(
-    capacity: number,
-    private readonly onEvicted: (slot: Slot<E>) => void
-  ) {
-    this.capacity = Math.max(1, Math.floor(capacity))
+  private constructor(
+    private readonly cache: Cache.Cache<string, Slot<E>>,
+    private readonly capacity: number
+  ) {}
+
+  static make<E>(capacity: number): Effect.Effect<Slots<E>> {
+    const places = Math.max(1, Math.floor(capacity))
+    return Effect.map(
+      Cache.makeWith<string, Slot<E>>({
+        capacity: places,
+        lookup: (key) => Effect.sync(() => new Slot<E>(key)),
+        timeToLive: () => Duration.infinity
+      }),
+      (cache) => new Slots<E>(cache, places)
+    )
   }
 
   /** Whether the next new key takes the place of another. */
   get isFull(): boolean {
-    return this.places.size >= this.capacity
+    return this.made >= this.capacity
   }
 
-  /** Looking is no use. */
+  /** Whether a slot was looked up since any could have lost its place: one comparison, for the path of every call. */
+  isSure(slot: Slot<E>): boolean {
+    return slot.seen >= this.epoch
+  }
+
+  /** Whether a slot has its place. Looking is no use of it. */
+  has(slot: Slot<E>): boolean {
+    if (this.isSure(slot)) return true
+    if (this.peek(slot.key) !== slot) return false
+    slot.seen = this.epoch
+    return true
+  }
+
   peek(key: string): Slot<E> | undefined {
-    return this.places.get(key)
+    return Option.getOrUndefined(Effect.runSync(this.cache.getOptionComplete(key)))
   }
 
-  values(): Iterable<Slot<E>> {
-    return this.places.values()
+  values(): ReadonlyArray<Slot<E>> {
+    return Effect.runSync(this.cache.values)
   }
 
-  /** The slot of a key, marked as recently used; `make` yields one where there is none. */
-  touch(key: string, make: () => Slot<E> | undefined): Slot<E> {
-    const known = this.places.get(key)
-    if (known !== undefined) {
-      this.places.delete(key)
-      this.places.set(key, known)
-      return known
-    }
-    const slot = make() ?? new Slot<E>(key, this.memories.get(key))
-    this.memories.delete(key)
-    slot.evicted = false
-    this.places.set(key, slot)
-    if (this.places.size > this.capacity) this.evictOldest()
+  /** The slot of a key, marked as recently used; `known` yields one that lost its place and is still at work. */
+  touch(key: string, known: () => Slot<E> | undefined): Slot<E> {
+    // nothing in it waits, so it runs in one go: one slot per key
+    const slot = Effect.runSync(Effect.flatMap(this.cache.contains(key), (isThere) => {
+      if (isThere) return this.cache.get(key)
+      if (this.made++ >= this.capacity) this.epoch++
+      const slot = known() ?? new Slot<E>(key, this.memories.get(key))
+      return Effect.zipRight(this.cache.set(key, slot), this.cache.get(key))
+    }))
+    slot.seen = this.epoch
     return slot
   }
 
-  private evictOldest(): void {
-    const [oldest] = this.places.values()
-    if (oldest === undefined) return
-    this.places.delete(oldest.key)
-    oldest.evict()
-    const { memory } = oldest
-    if (memory !== undefined) this.memories.set(oldest.key, memory)
-    if (this.memories.size > Math.min(this.capacity, longestMemory)) {
-      const [key] = this.memories.keys()
-      if (key !== undefined) this.memories.delete(key)
-    }
-    this.onEvicted(oldest)
+  /** Keeps what the next slot of the key should know, should this one lose its place. */
+  remember({ key, memory }: Slot<E>): void {
+    this.memories.delete(key)
+    if (memory === undefined) return
+    this.memories.set(key, memory)
+    if (this.memories.size <= longestMemory) return
+    const [oldest] = this.memories.keys()
+    if (oldest !== undefined) this.memories.delete(oldest)
   }
 }
