@@ -49,6 +49,8 @@ export interface Disclosure {
   readonly strict: (value: string, limit?: number) => string
   /** A name that is known not to be a credential: only the secrets that were sent become `<redacted>`. */
   readonly name: (value: string, limit?: number) => string
+  /** The `code` of an error of the runtime, such as `ECONNREFUSED`; `<redacted>` for what is not made like one. */
+  readonly code: (value: string) => string
   /**
    * A value that the program acts on, such as a scope: whole, and as it came. Only a secret that cannot be a name is
    * hidden in it; a secret such as `demo` says nothing about a scope `demo-api`.
@@ -129,6 +131,7 @@ export const make = (
     text: explained,
     strict: (value, limit = defaultLimit) => cap(credentialLike.hideStrictly(printable(beginning(value))), limit),
     name: (value, limit = defaultLimit) => cap(printable(beginning(value)), limit),
+    code: (value) => isCode(value) ? beginning(value) : knownSecrets.mask,
     value: unnameable.all,
     member: (name, value, limit) => isSecretName(name) ? knownSecrets.mask : explained(value, limit),
     refusal: (members, limit = 500) => {
@@ -165,6 +168,12 @@ export const make = (
 /** Whether a secret could be part of a scope by chance: short, and made of words in one case, such as `demo-api`. */
 const isScopeName = (secret: string): boolean =>
   secret.length < 20 && !/[a-z][A-Z]/.test(secret) && credentialLike.isName(secret)
+
+/** `ECONNREFUSED`, `UND_ERR_SOCKET`, `ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED`; Bun and Deno write `ConnectionRefused`. */
+const isCode = (code: string): boolean =>
+  code.length <= 64 &&
+  (/^[A-Z]{1,14}(?:_{1,2}(?:[A-Z]{1,14}(?:V?\d{1,3})?|\d{1,3}))*$/.test(code) ||
+    /^(?:[A-Z][a-z]{1,14}){1,6}$/.test(code))
 
 type Value = string | number | boolean
 

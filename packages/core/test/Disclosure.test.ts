@@ -220,6 +220,35 @@ describe("Disclosure.shape", () => {
 })
 
 // FAULTS S4
+describe("Disclosure.code", () => {
+  const { code } = Disclosure.make([Redacted.make("CORRECT_HORSE_BATTERY")])
+
+  // FAULTS S6
+  it("is what a runtime writes, and nothing else", () => {
+    const codes = [
+      "ECONNREFUSED",
+      "EAI_AGAIN",
+      "UND_ERR_SOCKET",
+      "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
+      "ERR_TLS_CERT_ALTNAME_INVALID",
+      "ERR__ERROR_FORMAT_PADDING_1",
+      "HPE_INVALID_CHUNK_SIZE",
+      "ConnectionRefused"
+    ]
+    for (const name of codes) assert.strictEqual(code(name), name)
+    const others = [
+      "q7RkV2mXw9LtB4zN",
+      "A7B9C2D4E6F8",
+      "ERR_a7b9c2d4",
+      "tok-9",
+      "s3cr3t",
+      "A".repeat(65),
+      "CORRECT_HORSE_BATTERY"
+    ]
+    for (const other of others) assert.strictEqual(code(other), "<redacted>")
+  })
+})
+
 describe("Disclosure.errorName", () => {
   it("is a tag or a name, if it reads like one", () => {
     const cases: ReadonlyArray<readonly [unknown, string]> = [

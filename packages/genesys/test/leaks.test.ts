@@ -151,7 +151,8 @@ describe("nothing secret is left behind", () => {
           )
           : effect)
       const { error, text } = yield* traces(read, failing)
-      assert.deepInclude(error as object, { _tag: "ApiUnreachable", code: Option.some("ECONNREFUSED") })
+      assert.instanceOf(error, GenesysError.ApiUnreachable)
+      assert.deepStrictEqual(error.code, Option.some("ECONNREFUSED"))
       check(text)
     }))
 

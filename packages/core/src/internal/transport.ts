@@ -39,7 +39,7 @@ export const toTokenError = (
   if (refused !== undefined) return refused
   const tls = tlsTrouble.find(trace)
   if (tls !== undefined) {
-    return new TokenError.TlsError({ endpoint, code: disclosure.name(tls.code, 60), advice: tls.advice })
+    return new TokenError.TlsError({ endpoint, code: disclosure.code(tls.code), advice: tls.advice })
   }
   if (
     reasons[0] === "InvalidUrl" || reasons[0] === "Encode" || codes.some((code) => unsendable.has(code)) ||
@@ -65,7 +65,7 @@ export const toTokenError = (
   const detail = messages.length === 0 ? "the connection failed" : disclosure.text(messages[messages.length - 1]!)
   return new TokenError.TransportError({
     endpoint,
-    code: Option.map(Option.fromNullable(codes[codes.length - 1]), (code) => disclosure.name(code, 60)),
+    code: Option.map(Option.fromNullable(codes[codes.length - 1]), disclosure.code),
     detail
   })
 }

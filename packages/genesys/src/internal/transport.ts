@@ -36,7 +36,7 @@ export const unreachable = (target: Target, error: unknown, disclosure: Disclosu
   const last = messages[messages.length - 1]
   return new GenesysError.ApiUnreachable({
     ...target,
-    code: Option.map(Option.fromNullable(codes[codes.length - 1]), (code) => disclosure.strict(code, 60)),
+    code: Option.map(Option.fromNullable(codes[codes.length - 1]), disclosure.code),
     detail: last === undefined ? "the connection failed" : disclosure.strict(withoutValues(last), 200)
   })
 }
