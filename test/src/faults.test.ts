@@ -226,8 +226,6 @@ const inflating = Layer.scoped(
   )
 )
 
-const inflaters = new Set<string>(["fetch", "undici with decompression"])
-
 for (
   const [kind, client] of [
     ...kinds.map((kind) => [kind, clients[kind]()] as const),
@@ -249,7 +247,7 @@ for (
           const { elapsed, error, grown } = yield* watched(Effect.flip(ask(endpoint)))
           const expected = { 200: "MalformedResponse", 400: "RejectedByEndpoint", 500: "EndpointUnavailable" }[status]
           assert.strictEqual(error._tag, expected)
-          if (status === 200 && inflaters.has(kind)) assert.include(error.message, "1 MiB")
+          if (status === 200) assert.include(error.message, "1 MiB")
           assert.isBelow(grown, 128 * 1_048_576)
           assert.isBelow(Duration.toMillis(elapsed), 10_000)
           // and nothing goes on inflating behind the caller's back
@@ -262,18 +260,15 @@ for (
         }).pipe(Effect.provide(client)))
     }
 
-    it.scopedLive("a reply that is compressed although nobody asked for it, is a token or says what it is", () =>
+    // FAULTS W1
+    it.scopedLive("a reply that is compressed although nobody asked for it is a token, whichever client inflates it", () =>
       Effect.gen(function*() {
         const server = yield* AuthorizationServer.listen()
         yield* server.enqueue(Reply.respond({
           headers: { "content-type": "application/json", "content-encoding": "gzip" },
           body: gzipSync(token("abc"))
         }))
-        const result = yield* Effect.either(ask(yield* connect(server.tokenEndpoint)))
-        // fetch asks for gzip by itself and inflates; the others do not ask, and inflate only when told to
-        if (Either.isRight(result)) assert.strictEqual(result.right, "abc")
-        else assert.strictEqual(result.left._tag, "MalformedResponse")
-        assert.strictEqual(Either.isRight(result), inflaters.has(kind))
+        assert.strictEqual(yield* ask(yield* connect(server.tokenEndpoint)), "abc")
       }).pipe(Effect.provide(client)))
   })
 }

@@ -57,7 +57,7 @@ const known: ReadonlySet<string> = new Set((
   "response payload body content value values auth authentication credentials session user error errors errordescription " +
   "errorcode code message status statuscode success ok detail details title type description reason path timestamp items " +
   "issuer jwksuri tokenendpoint authorizationendpoint keys leaseduration leaseid renewable requestid wrapinfo warnings " +
-  "metadata clientid clientsecret access refresh links meta"
+  "metadata clientid clientsecret access refresh links meta autheduser"
 ).split(" "))
 
 const mostNames = 8
