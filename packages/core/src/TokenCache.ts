@@ -16,7 +16,7 @@
  * @since 0.1.0
  */
 import type * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
@@ -174,6 +174,18 @@ const closedError = new TokenError.InvalidConfiguration({
     "whole program, run it by Layer.launch, or keep it in a ManagedRuntime that is disposed of last"
 })
 
+/** The server hands out a token of which this process knows that its life is over; asked again after `wait`. */
+const overError = (wait: number) =>
+  new TokenError.EndpointUnavailable({
+    endpoint: "The token source",
+    status: 200,
+    retryAfter: Option.some(Duration.millis(wait)),
+    description: Option.some(
+      "it handed out a token again whose life is over. A cache between here and the server may have kept the answer; " +
+        "a server that makes a token live longer under the same name has to name no lifetime"
+    )
+  })
+
 /**
  * Puts a cache in front of a source: see the module's description for when a token is served, renewed or waited for.
  *
@@ -201,8 +213,8 @@ const closedError = new TokenError.InvalidConfiguration({
  * @category constructors
  */
 export const cached = (options: Options = {}) => <E>(uncached: source.With<E>) =>
-  // not among the errors of the source, and it is a bug of the program
-  build(options, uncached, Exit.die(closedError))
+  // what is wrong is not among the errors of the source
+  build<E>(options, uncached, Exit.die)
 
 /**
  * The same for a source that may fail with any `TokenError`.
@@ -210,12 +222,12 @@ export const cached = (options: Options = {}) => <E>(uncached: source.With<E>) =
  * @internal
  */
 export const cachedFailing = (options: Options = {}) => (uncached: source.With<TokenError.TokenError>) =>
-  build(options, uncached, Exit.fail(closedError))
+  build<TokenError.TokenError>(options, uncached, Exit.fail)
 
 const build = <E>(
   options: Options,
   uncached: source.With<E>,
-  closedExit: Exit.Exit<never, E>
+  fail: (error: TokenError.RequestError) => Exit.Exit<never, E>
 ): Effect.Effect<Cached<E>, never, Scope.Scope> =>
   Effect.gen(function*() {
     type Token = Effect.Effect<AccessToken, E>
@@ -260,6 +272,7 @@ const build = <E>(
     const { abandon, fork } = yield* workers
     let closed = false
     let wasTold = false
+    const closedExit = fail(closedError)
     const usedAfterClose: Token = Effect.suspend(() => {
       if (wasTold) return closedExit
       wasTold = true
@@ -328,7 +341,11 @@ const build = <E>(
           if (slot !== defaultSlot) places.remember(slot)
           yield* Effect.forEach(events, publish, { discard: true })
           // The server has nothing better than a token that is over, which is nobody's to have.
-          return given ?? (yield* after(slot.blockedFor(now), acquire(slot, reason, flight)))
+          if (given === "later") return yield* after(slot.blockedFor(now), acquire(slot, reason, flight))
+          if (given !== "over") return given
+          const failure = fail(overError(slot.blockedFor(now)))
+          if (slot.trouble !== undefined) slot.trouble = { ...slot.trouble, failure }
+          return yield* failure
         }
         const { event, failure } = remember(slot, exit, attempt)
         if (credentials !== undefined && isRefusal(exit)) refused.set(slot, yield* credentials)

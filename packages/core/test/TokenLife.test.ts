@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Option, TestClock } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Option, TestClock } from "effect"
 import { AccessToken, TokenRequest, TokenSource } from "../src/index.js"
 import * as sourceModule from "../src/internal/source.js"
+import { cachedFailing } from "../src/TokenCache.js"
 import { collect, secret, tags } from "./support/observe.js"
 import { refused, Scripted } from "./support/scripted.js"
 import { steppable } from "./support/time.js"
@@ -35,22 +36,71 @@ describe("the life of a token", () => {
       assert.isAtMost(server.count, 4, "the first, two about it, and the new one")
     }))
 
-  // FAULTS T8
-  it.scoped("the same value as a new token after its end is an anomaly, and is not kept", () =>
+  // FAULTS R1
+  it.scoped("a server that has a new token when the old one is not handed out any more is asked then", () =>
+    Effect.gen(function*() {
+      const server = new Scripted()
+      server.answer = (n, now) =>
+        now < 3_570_000
+          ? AccessToken.make({ value: "same", issuedAt: now, expiresAt: 3_600_000 })
+          : AccessToken.make({ value: `new-${n}`, issuedAt: now, expiresAt: now + 3_600_000 })
+      const tokens = yield* cachedOf(server)
+      yield* tokens.get()
+      for (let at = 0; at < 3_569_000; at += 43_000) {
+        yield* TestClock.adjust(43_000)
+        assert.strictEqual(secret(yield* tokens.get()), "same")
+      }
+      yield* TestClock.adjust(1000)
+      assert.strictEqual(secret(yield* tokens.get()), "new-3")
+    }))
+
+  // FAULTS T8, R1
+  it.scoped("the same value as a new token after its end is nobody's; a new one is served when there is one", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       server.answer = (_, now) => AccessToken.make({ value: "same", issuedAt: now, expiresAt: now + 3_600_000 })
-      const tokens = yield* cachedOf(server)
-      const events = yield* collect(tokens)
-      yield* tokens.get()
+      const source = yield* server.source
+      const typed = yield* cachedFailing({ jitter: 0 })(source)
+      const generic = yield* TokenSource.cached({ jitter: 0 })(source)
+      const events = yield* collect(typed)
+      yield* typed.get()
+      yield* generic.get()
       yield* TestClock.adjust("2 hours")
-      yield* tokens.get()
+      const error = yield* Effect.flip(typed.get())
+      assert.isTrue(error._tag === "EndpointUnavailable" && error.retryable)
+      assert.include(error.message, "life is over")
+      const exit = yield* Effect.exit(generic.get())
+      assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", "life is over")
       yield* TestClock.adjust(0)
       assert.deepStrictEqual(tags(events).filter((tag) => tag === "TokenAcquired" || tag === "NoProgress"), [
         "TokenAcquired",
+        "TokenAcquired",
+        "NoProgress",
         "NoProgress"
       ])
-      assert.isTrue(Option.isNone((yield* TokenSource.status(tokens)).token))
+      assert.isTrue(Option.isNone((yield* TokenSource.status(typed)).token))
+      const count = server.count
+      for (let i = 0; i < 100; i++) {
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(typed.get())))
+        yield* TestClock.adjust(100)
+      }
+      assert.isAtMost(server.count, count + 5, "and the server is left in peace")
+      server.answer = undefined
+      yield* TestClock.adjust("5 seconds")
+      assert.match(secret(yield* typed.get()), /^token-/)
+    }))
+
+  // FAULTS R1
+  it.scoped("a token that was over when it was first heard of is all there is: a clock may be wrong", () =>
+    Effect.gen(function*() {
+      const server = new Scripted()
+      server.answer = () => AccessToken.make({ value: "same", issuedAt: -7_200_000, expiresAt: -3_600_000 })
+      const tokens = yield* cachedOf(server)
+      for (let i = 0; i < 3; i++) {
+        assert.strictEqual(secret(yield* tokens.get()), "same")
+        yield* TestClock.adjust("5 seconds")
+      }
+      assert.isAtMost(server.count, 4)
     }))
 
   // FAULTS K1

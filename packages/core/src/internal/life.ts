@@ -22,6 +22,8 @@ export interface Life extends Moments {
   readonly firstEnd: number
   /** How often it was handed out again instead of another one. */
   readonly repeats: number
+  /** Whether it was over when it was first heard of: by what the clocks say it never lived, and still it is all there is. */
+  readonly wasOver: boolean
 }
 
 /** How far the wall clock may be off the steady one before it counts as set, or as that of a machine that slept. */
@@ -49,7 +51,8 @@ export const begin = (token: AccessToken.AccessToken, timing: Timing, random: nu
     issuedAt: token.issuedAt,
     offset: now.steady - now.wall,
     firstEnd: its.endsAt,
-    repeats: 0
+    repeats: 0,
+    wasOver: its.mustAt <= now.wall
   }
 }
 
@@ -57,8 +60,8 @@ export const isOf = (life: Life, token: AccessToken.AccessToken): boolean => Equ
 
 /** Only the life: what is remembered of a token that is not held any more. */
 export const bare = (
-  { endsAt, firstEnd, issuedAt, lifetime, mustAt, offset, refreshAt, repeats, value }: Life
-): Life => ({ endsAt, firstEnd, issuedAt, lifetime, mustAt, offset, refreshAt, repeats, value })
+  { endsAt, firstEnd, issuedAt, lifetime, mustAt, offset, refreshAt, repeats, value, wasOver }: Life
+): Life => ({ endsAt, firstEnd, issuedAt, lifetime, mustAt, offset, refreshAt, repeats, value, wasOver })
 
 /** The life after the server handed out the same value again. */
 export interface Again {

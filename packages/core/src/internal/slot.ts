@@ -173,8 +173,11 @@ export const isLate = <E>(slot: Slot<E>, token: AccessToken.AccessToken, now: No
 
 /** What came of a token that arrived. */
 export interface Adopted {
-  /** What those who waited get; nothing where they have to wait for the next attempt, at `trouble.blockedUntil`. */
-  readonly given: AccessToken.AccessToken | undefined
+  /**
+   * What those who waited get. `"later"`: they wait for the next attempt, at `trouble.blockedUntil`. `"over"`: all the
+   * server has is a token that is over, and it does not look as if that would change.
+   */
+  readonly given: AccessToken.AccessToken | "later" | "over"
   readonly events: ReadonlyArray<TokenEvent>
 }
 
@@ -248,29 +251,22 @@ const repeated = <E>(
 
   const left = life.firstEnd - now.wall
   if (isUsable) {
-    // One more attempt ahead of need, shortly before there is need; and then none before the end.
-    const second = life.mustAt - now.wall - Math.min(secondLead, (life.mustAt - life.refreshAt) / 10)
+    // One more attempt, as soon as it is not handed out any more; and then none before its end.
     return {
       given: held.token,
       events: [
         life.repeats === 1
-          ? noProgress(slot, attempt, Math.max(leastPause, second), now.steady)
+          ? noProgress(slot, attempt, Math.max(leastPause, life.mustAt - now.wall), now.steady)
           : noProgressUntilEnd(slot, attempt, left)
       ]
     }
   }
-  // Nobody gets it, for the next one must come any moment; unless the server holds on to it.
-  const isAll = isExtended || left < -rounding
-  if (isAll) slot.drop()
-  const step = isAll ? refusalStep(failuresOf(slot)) : refusalStep(1)
-  return {
-    given: isAll ? token : undefined,
-    events: [left > 0 && !isExtended ? noProgressUntilEnd(slot, attempt, left) : noProgress(slot, attempt, step)]
-  }
+  // Nobody gets it. The next one must come any moment; unless the server holds on to it.
+  if (!isExtended && left > 0) return { given: "later", events: [noProgressUntilEnd(slot, attempt, left)] }
+  if (!isExtended && left >= -rounding) return { given: "later", events: [noProgress(slot, attempt, refusalStep(1))] }
+  slot.drop()
+  return { given: known.wasOver ? token : "over", events: [noProgress(slot, attempt, refusalStep(failuresOf(slot)))] }
 }
-
-/** How long before need the second attempt ahead of it is made: time enough for one request. */
-const secondLead = 2000
 
 const failuresOf = <E>(slot: Slot<E>): number => (slot.trouble?.failures ?? 0) + 1
 
