@@ -70,7 +70,7 @@ export interface RetryThrottled extends options_.RetryThrottled {}
  * @since 0.1.0
  * @category models
  */
-export interface Target extends overrides.Target {}
+export type Target = overrides.Target
 
 // ---------------------------------------------------------------------------------------------------------------
 // per call
@@ -82,12 +82,14 @@ export interface Target extends overrides.Target {}
  *
  * **Whose calls**
  *
- * An override is for the `origins` that it names; calls to other origins are as if it were not there. One that names
- * none belongs to a single client with a bearer: the one that is called first while the effect runs. Every other client
- * ignores it, with a warning in the log, because the order of calls decides. So name the origins wherever an effect
- * calls more than one API. Overrides may be nested: for each call the innermost one that concerns it counts.
+ * An override is for the `origins` or for the `client` that it names; other calls are as if it were not there. One that
+ * names neither belongs to a single client with a bearer: the one that is called first while the effect runs. A client
+ * that has nothing to do with the audience or the resource of `request` does not take it, while another client of the
+ * same source is for them. Every other client ignores the override, with a warning in the log, because the order of
+ * calls decides. So name the origins wherever an effect calls more than one API. Overrides may be nested: for each call
+ * the innermost one that concerns it counts.
  *
- * A list of origins that cannot work makes the calls of the effect fail with `InvalidConfiguration`.
+ * Origins or a client that cannot work make the calls of the effect fail with `InvalidConfiguration`.
  *
  * @example
  * ```ts
@@ -128,7 +130,7 @@ export const withRequest: {
 
 /**
  * Calls made by the effect are sent without a token. Which calls these are is told as for {@link withRequest}: those to
- * the `origins` that are named, or those of the one client that is called first.
+ * the `origins` or of the `client` that is named, or those of the one client that is called first.
  *
  * @example
  * ```ts

@@ -167,6 +167,70 @@ describe("BearerAuth overrides", () => {
       assert.deepStrictEqual(sent(), ["Bearer users1", "Bearer users2"])
     }))
 
+  // FAULTS T3
+  it.effect("one that names its client concerns this client only, in any order", () =>
+    Effect.gen(function*() {
+      const { a, b, seen } = yield* setUp
+      const told = yield* warnings(Effect.gen(function*() {
+        for (const both of [Effect.zip(a.get(users), b.get(billing)), Effect.zip(b.get(billing), a.get(users))]) {
+          yield* both.pipe(BearerAuth.withRequest(forUsers, { client: a }))
+          assert.sameDeepMembers(seen(), [[users, "users"], [billing, "default"]])
+          yield* BearerAuth.skip(both, { client: b })
+          assert.sameDeepMembers(seen(), [[users, "default"], [billing, undefined]])
+          yield* both.pipe(BearerAuth.withRequest(forBilling, { client: b }), BearerAuth.withRequest(forUsers))
+          assert.sameDeepMembers(seen(), [[users, "users"], [billing, "billing"]])
+        }
+      }))
+      assert.deepStrictEqual(told, [])
+    }))
+
+  // FAULTS T3
+  it.effect("a client that is none of ours cannot be named", () =>
+    Effect.gen(function*() {
+      const { a, client, seen } = yield* setUp
+      const targets: ReadonlyArray<object> = [
+        { client },
+        { client: HttpClient.filterStatusOk(a) },
+        { client: a, origins: [users] }
+      ]
+      for (const target of targets) {
+        const error = yield* Effect.flip(BearerAuth.skip(a.get(users), target as never))
+        assert.deepStrictEqual((error as TokenError.InvalidConfiguration).fields, ["client"])
+      }
+      assert.deepStrictEqual(seen(), [])
+    }))
+
+  // FAULTS T3
+  it.effect("one without a target is not taken by a client that has nothing to do with its audience", () =>
+    Effect.gen(function*() {
+      const { client, seen, source } = yield* setUp
+      const a = BearerAuth.withBearer(client, source, { origins: [users], request: forUsers })
+      const b = BearerAuth.withBearer(client, source, { origins: [billing], request: forBilling })
+      const wanted = [
+        forUsers,
+        TokenRequest.make({ audience: ["users", "more"] }),
+        TokenRequest.make({ audience: `${users}/v2` }),
+        TokenRequest.make({ audience: "x", resource: users })
+      ]
+      for (const request of wanted) {
+        const told = yield* warnings(BearerAuth.withRequest(Effect.zip(b.get(billing), a.get(users)), request))
+        assert.deepStrictEqual(seen(), [[billing, "billing"], [users, Array.from(request.audience).join("+")]])
+        // told once for each client
+        assert.isAtMost(told.length, 1)
+      }
+      // nobody is known to be for these: who is called first
+      for (
+        const request of [TokenRequest.make({ audience: "tenant" }), TokenRequest.make({ audience: "urn:tenant" })]
+      ) {
+        yield* BearerAuth.withRequest(Effect.zip(b.get(billing), a.get(users)), request)
+        assert.deepStrictEqual(seen(), [[billing, Array.from(request.audience).join()], [users, "users"]])
+      }
+      // the same origins by another client: the audience is one of theirs
+      const c = BearerAuth.withBearer(client, source, { origins: [users] })
+      yield* BearerAuth.withRequest(c.get(users), forUsers)
+      assert.deepStrictEqual(seen(), [[users, "users"]])
+    }))
+
   it.effect("a list of origins that cannot work makes the calls fail, and sends nothing", () =>
     Effect.gen(function*() {
       const { a, seen } = yield* setUp

@@ -231,7 +231,7 @@ export const conversations = (
   } = {}
 ): Stream.Stream<Conversation, GenesysError.CallError | GenesysError.PagingStuck, GenesysCloud> =>
   Paging.byNumber({
-    pageSize: options.pageSize ?? 100,
+    pageSize: options.pageSize,
     fetch: (paging) =>
       Effect.map(conversationDetails(query, paging), ({ conversations, totalHits }) => ({
         items: conversations,

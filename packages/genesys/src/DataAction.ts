@@ -42,7 +42,7 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -58,6 +58,7 @@ import * as RetryPolicy from "effect-bearer/RetryPolicy"
 import type * as Scopes from "effect-bearer/Scopes"
 import * as Secret from "effect-bearer/Secret"
 import type * as ServerMetadata from "effect-bearer/ServerMetadata"
+import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
 import type * as TokenSource from "effect-bearer/TokenSource"
 import type * as GenesysError from "./GenesysError.js"
@@ -261,12 +262,16 @@ export const handler = (
   Effect.gen(function*() {
     const context = yield* Effect.context<HttpClient.HttpClient>()
     const tokens = yield* lazy.make(Effect.provide(source.make(options, retryPolicy), context))
-    const limit = options.payloadLimit ?? Limits.maxPayload
+    const problems = Settings.problems(ranges, options)
+    const limit = Settings.value(ranges.payloadLimit, options.payloadLimit)
     const unknownMembers = options.unknownMembers ?? "refuse"
-    const assumedLifetime = Option.map(Option.fromNullable(options.assumedLifetime), Duration.toMillis)
+    const assumedLifetime = options.assumedLifetime === undefined
+      ? Option.none()
+      : Option.some(Settings.value(ranges.assumedLifetime, options.assumedLifetime))
 
     const attempt = (request: unknown) =>
       Effect.gen(function*() {
+        yield* Settings.report(problems)
         const payload = yield* payloads.decode(request, { limit, unknownMembers })
         yield* Effect.annotateCurrentSpan("data_action.exchange", payload.subject_token !== undefined)
         yield* Effect.annotateLogs(Effect.logDebug("data action called"), "payload", payloads.shown(payload))
@@ -295,6 +300,13 @@ export const handler = (
         Effect.withSpan("DataAction.handler", { captureStackTrace: false })
       )
   })
+
+const ranges = {
+  grace: Settings.duration("1 minute"),
+  assumedLifetime: Settings.duration("5 minutes", { least: 1 }),
+  capacity: Settings.number(10_000, { least: 1 }),
+  payloadLimit: Settings.number(Limits.maxPayload, { least: 1 })
+}
 
 /**
  * The data action as a plain function, for serverless runtimes. What it stands on is built at the first request and

@@ -29,6 +29,7 @@ import * as ClientAuthentication from "effect-bearer/ClientAuthentication"
 import * as Grant from "effect-bearer/Grant"
 import * as RetryPolicy from "effect-bearer/RetryPolicy"
 import * as Scopes from "effect-bearer/Scopes"
+import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
 import * as TokenSource from "effect-bearer/TokenSource"
 import type * as GenesysError from "./GenesysError.js"
@@ -50,7 +51,7 @@ import * as Region from "./Region.js"
 export interface ApiOptions {
   /**
    * The time of one exchange, from sending to the last byte. Waiting for a token, for a rate limit and between attempts
-   * does not count. When it runs out, the call fails and is not sent again. Default 5 seconds.
+   * does not count. When it runs out, the call fails and is not sent again. Default 5 seconds; `Infinity` for none.
    */
   readonly timeout?: Duration.DurationInput | undefined
   /**
@@ -61,7 +62,8 @@ export interface ApiOptions {
   readonly retry?: Schedule.Schedule<unknown, GenesysError.Transient> | false | undefined
   /**
    * The longest a call waits for a rate limit, whether it was asked to itself or others were. If it had to wait longer,
-   * it fails at once with `ApiRateLimited`, whose `retryAt` says when to come back. Default 3 minutes; 0 never waits.
+   * it fails at once with `ApiRateLimited`, whose `retryAt` says when to come back. Default 3 minutes, at most 7 days;
+   * 0 never waits.
    *
    * A 429 is waited for by all calls that use the same tokens (those of a connected SDK, too): they are not sent
    * meanwhile. So is the end of the minute, once the `inin-ratelimit-*` headers of an answer say that it is used up.
@@ -88,7 +90,7 @@ export interface ApiOptions {
    * ```
    */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** Waited, at least and by all, after a 429 that does not say how long. Default 10 seconds. */
+  /** Waited, at least and by all, after a 429 that does not say how long. Default 10 seconds, at most 7 days. */
   readonly defaultRetryAfter?: Duration.DurationInput | undefined
 }
 
@@ -172,6 +174,7 @@ export const make = (
     const base = yield* redirects.notFollowed(yield* HttpClient.HttpClient)
     const region = yield* Region.parse(options.region)
     const { api = {}, clientSecret, region: _, ...settings } = options
+    yield* Settings.report(apiClient.problems(api, "api"))
     if (settings.clientId.includes(":")) {
       return yield* new TokenError.InvalidConfiguration({ fields: ["clientId"], detail: `it ${colon}` })
     }

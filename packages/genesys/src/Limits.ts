@@ -13,6 +13,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Clocks from "effect-bearer/Clocks"
+import * as Settings from "effect-bearer/Settings"
 import * as GenesysError from "./GenesysError.js"
 import * as body from "./internal/body.js"
 import * as deadline from "./internal/deadline.js"
@@ -77,11 +78,29 @@ export const text = (
   json: string,
   options: { readonly direction: "request" | "response"; readonly limit?: number | undefined }
 ): Effect.Effect<string, GenesysError.PayloadTooLarge> => {
-  const limit = options.limit ?? maxPayload
+  const limit = Settings.value(ranges.limit, options.limit)
   const size = bytesOf(json)
-  return size > limit
-    ? Effect.fail(new GenesysError.PayloadTooLarge({ direction: options.direction, size, limit }))
-    : Effect.succeed(json)
+  return Effect.zipRight(
+    Settings.warn(Settings.problems({ limit: ranges.limit }, options)),
+    size > limit
+      ? Effect.fail(new GenesysError.PayloadTooLarge({ direction: options.direction, size, limit }))
+      : Effect.succeed(json)
+  )
+}
+
+const ranges = {
+  limit: Settings.number(maxPayload, { least: 1 }),
+  timeout: Settings.duration(maxDuration, { least: 1, unlimited: true })
+}
+
+/** Warns once, when the client is first used: making it is no effect. */
+const warned = (name: keyof typeof ranges, given: unknown): Effect.Effect<void> => {
+  let problems = Settings.problems({ [name]: ranges[name] }, { [name]: given })
+  return Effect.suspend(() => {
+    const found = problems
+    problems = []
+    return Settings.warn(found)
+  })
 }
 
 /**
@@ -115,8 +134,10 @@ export const withPayloadLimit = (limit: number = maxPayload) =>
 ): HttpClient.HttpClient.With<
   E | GenesysError.PayloadTooLarge | GenesysError.ApiTimeout | GenesysError.ApiUnreachable,
   R
-> =>
-  HttpClient.makeWith<
+> => {
+  const most = Math.floor(Settings.value(ranges.limit, limit))
+  const warning = warned("limit", limit)
+  return HttpClient.makeWith<
     never,
     never,
     E | GenesysError.PayloadTooLarge | GenesysError.ApiTimeout | GenesysError.ApiUnreachable,
@@ -124,12 +145,16 @@ export const withPayloadLimit = (limit: number = maxPayload) =>
   >(
     Effect.flatMap((request) => {
       const size = sizeOf(request)
-      return size > limit
-        ? Effect.fail(new GenesysError.PayloadTooLarge({ direction: "request", size, limit }))
-        : Effect.flatMap(self.execute(request), (response) => bounded(response, limit))
+      return Effect.zipRight(
+        warning,
+        size > most
+          ? Effect.fail(new GenesysError.PayloadTooLarge({ direction: "request", size, limit: most }))
+          : Effect.flatMap(self.execute(request), (response) => bounded(response, most))
+      )
     }),
     Effect.succeed
   )
+}
 
 /**
  * A client whose exchanges take at most `limit` (default 5 seconds), and fail with `ApiTimeout` otherwise. What was
@@ -145,10 +170,11 @@ export const withTimeout = (limit: Duration.DurationInput = maxDuration) =>
 <E, R>(
   self: HttpClient.HttpClient.With<E, R>
 ): HttpClient.HttpClient.With<E | GenesysError.ApiTimeout, R> => {
-  const duration = Duration.decode(limit)
+  const duration = Duration.millis(Settings.value(ranges.timeout, limit))
+  const warning = warned("timeout", limit)
   return HttpClient.makeWith<never, never, E | GenesysError.ApiTimeout, R>(
     Effect.flatMap((request) =>
-      Effect.flatMap(Clocks.now, (now) =>
+      Effect.flatMap(Effect.zipRight(warning, Clocks.now), (now) =>
         self.execute(request).pipe(
           Effect.disconnect,
           Effect.interruptible,

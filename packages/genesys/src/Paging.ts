@@ -16,6 +16,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as Settings from "effect-bearer/Settings"
 import * as GenesysError from "./GenesysError.js"
 import * as repeats from "./internal/repeats.js"
 
@@ -94,8 +95,8 @@ export const byNumber = <A, E, R>(options: {
   readonly pageSize?: number | undefined
 }): Stream.Stream<A, E | GenesysError.PagingStuck, R> =>
   // what is known of the pages belongs to one run of the stream
-  Stream.suspend(() => {
-    const asked = atLeastOne(options.pageSize, 100)
+  told("pageSize", options, () => {
+    const asked = whole(sizes.pageSize, options.pageSize)
     const compare = repeats.make()
     return pages<A, Numbered, E, R>(
       { number: 1, seen: 0, pageSize: asked, longest: asked, short: false },
@@ -216,8 +217,8 @@ export const byOffset = <A, E, R>(options: {
   /** Items of a page. Default 50. */
   readonly limit?: number | undefined
 }): Stream.Stream<A, E | GenesysError.PagingStuck, R> =>
-  Stream.suspend(() => {
-    const limit = atLeastOne(options.limit, 50)
+  told("limit", options, () => {
+    const limit = whole(sizes.limit, options.limit)
     const compare = repeats.make()
     return pages<A, Offset, E, R>(
       { offset: 0, page: 1, longest: limit, short: false },
@@ -274,5 +275,18 @@ const pages = <A, S, E, R>(
     (state) => Effect.map(step(state), ([items, next]) => [Chunk.fromIterable(items), next])
   )
 
-const atLeastOne = (value: number | undefined, fallback: number): number =>
-  value === undefined || Number.isNaN(value) ? fallback : Math.max(1, Math.floor(value))
+const sizes = { pageSize: Settings.number(100, { least: 1 }), limit: Settings.number(50, { least: 1 }) }
+
+const whole = (setting: Settings.Setting, given: unknown): number => Math.floor(Settings.value(setting, given))
+
+/** A stream that begins with a warning where the size of its pages is none: there is an error for the API only. */
+const told = <A, E, R>(
+  name: keyof typeof sizes,
+  options: object,
+  stream: () => Stream.Stream<A, E, R>
+): Stream.Stream<A, E, R> => {
+  const problems = Settings.problems({ [name]: sizes[name] }, options)
+  return problems.length === 0
+    ? Stream.suspend(stream)
+    : Stream.unwrap(Effect.as(Settings.warn(problems), Stream.suspend(stream)))
+}

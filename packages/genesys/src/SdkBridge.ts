@@ -46,6 +46,7 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { AccessToken } from "effect-bearer/AccessToken"
 import * as BearerAuth from "effect-bearer/BearerAuth"
+import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
 import type { TokenEvent } from "effect-bearer/TokenEvent"
 import * as TokenSource from "effect-bearer/TokenSource"
@@ -274,6 +275,7 @@ export const make = <Api extends ApiClient>(
 ): Effect.Effect<SdkBridge<Api>, TokenError.TokenError, Scope.Scope> =>
   Effect.gen(function*() {
     const region = yield* Region.parse(options.region)
+    yield* Settings.report(client.problems(options))
     const window = makeWindow(apiClient)
     // whoever gets a token through this source, the SDK has it from then on
     const tokens = TokenSource.transform((token: Effect.Effect<AccessToken, TokenError.TokenError>) =>
@@ -290,7 +292,7 @@ export const make = <Api extends ApiClient>(
     const perform = makePerform({
       api: client.make(sdkExchange.makeClient(inner), tokens, reached, {
         ...options,
-        timeout: options.timeout ?? Duration.infinity
+        timeout: options.timeout === undefined ? Duration.infinity : options.timeout
       }, rateGate.of(options.tokens)),
       apiUrl: reached.apiUrl,
       inner,

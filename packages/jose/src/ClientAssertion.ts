@@ -10,13 +10,14 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as ClientAuthentication from "effect-bearer/ClientAuthentication"
 import * as Secret from "effect-bearer/Secret"
+import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
 import * as jose from "jose"
 import * as assertions from "./internal/assertions.js"
@@ -40,7 +41,7 @@ export interface Options {
    * the endpoint was not found by discovery.
    */
   readonly issuer?: string | undefined
-  /** How long an assertion is good for. Default 60 seconds. */
+  /** How long an assertion is good for, from 1 second to 1 day. Default 60 seconds. */
   readonly expiresIn?: Duration.DurationInput | undefined
   /**
    * `iat` and `nbf` lie this far in the past, for servers whose clock is behind this machine's. Default 10 seconds.
@@ -242,14 +243,12 @@ const settle = (
   context: ClientAuthentication.Context
 ): Effect.Effect<Claims, TokenError.InvalidConfiguration> => {
   const { audience = "tokenEndpoint", header = {}, issuer = context.issuer } = options
-  const expiresIn = seconds(options.expiresIn ?? "60 seconds")
-  const backdate = seconds(options.backdate ?? "10 seconds")
-  if (expiresIn === undefined || expiresIn < 1) {
-    return Effect.fail(invalid("expiresIn", "an assertion must be good for at least a second"))
-  }
-  if (backdate === undefined) {
-    return Effect.fail(invalid("backdate", "the time to go back must be a duration of zero or more"))
-  }
+  const problems = Settings.problems(ranges, options, "authentication").map(({ detail, field }) => ({
+    field,
+    detail: field.endsWith("expiresIn") ? `${detail}: an assertion is good for a second at least` : detail
+  }))
+  if (problems.length > 0) return Effect.fail(Settings.toError(problems))
+  const seconds = (name: keyof typeof ranges) => Math.floor(Settings.value(ranges[name], options[name]) / 1000)
   if (typeof audience !== "string" || audience.trim() === "") {
     return Effect.fail(invalid("audience", "the audience must be \"tokenEndpoint\", \"issuer\" or a text of your own"))
   }
@@ -263,18 +262,17 @@ const settle = (
     return Effect.fail(invalid("header", "alg and kid have options of their own; crit and b64 cannot be set"))
   }
   return Effect.succeed({
-    expiresIn,
-    backdate,
+    expiresIn: seconds("expiresIn"),
+    backdate: seconds("backdate"),
     header,
     audience: audience === "tokenEndpoint" ? context.endpoint.href : audience === "issuer" ? issuer as string : audience
   })
 }
 
-const seconds = (duration: Duration.DurationInput): number | undefined =>
-  Option.getOrUndefined(Option.filter(
-    Option.map(Duration.decodeUnknown(duration), (duration) => Math.floor(Duration.toSeconds(duration))),
-    Number.isSafeInteger
-  ))
+const ranges = {
+  expiresIn: Settings.duration("60 seconds", { least: "1 second", most: "1 day" }),
+  backdate: Settings.duration("10 seconds", { most: "1 day" })
+}
 
 const make = (parts: {
   readonly method: string

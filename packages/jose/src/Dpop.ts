@@ -37,7 +37,7 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Layer from "effect/Layer"
@@ -47,6 +47,7 @@ import * as Redacted from "effect/Redacted"
 import * as BearerAuth from "effect-bearer/BearerAuth"
 import * as Challenge from "effect-bearer/Challenge"
 import * as Secret from "effect-bearer/Secret"
+import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
 import * as jose from "jose"
 import * as assertions from "./internal/assertions.js"
@@ -166,16 +167,15 @@ export interface Dpop {
  */
 export const make = (options: Options = {}): Effect.Effect<Dpop, TokenError.InvalidConfiguration> =>
   Effect.gen(function*() {
-    const backdate = Duration.decodeUnknown(options.backdate ?? 0)
-    if (Option.isNone(backdate) || !Duration.isFinite(backdate.value)) {
-      return yield* invalid("backdate", "the time to go back must be a duration of zero or more")
-    }
+    yield* Settings.report(Settings.problems(ranges, options, "dpop"))
     const pair = yield* load(options)
     return yield* fromPair(pair, {
-      backdate: Math.floor(Duration.toSeconds(backdate.value)),
+      backdate: Math.floor(Settings.value(ranges.backdate, options.backdate) / 1000),
       replayStreams: options.replayStreams === true
     })
   })
+
+const ranges = { backdate: Settings.duration(0, { most: "1 day" }) }
 
 /**
  * @since 0.1.0

@@ -13,7 +13,7 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -21,6 +21,7 @@ import * as Redacted from "effect/Redacted"
 import * as AccessToken from "effect-bearer/AccessToken"
 import * as OwnRequest from "effect-bearer/OwnRequest"
 import * as Scopes from "effect-bearer/Scopes"
+import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
 import * as jose from "jose"
 import * as keyrings from "./internal/keyring.js"
@@ -50,13 +51,14 @@ export interface Options {
    * not checked.
    */
   readonly typ?: string | undefined
-  /** How far the issuer's clock may be off. Default 5 seconds. */
+  /** How far the issuer's clock may be off. Default 5 seconds, at most 1 day. */
   readonly clockTolerance?: Duration.DurationInput | undefined
-  /** How long a set is used without asking again. Default 10 minutes. */
+  /** How long a set is used without asking again. Default 10 minutes; `Infinity` for ever. */
   readonly maxAge?: Duration.DurationInput | undefined
   /**
    * How much longer a set is used that is to be fetched again, while that fails: a server that is down for a moment stops
-   * no API, and one that has withdrawn a key is not ignored for longer than this. Default 1 hour; 0 for never.
+   * no API, and one that has withdrawn a key is not ignored for longer than this. Default 1 hour; 0 for never,
+   * `Infinity` for as long as it takes.
    */
   readonly maxStale?: Duration.DurationInput | undefined
   /** The set is not fetched more often than this, whatever tokens come. Default 30 seconds. */
@@ -376,20 +378,8 @@ const settle = (options: Options): Effect.Effect<Settled, TokenError.InvalidConf
     if (url.username !== "" || url.password !== "") {
       return yield* invalid("jwksUri", "a user name or password in the URL is not used")
     }
-    const millis = (
-      name: "clockTolerance" | "maxAge" | "maxStale" | "cooldown" | "timeout",
-      fallback: Duration.DurationInput
-    ) => {
-      const given = options[name] ?? fallback
-      const isNumber = typeof given !== "number" || given >= 0
-      return Option.match(Option.filter(Option.map(Duration.decodeUnknown(given), Duration.toMillis), () => isNumber), {
-        onNone: () => Effect.fail(invalid(name, "this is no duration of zero or more")),
-        onSome: (millis) =>
-          Number.isFinite(millis) || name === "maxAge" || name === "maxStale"
-            ? Effect.succeed(millis)
-            : Effect.fail(invalid(name, "a limit is needed here: this has none"))
-      })
-    }
+    yield* Settings.report(Settings.problems(ranges, options))
+    const millis = (name: keyof typeof ranges) => Settings.value(ranges[name], options[name])
     return {
       issuer,
       audience,
@@ -398,13 +388,21 @@ const settle = (options: Options): Effect.Effect<Settled, TokenError.InvalidConf
       typ: options.typ,
       url,
       endpoint: url.origin + url.pathname,
-      clockTolerance: Math.floor((yield* millis("clockTolerance", "5 seconds")) / 1000),
-      maxAge: yield* millis("maxAge", "10 minutes"),
-      cooldown: yield* millis("cooldown", "30 seconds"),
-      maxStale: yield* millis("maxStale", "1 hour"),
-      timeout: yield* millis("timeout", "5 seconds")
+      clockTolerance: Math.floor(millis("clockTolerance") / 1000),
+      maxAge: millis("maxAge"),
+      cooldown: millis("cooldown"),
+      maxStale: millis("maxStale"),
+      timeout: millis("timeout")
     }
   })
+
+const ranges = {
+  clockTolerance: Settings.duration("5 seconds", { most: "1 day" }),
+  maxAge: Settings.duration("10 minutes", { unlimited: true }),
+  maxStale: Settings.duration("1 hour", { unlimited: true }),
+  cooldown: Settings.duration("30 seconds"),
+  timeout: Settings.duration("5 seconds", { least: 1, most: "1 day" })
+}
 
 /** Key pairs only: with a shared secret, whoever verifies could also sign. */
 const known: ReadonlySet<string> = new Set<SigningKey.Algorithm>([

@@ -15,13 +15,14 @@
  */
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
 import * as TokenStore from "effect-bearer/TokenStore"
 import type { RedisClientOptions, RedisClusterOptions, RedisSentinelOptions } from "redis"
@@ -37,12 +38,12 @@ import * as store from "./internal/store.js"
  */
 export interface CommonOptions {
   /**
-   * Begins the names of all keys and of the channel, and has no braces. Whoever uses the same one shares tokens, as far
+   * Begins the names of all keys and of the channel, and has no braces; at most 256 characters. Whoever uses the same one shares tokens, as far
    * as they are of the same namespace. Default `"effect-bearer:"`.
    */
   readonly prefix?: string | undefined
   /**
-   * Limit of one operation. Default 1 second. A source has a limit of its own, `shared.timeout`, which is 1 second too:
+   * Limit of one operation. Default 1 second, at most 1 day. A source has a limit of its own, `shared.timeout`, which is 1 second too:
    * the shorter of the two counts, so raise both.
    */
   readonly timeout?: Duration.DurationInput | undefined
@@ -226,26 +227,27 @@ const invalid = (field: string, detail: string) => new TokenError.InvalidConfigu
 
 const settle = (options: CommonOptions): Effect.Effect<store.Settings, TokenError.InvalidConfiguration> =>
   Effect.gen(function*() {
-    const milliseconds = (field: "timeout" | "unknownLifetime", fallback: Duration.DurationInput) =>
-      Duration.decodeUnknown(options[field] ?? fallback).pipe(
-        Option.map((duration) => Math.ceil(Duration.toMillis(duration))),
-        Option.filter((milliseconds) => Number.isSafeInteger(milliseconds) && milliseconds > 0),
-        Option.match({
-          onNone: () => Effect.fail(invalid(field, `${field} must be a duration above zero`)),
-          onSome: Effect.succeed
-        })
-      )
-    const prefix = options.prefix ?? "effect-bearer:"
+    yield* Settings.report(Settings.problems(ranges, options))
+    const milliseconds = (name: keyof typeof ranges) => Math.ceil(Settings.value(ranges[name], options[name]))
+    const prefix: unknown = options.prefix === undefined ? "effect-bearer:" : options.prefix
     // braces come in pairs: they say what part of a name decides about the slot in a cluster
-    if (prefix === "" || /[{}]/.test(prefix)) {
-      return yield* invalid("prefix", "a prefix is not empty and has no braces")
+    if (typeof prefix !== "string" || prefix === "" || /[{}]/.test(prefix)) {
+      return yield* invalid("prefix", "a prefix is a text, is not empty and has no braces")
     }
-    return {
-      prefix,
-      timeout: yield* milliseconds("timeout", "1 second"),
-      unknownLifetime: yield* milliseconds("unknownLifetime", "24 hours")
+    // half of a surrogate pair is written as another character: two prefixes would become one
+    if (prefix.length > longestPrefix || /\p{Cs}/u.test(prefix)) {
+      return yield* invalid("prefix", `a prefix is Unicode text of at most ${longestPrefix} characters`)
     }
+    return { prefix, timeout: milliseconds("timeout"), unknownLifetime: milliseconds("unknownLifetime") }
   })
+
+const ranges = {
+  timeout: Settings.duration("1 second", { least: 1, most: "1 day" }),
+  unknownLifetime: Settings.duration("24 hours", { least: 1 })
+}
+
+/** It goes along with every command. */
+const longestPrefix = 256
 
 /** Whatever is wrong with the options shows when a client is made of them, which connects to nothing. */
 const kind = (

@@ -63,7 +63,11 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
   const guard = new RenewalGuard(renewInterval)
   const hooks = source_.hooks(source)
   const authorization = makeAuthorization()
-  const identity: overrides.Client = { origins: origins.list }
+  const identity = overrides.makeClient(
+    source,
+    origins.list,
+    options.request === undefined ? hooks.defaults : TokenRequest.withDefaults(options.request, hooks.defaults)
+  )
   const bare = makeOnce()
   // told once
   let explained = false
@@ -100,7 +104,7 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
         const { taken, what } = found.right
         if (taken !== undefined && !explained) {
           explained = true
-          return Effect.zipRight(Effect.logWarning(overrides.explain(taken, identity)), start(request))
+          return Effect.zipRight(Effect.logWarning(taken), start(request))
         }
         if (what === "skip") return overrides.skipInside(self.execute(request))
         perCall = what
@@ -304,7 +308,10 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
       })))
   }
 
-  return HttpClient.makeWith<never, never, E | E3, R>(Effect.flatMap(start), Effect.succeed)
+  return overrides.register(
+    HttpClient.makeWith<never, never, E | E3, R>(Effect.flatMap(start), Effect.succeed),
+    identity
+  )
 }
 
 const legal = /^[!-~]+ [!-~]+$/

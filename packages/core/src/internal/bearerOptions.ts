@@ -4,11 +4,11 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Settings from "../Settings.js"
 import type { InvalidConfiguration } from "../TokenError.js"
-import * as TokenError from "../TokenError.js"
 import type { TokenRequest } from "../TokenRequest.js"
-import * as checks from "./checks.js"
 import * as Origins from "./origins.js"
+import { bearer, throttled } from "./settingRanges.js"
 
 /** Judges a response, with or without an effect. */
 export type Judge = (response: HttpClientResponse.HttpClientResponse) => boolean | Effect.Effect<boolean>
@@ -50,7 +50,7 @@ export interface Options {
    * are run, such as `HttpBody.file`. Default `false`: such a call gets its 401, and the *next* one a new token.
    */
   readonly replayStreams?: boolean | undefined
-  /** Waited before the replay, for servers that accept a token only some time after issuing it. Default 0. */
+  /** Waited before the replay, for servers that accept a token only some time after issuing it. Default 0, at most 7 days. */
   readonly replayDelay?: Duration.DurationInput | undefined
   /**
    * When an API refuses a token that was just renewed, its age is not the fault: for this long that token is not
@@ -63,7 +63,7 @@ export interface Options {
 
 /** See `BearerAuth.RetryThrottled`. */
 export interface RetryThrottled {
-  /** Default 3. */
+  /** Default 3; `Infinity` for as often as it takes. */
   readonly maxRetries?: number | undefined
   /** The backoff of the first retry; it doubles from there. Default 500 ms. */
   readonly base?: Duration.DurationInput | undefined
@@ -95,49 +95,33 @@ export interface Checked {
 /** Checks the options once, when the client is built. */
 export const check = (options: Options): Either.Either<Checked, InvalidConfiguration> =>
   Either.flatMap(Origins.make(options.origins, options.plainHttpOrigins ?? []), (origins) => {
-    const problems: Array<checks.Problem> = []
-    const checked: Checked = {
+    const { retryThrottled } = options
+    const isObject = typeof retryThrottled === "object" && retryThrottled !== null
+    const problems = [
+      ...Settings.problems(bearer, options),
+      ...retryThrottled === undefined || isObject
+        ? Settings.problems(throttled, retryThrottled, "retryThrottled")
+        : [{ field: "retryThrottled", detail: "retryThrottled must be an object with settings" }]
+    ]
+    return problems.length > 0 ? Either.left(Settings.toError(problems)) : Either.right({
       origins,
-      replayDelay: checks.millis(
-        options.replayDelay === undefined ? 0 : options.replayDelay,
-        "replayDelay",
-        problems,
-        0
-      ),
-      renewInterval: checks.millis(
-        options.renewInterval === undefined ? "5 seconds" : options.renewInterval,
-        "renewInterval",
-        problems,
-        0
-      ),
-      throttling: options.retryThrottled === undefined ? undefined : throttlingOf(options.retryThrottled, problems)
-    }
-    return problems.length === 0 ? Either.right(checked) : Either.left(
-      new TokenError.InvalidConfiguration({
-        fields: problems.map(({ field }) => field),
-        detail: problems.map(({ detail }) => detail).join("; ")
-      })
-    )
+      replayDelay: Settings.value(bearer.replayDelay, options.replayDelay),
+      renewInterval: Settings.value(bearer.renewInterval, options.renewInterval),
+      throttling: retryThrottled === undefined ? undefined : throttlingOf(retryThrottled)
+    })
   })
 
-// The clock cannot sleep longer than 24.8 days.
+/** The clock cannot sleep longer than 24.8 days. */
 const longest = Duration.toMillis("7 days")
 
-const throttlingOf = (options: RetryThrottled, problems: Array<checks.Problem>): Throttling => {
-  const millis = (name: "base" | "cap" | "maxRetryAfter", fallback: Duration.DurationInput) => {
-    const given = options[name] === undefined ? fallback : options[name]
-    const isInfinite = given === Number.POSITIVE_INFINITY || (Duration.isDuration(given) && !Duration.isFinite(given))
-    return Math.min(longest, isInfinite ? longest : checks.millis(given, `retryThrottled.${name}`, problems, 0))
-  }
-  const maxRetries = options.maxRetries === undefined ? 3 : options.maxRetries
-  if (typeof maxRetries !== "number" || !(maxRetries >= 0)) {
-    problems.push({ field: "retryThrottled.maxRetries", detail: "retryThrottled.maxRetries must be zero or more" })
-  }
+const throttlingOf = (options: RetryThrottled): Throttling => {
+  const millis = (name: "base" | "cap" | "maxRetryAfter") =>
+    Math.min(longest, Settings.value(throttled[name], options[name]))
   return {
-    maxRetries,
-    base: millis("base", 500),
-    cap: millis("cap", "30 seconds"),
-    maxRetryAfter: millis("maxRetryAfter", "1 minute"),
+    maxRetries: Settings.value(throttled.maxRetries, options.maxRetries),
+    base: millis("base"),
+    cap: millis("cap"),
+    maxRetryAfter: millis("maxRetryAfter"),
     methods: new Set(options.methods ?? ["GET", "HEAD", "OPTIONS"])
   }
 }

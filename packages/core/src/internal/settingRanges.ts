@@ -48,3 +48,17 @@ export const monitor = { every: Settings.duration("1 minute", { least: 1 }) }
 
 /** `Secret.VaultOptions` */
 export const vault = { timeToLive: Settings.duration("5 seconds") }
+
+/** `BearerAuth.Options`. The clock cannot sleep longer than 24.8 days. */
+export const bearer = {
+  replayDelay: Settings.duration(0, { most: "7 days" }),
+  renewInterval: Settings.duration("5 seconds")
+}
+
+/** `BearerAuth.RetryThrottled`; "without limit" is 7 days. */
+export const throttled = {
+  maxRetries: Settings.number(3, { unlimited: true }),
+  base: Settings.duration("500 millis", { unlimited: true }),
+  cap: Settings.duration("30 seconds", { unlimited: true }),
+  maxRetryAfter: Settings.duration("1 minute", { unlimited: true })
+}

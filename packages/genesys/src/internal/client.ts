@@ -13,6 +13,7 @@ import * as Schedule from "effect/Schedule"
 import * as BearerAuth from "effect-bearer/BearerAuth"
 import * as Clocks from "effect-bearer/Clocks"
 import * as RetryPolicy from "effect-bearer/RetryPolicy"
+import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
 import type * as TokenSource from "effect-bearer/TokenSource"
 import type { ApiOptions } from "../GenesysCloud.js"
@@ -57,6 +58,17 @@ const longestError = 1_048_576
 /** A timer of the runtime counts milliseconds in 31 bits; a longer sleep never wakes. */
 const longestWait = Duration.days(7)
 
+const ranges = {
+  timeout: Settings.duration("5 seconds", { least: 1, unlimited: true }),
+  maxRetryAfter: Settings.duration("3 minutes", { unlimited: true }),
+  defaultRetryAfter: Settings.duration("10 seconds", { most: longestWait })
+}
+
+/** What is wrong with the options, each by its name behind `prefix`. */
+export const problems = (options: ApiOptions, prefix = ""): ReadonlyArray<Settings.Problem> =>
+  Settings.problems(ranges, options, prefix)
+
+/** Of options without problems. */
 export const make = (
   plain: HttpClient.HttpClient,
   tokens: TokenSource.With<TokenError.TokenError>,
@@ -64,9 +76,10 @@ export const make = (
   options: ApiOptions,
   gates: rateGate.Gates
 ): HttpClient.HttpClient.With<GenesysError.RequestError> => {
-  const limit = Duration.decode(options.timeout ?? "5 seconds")
-  const maxRetryAfter = Duration.min(Duration.decode(options.maxRetryAfter ?? "3 minutes"), longestWait)
-  const assumed = Duration.decode(options.defaultRetryAfter ?? "10 seconds")
+  const millis = (name: keyof typeof ranges) => Duration.millis(Settings.value(ranges[name], options[name]))
+  const limit = millis("timeout")
+  const maxRetryAfter = Duration.min(millis("maxRetryAfter"), longestWait)
+  const assumed = millis("defaultRetryAfter")
 
   const policy = options.retry === undefined
     ? RetryPolicy.exponentialJitter<Later>({ base: "500 millis", maxRetries: 3, maxElapsed: Infinity })
