@@ -70,7 +70,7 @@ const shared = (options: object) =>
     Effect.provide(TokenStore.layerMemory)
   )
 const refreshToken = (options: object) =>
-  RefreshToken.shared({ namespace: "n", initial: Redacted.make("r"), ...options }).pipe(
+  RefreshToken.shared({ namespace: "n", ...options }).pipe(
     Effect.provide(TokenStore.layerMemory)
   )
 
@@ -174,10 +174,8 @@ describe("one rule for the settings of all packages", () => {
           asked = page.pageSize ?? page.limit ?? Number.NaN
           return Effect.succeed({ items: [] })
         }
-        return Effect.map(
-          Stream.runDrain(Paging[name]({ pageSize: given, limit: given, fetch: fetch as never })),
-          () => asked
-        )
+        const pages = Paging[name]({ pageSize: given, limit: given, fetch: fetch as never }) as Stream.Stream<unknown>
+        return Effect.map(Stream.runDrain(pages), () => asked)
       }
       const makers: ReadonlyArray<
         readonly [name: string, fallback: number, make: (given: never) => Effect.Effect<number, unknown>]
