@@ -103,3 +103,13 @@ export const isRunning = (
     readonly skew?: number | undefined
   } = {}
 ): boolean => wall < until && from <= wall + skew && until - from <= longest
+
+/**
+ * The milliseconds left of a stored stretch of time; zero once it is over, and never more than all of it: a wall clock
+ * that was put back since it began adds nothing.
+ *
+ * @since 0.1.0
+ * @category stored
+ */
+export const remaining = ({ from, until }: Stored, wall: number): number =>
+  Math.max(0, Math.min(until - wall, until - from))

@@ -433,6 +433,60 @@ describe("SharedTokens", () => {
         assert.isAtLeast(Duration.toSeconds(wait), 19)
       }))
 
+    // FAULTS R1, T2
+    it.scoped("that it has nothing better keeps away who can serve what it has, and nobody else", () =>
+      Effect.gen(function*() {
+        const { first, join, second, server } = yield* fleet(2)
+        const same = AccessToken.make({ value: "same", issuedAt: 0, expiresAt: hour })
+        server.answer = () => same
+        yield* together([first.shared.get(), second.shared.get()])
+        yield* together([first.shared.renew(same)])
+        assert.strictEqual(server.count, 2)
+        // the same token, good for an hour
+        const renewed = yield* Effect.flip(second.shared.renew(same))
+        assert.strictEqual(renewed._tag, "FailedElsewhere")
+        assert.strictEqual(server.count, 2)
+        // another one, and none
+        server.answer = undefined
+        const other = AccessToken.make({ value: "other", issuedAt: 0, expiresAt: hour })
+        assert.deepStrictEqual(yield* together([Effect.map(second.shared.renew(other), secret)], 200), ["token-3"])
+        const cold = yield* join
+        assert.strictEqual(secret(yield* cold.shared.get()), "token-3")
+      }))
+
+    // FAULTS R1
+    it.scoped("at the end of a token that the server would not replace nobody is sent away", () =>
+      Effect.gen(function*() {
+        const { first, second, server } = yield* fleet(2)
+        const same = AccessToken.make({ value: "same", issuedAt: 0, expiresAt: hour })
+        server.answer = () => same
+        yield* together(all([first, second]))
+        yield* TestClock.setTime(hour - 30_000 - 100)
+        yield* TestClock.adjust(0)
+        const asked = server.count
+        const renewal = yield* Effect.fork(first.shared.renew(same))
+        yield* TestClock.adjust(200)
+        yield* Fiber.join(renewal)
+        assert.strictEqual(server.count, asked + 1)
+        // the note holds for a second, and the token is over for the other process
+        server.answer = undefined
+        assert.deepStrictEqual(yield* together([Effect.map(second.shared.renew(same), secret)], 200), [
+          `token-${asked + 2}`
+        ])
+      }))
+
+    // FAULTS T2
+    it.scoped("a process whose token is bound to its key does not keep others from theirs", () =>
+      Effect.gen(function*() {
+        const { first, second, server } = yield* fleet(2)
+        const bound = AccessToken.make({ value: "bound", tokenType: "DPoP", issuedAt: 0, expiresAt: hour })
+        server.answer = () => bound
+        yield* together([first.shared.get()])
+        yield* together([first.shared.renew(bound)], 200)
+        server.answer = undefined
+        assert.deepStrictEqual(yield* together([Effect.map(second.shared.get(), secret)], 200), ["token-3"])
+      }))
+
     it.scoped("an outage costs the fleet one request per step, and ends for all when it ends", () =>
       Effect.gen(function*() {
         const server = new Scripted()

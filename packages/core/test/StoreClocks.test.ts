@@ -159,6 +159,27 @@ describe("a key-value store", () => {
     }))
 })
 
+// FAULTS K1
+describe("a token that is stored when the clock has been put back since it was fetched", () => {
+  it.scoped("lives no longer than it does, by the steady clock (memory)", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(new Date().getTime())
+      const clock = yield* Effect.clock
+      const { state, stepped } = yield* steppable
+      yield* Effect.gen(function*() {
+        const store = yield* service(TokenStore.layerMemory)
+        const now = yield* Clock.currentTimeMillis
+        const token = AccessToken.make({ value: "token", issuedAt: now, expiresAt: now + hour })
+        state.step = -hour
+        assert.isTrue(yield* store.put(token, Option.getOrThrow(yield* store.acquire(key, lease))))
+        yield* Effect.withClock(TestClock.adjust(hour - 1), clock)
+        assert.isTrue(Option.isSome(yield* store.get(key)))
+        yield* Effect.withClock(TestClock.adjust(1), clock)
+        assert.isTrue(Option.isNone(yield* store.get(key)))
+      }).pipe(Effect.withClock(stepped))
+    }))
+})
+
 // FAULTS L1
 describe("a failure that others have noted", () => {
   for (

@@ -3,7 +3,7 @@ import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { RedisTokenStore } from "@effect-bearer/redis"
 import { Cause, Config, ConfigProvider, Effect, Fiber, Layer, Logger, Option, Redacted, Stream } from "effect"
-import { TokenStore } from "effect-bearer"
+import { Clocks, TokenStore } from "effect-bearer"
 import * as Bound from "../bound.js"
 import { describeWithRedis } from "./describeWithRedis.js"
 import { eventually, start } from "./RedisServer.js"
@@ -71,6 +71,50 @@ describeWithRedis("access to Redis", () => {
           assert.notInclude(text, encodeURIComponent(password))
         }
       }
+    }))
+
+  // FAULTS W4
+  it.scopedLive("who is refused connects less and less often: not before half of each pause is over", () =>
+    Effect.gen(function*() {
+      const refused = (
+        /** Connections that are taken, and stay. */
+        taken: number,
+        options: (address: { readonly host: string; readonly port: number }) => RedisTokenStore.Options
+      ) =>
+        Effect.gen(function*() {
+          const server = yield* start({ password })
+          yield* server.cli("ACL", "SETUSER", "deaf", "on", `>${password}`, ...acl, "resetchannels")
+          // `redis-cli` connects as well
+          let own = 0
+          const connected = Effect.map(server.cli("INFO", "stats"), (stats) => {
+            const [, total] = /total_connections_received:(\d+)/.exec(stats) ?? []
+            return Number(total) - ++own
+          })
+          const before = yield* connected
+          const began = yield* Clocks.now
+          yield* open(options(server))
+          for (const attempts of [2, 3, 4]) {
+            yield* eventually(connected, (count) => count - before - taken >= attempts)
+            const { steady } = yield* Clocks.now
+            // pauses of 1, 2 and 4 s, or of half as much
+            assert.isAtLeast(steady - began.steady, 500 * (2 ** (attempts - 1) - 1))
+          }
+        })
+      yield* Effect.all([
+        refused(0, (server) => ({ url: urlFor(server, "default", secret) })),
+        refused(1, ({ host, port }) => ({ url: `redis://${host}:${port}` })),
+        refused(1, (server) => ({ url: urlFor(server, "deaf", password) })),
+        refused(0, ({ host, port }) => ({
+          cluster: { rootNodes: [{ socket: { host, port } }], defaults: { password: secret } }
+        })),
+        refused(0, ({ host, port }) => ({
+          sentinel: {
+            name: "main",
+            sentinelRootNodes: [{ host, port }],
+            sentinelClientOptions: { password: secret }
+          }
+        }))
+      ], { concurrency: "unbounded" })
     }))
 
   it.scopedLive("the user of the README may do all that is needed", () =>

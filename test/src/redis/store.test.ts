@@ -115,13 +115,70 @@ describeWithRedis("RedisTokenStore", () => {
     it.scopedLive("a lease ends by itself; the numbers grow", () =>
       Effect.gen(function*() {
         const { store } = yield* setup
-        const first = yield* grab(store, "60 millis")
+        const first = yield* grab(store, "3 seconds")
         assert.isTrue(Option.isNone(yield* store.acquire(key, "10 seconds")))
         const second = Option.getOrThrow(yield* eventually(store.acquire(key, "10 seconds"), Option.isSome))
         assert.isAbove(second.fence, first.fence)
         assert.notStrictEqual(second.owner, first.owner)
         yield* store.release(second)
         assert.isAbove((yield* grab(store)).fence, second.fence)
+      }))
+
+    // FAULTS L1
+    it.scopedLive("one that cannot be keeps nobody away: without an end, or longer than an hour", () =>
+      Effect.gen(function*() {
+        const { server, store } = yield* setup
+        const planted = [
+          ["SET", place("lease"), "somebody"],
+          ["SET", place("lease"), "somebody", "PX", "3660000"],
+          ["SET", place("lease"), "somebody", "PX", "9007199254740000"]
+        ]
+        for (const command of planted) {
+          yield* server.cli(...command)
+          const lease = yield* grab(store)
+          assert.isTrue(Option.isNone(yield* store.acquire(key, "10 seconds")), command.join(" "))
+          yield* store.release(lease)
+          assert.strictEqual(yield* server.cli("EXISTS", place("lease")), "0")
+        }
+        // one that can be is believed, whoever holds it; one of two hours by who would hold it as long
+        yield* server.cli("SET", place("lease"), "somebody", "PX", "3540000")
+        assert.isTrue(Option.isNone(yield* store.acquire(key, "10 seconds")))
+        yield* server.cli("SET", place("lease"), "somebody", "PX", "7000000")
+        assert.isTrue(Option.isNone(yield* store.acquire(key, "2 hours")))
+        assert.isTrue(Option.isSome(yield* store.acquire(key, "1 hour")))
+      }))
+
+    // FAULTS K1
+    it.scopedLive("a number that cannot be is forgotten: further ahead than a day, or none", () =>
+      Effect.gen(function*() {
+        const { server, store } = yield* setup
+        for (const ahead of [2 * day * 1000, 1e300, "inf", "nan", "-1", "0x10", "9".repeat(400), ""]) {
+          const number = typeof ahead === "number" ? String(Date.now() * 1000 + ahead) : ahead
+          yield* server.cli("SET", place("fence"), number)
+          const lease = yield* grab(store)
+          assert.closeTo(lease.fence / 1000, Date.now(), day / 2, String(ahead))
+          assert.isTrue(yield* store.put(yield* token("good"), lease))
+          assert.strictEqual(yield* nameIn(store), "good")
+          yield* store.release(lease)
+        }
+        const [{ ttl } = { ttl: -1 }] = (yield* remains(server)).filter(({ name }) => name === place("fence"))
+        assert.isAbove(ttl, 0)
+      }))
+
+    // FAULTS K1
+    it.scopedLive("a token is kept no longer than it lives, wherever the clock of who stores it was put", () =>
+      Effect.gen(function*() {
+        const { server, store } = yield* setup
+        for (const step of [-day / 24, -365 * day, 60_000]) {
+          const lease = yield* grab(store)
+          const fresh = yield* token("fresh", 600_000)
+          assert.isTrue(yield* Effect.withClock(store.put(fresh, lease), shifted(step)))
+          const kept = Number(yield* server.cli("PTTL", place("token")))
+          assert.isAtMost(kept, 600_000 - Math.max(0, step))
+          const read = Option.getOrThrow(yield* store.get(key))
+          assert.isAtMost(Option.getOrThrow(read.expiresAt) - Date.now(), 600_000)
+          yield* store.release(lease)
+        }
       }))
 
     it.scopedLive("nobody ends a lease of somebody else", () =>
@@ -309,10 +366,10 @@ describeWithRedis("RedisTokenStore", () => {
       Effect.gen(function*() {
         const { server, store } = yield* setup
         const lease = yield* grab(store)
-        yield* store.put(yield* token("persisted", 200), lease)
+        yield* store.put(yield* token("persisted", 60_000), lease)
         yield* server.cli("PERSIST", place("token"))
         assert.strictEqual(yield* nameIn(store), "persisted")
-        yield* eventually(nameIn(store), (name) => name === "none")
+        assert.strictEqual(yield* Effect.withClock(nameIn(store), shifted(60_000)), "none")
       }))
 
     it.scopedLive("takes sealed tokens, whose times it may read", () =>

@@ -1,6 +1,7 @@
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as AccessToken from "../AccessToken.js"
+import * as Digest from "../Digest.js"
 import * as Disclosure from "../Disclosure.js"
 import * as TokenError from "../TokenError.js"
 import * as anyError from "./anyError.js"
@@ -18,6 +19,8 @@ export interface Note {
   readonly detail: string
   /** Consecutive failures, over all processes. */
   readonly failures: number
+  /** Where the server has nothing better than a token: the digest of that token. */
+  readonly of?: string | undefined
 }
 
 export const keyOf = (key: string): string => `${key}~failure`
@@ -44,9 +47,33 @@ export const about = (error: unknown, author: string, before: Option.Option<Note
   ))
 }
 
-/** A note that the server hands out nothing better than what everybody has. */
-export const noProgress = (author: string, before: Option.Option<Note>, now: number): AccessToken.AccessToken =>
-  make({ author, error: "NoProgress", detail: "the server handed out nothing better", ...count(before) }, now, 0)
+/**
+ * A note that the server hands out nothing better than `current`. It is for those who have that token and can go on
+ * serving it: the server may well have something for anybody else.
+ */
+export const noProgress = (
+  author: string,
+  current: AccessToken.AccessToken,
+  before: Option.Option<Note>,
+  now: number
+): AccessToken.AccessToken =>
+  make(
+    {
+      author,
+      error: "NoProgress",
+      detail: "the server handed out nothing better",
+      of: digestOf(current),
+      ...count(before)
+    },
+    now,
+    0
+  )
+
+const digestOf = ({ value }: AccessToken.AccessToken): string => Digest.shortNameOf(Redacted.value(value))
+
+/** Whether a note is for who has `serving`, a token that is still good, or nothing. */
+export const concerns = ({ of }: Note, serving: AccessToken.AccessToken | undefined): boolean =>
+  of === undefined || (serving !== undefined && of === digestOf(serving))
 
 /** No note holds longer: the longest that a server may keep us away, and what the clocks of a store round. */
 export const longest = 5 * 60_000 + 1000
@@ -68,11 +95,12 @@ export const read = (token: AccessToken.AccessToken): Option.Option<Note> =>
       json.fromPrintable(Redacted.value(token.value)),
       (value): value is json.Members & Note =>
         typeof value.author === "string" && typeof value.error === "string" && typeof value.detail === "string" &&
-        typeof value.failures === "number"
+        typeof value.failures === "number" && (value.of === undefined || typeof value.of === "string")
     ),
-    ({ author, detail, error, failures }) => ({
+    ({ author, detail, error, failures, of }) => ({
       author,
       failures,
+      of,
       error: Disclosure.errorName({ _tag: error }),
       detail: stored.text(detail, 1000)
     })

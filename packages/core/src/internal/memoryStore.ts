@@ -13,6 +13,8 @@ interface Place {
   token: AccessToken | undefined
   /** What is left of the life of the token by the steady clock, which nobody can set. */
   life: clocks.Period
+  /** By how much it came from the future: the clock was put back between its beginning and its storing. */
+  ahead: number
   /** Of the latest lease granted, whether it has ended or not. */
   fence: number
   lease: { readonly owner: string; readonly period: clocks.Period } | undefined
@@ -27,9 +29,9 @@ const endless: clocks.Period = { began: 0, length: Number.POSITIVE_INFINITY }
 const drift = 1000
 
 /** The token of a place, by the clock of now: its end is no further away than it was, whoever has put the clock back. */
-const alive = ({ life, token }: Place, now: clocks.Now): Option.Option<AccessToken> => {
+const alive = ({ ahead, life, token }: Place, now: clocks.Now): Option.Option<AccessToken> => {
   if (token === undefined || isOver(token, now.wall) || clocks.isOver(life, now)) return Option.none()
-  const back = Option.getOrElse(token.expiresAt, () => 0) - (now.wall + Math.floor(clocks.left(life, now)))
+  const back = Option.getOrElse(token.expiresAt, () => 0) - ahead - (now.wall + Math.floor(clocks.left(life, now)))
   return Option.some(back > drift && Number.isFinite(back) ? moved(token, -back) : token)
 }
 
@@ -48,7 +50,7 @@ export const make: Effect.Effect<Service> = Effect.gen(function*() {
         if (!isLeased && Option.isNone(alive(place, now))) places.delete(key)
       }
     }
-    const place: Place = { token: undefined, life: endless, fence: 0, lease: undefined }
+    const place: Place = { token: undefined, life: endless, ahead: 0, fence: 0, lease: undefined }
     places.set(key, place)
     return place
   }
@@ -66,9 +68,10 @@ export const make: Effect.Effect<Service> = Effect.gen(function*() {
           // zero: the place was swept, and nobody has had a lease since
           if (place.fence !== lease.fence && place.fence !== 0) return false
           place.token = token
+          place.ahead = Math.max(0, token.issuedAt - now.wall)
           place.life = Option.match(token.expiresAt, {
             onNone: () => endless,
-            onSome: (expiresAt) => clocks.period(now, expiresAt - now.wall)
+            onSome: (until) => clocks.period(now, clocks.remaining({ from: token.issuedAt, until }, now.wall))
           })
           return true
         }),

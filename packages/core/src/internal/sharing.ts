@@ -93,11 +93,13 @@ export const make = ({ clockSkew, isPrivate, lease: leaseTime, store, tell }: {
           token
         )
       }
+      const { current } = want
+      const serving = current !== undefined && isFresh(current, wall) ? current : undefined
       // whoever wrote it has a back-off of its own
       const failure = Option.filter(
         look.failure,
         ({ from, note, until }) =>
-          note.author !== me &&
+          note.author !== me && failureNote.concerns(note, serving) &&
           clocks.isRunning({ from, until }, wall, { skew: mostSkew, longest: failureNote.longest })
       )
       if (Option.isNone(failure)) return Effect.succeedNone
@@ -134,7 +136,7 @@ export const make = ({ clockSkew, isPrivate, lease: leaseTime, store, tell }: {
       const note = Exit.isFailure(exit)
         ? Option.flatMap(Cause.failureOption(exit.cause), (error) => failureNote.about(error, me, before, wall))
         : current !== undefined && !isBetter(exit.value, current)
-        ? Option.some(failureNote.noProgress(me, before, wall))
+        ? Option.some(failureNote.noProgress(me, current, before, wall))
         : Option.none()
       if (Option.isSome(note)) yield* leave(note.value, failureNote.keyOf(lease.key), request)
       if (Exit.isFailure(exit)) return yield* Effect.zipRight(end, exit)

@@ -26,10 +26,13 @@ return { token, redis.call('PTTL', KEYS[1]) }
  *
  * It is the time of the server in microseconds, so that it grows even where an emptied server, or one that took over
  * with less than all of the data, remembers none; it is one more than the last where that is greater. What cannot be is
- * not believed: a lease without an end or longer than an hour, a number that is a day ahead of the time.
+ * not believed: a lease without an end or longer than an hour, a number that is a day ahead of the time. What is no text
+ * is not ours to overwrite.
  */
 export const acquire: Script = script(`
 if redis.call('EXISTS', KEYS[1]) == 1 then
+  local holder = redis.pcall('GET', KEYS[1])
+  if type(holder) ~= 'string' then return false end
   local left = redis.call('PTTL', KEYS[1])
   if left >= 0 and left <= math.max(3600000, tonumber(ARGV[2])) then return false end
 end

@@ -7,6 +7,7 @@ import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as AccessToken from "effect-bearer/AccessToken"
+import * as Clocks from "effect-bearer/Clocks"
 import * as Digest from "effect-bearer/Digest"
 import * as TokenStore from "effect-bearer/TokenStore"
 import type { Connection } from "./clients.js"
@@ -111,8 +112,10 @@ export const make = (
           const lifetime = () =>
             Option.match(token.expiresAt, {
               onNone: () => unknownLifetime,
-              onSome: (expiresAt) =>
-                Math.min(longestLifetime, Math.max(0, Math.floor(expiresAt - clock.unsafeCurrentTimeMillis())))
+              onSome: (until) => {
+                const left = Clocks.remaining({ from: token.issuedAt, until }, clock.unsafeCurrentTimeMillis())
+                return Math.min(longestLifetime, Math.floor(left))
+              }
             })
           const places = at(key)
           return run(
