@@ -180,14 +180,15 @@ export const isTokenRequest = (u: unknown): u is TokenRequest => Predicate.hasPr
 const hashes = new WeakMap<TokenRequest, string>()
 
 /**
- * Thirty-two hexadecimal digits that stand for the request in logs, spans, metrics and events: 128 bits of the SHA-256
- * of its {@link TokenRequest.key}. No two requests have the same one, and it discloses nothing of what is not guessed.
+ * Twenty-four hexadecimal digits that stand for the request in logs, spans, metrics and events: 96 bits of the SHA-256
+ * of its {@link TokenRequest.key}. No two requests have the same one, and it discloses nothing of what is not guessed. Short enough to
+ * be no secret to whoever looks for those in logs: scanners take 32 such characters for one.
  *
  * @since 0.1.0
  * @category getters
  */
 export const hash = (self: TokenRequest): string => {
   let name = hashes.get(self)
-  if (name === undefined) hashes.set(self, name = Digest.shortNameOf(self.key))
+  if (name === undefined) hashes.set(self, name = Digest.nameOf(self.key).slice(0, 24))
   return name
 }

@@ -88,7 +88,7 @@ describe("TokenRequest", () => {
       assert.include(text, "assertion")
       assert.notInclude(text, "s3cr3t-value")
     }
-    assert.match(TokenRequest.hash(request), /^[0-9a-f]{32}$/)
+    assert.match(TokenRequest.hash(request), /^[0-9a-f]{24}$/)
   })
 })
 
