@@ -100,6 +100,27 @@ for (const [name, layer] of followers) {
   })
 }
 
+describe("BearerAuth and a redirect there and back (undici)", () => {
+  // FAULTS T4
+  it.scopedLive("a 401 on the way back, where the header is not there again, says nothing about the token", () =>
+    Effect.gen(function*() {
+      const elsewhere = yield* serve((_, response) =>
+        response.writeHead(302, { location: `${server.origin}/file` }).end()
+      )
+      const server = yield* serve((received, response) =>
+        received.path === "/file"
+          ? response.writeHead(received.authorization === undefined ? 401 : 200).end()
+          : response.writeHead(302, { location: elsewhere.origin }).end()
+      )
+      const { source, state } = yield* makeSource()
+      const client = yield* HttpClient.HttpClient
+      const bearer = BearerAuth.withBearer(client, source, { origins: [server.origin, elsewhere.origin] })
+      assert.strictEqual((yield* bearer.get(`${server.origin}/download`)).status, 401)
+      assert.deepStrictEqual(server.received.map(({ authorization }) => authorization), ["Bearer t1", undefined])
+      assert.deepStrictEqual([state.minted, state.renewals, state.invalidated.length], [1, 0, 0])
+    }).pipe(Effect.provide(followers[1]![1])))
+})
+
 const plain: ReadonlyArray<readonly [string, Layer.Layer<HttpClient.HttpClient>]> = [
   ["fetch", Layer.provide(FetchHttpClient.layer, Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }))],
   ["undici", NodeHttpClient.layerUndici],

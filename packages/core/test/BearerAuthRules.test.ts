@@ -191,6 +191,32 @@ describe("BearerAuth and challenges that another token does not meet", () => {
       }
     }))
 
+  // FAULTS W14, W2
+  it.effect("never renews for one among several, or in quotes of the server's own", () =>
+    Effect.gen(function*() {
+      for (
+        const challenge of [
+          `Bearer error="invalid_token", Bearer error="insufficient_user_authentication", acr_values="gold"`,
+          `DPoP error="invalid_token", Basic realm="x", bearer error=Insufficient_User_Authentication`,
+          `Bearer error='insufficient_scope'`,
+          `Bearer error=" insufficient_user_authentication "`
+        ]
+      ) {
+        assert.deepStrictEqual(yield* call(challenge), { sent: 1, renewals: 0, invalidated: 0 }, challenge)
+      }
+      for (
+        const challenge of [
+          // of another scheme, or in another parameter
+          `Bearer error="invalid_token", Basic error="insufficient_scope"`,
+          `Bearer error="invalid_token", error_description="Bearer error=insufficient_scope"`,
+          // a server that takes both schemes says what the other one would need
+          `Bearer error="invalid_token", DPoP error="use_dpop_nonce"`
+        ]
+      ) {
+        assert.strictEqual((yield* call(challenge)).renewals, 1, challenge)
+      }
+    }))
+
   // FAULTS W14
   it.effect("insufficient_claims: renews for a newer token, and for nothing that must be asked for", () =>
     Effect.gen(function*() {

@@ -186,7 +186,15 @@ for (const { name, plain, trusting } of clients) {
           [undefined, zlib.deflateSync(json)],
           ["deflate", zlib.deflateRawSync(json)],
           ["deflate", zlib.deflateRawSync(`${json}${" ".repeat(9)}`)],
-          ["deflate, gzip", zlib.gzipSync(zlib.deflateSync(json))]
+          ["deflate, gzip", zlib.gzipSync(zlib.deflateSync(json))],
+          // a small window: the first byte is another one
+          ["deflate", zlib.deflateSync(json, { windowBits: 9 })],
+          [undefined, zlib.deflateSync(json, { windowBits: 12 })],
+          // several members, and what is no part of any
+          ["gzip", Buffer.concat([zlib.gzipSync(json.slice(0, 9)), zlib.gzipSync(json.slice(9))])],
+          // what fetch undoes itself it refuses
+          [name === "fetch" ? undefined : "gzip", Buffer.concat([zlib.gzipSync(json), Buffer.from("\r\n")])],
+          [undefined, Buffer.concat([zlib.gzipSync(json), Buffer.from("<!-- by a proxy -->")])]
         ]
         for (const [encoding, body] of coded) {
           const server = yield* serve((response) =>
@@ -204,6 +212,7 @@ for (const { name, plain, trusting } of clients) {
         const answers: ReadonlyArray<readonly [string, Buffer, boolean]> = [
           ["gzip", zlib.gzipSync(json).subarray(0, 30), false],
           ["gzip", Buffer.concat([Buffer.from([0x1f, 0x8b, 8, 0]), Buffer.alloc(60, 0xa5)]), true],
+          ["deflate", zlib.deflateRawSync(json).subarray(0, 20), false],
           ["br", zlib.brotliCompressSync(json), name !== "fetch"],
           ["compress", Buffer.from([0x1f, 0x9d, 0x90, 1, 2, 3, 4, 5, 0xff, 0xfe]), true]
         ]

@@ -33,8 +33,11 @@ const insufficient = /^insufficient_/
 /** Microsoft's continuous access evaluation: see {@link isForNewer}. */
 const claimsWanted = "insufficient_claims"
 
+/** As it is compared: some servers write quotes of their own around it. */
+const codeOf = (error: string): string => error.toLowerCase().replace(/^[\s'"]+|[\s'"]+$/g, "")
+
 const isFinalCode = (challenge: Challenge.Bearer, error: string): boolean => {
-  const code = error.toLowerCase()
+  const code = codeOf(error)
   if (code === claimsWanted) return !Option.match(challenge.claims, { onNone: () => true, onSome: isForNewer })
   return final.has(code) || insufficient.test(code)
 }
@@ -63,7 +66,12 @@ const saysFinal = (response: Response): boolean =>
   Option.exists(
     Challenge.bearer(response.headers),
     (challenge) => Option.exists(challenge.error, (error) => isFinalCode(challenge, error))
-  )
+  ) || Challenge.parse(response.headers["www-authenticate"] ?? "").some(demandsMore)
+
+/** Where a server gives several challenges, the one that no newer token meets counts, wherever it stands. */
+const demandsMore = ({ parameters: { error }, scheme }: Challenge.Challenge): boolean =>
+  error !== undefined && /^(?:bearer|dpop)$/i.test(scheme) && codeOf(error) !== claimsWanted &&
+  insufficient.test(codeOf(error))
 
 /** What a response says about the token: `"declined"` if only the rule of one's own lets a 401 pass. */
 export type Verdict = "refused" | "declined" | "fine"
@@ -85,32 +93,34 @@ export const judge = (response: Response, rule: Judge | undefined): Effect.Effec
  */
 export const isFromRecipient = (response: Response, url: string, header: string): boolean => {
   const asked = Origins.originOf(response.request.url)
-  const answered = originOfAnswer(response) ?? asked
-  return answered === Origins.originOf(url) ||
+  const passed = followed(response, 0).map(Origins.originOf)
+  const cameFrom = (origin: string | undefined): boolean => passed.every((one) => one === origin)
+  return (passed.length > 0 || asked === Origins.originOf(url)) && cameFrom(Origins.originOf(url)) ||
     // the inner client sent the request elsewhere, and the header with it
-    (answered === asked && response.request.headers["authorization"] === header)
+    (cameFrom(asked) && response.request.headers["authorization"] === header)
 }
 
 /** The origin that answered, where the client followed redirects and lets it be known. */
 export const originOfAnswer = (response: Response): string | undefined => {
-  const url = lastUrl(response, 0)
+  const url = followed(response, 0).at(-1)
   return url === undefined ? undefined : Origins.originOf(url)
 }
 
 /**
  * A response of `@effect/platform` names the request only. What the runtime said is found in what it is made of: the
- * `Response` of `fetch` has a `url`, the answer of undici a `history`, both only after a redirect.
+ * `Response` of `fetch` has the last `url`, the answer of undici a `history` of all of them, both only after a redirect.
+ * On the way back from another origin the header is not there again, so every stop counts.
  */
-const lastUrl = (response: object, depth: number): string | undefined => {
+const followed = (response: object, depth: number): ReadonlyArray<string> => {
   for (const value of Object.values(response)) {
     if (typeof value !== "object" || value === null) continue
-    if (value.redirected === true && typeof value.url === "string" && value.url !== "") return value.url
+    if (value.redirected === true && typeof value.url === "string" && value.url !== "") return [value.url]
     const history: unknown = value.context?.history
-    if (Array.isArray(history) && history.length > 0) return String(history[history.length - 1])
+    if (Array.isArray(history) && history.length > 0) return history.map(String)
     if (HttpClientResponse.TypeId in value && depth < 8) {
-      const url = lastUrl(value, depth + 1)
-      if (url !== undefined) return url
+      const urls = followed(value, depth + 1)
+      if (urls.length > 0) return urls
     }
   }
-  return undefined
+  return []
 }

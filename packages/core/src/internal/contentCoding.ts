@@ -59,11 +59,15 @@ const undoAll = async (raw: Uint8Array, names: Array<string>, signal: AbortSigna
     const coding = seen ?? (named === undefined || looksLikeText(bytes) ? undefined : unmarked(named))
     if (coding === undefined) return plain(bytes)
     if (typeof coding === "string") return { _tag: "Compressed", coding, why: "unknown" }
-    const result = await decompress(bytes, coding.format, signal)
+    let result = await decompress(bytes, coding.format, signal)
+    if (coding === gzip && (result === "nothing" || result === "damaged")) {
+      const end = await endOfGzip(bytes, signal)
+      if (end !== undefined) result = await decompress(bytes.subarray(0, end), gzip.format, signal)
+    }
     if (result === "unknown") return { _tag: "Compressed", coding: coding.name, why: "unknown" }
     if (result === "nothing") {
-      // two bytes that look like zlib's are no proof, and a body that `fetch` has undone begins with neither
-      return coding === gzip || coding === zstd || named === coding.name && coding !== rawDeflate
+      // two bytes that look like zlib's are no proof, and a body that `fetch` has undone is text
+      return coding === gzip || coding === zstd || (named === coding.name && !looksLikeText(bytes))
         ? { _tag: "Compressed", coding: coding.name, why: "damaged" }
         : plain(bytes)
     }
@@ -81,7 +85,11 @@ const marked = (bytes: Uint8Array): Coding | undefined => {
   const [a, b, c, d] = bytes
   if (a === 0x1f && b === 0x8b) return gzip
   if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return zstd
-  return a === 0x78 && (b === 0x01 || b === 0x5e || b === 0x9c || b === 0xda) ? deflate : undefined
+  // method 8, a window of at most 32 KiB, no dictionary; both bytes are a multiple of 31
+  return a !== undefined && b !== undefined && (a & 0x0f) === 8 && a <= 0x78 && (b & 0x20) === 0 &&
+      (a * 256 + b) % 31 === 0
+    ? deflate
+    : undefined
 }
 
 /** A coding without a mark of its own; its name alone where nothing is known of it. */
@@ -155,6 +163,25 @@ const decompress = async (bytes: Uint8Array, format: string, signal: AbortSignal
     await reader.cancel().catch(() => undefined)
     await written
   }
+}
+
+/** What follows a gzip stream is no part of it: Node.js and browsers ignore it, `DecompressionStream` does not. */
+const mostTrailing = 4096
+const mostAttempts = 32
+
+/**
+ * Where the stream ends that something follows. Its last four bytes are the length of what comes out (RFC 1952 §2.3.1),
+ * lowest first, which is at most {@link maxBytes}; where that can be an end is tried.
+ */
+const endOfGzip = async (bytes: Uint8Array, signal: AbortSignal): Promise<number | undefined> => {
+  const least = Math.max(18, bytes.length - mostTrailing)
+  let attempts = 0
+  for (let end = bytes.length - 1; end >= least && attempts < mostAttempts && !signal.aborted; end--) {
+    if (bytes[end - 1] !== 0 || bytes[end - 2]! > maxBytes >> 16) continue
+    attempts++
+    if (typeof await decompress(bytes.subarray(0, end), gzip.format, signal) !== "string") return end
+  }
+  return undefined
 }
 
 const open = (format: string): DecompressionStream | undefined => {

@@ -90,10 +90,11 @@ const fromSet = (allowed: ReadonlySet<string>): Origins => {
   }
 }
 
-/** The origin of an absolute URL. */
+/** The origin of an absolute URL; `"null"` where there is none. The parser says of `blob:` what made it. */
 export const originOf = (url: string): string | undefined => {
   try {
-    return new URL(url).origin
+    const { origin, protocol } = new URL(url)
+    return protocol === "https:" || protocol === "http:" ? origin : "null"
   } catch {
     return undefined
   }

@@ -179,4 +179,10 @@ export const permit = (
 // --- showing it -----------------------------------------------------------------------------------------------------
 
 /** What a log may hold of a payload: no token, for those are `Redacted`, nothing that looks like one, and not much. */
-export const shown = (payload: Payload): string => disclosures.make().text(JSON.stringify(payload), 500)
+export const shown = (payload: Payload): string => {
+  // by its members, so that it stays JSON
+  const text = JSON.stringify(disclosures.make().whole(JSON.parse(JSON.stringify(payload))))
+  return text.length <= longestShown ? text : `${text.slice(0, longestShown)}…`
+}
+
+const longestShown = 500

@@ -58,7 +58,7 @@ export class SdkError extends Error {
     this.statusText = reply?.statusText
     this.code = text(stated["code"]) ?? codeOf(reason)
     this.contextId = text(stated["contextId"])
-    this.correlationId = reply?.headers["inin-correlation-id"]
+    this.correlationId = reply?.headers[correlation]
     this.retryable = reason.retryable
     this.headers = reply?.headers ?? {}
     this.body = reply?.data
@@ -118,11 +118,16 @@ const withoutSecrets = (reply: Reply, secrets: ReadonlyArray<string>): Reply => 
     status: reply.status,
     statusText: isSuccess ? strict(reply.statusText) : whole(reply.statusText) as string,
     headers: isSuccess
-      ? Object.fromEntries(headers.map(([name, value]) => [name, strict(value)]))
+      ? Object.fromEntries(
+        headers.map(([name, value]) => [name, name === correlation ? whole(value) as string : strict(value)])
+      )
       : whole(Object.fromEntries(headers)) as Reply["headers"],
     data: isSuccess ? withoutText(reply.data) : whole(reply.data)
   }
 }
+
+/** By this id Genesys Cloud finds the call. */
+const correlation = "inin-correlation-id"
 
 const harmless: ReadonlySet<string> = new Set([
   "content-type",
@@ -130,7 +135,7 @@ const harmless: ReadonlySet<string> = new Set([
   "content-encoding",
   "date",
   "server",
-  "inin-correlation-id"
+  correlation
 ])
 
 /** What is too short to hold a credential, such as the beginning of a list. */
