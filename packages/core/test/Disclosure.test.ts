@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import * as Disclosure from "effect-bearer/Disclosure"
+import { StoreError } from "effect-bearer/TokenStore"
+import * as storeCall from "../src/internal/storeCall.js"
 
 const secret = "Zk9/s3cr3t+with&odd=chars~é end"
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -150,6 +152,22 @@ describe("Disclosure", () => {
       token: { n: "<redacted>" }
     })
   })
+
+  // FAULTS S2
+  it("a text that is too long to be looked through is not shown", () => {
+    const long = `${"word ".repeat(14_000)}${encodeURIComponent(secret)}`
+    assert.strictEqual(disclosure.value(long), "<redacted>")
+    assert.deepStrictEqual(disclosure.whole({ a: long }), { a: "<redacted>" })
+  })
+
+  // FAULTS B3
+  it("patterns look at a row of backslashes once, and not from each of them", { timeout: 5000 }, () => {
+    // 60 000 of them took eight seconds
+    for (let i = 0; i < 4; i++) {
+      const long = `${"\\".repeat(60_000)}${i}`
+      assert.deepStrictEqual(disclosure.whole([long]), [long])
+    }
+  })
 })
 
 describe("Disclosure.shape", () => {
@@ -269,4 +287,38 @@ describe("Disclosure.errorName", () => {
     ]
     for (const [error, expected] of cases) assert.strictEqual(Disclosure.errorName(error, "?"), expected)
   })
+})
+
+describe("what a store fails with", () => {
+  const failing = (error: unknown) => Effect.flip(storeCall.run("put", () => Effect.fail(error as StoreError), 1000))
+  const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.q7RkV2mXw9Lt"
+
+  // FAULTS S4
+  it.live("is told in its words, without what looks like a credential", () =>
+    Effect.gen(function*() {
+      const error = yield* failing(
+        new StoreError({ operation: "put", reason: "timeout", detail: `could not write "${token}": disk full` })
+      )
+      assert.strictEqual(error.reason, "timeout")
+      assert.strictEqual(error.detail, "could not write \"<redacted>\": disk full")
+    }))
+
+  // FAULTS S4
+  it.live("is only told where it is the error of a store", () =>
+    Effect.gen(function*() {
+      const others = [
+        new Error(token),
+        { reason: token, detail: "x" },
+        { reason: "timeout", detail: { token } },
+        token,
+        undefined
+      ]
+      for (const other of others) {
+        const { detail, operation, reason } = yield* failing(other)
+        assert.deepStrictEqual(
+          { detail, operation, reason },
+          { detail: "it failed unexpectedly", operation: "put", reason: "unavailable" }
+        )
+      }
+    }))
 })

@@ -54,6 +54,7 @@ import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as BackgroundRefresh from "effect-bearer/BackgroundRefresh"
 import * as Clocks from "effect-bearer/Clocks"
+import * as Disclosure from "effect-bearer/Disclosure"
 import * as RetryPolicy from "effect-bearer/RetryPolicy"
 import type * as Scopes from "effect-bearer/Scopes"
 import * as Secret from "effect-bearer/Secret"
@@ -428,9 +429,7 @@ const internalError = (defect: unknown): Reply<ErrorBody> =>
   replies.refusal(
     "InternalError",
     500,
-    `The data action died with an unexpected error (${
-      defect instanceof Error && /^\w{1,40}$/.test(defect.name) ? defect.name : "of an unknown kind"
-    }).`
+    `The data action died with an unexpected error (${Disclosure.errorName(defect, "of an unknown kind")}).`
   )
 
 const refused = (reply: Reply<ErrorBody>): Effect.Effect<Reply<ErrorBody>> =>

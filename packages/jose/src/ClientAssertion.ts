@@ -13,9 +13,9 @@ import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as ClientAuthentication from "effect-bearer/ClientAuthentication"
+import * as Disclosure from "effect-bearer/Disclosure"
 import * as Secret from "effect-bearer/Secret"
 import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
@@ -300,7 +300,8 @@ const make = (parts: {
             alg: signer.alg,
             ...signer.kid === undefined ? {} : { kid: signer.kid }
           }).sign(signer.key),
-        catch: (error) => invalid("key", `the assertion could not be signed (${nameOf(error)})`)
+        catch: (error) =>
+          invalid("key", `the assertion could not be signed (${Disclosure.errorName(error, "unknown failure")})`)
       })
     })
 
@@ -336,8 +337,3 @@ const make = (parts: {
       })
   })
 }
-
-const nameOf = (error: unknown): string =>
-  Predicate.hasProperty(error, "name") && typeof error.name === "string" && /^\w{1,60}$/.test(error.name)
-    ? error.name
-    : "unknown failure"

@@ -22,7 +22,7 @@ const isCredential = (value: string): boolean =>
   /[\d=+/_~]/.test(value) || /[a-z][A-Z]/.test(value) || value.length >= 20
 
 /** A character in a spelling that only machines read. Several in a row have something to hide. */
-const escapes = /(?:%[0-9a-f]{2}|\\+u[0-9a-f]{4}|\\x[0-9a-f]{2}|&#x?[0-9a-f]{1,7};?){3,}/gi
+const escapes = /(?:%[0-9a-f]{2}|\\{1,16}u[0-9a-f]{4}|\\x[0-9a-f]{2}|&#x?[0-9a-f]{1,7};?){3,}/gi
 
 /** A text letter by letter, as UTF-16 that was taken for UTF-8. */
 const spaced = /(?<!\S)(?:\S ){5,}\S(?!\S)/g

@@ -118,8 +118,9 @@ export const make = (
     ).pipe(
       Effect.catchIf(
         ({ reason }) => reason === "unreadable",
-        ({ detail, operation, reason }) =>
+        (error) =>
           Effect.suspend(() => {
+            const { detail, operation, reason } = storeCall.told("get", error)
             if (unreadable.has(key)) return Effect.succeedNone
             if (unreadable.size >= mostUnreadable) unreadable.clear()
             unreadable.add(key)

@@ -11,6 +11,7 @@ import type { AccessToken } from "../AccessToken.js"
 import { isSame } from "../AccessToken.js"
 import * as clocks from "../Clocks.js"
 import * as Digest from "../Digest.js"
+import * as Disclosure from "../Disclosure.js"
 import * as SharedWork from "../SharedWork.js"
 import { finishing } from "./finishing.js"
 import * as json from "./json.js"
@@ -65,13 +66,13 @@ const encodeLease = ({ fence, ...claim }: Claimed): string => JSON.stringify({ f
 const failing = (operation: Operation) => <A>(effect: Effect.Effect<A, unknown>): Effect.Effect<A, StoreError> =>
   Effect.mapError(effect, (error) => {
     if (error instanceof StoreError) return error
-    const reason = Predicate.hasProperty(error, "reason") && typeof error.reason === "string" ? error.reason : undefined
+    const reason = Predicate.hasProperty(error, "reason") ? Disclosure.errorName({ _tag: error.reason }, "") : ""
     return new StoreError({
       operation,
       reason: "unavailable",
       detail: typeof error === "string"
         ? error
-        : `the key-value store failed${reason === undefined ? "" : `: ${reason}`}`
+        : `the key-value store failed${reason === "" ? "" : `: ${reason}`}`
     })
   })
 

@@ -22,8 +22,8 @@ const window = 4096
 /** What two windows have in common, where all of a text is looked at. */
 const overlap = 512
 
-/** No server says anything of use at this length: time is worth more then, and secrets are looked for as they are. */
-const longestDecoded = 65_536
+/** No server says anything of use at this length: nothing is looked for in it, and nothing of it is shown. */
+const longestShown = 65_536
 
 /** Escapes may be escaped again, and base64 may hold base64: to this depth. */
 const deepest = 4
@@ -69,7 +69,7 @@ const plain = (text: string): View => {
 }
 
 const escapes = new RegExp(
-  "%(?<percent>[0-9a-f]{2})|\\\\+u(?:(?<utf16>[0-9a-f]{4})|\\{(?<point>[0-9a-f]{1,6})\\})|\\\\x(?<byte>[0-9a-f]{2})" +
+  "%(?<percent>[0-9a-f]{2})|\\\\{1,16}u(?:(?<utf16>[0-9a-f]{4})|\\{(?<point>[0-9a-f]{1,6})\\})|\\\\x(?<byte>[0-9a-f]{2})" +
     "|\\\\(?<itself>[\\\\/\"'])|&#(?:x(?<hexEntity>[0-9a-f]{1,6})|(?<entity>\\d{1,7}));?" +
     "|&(?<named>amp|lt|gt|quot|apos);",
   "gi"
@@ -169,12 +169,12 @@ const digits = (view: View, digit: (code: number) => number, bits: number, shift
 
 const textOf = ({ codes, length }: View): string => String.fromCharCode(...codes.subarray(0, length))
 
-/** Every reading of a text that undoes at most `layers` encodings. */
-const readings = (text: string, layers: number): ReadonlyArray<View> => {
+/** Every reading of a text that undoes at most {@link deepest} encodings. */
+const readings = (text: string): ReadonlyArray<View> => {
   const found: Array<View> = []
   const read = (view: View, depth: number) => {
     found.push(view)
-    if (depth === layers) return
+    if (depth === deepest) return
     const next = [
       unescape(view),
       ...(depth > 2 ? [] : [0, 1, 2, 3].map((shift) => digits(view, sextet, 6, shift))),
@@ -266,10 +266,10 @@ const learn = (secrets: ReadonlyArray<Redacted.Redacted>): Known => {
 }
 
 /** Which characters of the text belong to a secret. */
-const marksOf = (text: string, { filter, long, short }: Known, layers = deepest): Uint8Array => {
+const marksOf = (text: string, { filter, long, short }: Known): Uint8Array => {
   const marks = new Uint8Array(text.length)
   const suspects = new Map<string, Array<readonly [from: number, to: number]>>()
-  for (const view of readings(text, layers)) {
+  for (const view of readings(text)) {
     const { codes, from, length, to } = view
     for (let i = 0; i < length; i++) codes[i] = fold(codes[i]!)
     if (long.length > 0) {
@@ -330,7 +330,7 @@ const masked = (text: string, marks: Uint8Array): string => {
 export interface Hider {
   /** The beginning of a text, which is not looked at beyond {@link window}, without secrets and without pieces of them. */
   readonly beginning: (text: string) => string
-  /** All of a text. */
+  /** All of a text; of one that is too long to be looked through, nothing. */
   readonly all: (text: string) => string
 }
 
@@ -347,11 +347,11 @@ export const hider = (
       return whole.length > window || /(?:…|\.{3})$/.test(text) ? withoutBeginning(shown, known()) : shown
     },
     all: (text) => {
+      if (text.length > longestShown) return mask
       const marks = new Uint8Array(text.length)
-      const layers = text.length > longestDecoded ? 0 : deepest
       // windows overlap by more than a piece can take up in any encoding
       for (let at = 0; at < text.length; at += window - overlap) {
-        const found = marksOf(text.slice(at, at + window), known(), layers)
+        const found = marksOf(text.slice(at, at + window), known())
         for (let i = 0; i < found.length; i++) marks[at + i]! |= found[i]!
       }
       return masked(text, marks)

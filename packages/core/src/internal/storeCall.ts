@@ -2,8 +2,10 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Disclosure from "../Disclosure.js"
 import type { Lease, Service } from "./tokenStore.js"
 import { StoreError } from "./tokenStore.js"
 
@@ -23,6 +25,24 @@ const apart = <A, E>(
     )
   )
 
+const unexpected = (operation: StoreError["operation"]): StoreError =>
+  new StoreError({ operation, reason: "unavailable", detail: "it failed unexpectedly" })
+
+const reasons: ReadonlySet<unknown> = new Set<StoreError["reason"]>(["unavailable", "timeout", "unreadable"])
+
+const texts = Disclosure.make([], { keepsUuids: true })
+
+/**
+ * What may be told of the error of a store, whoever wrote it: its author meant to leave secrets out of it, but a driver
+ * may quote what was to be written, and what was read.
+ */
+export const told = (operation: StoreError["operation"], error: unknown): StoreError => {
+  if (!Predicate.hasProperty(error, "reason") || !Predicate.hasProperty(error, "detail")) return unexpected(operation)
+  const { detail, reason } = error
+  if (!reasons.has(reason) || typeof detail !== "string") return unexpected(operation)
+  return new StoreError({ operation, reason: reason as StoreError["reason"], detail: texts.text(detail, 500) })
+}
+
 /**
  * One operation of a store that somebody else wrote: it may take any time, and break in any way. It goes on even while
  * the program is being stopped, so that a lease can be given back.
@@ -41,10 +61,10 @@ export const run = <A>(
     }),
     // a defect, or an interruption of its own making: of its caller it must not become one
     Effect.catchAllCause((cause) =>
-      Effect.fail(Option.getOrElse(
-        Cause.failureOption(cause),
-        () => new StoreError({ operation, reason: "unavailable", detail: "it failed unexpectedly" })
-      ))
+      Effect.fail(Option.match(Cause.failureOption(cause), {
+        onNone: () => unexpected(operation),
+        onSome: (error) => told(operation, error)
+      }))
     ),
     Effect.interruptible,
     Effect.forkDaemon,

@@ -30,7 +30,7 @@ const advice: Record<string, string> = {
   MISCONF: "the server cannot save to disk and takes no writes: check its disk",
   MOVED: "this server is a node of a cluster: give the store a cluster, not the address of one node",
   NOAUTH:
-    "the server wants a password: put it into the URL (REDIS_URL), or give username and password; behind sentinels they go into nodeClientOptions and sentinelClientOptions, for a cluster into defaults",
+    "the server wants a password, put it into the URL (REDIS_URL), or give username and password; behind sentinels they go into nodeClientOptions and sentinelClientOptions, for a cluster into defaults",
   NOPERM: "the user lacks a permission: the README of @effect-bearer/redis lists those that are needed",
   NOREPLICAS: "the server takes no writes because too few of its replicas are up",
   OOM: "the server is full: raise its maxmemory",
