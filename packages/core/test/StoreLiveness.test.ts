@@ -110,3 +110,89 @@ describe("a store that never answers", () => {
       yield* within("0 seconds", Scope.close(scope, Exit.void))
     }))
 })
+
+// FAULTS L4, S4
+describe("a store that breaks its contract", () => {
+  const answers: ReadonlyArray<readonly [string, (operation: string) => unknown]> = [
+    ["throws", () => {
+      throw new Error("secret-of-the-store")
+    }],
+    ["answers nothing", () => Effect.succeed(undefined)],
+    ["answers with something else", () => Effect.succeed({ token: "secret-of-the-store" })],
+    ["answers with some nothing", () => Effect.succeed(Option.some(undefined))],
+    ["answers with some text", () => Effect.succeed(Option.some("secret-of-the-store"))],
+    [
+      "answers with a token of text",
+      () => Effect.succeed(Option.some({ value: "secret-of-the-store", issuedAt: 0, expiresAt: 3_600_000 }))
+    ],
+    ["is no effect", () => Option.some("secret-of-the-store")],
+    [
+      "fails with an error of its own",
+      (operation) =>
+        Effect.fail({ _tag: "StoreError", operation, reason: "unavailable", detail: "secret-of-the-store" })
+    ],
+    ["fails with text", () => Effect.fail("secret-of-the-store")]
+  ]
+  for (const [title, answer] of answers) {
+    it.scoped(`${title}: sources work alone, and show nothing of it`, () =>
+      Effect.gen(function*() {
+        const { service } = yield* FaultyStore.make
+        for (const operation of operations) {
+          const tokens = yield* shared({ ...service, [operation]: () => answer(operation) })
+          const events = yield* collect(tokens)
+          const before = yield* within("10 seconds", tokens.get())
+          const after = yield* within("30 seconds", tokens.renew(before))
+          assert.isFalse(secret(after).includes("store"))
+          yield* within("5 seconds", tokens.invalidate(after))
+          assert.notInclude(JSON.stringify(events), "secret-of-the-store")
+        }
+      }))
+
+    it.scoped(`${title}: no refresh token is used, and the error is typed`, () =>
+      Effect.gen(function*() {
+        const { service } = yield* FaultyStore.make
+        for (const operation of ["get", "acquire"] as const) {
+          const store = yield* Effect.provideService(
+            RefreshToken.shared({ namespace: "test", patience: "3 seconds" }),
+            TokenStore.TokenStore,
+            { ...service, [operation]: () => answer(operation) } as TokenStore.Service
+          )
+          const error = yield* within("10 seconds", Effect.flip(store.locked(store.load)))
+          assert.include(["TransportError", "InvalidConfiguration"], error._tag)
+          assert.notInclude(error.message, "secret-of-the-store")
+        }
+      }))
+  }
+
+  for (const changes of [undefined, null, "text", Stream.die("boom"), Stream.fail("boom"), Stream.make("a", 1, null)]) {
+    it.scoped(`announces by ${String(changes).slice(0, 20)}`, () =>
+      Effect.gen(function*() {
+        const { service } = yield* FaultyStore.make
+        const tokens = yield* shared({ ...service, changes } as TokenStore.Service)
+        assert.strictEqual(secret(yield* within("1 seconds", tokens.get())), "token-1")
+      }))
+  }
+
+  it.scoped("an error of another copy of the package is one of ours", () =>
+    Effect.gen(function*() {
+      const { service } = yield* FaultyStore.make
+      const theirs = Object.create(
+        {
+          get "~effect-bearer/StoreError"() {
+            return "~effect-bearer/StoreError"
+          }
+        },
+        Object.getOwnPropertyDescriptors({
+          _tag: "StoreError",
+          operation: "get",
+          reason: "unavailable",
+          detail: "the table is locked"
+        })
+      ) as TokenStore.StoreError
+      const tokens = yield* shared({ ...service, get: () => Effect.fail(theirs) })
+      const events = yield* collect(tokens)
+      yield* within("1 second", tokens.get())
+      const [failed] = events.flatMap((event) => event._tag === "StoreFailed" ? [event] : [])
+      assert.strictEqual(failed?.detail, "the table is locked")
+    }))
+})

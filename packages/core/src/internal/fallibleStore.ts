@@ -107,7 +107,7 @@ export const make = (
   /** What is damaged or sealed with an unknown key is a miss; the next token replaces it. */
   const read = (store: Service, key: string, request: TokenRequest.TokenRequest) =>
     Effect.flatMap(
-      store.get(key),
+      storeCall.get(store, key),
       (token) =>
         Option.exists(token, ({ tokenType }) => tokenType === storedToken.sealedType)
           ? Effect.fail(sealedByOthers)

@@ -11,7 +11,6 @@ import type { AccessToken } from "../AccessToken.js"
 import { isSame } from "../AccessToken.js"
 import * as clocks from "../Clocks.js"
 import * as Digest from "../Digest.js"
-import * as Disclosure from "../Disclosure.js"
 import * as SharedWork from "../SharedWork.js"
 import { finishing } from "./finishing.js"
 import * as json from "./json.js"
@@ -19,7 +18,7 @@ import * as claims from "./leaseClaim.js"
 import * as random from "./random.js"
 import * as storedToken from "./storedToken.js"
 import type { Lease, Service } from "./tokenStore.js"
-import { StoreError } from "./tokenStore.js"
+import { isStoreError, StoreError } from "./tokenStore.js"
 
 // Two entries per key: the lease (which stays, because it keeps the fence) and the token with the fence it came under.
 // A key-value store has no compare-and-set, so a change is read, then written. Within the layer nothing comes between;
@@ -62,18 +61,19 @@ const encodeToken = ({ fence, token }: Stored): string => JSON.stringify({ fence
 
 const encodeLease = ({ fence, ...claim }: Claimed): string => JSON.stringify({ fence, claim: claims.encode(claim) })
 
-/** Nothing of an error is kept: it may show what was to be written. */
+/** The words of `@effect/platform` for what went wrong. */
+const reasons = new Set([
+  ...["AlreadyExists", "BadResource", "Busy", "InvalidData", "NotFound", "PermissionDenied", "TimedOut"],
+  ...["UnexpectedEof", "Unknown", "WouldBlock", "WriteZero"]
+])
+
+/** Nothing else of an error is kept: it may show what was to be written. */
 const failing = (operation: Operation) => <A>(effect: Effect.Effect<A, unknown>): Effect.Effect<A, StoreError> =>
   Effect.mapError(effect, (error) => {
-    if (error instanceof StoreError) return error
-    const reason = Predicate.hasProperty(error, "reason") ? Disclosure.errorName({ _tag: error.reason }, "") : ""
-    return new StoreError({
-      operation,
-      reason: "unavailable",
-      detail: typeof error === "string"
-        ? error
-        : `the key-value store failed${reason === "" ? "" : `: ${reason}`}`
-    })
+    if (isStoreError(error)) return error
+    const reason = Predicate.hasProperty(error, "reason") && typeof error.reason === "string" ? error.reason : ""
+    const detail = `the key-value store failed${reasons.has(reason) ? `: ${reason}` : ""}`
+    return new StoreError({ operation, reason: "unavailable", detail })
   })
 
 export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = Effect.gen(function*() {

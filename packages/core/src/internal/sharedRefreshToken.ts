@@ -69,7 +69,7 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
     ): Failing<A> => failing(operation, storeCall.run(operation, () => f(service), timeout))
 
     const read: Failing<Option.Option<Stored>> = Effect.flatMap(
-      ask("get", (store) => store.get(key)),
+      ask("get", (store) => storeCall.get(store, key)),
       Option.match({
         onNone: () => Effect.succeedNone,
         onSome: (token) =>

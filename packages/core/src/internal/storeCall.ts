@@ -5,13 +5,16 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { AccessToken } from "../AccessToken.js"
+import { isAccessToken } from "../AccessToken.js"
 import * as Disclosure from "../Disclosure.js"
 import type { Lease, Service } from "./tokenStore.js"
-import { StoreError } from "./tokenStore.js"
+import { isStoreError, StoreError } from "./tokenStore.js"
 
 // The rule: what a store does runs on a fiber of its own, and whoever waits for it has a timer of their own. When that
 // is over nobody waits any more, not even for the interruption: the operation may be in a region that cannot be
-// interrupted (a pool, a driver), or never end. What it brings in late changes nothing, and a lease is given back.
+// interrupted (a pool, a driver), or never end. What it brings in late changes nothing, and a lease is given back. What it
+// answers is looked at before it is used: an answer that is none is a failure of the store, not a defect of its user.
 
 /** Lets go of `effect` at once when it is interrupted; `abandoned` decides what becomes of it. */
 const apart = <A, E>(
@@ -37,10 +40,10 @@ const texts = Disclosure.make([], { keepsUuids: true })
  * may quote what was to be written, and what was read.
  */
 export const told = (operation: StoreError["operation"], error: unknown): StoreError => {
-  if (!Predicate.hasProperty(error, "reason") || !Predicate.hasProperty(error, "detail")) return unexpected(operation)
+  if (!isStoreError(error)) return unexpected(operation)
   const { detail, reason } = error
   if (!reasons.has(reason) || typeof detail !== "string") return unexpected(operation)
-  return new StoreError({ operation, reason: reason as StoreError["reason"], detail: texts.text(detail, 500) })
+  return new StoreError({ operation, reason, detail: texts.text(detail, 500) })
 }
 
 /**
@@ -71,6 +74,22 @@ export const run = <A>(
     Effect.flatMap(Fiber.join)
   )
 
+const isMaybe = (u: unknown, isOne: (value: unknown) => boolean): boolean =>
+  Option.isOption(u) && (Option.isNone(u) || isOne(u.value))
+
+const isLease = (u: unknown): boolean =>
+  Predicate.hasProperty(u, "key") && typeof u.key === "string" &&
+  Predicate.hasProperty(u, "owner") && typeof u.owner === "string" &&
+  Predicate.hasProperty(u, "fence") && typeof u.fence === "number"
+
+/** What is stored under a key. */
+export const get = (store: Service, key: string): Effect.Effect<Option.Option<AccessToken>, StoreError> =>
+  Effect.filterOrFail(
+    store.get(key),
+    (stored) => isMaybe(stored, isAccessToken),
+    () => new StoreError({ operation: "get", reason: "unreadable", detail: "what the store answered is no token" })
+  )
+
 /**
  * A lease that comes when nobody waits for it any more is given back: the request has gone out, and is often only slow,
  * so it is given as much time again. One that comes even later ends by itself.
@@ -89,7 +108,12 @@ export const acquire = (
       Effect.timeout(timeout),
       Effect.ignore,
       Effect.zipRight(Fiber.interrupt(fiber))
-    ))
+    )).pipe(
+      Effect.filterOrFail(
+        (granted) => isMaybe(granted, isLease),
+        () => new StoreError({ operation: "acquire", reason: "unavailable", detail: "what it answered is no lease" })
+      )
+    )
 
 /**
  * Hears what a store announces, for as long as the scope is open. A store may announce nothing, stop doing so, or break

@@ -3,6 +3,7 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type * as Stream from "effect/Stream"
 import type { AccessToken } from "../AccessToken.js"
 
@@ -59,6 +60,14 @@ export interface Service {
  */
 export class TokenStore extends Context.Tag("effect-bearer/TokenStore")<TokenStore, Service>() {}
 
+const storeErrorId = "~effect-bearer/StoreError"
+
+/**
+ * By its mark, not by its class: the store may come from another copy of the package. What has no mark is somebody
+ * else's error, and nothing of it is shown.
+ */
+export const isStoreError = (u: unknown): u is StoreError => Predicate.hasProperty(u, storeErrorId)
+
 /**
  * A store could not do what it was asked to. Callers of a source never see it: the source works without the store.
  *
@@ -76,6 +85,10 @@ export class StoreError extends Data.TaggedError("StoreError")<{
   /** What is wrong, without secrets. */
   readonly detail: string
 }> {
+  /** @internal */
+  get [storeErrorId](): typeof storeErrorId {
+    return storeErrorId
+  }
   override get message(): string {
     return `The token store could not ${this.operation} (${this.reason}): ${this.detail}`
   }
