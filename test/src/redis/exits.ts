@@ -1,4 +1,4 @@
-/** A program that uses the store and ends: it exits by itself, or hangs. */
+/** A program that uses the store and ends: it exits by itself, in time, or with another code, or hangs. */
 import { RedisTokenStore } from "@effect-bearer/redis"
 import { Effect } from "effect"
 import { TokenStore } from "effect-bearer"
@@ -10,4 +10,12 @@ const program = Effect.gen(function*() {
   yield* Effect.ignore(store.get("exits"))
 })
 
-void Effect.runPromise(Effect.provide(program, RedisTokenStore.layerConfig()))
+/** Milliseconds from the end of the store to that of the process, which has nothing left to do. */
+const longest = 8000
+
+void Effect.runPromise(Effect.provide(program, RedisTokenStore.layerConfig())).then(() => {
+  const ended = performance.now()
+  process.once("exit", () => {
+    if (performance.now() - ended > longest) process.exitCode = 3
+  })
+})
