@@ -205,6 +205,11 @@ const isLate = (next: Stored, over: Option.Option<Stored> | undefined, there: Op
  * A store that forgets, such as a Redis without persistence or one that evicts, makes its users begin again with a
  * refresh token that is spent.
  *
+ * A refresh token of a public client that was obtained with a DPoP proof is bound to the key of that proof (RFC 9449 §5),
+ * and one of a client with a certificate may be bound to the certificate (RFC 8705 §7.1). The server refuses it to
+ * whoever has another key, and it then counts as dead for all. So give every process that shares it the same key, and
+ * keep the key as long as the refresh token; or give each process a namespace and a login of its own.
+ *
  * @example
  * ```ts
  * import { ClientAuthentication, RefreshToken, TokenSource } from "effect-bearer"

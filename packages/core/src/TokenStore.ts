@@ -216,7 +216,8 @@ export interface Encrypted<E, R> {
  * **Details**
  *
  * Only the times of a token stay readable, because stores need them; they are inside the envelope as well, and what is
- * outside can shorten a life and never lengthen it. An envelope is bound to its place: it does not open under another key
+ * outside can shorten a life and never lengthen it. A store may postpone a life to the clock of the machine that reads
+ * it, by five minutes at most: machines whose clocks differ by more do not share sealed tokens. An envelope is bound to its place: it does not open under another key
  * of the store. One that was changed, moved or given other times, or whose key is not known, is a `StoreError` of reason
  * `"unreadable"`; for a source that is an event, and as good as no token.
  *

@@ -151,6 +151,15 @@ describe("TokenStore.encrypted", () => {
           refreshAt: Option.some(2000 + by)
         })
         assert.strictEqual((yield* changed(short, moved(24 * hour - 2000)))._tag, "Left")
+        // nor does a long life give room for more than the clocks of two machines
+        const long = AccessToken.make({ value: "long", issuedAt: 23 * hour, expiresAt: 24 * hour })
+        const postponed = (by: number): Times => ({
+          issuedAt: 23 * hour + by,
+          expiresAt: Option.some(24 * hour + by)
+        })
+        assert.strictEqual((yield* changed(long, postponed(300_001)))._tag, "Left")
+        assert.strictEqual((yield* changed(long, postponed(hour / 2)))._tag, "Left")
+        assert.strictEqual((yield* changed(long, postponed(300_000)))._tag, "Right")
         // the clock of whoever wrote it is two minutes behind, or far ahead
         const late = AccessToken.make({ value: "late", issuedAt: 24 * hour - 120_000, expiresAt: 24 * hour + 1000 })
         const here = { issuedAt: 24 * hour, expiresAt: Option.some(24 * hour + 121_000) }

@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process"
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs"
 import { inspect } from "node:util"
 import { Error as PlatformError, FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
@@ -641,4 +643,37 @@ describe("TokenStore.layerFile: whose files they are", () => {
         assert.strictEqual(yield* read(store), "next")
       })
   )
+
+  // FAULTS T7, L4
+  const planted: ReadonlyArray<readonly [what: string, plant: (file: string) => unknown]> = [
+    ["a pipe", (file) => execFileSync("mkfifo", [file])],
+    ["a link to a device without an end", (file) => symlinkSync("/dev/zero", file)],
+    ["a directory", (file) => mkdirSync(file)],
+    ["a file of a terabyte", (file) => (writeFileSync(file, "", { mode: 0o600 }), truncateSync(file, 2 ** 40))]
+  ]
+  for (const [what, plant] of process.platform === "win32" ? [] : planted) {
+    scenario(
+      `${what} in the place of a token or a lease is waited for by nobody`,
+      (directory, fs) =>
+        Effect.gen(function*() {
+          const store = yield* open(directory)
+          yield* fill(store, "good")
+          for (const kind of [".token.", ".lease."]) {
+            const [name = ""] = (yield* fs.readDirectory(directory)).filter((name) => name.includes(kind)).sort()
+              .reverse()
+            yield* fs.remove(`${directory}/${name}`)
+            plant(`${directory}/${name}`)
+          }
+          const error = yield* Effect.flip(store.get(key))
+          assert.strictEqual(error.operation, "get")
+          // believed for as long as a lease, and over then
+          yield* store.acquire(key, ttl).pipe(Effect.either)
+          yield* TestClock.adjust(2 * ttl)
+          const lease = yield* Effect.either(store.acquire(key, ttl))
+          const granted = Option.getOrThrow(yield* lease)
+          assert.isTrue(yield* store.put(yield* make("next"), granted))
+          assert.strictEqual(yield* read(store), "next")
+        })
+    )
+  }
 })

@@ -12,7 +12,7 @@ import * as random from "./random.js"
 export interface Directory {
   /** The names of all files; none if the directory is gone. */
   readonly list: Effect.Effect<ReadonlyArray<string>, PlatformError>
-  /** `None` for a file that is gone. */
+  /** `None` for a file that is gone; empty for what is no file, or larger than any of the store's. */
   readonly read: (file: string) => Effect.Effect<Option.Option<string>, PlatformError>
   /** Why a file is not to be trusted: others may have read or written it. Nothing is wrong with one that is gone. */
   readonly objection: (file: string) => Effect.Effect<string | undefined, PlatformError>
@@ -49,6 +49,9 @@ export const trouble = (error: PlatformError): string => {
     : error._tag
   return `${reason} in ${error.method}`
 }
+
+/** An answer of a token endpoint is no larger than a quarter of this. */
+const mostBytes = BigInt(4 * 1024 * 1024)
 
 const directoryMode = 0o700
 const fileMode = 0o600
@@ -95,7 +98,12 @@ export const open = (
 
     const directory: Directory = {
       list: Effect.catchIf(fs.readDirectory(root), isMissing, () => Effect.succeed([])),
-      read: (file) => orNone(fs.readFileString(pathOf(file))),
+      // a pipe would be waited for, on a thread of the runtime that nothing takes back; a device may have no end
+      read: (file) =>
+        orNone(
+          Effect.flatMap(fs.stat(pathOf(file)), ({ size, type }) =>
+            type === "File" && size <= mostBytes ? fs.readFileString(pathOf(file)) : Effect.succeed(""))
+        ),
       objection: (file) =>
         hasModes
           ? Effect.zipWith(

@@ -17,7 +17,7 @@ import { StoreError } from "./tokenStore.js"
 /** What a store makes of its own counting. Milliseconds. */
 const rounding = 1000
 
-/** By how much clocks of machines may differ, at least. Beyond that, and the life of a token, it is an old envelope. */
+/** By how much clocks of machines may differ, and so a store may postpone a life. Beyond that it is an old envelope. */
 const mostSkew = 300_000
 
 /** The token by the times of the store that keeps it; on the left why they are not believed. */
@@ -34,12 +34,11 @@ const timed = (
       onNone: () => otherwise && Option.isSome(outside),
       onSome: (inside) => Option.exists(outside, (outside) => outside > inside + shift + rounding)
     })
-  const length = Option.getOrElse(token.expiresAt, () => Number.POSITIVE_INFINITY) - token.issuedAt
   const isForged = !Number.isFinite(shift) ||
     isLater(outer.expiresAt, token.expiresAt, false) ||
     isLater(outer.refreshAt, token.refreshAt, true) ||
     // where the store has moved them, a life that has not begun yet is longer than it was
-    (shift > 0 && (outer.issuedAt > wall + rounding || shift > Math.max(mostSkew, length)))
+    (shift > 0 && (outer.issuedAt > wall + rounding || shift > mostSkew))
   return isForged ? Either.left("its times are not those it was sealed with") : Either.right(
     new AccessToken.AccessToken({
       ...token,
