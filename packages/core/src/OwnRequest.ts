@@ -245,7 +245,8 @@ const plain = (
         status: response.status,
         contentType: Disclosure.contentType(response.headers["content-type"]),
         detail: undone.why === "damaged"
-          ? `the reply is compressed (${undone.coding}) and cut short or damaged`
+          ? `the reply is compressed (${undone.coding}) and cut short or damaged` +
+            (raw === "damaged" ? ", or it is not compressed, although its content-encoding says so" : "")
           : `the reply is compressed (${undone.coding}), although "accept-encoding: identity" was sent, and this ` +
             "runtime cannot decompress that: switch it off at the server or the proxy that does it",
         excerpt: ""

@@ -149,10 +149,15 @@ const kindOf = (given: unknown): string =>
  */
 export const problems = (
   settings: Readonly<Record<string, Setting>>,
-  options: object | undefined,
+  options: unknown,
   prefix = ""
-): ReadonlyArray<Problem> =>
-  options === undefined ? [] : Object.entries(settings).flatMap(([name, setting]) => {
+): ReadonlyArray<Problem> => {
+  if (options === undefined) return []
+  if (typeof options !== "object" || options === null) {
+    const field = prefix === "" ? "options" : prefix
+    return [{ field, detail: `${field} must be an object with settings, not ${kindOf(options)}` }]
+  }
+  return Object.entries(settings).flatMap(([name, setting]) => {
     const given = (options as Readonly<Record<string, unknown>>)[name]
     if (given === undefined || fits(setting, plain(setting.kind, given))) return []
     const field = prefix === "" ? name : `${prefix}.${name}`
@@ -163,6 +168,7 @@ export const problems = (
         `${setting.unlimited ? ", or Infinity" : ""}, not ${kindOf(given)}`
     }]
   })
+}
 
 /**
  * One error for all of them, or none.

@@ -240,7 +240,7 @@ const build = <E>(
       ...Settings.problems(ranges.cache, options, "cache"),
       ...Settings.problems(
         ranges.onMissingExpiry,
-        typeof options.onMissingExpiry === "object" ? options.onMissingExpiry : undefined,
+        options.onMissingExpiry === "never" ? undefined : options.onMissingExpiry,
         "cache.onMissingExpiry"
       )
     ])
@@ -265,7 +265,11 @@ const build = <E>(
       clockSkew: Settings.value(ranges.cache.clockSkew, options.clockSkew),
       assumedLifetime: options.onMissingExpiry === undefined || options.onMissingExpiry === "never"
         ? Number.POSITIVE_INFINITY
-        : Settings.value(ranges.onMissingExpiry.assume, options.onMissingExpiry.assume)
+        : Settings.value(
+          ranges.onMissingExpiry.assume,
+          // a program without types can give null
+          (options.onMissingExpiry as { readonly assume: unknown } | null)?.assume
+        )
     }
 
     // Requests run here, in the cache's scope, never on the fiber of a caller.

@@ -668,7 +668,7 @@ const settingProblems = (
   ...Settings.problems(ranges.cache, cache, "cache"),
   ...Settings.problems(
     ranges.onMissingExpiry,
-    typeof cache?.onMissingExpiry === "object" ? cache.onMissingExpiry : undefined,
+    cache?.onMissingExpiry === "never" ? undefined : cache?.onMissingExpiry,
     "cache.onMissingExpiry"
   ),
   ...Settings.problems(ranges.refresh, refresh === false ? undefined : refresh, "refresh"),

@@ -233,7 +233,8 @@ describe("BearerAuth origins", () => {
           "https://example.com/",
           "https://api.example.com\t.evil.org/",
           "https://api.example.com\n@evil.org/",
-          "ws://api.example.com/"
+          "ws://api.example.com/",
+          "blob:https://api.example.com/0f8fad5b-d9cb-469f-a165-70867728950e"
         ]
       ) {
         const result = yield* call(url)

@@ -218,6 +218,10 @@ describe("BearerAuth overrides", () => {
         // told once for each client
         assert.isAtMost(told.length, 1)
       }
+      // one of them is its own
+      const mine = TokenRequest.make({ audience: ["billing", "users"] })
+      yield* BearerAuth.withRequest(Effect.zip(b.get(billing), a.get(users)), mine)
+      assert.deepStrictEqual(seen(), [[billing, "billing+users"], [users, "users"]])
       // nobody is known to be for these: who is called first
       for (
         const request of [TokenRequest.make({ audience: "tenant" }), TokenRequest.make({ audience: "urn:tenant" })]

@@ -194,7 +194,14 @@ for (const { name, plain, trusting } of clients) {
           ["gzip", Buffer.concat([zlib.gzipSync(json.slice(0, 9)), zlib.gzipSync(json.slice(9))])],
           // what fetch undoes itself it refuses
           [name === "fetch" ? undefined : "gzip", Buffer.concat([zlib.gzipSync(json), Buffer.from("\r\n")])],
-          [undefined, Buffer.concat([zlib.gzipSync(json), Buffer.from("<!-- by a proxy -->")])]
+          [undefined, Buffer.concat([zlib.gzipSync(json), Buffer.from("<!-- by a proxy -->")])],
+          [undefined, Buffer.concat([zlib.gzipSync(`${json}${" ".repeat(70_000)}`), Buffer.from("\r\n")])],
+          // a header, and nothing was compressed
+          ...(name === "fetch" ? [] : ["gzip", "br", "deflate", "zstd"]).map((coding) =>
+            [coding, Buffer.from(json)] as const
+          ),
+          ["identity", Buffer.from(json)],
+          ["utf-8", Buffer.from(json)]
         ]
         for (const [encoding, body] of coded) {
           const server = yield* serve((response) =>

@@ -150,6 +150,32 @@ describe("settings of constructors that may fail", () => {
       }))
   }
 
+  it.effect("what is no object of settings is named, too", () =>
+    Effect.gen(function*() {
+      const server = yield* AuthorizationServer.make()
+      const cases: ReadonlyArray<readonly [string, Effect.Effect<unknown, unknown, HttpClient.HttpClient>]> = [
+        ...["cache", "refresh", "rateLimit", "circuitBreaker"].flatMap((name) =>
+          [null, Number.NaN, "5 minutes"].map((given) => [name, managed({ [name]: given })] as const)
+        ),
+        ...[null, Number.NaN, "5 minutes", "always"].map((given) =>
+          ["cache.onMissingExpiry", managed({ cache: { onMissingExpiry: given } })] as const
+        ),
+        ...[null, 3, "often"].map((given) => ["retryThrottled", bearer({ retryThrottled: given })] as const)
+      ]
+      for (const [field, effect] of cases) {
+        const error = yield* Effect.flip(
+          Effect.provideService(effect, HttpClient.HttpClient, server.client)
+        ) as Effect.Effect<{ readonly fields: ReadonlyArray<string>; readonly message: string }>
+        assert.deepStrictEqual(error.fields, [field])
+        assert.include(error.message, `${field} must be an object`)
+      }
+      // where nothing can fail, it warns and goes on
+      for (const given of [null, Number.NaN, "always"]) {
+        yield* Effect.scoped(Effect.flatMap(source, TokenSource.cached({ onMissingExpiry: given as never })))
+      }
+      assert.strictEqual(yield* server.count, 0)
+    }))
+
   it.effect("all of a layer's are named in one error", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make()

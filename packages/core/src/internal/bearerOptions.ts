@@ -96,12 +96,9 @@ export interface Checked {
 export const check = (options: Options): Either.Either<Checked, InvalidConfiguration> =>
   Either.flatMap(Origins.make(options.origins, options.plainHttpOrigins ?? []), (origins) => {
     const { retryThrottled } = options
-    const isObject = typeof retryThrottled === "object" && retryThrottled !== null
     const problems = [
       ...Settings.problems(bearer, options),
-      ...retryThrottled === undefined || isObject
-        ? Settings.problems(throttled, retryThrottled, "retryThrottled")
-        : [{ field: "retryThrottled", detail: "retryThrottled must be an object with settings" }]
+      ...Settings.problems(throttled, retryThrottled, "retryThrottled")
     ]
     return problems.length > 0 ? Either.left(Settings.toError(problems)) : Either.right({
       origins,
