@@ -137,7 +137,30 @@ const made: ReadonlyArray<readonly [string, (request: HttpClientRequest.HttpClie
   ["a schema error", (request) => new WithText({ text: request.headers["authorization"]! })],
   ["an error with renderings", (request) => new WithRendering(request)],
   ["an option", (request) => Option.some(request.headers["authorization"])],
-  ["an exit", (request) => Exit.fail(request)]
+  ["an exit", (request) => Exit.fail(request)],
+  ["a name of a member", (request) => ({ deep: { [request.headers["authorization"]!]: 1 } })],
+  ["a name of a member of an error", (request) => Object.assign(new Error("x"), { [secret]: request.method })],
+  ["a symbol", (request) => ({ deep: { [Symbol(secret)]: Symbol(request.headers["authorization"]) } })],
+  ["a getter", (request) => ({
+    deep: {
+      get headers() {
+        return { ...request.headers }
+      }
+    }
+  })],
+  ["a getter of an error", (request) =>
+    Object.defineProperty(new Error("x"), "config", { enumerable: true, get: () => ({ ...request.headers }) })],
+  ["a getter that throws", (request) => ({
+    deep: {
+      get broken() {
+        throw new Error("no")
+      },
+      headers: { ...request.headers }
+    }
+  })],
+  ["bytes", (request) => ({ raw: Buffer.from(`authorization: ${request.headers["authorization"]}`) })],
+  ["other bytes", (request) => new TextEncoder().encode(request.headers["authorization"])],
+  ["a promise", (request) => ({ later: Promise.resolve(request.headers["authorization"]) })]
 ]
 
 /** What somebody may put it into. */
@@ -224,6 +247,29 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
     }))
 
   // FAULTS S5
+  // FAULTS S5, S6
+  it.effect("a token of usual length is hidden in any encoding, and where it was cut", () =>
+    Effect.gen(function*() {
+      const spelled = [
+        secret.slice(0, 15),
+        secret.slice(5),
+        secret.toUpperCase(),
+        encodeURIComponent(secret).toLowerCase(),
+        JSON.stringify(secret).replaceAll("/", "\\/"),
+        Buffer.from(secret).toString("base64"),
+        Buffer.from(`x:${secret}`).toString("base64url"),
+        Buffer.from(secret).toString("hex")
+      ]
+      for (const text of spelled) {
+        const exit = yield* exitOf(() => Effect.fail(new Wrapped({ cause: new Error(`rejected (${text}) there`) })))
+        for (const shown of renderings(exit)) {
+          assert.notInclude(shown, text)
+          assert.notInclude(shown, text.slice(-10))
+        }
+        assert.include(renderings(exit).join("\n"), "rejected (")
+      }
+    }))
+
   it.effect("the error keeps its identity and the request what it was sent with, unless it is frozen", () =>
     Effect.gen(function*() {
       let error: Wrapped | undefined

@@ -4,7 +4,9 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import { NodeInspectSymbol } from "effect/Inspectable"
+import * as Redacted from "effect/Redacted"
 import * as hiding from "./bearerHiding.js"
+import * as knownSecrets from "./knownSecrets.js"
 
 /**
  * What a client fails or dies with may hold the request that was sent, or text made of it.
@@ -113,13 +115,41 @@ const conceal = (roots: ReadonlyArray<unknown>, header: string): Map<unknown, un
   return replaced
 }
 
+/** From this length on a token is known by a piece of it, in any encoding: a shorter one may be made of words. */
+const longToken = 20
+
+/** Characters that are looked at in any encoding, of one text and of all of them. */
+const mostOfOne = 16_384
+const mostOfAll = 524_288
+
+/** Of the token that was hidden last: an outage lets many calls with the same one fail. */
+let last: { readonly token: string; readonly hide: (text: string) => string } | undefined
+
+const hiderOf = (token: string): (text: string) => string => {
+  if (last?.token !== token) last = { token, hide: knownSecrets.hider([Redacted.make(token)]).all }
+  return last.hide
+}
+
 const scrubber = (header: string) => {
   const token = header.slice(header.indexOf(" ") + 1)
   const encoded = encodeURIComponent(token)
   const secrets = [header, ...token.length < shortest ? [] : [token, ...encoded === token ? [] : [encoded]]]
+  const inAnyEncoding = token.length < longToken ? undefined : hiderOf(token)
+  const known = new Map<string, string>()
+  let left = mostOfAll
   return (text: string): string => {
+    if (text.length < shortest) return text
+    const before = known.get(text)
+    if (before !== undefined) return before
     let out = text
     for (const secret of secrets) if (out.includes(secret)) out = out.replaceAll(secret, hiding.mask)
+    // the frames of a stack name places in code
+    const frames = out.indexOf("\n    at ")
+    const length = frames < 0 ? out.length : frames
+    if (inAnyEncoding === undefined || length > mostOfOne || length > left) return out
+    left -= length
+    out = inAnyEncoding(out.slice(0, length)) + out.slice(length)
+    known.set(text, out)
     return out
   }
 }
@@ -133,8 +163,7 @@ const original = <A>(value: A): A =>
   typeof value === "object" && value !== null && originalSymbol in value ? value[originalSymbol] as A : value
 
 const isWalkable = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !(value instanceof ArrayBuffer) &&
-  !(value instanceof Promise)
+  typeof value === "object" && value !== null && !(value instanceof ArrayBuffer)
 
 const isRequest = (value: object): value is HttpClientRequest.HttpClientRequest => HttpClientRequest.TypeId in value
 
@@ -142,6 +171,7 @@ const isResponse = (value: object): value is HttpClientResponse.HttpClientRespon
 
 const children = (object: object, found: (value: unknown, put: Put) => void): void => {
   if (isRequest(object)) return found(object.headers, putProperty("headers"))
+  if (isOpaque(object)) return
   if (object instanceof Map) {
     for (const [key, value] of object) {
       found(value, (map, value) => void (map as Map<unknown, unknown>).set(key, value))
@@ -214,10 +244,35 @@ const copyOf = (object: object): object => {
 // ---------------------------------------------------------------------------------------------------------------
 
 const treat = (object: object, scrub: Scrub): void => {
+  if (isOpaque(object)) return treatOpaque(object, scrub)
   if (isRequest(object)) return treatRequest(object)
   if (isResponse(object)) return treatResponse(object)
   if (object instanceof Error) return treatError(object, scrub)
   if (holdsText(object, scrub)) install(object, scrub)
+}
+
+/** Bytes, and what is still to come. */
+const isOpaque = (object: object): object is ArrayBufferView | Promise<unknown> =>
+  ArrayBuffer.isView(object) || object instanceof Promise
+
+/** Bytes that hold the token, and what cannot be looked into, are shown as nothing. */
+const treatOpaque = (object: ArrayBufferView | Promise<unknown>, scrub: Scrub): void => {
+  if (ArrayBuffer.isView(object)) {
+    const bytes = new Uint8Array(object.buffer, object.byteOffset, Math.min(object.byteLength, mostOfAll))
+    const text = new TextDecoder().decode(bytes)
+    if (scrub(text) === text) return
+  }
+  const define = (name: PropertyKey, value: (...args: Array<never>) => unknown) =>
+    Object.defineProperty(object, name, { value, configurable: true, enumerable: false, writable: true })
+  define("toJSON", () => hiding.mask)
+  define(NodeInspectSymbol, () => hiding.mask)
+  // a `Buffer` becomes text by it, other bytes a list of numbers
+  const before = object.toString as (...args: Array<never>) => string
+  define("toString", (...args) => {
+    const text: string = Reflect.apply(before, object, args)
+    const shown = scrub(text)
+    return shown === text && args.length === 0 ? hiding.mask : shown
+  })
 }
 
 const treatRequest = (request: HttpClientRequest.HttpClientRequest): void => {
@@ -238,22 +293,42 @@ const treatError = (error: Error, scrub: Scrub): void => {
     const text = attempt(() => error[key])
     if (typeof text === "string" && scrub(text) !== text) write(error, key, scrub(text))
   }
-  if (custom(error).length === 0) return
+  for (const [key] of properties(error)) {
+    if (typeof key === "string" && shownKey(key, scrub) !== key) rename(error, key, scrub(key))
+  }
+  if (custom(error).length === 0 && !hasGetter(error)) return
   if (Object.isExtensible(error)) return install(error, scrub)
   const shown = attempt(() => `${String(error)}${JSON.stringify(error)}`)
   if (shown !== undefined && scrub(shown) !== shown) throw new TypeError("frozen")
 }
 
+const rename = (object: object, before: string, after: string): void => {
+  const descriptor = Reflect.getOwnPropertyDescriptor(object, before)!
+  if (!Reflect.deleteProperty(object, before)) throw new TypeError("frozen")
+  Object.defineProperty(object, after, descriptor)
+}
+
 const holdsText = (object: object, scrub: Scrub): boolean => {
-  const holds = (value: unknown) => typeof value === "string" && scrub(value) !== value
+  const holds = (value: unknown) => text(value, scrub) !== value
   if (isWebHeaders(object)) {
     return Array.from(object as Iterable<ReadonlyArray<unknown>>).some((entry) => entry.some(holds))
   }
   if (object instanceof Map) return Array.from(object).some((entry) => entry.some(holds))
   if (object instanceof Set) return Array.from(object).some(holds)
-  for (const [, value] of properties(object)) if (holds(value)) return true
-  return false
+  for (const [key, value] of properties(object)) if (holds(value) || holds(textOfKey(key))) return true
+  return hasGetter(object)
 }
+
+/** A name that is shorter than the header is none that was made of it. */
+const textOfKey = (key: PropertyKey): string => {
+  const name = typeof key === "symbol" ? key.description ?? "" : String(key)
+  return name.length < longToken ? "" : name
+}
+
+/** What a getter yields is known when it is shown. */
+const hasGetter = (object: object): boolean =>
+  !Array.isArray(object) &&
+  Object.values(Object.getOwnPropertyDescriptors(object)).some(({ enumerable, get }) => enumerable && get !== undefined)
 
 const attempt = <A>(read: () => A): A | undefined => {
   try {
@@ -317,11 +392,12 @@ const install = (object: object, scrub: Scrub): void => {
     Object.defineProperty(object, name, { value, configurable: true, enumerable: false, writable: true })
   }
   const isError = object instanceof Error
-  const twin = isError ? undefined : makeTwin(object, all)
+  const twin = isError && !hasGetter(object) ? undefined : makeTwin(object, all)
   for (const name of renderers) {
     const renderer = before.get(name)
     if (renderer !== undefined) define(name, (...args) => clean(render(renderer, object, args), all, object))
-    else if (twin !== undefined && name !== "toString") define(name, twin)
+    // an error is inspected with its stack, and without what its getters yield
+    else if (twin !== undefined && name !== "toString" && !(isError && name === NodeInspectSymbol)) define(name, twin)
   }
 }
 
@@ -373,15 +449,40 @@ const makeTwin = (object: object, scrub: Scrub) => {
     for (const key of Reflect.ownKeys(twin)) Reflect.deleteProperty(twin, key)
     const entries = isWebHeaders(object)
       ? Array.from(object as Iterable<readonly [string, unknown]>)
-      : Array.from(properties(object)).filter(([key]) => Object.prototype.propertyIsEnumerable.call(object, key))
+      : enumerables(object)
     for (const [key, value] of entries) {
-      Object.defineProperty(twin, key, { value: shown(value), configurable: true, enumerable: true, writable: true })
+      Object.defineProperty(twin, shownKey(key, scrub), {
+        value: isAccessed(object, key) ? clean(value, scrub, object) : shown(value),
+        configurable: true,
+        enumerable: true,
+        writable: true
+      })
     }
     return twin
   }
 }
 
-const text = (value: unknown, scrub: Scrub): unknown => typeof value === "string" ? scrub(value) : value
+const text = (value: unknown, scrub: Scrub): unknown =>
+  typeof value === "string" ? scrub(value) : typeof value === "symbol" ? scrubSymbol(value, scrub) : value
+
+const scrubSymbol = (symbol: symbol, scrub: Scrub): symbol => {
+  const name = symbol.description ?? ""
+  const shown = scrub(name)
+  return shown === name ? symbol : Symbol(shown)
+}
+
+const shownKey = (key: PropertyKey, scrub: Scrub): PropertyKey =>
+  textOfKey(key) === "" ? key : typeof key === "symbol" ? scrubSymbol(key, scrub) : scrub(String(key))
+
+/** What a rendering shows, getters included: it is a rendering that asks for it. */
+const enumerables = (object: object): ReadonlyArray<readonly [PropertyKey, unknown]> =>
+  Reflect.ownKeys(object).filter((key) => Object.prototype.propertyIsEnumerable.call(object, key)).map((key) => [
+    key,
+    attempt(() => (object as Record<PropertyKey, unknown>)[key])
+  ])
+
+const isAccessed = (object: object, key: PropertyKey): boolean =>
+  Reflect.getOwnPropertyDescriptor(object, key)?.get !== undefined
 
 const isWebHeaders = (object: object): boolean =>
   typeof globalThis.Headers === "function" && object instanceof globalThis.Headers
@@ -402,6 +503,6 @@ const clean = (rendering: unknown, scrub: Scrub, self: object, seen = new Map<ob
   if (known !== undefined) return known
   const copy: Record<PropertyKey, unknown> = Array.isArray(rendering) ? [] as never : {}
   seen.set(rendering, copy)
-  for (const [key, value] of Object.entries(rendering)) copy[key] = clean(value, scrub, self, seen)
+  for (const [key, value] of Object.entries(rendering)) copy[shownKey(key, scrub)] = clean(value, scrub, self, seen)
   return copy
 }
