@@ -198,12 +198,21 @@ export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
   }
   readonly retryable = false as const
   override get message(): string {
-    return `${this.endpoint} answered ${this.status} with ${this.contentType || "no content type"}: ${this.detail}. ` +
-      `Check that the URL is the endpoint itself, not a login page or a proxy.${
-        this.excerpt === "" ? "" : ` It sent ${this.excerpt}.`
-      }`
+    // what is compressed tells nothing of the URL
+    const hint = this.detail.startsWith("the reply is compressed")
+      ? ""
+      : " Check that the URL is the endpoint itself, not a login page or a proxy."
+    return `${this.endpoint} answered ${this.status} with ${this.contentType || "no content type"}: ${this.detail}.` +
+      hint + (this.excerpt === "" ? "" : ` It sent ${this.excerpt}.`)
   }
 }
+
+/**
+ * The advice of a {@link RejectedByEndpoint} begins with this where it was not the endpoint that answered.
+ *
+ * @internal
+ */
+export const byProxy = "The proxy between this program and the server"
 
 /**
  * A refusal that is no OAuth error: a 3xx or 4xx without an RFC 6749 body, from a gateway, a proxy or a wrong path.
@@ -223,6 +232,9 @@ export class RejectedByEndpoint extends Data.TaggedError("RejectedByEndpoint")<{
   }
   readonly retryable = false as const
   override get message(): string {
+    if (Option.isSome(this.advice) && this.advice.value.startsWith(byProxy)) {
+      return `${this.advice.value} It answered ${this.status} in place of ${this.endpoint}.`
+    }
     return `${this.endpoint} answered ${this.status}, not with an OAuth error.${advise(this.advice)}${
       this.excerpt === "" ? "" : ` It sent ${this.excerpt}.`
     }`

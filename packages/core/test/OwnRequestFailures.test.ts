@@ -2,7 +2,7 @@ import { inspect } from "node:util"
 import { HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Option, Redacted } from "effect"
-import { OwnRequest } from "../src/index.js"
+import { OwnRequest, TokenError } from "../src/index.js"
 
 const secret = "s3cr3t-of-the-client"
 const at = "https://login.example.com:8443/oauth/token"
@@ -282,8 +282,11 @@ describe("a proxy that refuses", () => {
       )
       const found = yield* Effect.flip(send(client))
       assert.strictEqual(found._tag, "RejectedByEndpoint")
-      assert.include(found.message, "Corporate proxy")
-      assert.include(found.message, "credentials")
+      // the proxy first: it is not the endpoint that answered
+      assert.match(
+        found.message,
+        /^The proxy .*Corporate proxy.* demands credentials .* answered 407 in place of https:/
+      )
     }))
 
   it.effect("a proxy that cannot reach the server may reach it later", () =>
@@ -297,4 +300,33 @@ describe("a proxy that refuses", () => {
         assert.include(found.message, "proxy")
       }
     }))
+})
+
+describe("what an error quotes is neither shown nor taken for what went wrong", () => {
+  // FAULTS S6, R6
+  it.effect("closed and cut quotes, and URLs", () =>
+    Effect.gen(function*() {
+      const quoted = [
+        "broken near \"certificate expired wrong_value\" in line 2",
+        "broken near \"certificate expired wrong_value",
+        `broken near ${"x ".repeat(980)} "wrong_value certificate expired ${"y".repeat(100)}"`,
+        "broken near https://u:wrong_value@certificate.expired/x?certificate=expired"
+      ]
+      for (const message of quoted) {
+        const found = yield* failure(error(message))
+        assert.strictEqual(found._tag, "TransportError", message)
+        assert.notInclude(found.message, "wrong_value")
+        assert.include(found.message, "broken near")
+      }
+    }))
+})
+
+describe("MalformedResponse", () => {
+  // FAULTS W1
+  it("of what came compressed speaks of no login page", () => {
+    const of = (detail: string) =>
+      new TokenError.MalformedResponse({ endpoint: at, status: 200, contentType: "", detail, excerpt: "" }).message
+    assert.notInclude(of("the reply is compressed (zstd)"), "login page")
+    assert.match(of("the reply is HTML"), /the reply is HTML\. Check .* not a login page or a proxy\.$/)
+  })
 })

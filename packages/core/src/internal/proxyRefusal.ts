@@ -12,7 +12,7 @@ export const ofStatus = (
   /** What is known of it: host and port, or its realm. */
   name: string
 ): TokenError.RejectedByEndpoint | TokenError.EndpointUnavailable => {
-  const proxy = `The proxy between this program and the server${name === "" ? "" : ` (${name})`}`
+  const proxy = `${TokenError.byProxy}${name === "" ? "" : ` (${name})`}`
   return status >= 500 || status < 300
     ? new TokenError.EndpointUnavailable({
       endpoint,

@@ -17,7 +17,7 @@ const url = /\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]*/gi
  * any name, so what it is called must not count as what went wrong.
  */
 const withoutValues = (message: string): string =>
-  message.slice(0, 2000).replace(url, "(url)").replace(/"[^"]*"/g, "\"…\"").replace(/\s+/g, " ").trim()
+  message.slice(0, 2000).replace(url, "(url)").replace(/"[^"]*"?/g, "\"…\"").replace(/\s+/g, " ").trim()
 
 const hostsOf = (message: string): ReadonlyArray<string> =>
   Array.from(message.slice(0, 2000).matchAll(url), ([text]) => text.replace(/[):,.;]+$/, ""))
