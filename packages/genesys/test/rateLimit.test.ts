@@ -220,6 +220,22 @@ describe("a 429", () => {
       for (const at of times().slice(1)) assert.isTrue(at >= 30_100 && at <= 33_300, String(at))
     }))
 
+  // FAULTS B5
+  seeded("of ten minutes is believed by who has that much time", () =>
+    Effect.gen(function*() {
+      const { start, times } = yield* setUp(
+        first({ "/api/v2/a": () => refusal({ "retry-after": "600" }) }),
+        { maxRetryAfter: "20 minutes" }
+      )
+      const a = yield* start("/api/v2/a")
+      yield* TestClock.adjust("1 second")
+      const other = yield* start("/api/v2/a")
+      yield* TestClock.adjust("598 seconds")
+      assert.lengthOf(times(), 1)
+      yield* TestClock.adjust("2 minutes")
+      assert.isTrue((yield* Fiber.join(Fiber.zip(a, other))).every(Either.isRight))
+    }))
+
   seeded("is what others are told, who would have to wait for too long", () =>
     Effect.gen(function*() {
       const members = { message: "Enough", contextId: "c0ffee" }
