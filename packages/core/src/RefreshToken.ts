@@ -381,10 +381,11 @@ export const make = (
 
 /**
  * On a fiber of its own, for an interruption reaches the children of a fiber even where that itself cannot be
- * interrupted: an exchange with a deadline would be cut off.
+ * interrupted: an exchange with a deadline would be cut off. Nobody can interrupt that fiber but deadlines inside it, and
+ * those must be able to.
  */
 const toTheEnd = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(effect), Fiber.join))
+  Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), Fiber.join))
 
 /** A store of the user's has so long for one operation; in milliseconds. `shared` has shorter limits of its own. */
 const longestOperation = 60_000

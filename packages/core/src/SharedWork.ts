@@ -96,10 +96,10 @@ export const make = <A, E, R>(work: Effect.Effect<A, E, R>, options: Options = {
     run.stop()
   }
 
-  const join = (run: Run<A, E>, isOwner: boolean): Effect.Effect<A, E> => {
+  const join = (run: Run<A, E>): Effect.Effect<A, E> => {
     run.waiting++
     return Effect.ensuring(
-      partOf(run.flight.underway, run.flight.await(requestBound && !isOwner)),
+      partOf(run.flight.underway, run.flight.await(requestBound)),
       Effect.sync(() => leave(run))
     )
   }
@@ -129,14 +129,14 @@ export const make = <A, E, R>(work: Effect.Effect<A, E, R>, options: Options = {
     const watching = Effect.forkDaemon(Effect.interruptible(flight.watch(requestBound)))
     return Effect.flatMap(Effect.all([working, watching]), (forked) => {
       fibers.push(...forked)
-      return restore(join(run, true))
+      return restore(join(run))
     })
   }
 
   const shared: Effect.Effect<A, E, R> = Effect.uninterruptibleMask((restore) =>
     Effect.clockWith((clock) => {
       current?.flight.judge()
-      return current === undefined ? begin(clock, restore) : restore(join(current, false))
+      return current === undefined ? begin(clock, restore) : restore(join(current))
     })
   )
   return shared

@@ -436,8 +436,8 @@ const build = <E>(
       // For a fiber that was interrupted before, or while, it did its work.
       fibers[0]?.addObserver(() => closed ? land(interrupted) : flight.giveUp())
       if (!flight.isLanded) fibers.push(fork(Effect.interruptible(flight.watch(requestBound))))
-      // who starts it shares its fate: one request, one set of timers
-      return flight.await(false)
+      // Who starts it too: another request that finds it overdue must not resume this one.
+      return flight.await(requestBound)
     }
 
     // --- the state machine: each step is synchronous ------------------------------------------------------------

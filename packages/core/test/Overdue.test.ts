@@ -186,6 +186,23 @@ describe("a store of refresh tokens that hangs", () => {
     }))
 })
 
+describe("an exchange of a refresh token that hangs", () => {
+  // FAULTS L3
+  it.effect("ends by a deadline of its own, though nobody else may interrupt it", () =>
+    Effect.gen(function*() {
+      const timeout = Effect.timeoutFail({ duration: "5 seconds", onTimeout: () => unavailable() })
+      let refreshes = 0
+      const get = yield* RefreshToken.make({ refreshToken: Redacted.make("refresh-1"), rotation: "never" }, {
+        refresh: () => ++refreshes === 1 ? timeout(Effect.never) : token("renewed"),
+        fallback: undefined
+      })
+      const first = yield* Effect.forkDaemon(Effect.exit(get(TokenRequest.empty)))
+      yield* TestClock.adjust("5 seconds")
+      assert.isNotNull(first.unsafePoll())
+      assert.strictEqual(secret(yield* get(TokenRequest.empty)), "renewed")
+    }))
+})
+
 describe("a probe of a circuit breaker that hangs", () => {
   // FAULTS L1
   it.effect("is replaced by the next attempt once it is overdue", () =>
