@@ -160,6 +160,16 @@ describe("Disclosure", () => {
     assert.deepStrictEqual(disclosure.whole({ a: long }), { a: "<redacted>" })
   })
 
+  // FAULTS S6
+  it("a secret is found at the border of two windows, and short credentials by their make", () => {
+    for (let at = 4060; at < 4100; at += 3) {
+      const shown = JSON.stringify(disclosure.whole([`${"a ".repeat(at / 2)}(${encodeURIComponent(secret)})`]))
+      assert.match(shown, /\(<redacted>\)"\]$/)
+    }
+    assert.strictEqual(disclosure.text("near eyJabcd.e"), "near <redacted>")
+    assert.strictEqual(disclosure.text("near %41%7a%39"), "near <redacted>")
+  })
+
   // FAULTS B3
   it("patterns look at a row of backslashes once, and not from each of them", { timeout: 5000 }, () => {
     // 60 000 of them took eight seconds
