@@ -319,6 +319,7 @@ describe("what a store fails with", () => {
       const others = [
         new Error(token),
         { reason: token, detail: "x" },
+        new StoreError({ operation: "put", reason: token as "timeout", detail: "x" }),
         { reason: "timeout", detail: { token } },
         token,
         undefined
