@@ -676,6 +676,7 @@ describe("SharedTokens", () => {
       [
         ["of type DPoP", { tokenType: "DPoP" }],
         ["of type dpop", { tokenType: "dpop" }],
+        ["of type PoP, with blanks", { tokenType: " PoP " }],
         ["of type DPOP", { tokenType: "DPOP" }],
         ["of type PoP", { tokenType: "PoP" }],
         ["with a confirmation beside them", { extra: { cnf: confirmation } }],

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Scope } from "effect"
 import { Clock, Context, Effect, Fiber, Layer, Option, Redacted, TestClock } from "effect"
 import { AccessToken, Digest, TokenSource, TokenStore } from "../src/index.js"
+import * as leaseClaim from "../src/internal/leaseClaim.js"
 import { FaultyStore } from "./support/faultyStore.js"
 import { secret } from "./support/observe.js"
 import { Scripted } from "./support/scripted.js"
@@ -212,4 +213,27 @@ describe("a failure that others have noted", () => {
         assert.strictEqual(secret(yield* tokens.get()), "token-2")
       }))
   }
+})
+
+// FAULTS L1, K1
+describe("what one process makes of the leases it finds", () => {
+  const at = (time: number) => ({ wall: time, steady: time })
+  const claim = (from: number, until: number, owner = "somebody") => ({ owner, from, until })
+
+  it("a length that is none, or longer than a lease can be, is not believed", () => {
+    const isHeld = leaseClaim.observer()
+    const [endless] = Option.toArray(leaseClaim.decode(`{"version":1,"owner":"somebody","from":1e999,"until":1e999}`))
+    assert.isFalse(isHeld(key, endless!, at(0), lease))
+    assert.isFalse(isHeld(key, claim(0, 2 * hour), at(0), lease))
+    // who would hold it as long believes it
+    assert.isTrue(isHeld(key, claim(0, 2 * hour), at(0), 2 * hour))
+  })
+
+  it("one of the same holder that began at another moment is another one", () => {
+    const isHeld = leaseClaim.observer()
+    assert.isTrue(isHeld(key, claim(0, lease, ""), at(0), lease))
+    // the wall clock was put back meanwhile
+    assert.isFalse(isHeld(key, claim(0, lease, ""), { wall: 0, steady: lease }, lease))
+    assert.isTrue(isHeld(key, claim(1, lease + 1, ""), { wall: 1, steady: lease }, lease))
+  })
 })
