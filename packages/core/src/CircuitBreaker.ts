@@ -19,10 +19,12 @@ import * as clocks from "./Clocks.js"
 import { isRetryable } from "./internal/anyError.js"
 import { mandated } from "./internal/backOff.js"
 import { partOf } from "./internal/flight.js"
+import { isRequestBound } from "./internal/runtime.js"
 import { circuitBreaker as ranges } from "./internal/settingRanges.js"
 import * as source from "./internal/source.js"
 import { Current, Underway } from "./internal/underway.js"
 import * as Settings from "./Settings.js"
+import * as SharedWork from "./SharedWork.js"
 import * as TokenError from "./TokenError.js"
 import { TokenEvent } from "./TokenEvent.js"
 
@@ -167,9 +169,11 @@ export const protect =
 /** A probe that is silent for so long, and for as long as the breaker stays open, is given up; in milliseconds. */
 const longestProbe = 60_000
 
-/** `effect` gives its signs of life to `probe`. */
-const within = <A, E, R>(probe: Underway, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.provideService(effect, Current, probe)
+/** `effect` gives its signs of life to `probe`; where its owner may vanish, that it is there is one. */
+const within = <A, E, R>(probe: Underway, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  const work = partOf(probe, Effect.provideService(effect, Current, probe))
+  return isRequestBound() ? Effect.raceFirst(work, Effect.interruptible(SharedWork.beat(probe))) : work
+}
 
 type Changed = (state: Exclude<State, { readonly _tag: "HalfOpen" }>) => Effect.Effect<void>
 
@@ -273,7 +277,7 @@ const makeReporting = (options: Options) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(admit, (entered) =>
             Effect.onExit(
-              restore(entered._tag === "HalfOpen" ? partOf(entered.probe, within(entered.probe, effect)) : effect),
+              restore(entered._tag === "HalfOpen" ? within(entered.probe, effect) : effect),
               (exit) => settle(entered, exit, onChange)
             ))
         ),

@@ -297,7 +297,12 @@ const lookEvery = 20
 const forgotten = 1000
 const beatEvery = 200
 
-const beat = (underway: Underway): Effect.Effect<never> =>
+/**
+ * Signs of life, for work on a runtime where its owner may vanish.
+ *
+ * @internal
+ */
+export const beat = (underway: Underway): Effect.Effect<never> =>
   Effect.forever(Effect.flatMap(clocks.now, ({ steady }) => {
     underway.alive(steady)
     return Effect.sleep(beatEvery)

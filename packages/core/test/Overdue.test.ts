@@ -16,6 +16,7 @@ import {
   Stream,
   TestClock
 } from "effect"
+import { forkVanishing } from "../../../test/src/vanishing.js"
 import {
   AccessToken,
   BearerAuth,
@@ -217,6 +218,29 @@ describe("a probe of a circuit breaker that hangs", () => {
       assert.strictEqual(yield* breaker.protect(Effect.succeed(1)), 1)
       assert.strictEqual((yield* breaker.state)._tag, "Closed")
     }))
+
+  // FAULTS L1
+  it.effect("that vanishes where requests own their work is replaced within about a second", () =>
+    Effect.gen(function*() {
+      const before = Object.getOwnPropertyDescriptor(globalThis, "navigator")
+      Object.defineProperty(globalThis, "navigator", { value: { userAgent: "Cloudflare-Workers" }, configurable: true })
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() =>
+          before === undefined
+            ? Reflect.deleteProperty(globalThis, "navigator")
+            : Object.defineProperty(globalThis, "navigator", before)
+        )
+      )
+      const breaker = yield* CircuitBreaker.make({ failureThreshold: 1, resetAfter: "10 seconds" })
+      yield* Effect.exit(breaker.protect(Effect.fail(unavailable())))
+      yield* TestClock.adjust("10 seconds")
+      const { vanish } = yield* forkVanishing(breaker.protect(Effect.never))
+      yield* TestClock.adjust("30 seconds")
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(breaker.protect(Effect.succeed(1)))), "it is there")
+      vanish()
+      yield* TestClock.adjust("1300 millis")
+      assert.strictEqual(yield* breaker.protect(Effect.succeed(1)), 1)
+    }).pipe(Effect.scoped))
 })
 
 describe("a source whose scope was closed", () => {
