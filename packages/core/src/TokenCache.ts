@@ -614,6 +614,16 @@ const build = <E>(
       })
     )
 
+    /** Where an API refuses the successor of a token too, it was not about the token: nobody else has replaced it. */
+    const heard: source.Hooks["publish"] = (event) => {
+      if (event._tag === "FreshTokenRejected") {
+        for (const slot of [defaultSlot, ...places.values()]) {
+          if (slot.cutShort > 0 && hash(slot.key) === event.key) slot.forgive()
+        }
+      }
+      return publish(event)
+    }
+
     const control: Control = {
       setTiming: (changed) => {
         timing = { ...timing, ...changed }
@@ -634,7 +644,7 @@ const build = <E>(
             const slot = slotOf(request)
             return Effect.zipRight(report(rejected, slot), self.invalidate(rejected, TokenRequest.fromKey(slot.key)))
           })
-      }, { held, peek: tokenAtOnce, status }),
+      }, { held, peek: tokenAtOnce, publish: heard, status }),
       { [TypeId]: control } as const
     )
   })

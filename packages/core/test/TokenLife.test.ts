@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Exit, Fiber, Option, TestClock } from "effect"
-import { AccessToken, TokenRequest, TokenSource } from "../src/index.js"
+import { AccessToken, TokenEvent as TokenEvents, TokenRequest, TokenSource } from "../src/index.js"
 import * as sourceModule from "../src/internal/source.js"
 import { cachedFailing } from "../src/TokenCache.js"
 import { collect, secret, tags } from "./support/observe.js"
@@ -233,6 +233,30 @@ describe("a client that is used elsewhere", () => {
         yield* TestClock.adjust("2 minutes")
       }
       assert.notInclude(tags(events), "ClientUsedElsewhere")
+    }))
+
+  // FAULTS W8
+  it.scoped("nor is an API that refuses the successor of each token too", () =>
+    Effect.gen(function*() {
+      const server = new Scripted()
+      const tokens = yield* cachedOf(server)
+      const events = yield* collect(tokens)
+      const { publish } = sourceModule.hooks(tokens)
+      for (let i = 0; i < 8; i++) {
+        yield* tokens.renew(yield* tokens.get())
+        // what BearerAuth says when the replay is refused as well
+        yield* publish(TokenEvents.TokenEvent.FreshTokenRejected({
+          key: TokenRequest.hash(TokenRequest.empty),
+          at: yield* Clock.currentTimeMillis,
+          origin: "https://api.test"
+        }))
+        yield* TestClock.adjust("6 seconds")
+      }
+      assert.notInclude(tags(events), "ClientUsedElsewhere")
+      // and nobody is made to wait
+      const waiting = yield* Effect.fork(tokens.renew(yield* tokens.get()))
+      yield* TestClock.adjust("500 millis")
+      assert.isNotNull(waiting.unsafePoll())
     }))
 })
 

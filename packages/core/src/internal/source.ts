@@ -254,7 +254,7 @@ export const subscribe = (
 export const derive = <E>(
   self: With<unknown>,
   methods: Methods<E>,
-  changed: Partial<Pick<Hooks, "admission" | "held" | "peek" | "status">> = {}
+  changed: Partial<Pick<Hooks, "admission" | "held" | "peek" | "publish" | "status">> = {}
 ): With<E> =>
   new Source<E>(
     methods.get,
