@@ -230,9 +230,10 @@ export class Promises implements StoreObserver, EndpointObserver {
       process.deniedSince = Number.POSITIVE_INFINITY
       return "waited"
     }
-    // a command that is given up is interrupted behind the back of whoever goes on: it is seen in the same moment
-    this.time.after(0, () => {
-      if (process.troubleAt === now) return
+    // a command that is given up is interrupted behind the back of whoever goes on; one that asks for a lease is given as
+    // much time again, so that a lease which comes late can be given back
+    this.time.after(settings.patience, () => {
+      if (process.troubleAt >= now) return
       this.break("I11", `${process.name} asks without a lease, and neither has the store failed it nor has it waited`)
     })
     return "alone"
