@@ -16,7 +16,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -26,6 +25,7 @@ import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { AccessToken } from "./AccessToken.js"
+import * as Clocks from "./Clocks.js"
 import * as Digest from "./Digest.js"
 import * as random from "./internal/random.js"
 import * as sharedRefreshToken from "./internal/sharedRefreshToken.js"
@@ -283,6 +283,18 @@ export const make = (
         })
       })
 
+    // The life of the refresh token that this process heard of last: by the steady clock, for a wall clock that is put
+    // forward must not end a login.
+    let heard: { readonly token: Redacted.Redacted; readonly life: Clocks.Period } | undefined
+    const hear = (next: Redacted.Redacted, token: AccessToken, expiresAt: Option.Option<number>): Effect.Effect<void> =>
+      Option.isNone(expiresAt) ? Effect.void : Effect.map(Clocks.now, (now) => {
+        heard = { token: next, life: Clocks.period(now, expiresAt.value - token.issuedAt) }
+      })
+
+    const hasExpired = ({ expiresAt, token }: Stored, now: Clocks.Now): boolean =>
+      Option.exists(expiresAt, (end) => end <= now.wall) &&
+      (heard === undefined || !Equal.equals(heard.token, token) || Clocks.isOver(heard.life, now))
+
     /** Keeps what came back in exchange for `before`; the access token goes out only after this. */
     const adopt = (
       token: AccessToken,
@@ -294,16 +306,19 @@ export const make = (
       if (Option.isNone(next)) return Effect.succeed(token)
       const isNew = before === undefined || !Equal.equals(next.value, before.token)
       const expiresAt = refreshExpiry(token)
-      return Effect.as(
-        save({
-          token: next.value,
-          expiresAt: isNew ? expiresAt : Option.orElse(expiresAt, () => before.expiresAt),
-          // a new login does not make it another server
-          rotates: (before !== undefined && isNew) || Option.exists(over, ({ rotates }) => rotates),
-          state: "ready",
-          begun: begunIn(over)
-        }, over),
-        token
+      return Effect.zipRight(
+        hear(next.value, token, expiresAt),
+        Effect.as(
+          save({
+            token: next.value,
+            expiresAt: isNew ? expiresAt : Option.orElse(expiresAt, () => before.expiresAt),
+            // a new login does not make it another server
+            rotates: (before !== undefined && isNew) || Option.exists(over, ({ rotates }) => rotates),
+            state: "ready",
+            begun: begunIn(over)
+          }, over),
+          token
+        )
       )
     }
 
@@ -317,9 +332,9 @@ export const make = (
         : Effect.flatMap(fallback(request), (token) => adopt(token, undefined, over))
 
     /** Why a stored token must not be sent, if it must not. */
-    const objection = (stored: Stored, now: number): string | undefined => {
+    const objection = (stored: Stored, now: Clocks.Now): string | undefined => {
       if (stored.state === "dead") return "the server no longer accepts the refresh token"
-      if (Option.exists(stored.expiresAt, (expiresAt) => expiresAt <= now)) return "the refresh token has expired"
+      if (hasExpired(stored, now)) return "the refresh token has expired"
       if (stored.state === "ready" || rotation === "never") return undefined
       // Nobody knows whether the server took it. Only while it has never replaced one is there a second chance.
       return stored.state === "sent" && rotation === "auto" && !stored.rotates
@@ -342,7 +357,7 @@ export const make = (
       isSecondLook: boolean
     ): Effect.Effect<AccessToken, TokenError.RequestError> =>
       Effect.gen(function*() {
-        const refused = objection(stored, yield* Clock.currentTimeMillis)
+        const refused = objection(stored, yield* Clocks.now)
         if (refused !== undefined) {
           const next = newLogin(stored)
           return next === undefined

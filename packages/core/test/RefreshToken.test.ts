@@ -13,6 +13,7 @@ import {
 } from "../src/index.js"
 import { secret } from "./support/observe.js"
 import { endpoint, refused, unavailable } from "./support/scripted.js"
+import { steppable } from "./support/time.js"
 
 const invalidGrant = refused("invalid_grant")
 const reset = new TokenError.TransportError({ endpoint, code: Option.some("ECONNRESET"), detail: "reset" })
@@ -349,6 +350,33 @@ describe("RefreshToken", () => {
         assert.include(server.spent, "refresh-20")
       }))
   })
+
+  // FAULTS K1
+  it.effect("a wall clock that is put forward or back ends no login that this process knows to be good", () =>
+    Effect.gen(function*() {
+      const { state, stepped } = yield* steppable
+      let uses = 0
+      const spend = yield* RefreshToken.make({ refreshToken: Redacted.make("refresh-0") }, {
+        refresh: () =>
+          Effect.map(Effect.clock, (clock) =>
+            AccessToken.make({
+              value: `access-${++uses}`,
+              issuedAt: clock.unsafeCurrentTimeMillis(),
+              refreshToken: `refresh-${uses}`,
+              extra: { refresh_expires_in: 1800 }
+            })),
+        fallback: undefined
+      })
+      const use = Effect.withClock(spend(TokenRequest.empty), stepped)
+      yield* use
+      for (const step of [3_600_000, -3_600_000, 0]) {
+        state.step = step
+        yield* use
+      }
+      yield* TestClock.adjust("31 minutes")
+      assert.include(reason(yield* Effect.flip(use)), "expired")
+      assert.strictEqual(uses, 4)
+    }))
 
   it.effect("refresh_expires_in is tracked: an expired one is not sent", () =>
     Effect.gen(function*() {
