@@ -18,6 +18,7 @@ import * as endpointOptions from "./internal/endpointOptions.js"
 import * as formEndpoint from "./internal/formEndpoint.js"
 import * as numericDate from "./internal/numericDate.js"
 import * as refusal from "./internal/refusal.js"
+import * as scopeNames from "./internal/scopeNames.js"
 import type { TokenLike } from "./internal/tokenText.js"
 import * as tokenText from "./internal/tokenText.js"
 import * as Scopes from "./Scopes.js"
@@ -204,15 +205,15 @@ const describe = (members: ReadonlyMap<string, unknown>, hidden: (value: string)
   }
   const list = (name: string): ReadonlyArray<string> => {
     const value = members.get(name)
-    return (Array.isArray(value) ? value : [value]).filter((item) => typeof item === "string").map(hidden)
+    return (Array.isArray(value) ? value : [value]).filter((item) => typeof item === "string")
   }
   return {
     active: true,
-    scopes: Scopes.make(list("scope")),
+    scopes: scopeNames.hidden(Scopes.make(list("scope")), hidden),
     clientId: text("client_id"),
     tokenType: text("token_type"),
     issuer: text("iss"),
-    audience: list("aud"),
+    audience: list("aud").map(hidden),
     expiresAt: numericDate.parse(members.get("exp")),
     issuedAt: numericDate.parse(members.get("iat")),
     notBefore: numericDate.parse(members.get("nbf")),

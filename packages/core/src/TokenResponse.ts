@@ -15,6 +15,7 @@ import type { Decoded } from "./internal/decode.js"
 import * as decode from "./internal/decode.js"
 import * as expiry from "./internal/expiry.js"
 import * as refusal from "./internal/refusal.js"
+import * as scopeNames from "./internal/scopeNames.js"
 import * as Scopes from "./Scopes.js"
 import type * as TokenError from "./TokenError.js"
 import type * as TokenRequest from "./TokenRequest.js"
@@ -207,5 +208,5 @@ const scopes = (value: unknown, { request }: Context, shown: (text: string) => s
   if (granted.length === 0) return request.scopes
   const known = new Set(request.scopes)
   const [unasked, asked] = Arr.partition(granted, (scope) => known.has(scope))
-  return unasked.length === 0 ? granted : Scopes.make([...asked, shown(unasked.join(" "))])
+  return unasked.length === 0 ? granted : Scopes.make([...asked, ...scopeNames.hidden(unasked, shown)])
 }

@@ -347,6 +347,8 @@ describe("TokenResponse: refusals", () => {
       }
       const long = `https://api.example.com/${"x".repeat(300)}`
       assert.deepStrictEqual((yield* token({ scope: long })).scopes, Scopes.make(long))
+      const many = Array.from({ length: 20_000 }, (_, index) => `scope-number-${index}`)
+      assert.strictEqual((yield* token({ scope: many.join(" ") })).scopes.length, many.length)
     }))
 
   // FAULTS B3

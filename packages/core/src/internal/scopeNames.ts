@@ -41,5 +41,25 @@ export const covers = (pattern: string, scope: string): boolean => {
   return true
 }
 
+/** In longer texts secrets are not looked for, and so they are not shown. */
+const longestText = 16_384
+
+/**
+ * Hides secrets in scopes, which are values and stay whole however many there are: a few at a time, for a secret may
+ * have been split at its blanks.
+ */
+export const hidden = (scopes: ReadonlyArray<string>, hide: (text: string) => string): Scopes.Scopes => {
+  const parts: Array<string> = []
+  let part = ""
+  for (const scope of scopes) {
+    if (part !== "" && part.length + scope.length >= longestText) {
+      parts.push(part)
+      part = ""
+    }
+    part = part === "" ? scope : `${part} ${scope}`
+  }
+  return Scopes.make([...parts, part].map(hide))
+}
+
 /** Letters and digits only, in lower case. */
 const bare = (scope: string): string => scope.toLowerCase().replace(/[^\p{L}\p{N}*]/gu, "")
