@@ -271,7 +271,12 @@ const repeated = <E>(
   if (!isExtended && left > 0) return { given: "later", events: [noProgressUntilEnd(slot, attempt, left)] }
   if (!isExtended && left >= -rounding) return { given: "later", events: [noProgress(slot, attempt, refusalStep(1))] }
   slot.drop()
-  return { given: known.wasOver ? token : "over", events: [noProgress(slot, attempt, refusalStep(failuresOf(slot)))] }
+  // a report of a refusal that brings the very token again is answered with it: there is no other, and it is not kept
+  const isReported = reason === "rejected" && slot.rejected !== undefined && AccessToken.isSame(slot.rejected, token)
+  return {
+    given: known.wasOver || isReported ? token : "over",
+    events: [noProgress(slot, attempt, refusalStep(failuresOf(slot)))]
+  }
 }
 
 const failuresOf = <E>(slot: Slot<E>): number => (slot.trouble?.failures ?? 0) + 1
