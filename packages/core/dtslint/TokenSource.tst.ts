@@ -157,3 +157,17 @@ describe("TokenError", () => {
     expect<Extract<TokenError.TokenError, { readonly retryable: true }>>().type.toBe<TokenError.Transient>()
   })
 })
+
+describe("settings of when a token is renewed", () => {
+  // FAULTS W12
+  it("stand in `refresh`: `cache` of the whole stack does not take what would have no effect", () => {
+    expect<{ readonly cache: { readonly clockSkew: "45 seconds" } }>().type.toBeAssignableTo<
+      TokenSource.ManagedOptions
+    >()
+    expect(TokenSource.managed).type.not.toBeCallableWith({ cache: { ahead: "10 minutes" } })
+    expect(TokenSource.managed).type.not.toBeCallableWith({ cache: { jitter: "1 second" } })
+    expect(TokenSource.layer).type.not.toBeCallableWith({ ...layerOptions, cache: { ahead: "10 minutes" } })
+    expect(TokenSource.managed).type.toBeCallableWith({ refresh: { ahead: "10 minutes" } })
+    expect(TokenSource.cached).type.toBeCallableWith({ ahead: "10 minutes" })
+  })
+})
