@@ -214,7 +214,7 @@ const overError = (wait: number) =>
  */
 export const cached = (options: Options = {}) => <E>(uncached: source.With<E>) =>
   // what is wrong is not among the errors of the source
-  build<E>(options, uncached, Exit.die)
+  build<E>(options, uncached, undefined)
 
 /**
  * The same for a source that may fail with any `TokenError`.
@@ -227,7 +227,8 @@ export const cachedFailing = (options: Options = {}) => (uncached: source.With<T
 const build = <E>(
   options: Options,
   uncached: source.With<E>,
-  fail: (error: TokenError.RequestError) => Exit.Exit<never, E>
+  // absent where such an error is not among those of the source
+  fail: ((error: TokenError.RequestError) => Exit.Exit<never, E>) | undefined
 ): Effect.Effect<Cached<E>, never, Scope.Scope> =>
   Effect.gen(function*() {
     type Token = Effect.Effect<AccessToken, E>
@@ -276,7 +277,8 @@ const build = <E>(
     const { abandon, fork } = yield* workers
     let closed = false
     let wasTold = false
-    const closedExit = fail(closedError)
+    // nothing else is left to say it with, and it is a bug of the program
+    const closedExit = fail === undefined ? Exit.die(closedError) : fail(closedError)
     const usedAfterClose: Token = Effect.suspend(() => {
       if (wasTold) return closedExit
       wasTold = true
@@ -345,8 +347,11 @@ const build = <E>(
           if (slot !== defaultSlot) places.remember(slot)
           yield* Effect.forEach(events, publish, { discard: true })
           // The server has nothing better than a token that is over, which is nobody's to have.
-          if (given === "later") return yield* after(slot.blockedFor(now), acquire(slot, reason, flight))
-          if (given !== "over") return given
+          if (given !== "later" && given !== "over") return given
+          // where no failure can say so, those who need a token wait for the next one
+          if (given === "later" || fail === undefined) {
+            return yield* after(slot.blockedFor(now), acquire(slot, reason, flight))
+          }
           const failure = fail(overError(slot.blockedFor(now)))
           if (slot.trouble !== undefined) slot.trouble = { ...slot.trouble, failure }
           return yield* failure
