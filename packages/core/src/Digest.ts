@@ -3,9 +3,9 @@
  * request in the key of a store, for that key in the name of a file.
  *
  * **The rule.** Where a name stands for a key, it is the SHA-256 of the *whole* key, 128 bits of it (64 where only the
- * operator chooses the keys): two keys never have one name, by chance or by intent. A key of several fields is joined so that it can be taken apart again
- * (as JSON, or with the separator encoded inside the fields) before it is digested; a text is never cut, folded or
- * replaced on the way, so case, a final slash, Unicode forms and lone surrogates all make a difference.
+ * operator chooses the keys, 96 in logs): two keys never have one name, by chance or by intent. A key of several fields
+ * is joined so that it can be taken apart again (as JSON, or with the separator encoded inside the fields) before it is
+ * digested; a text is never cut, folded or replaced on the way, so case, a final slash, Unicode forms and lone surrogates all make a difference.
  *
  * It is plain TypeScript because names are needed where nothing can be awaited (an event, a label), and on every
  * runtime: WebCrypto is asynchronous and is missing on pages without TLS. Nothing secret is *verified* with it.

@@ -19,7 +19,7 @@ import * as FiberId from "effect/FiberId"
 import * as clocks from "./Clocks.js"
 import { Flight, partOf } from "./internal/flight.js"
 import { isRequestBound } from "./internal/runtime.js"
-import { Current, Underway } from "./internal/underway.js"
+import { beatEvery, Current, longestSleep, Underway } from "./internal/underway.js"
 
 /**
  * @since 0.1.0
@@ -291,11 +291,9 @@ interface Turn {
   seen: number
 }
 
-/** A timer counts in 31 bits. Milliseconds. */
-const longestSleep = 60 * 60_000
+/** In milliseconds. */
 const lookEvery = 20
 const forgotten = 1000
-const beatEvery = 200
 
 /**
  * Signs of life, for work on a runtime where its owner may vanish.

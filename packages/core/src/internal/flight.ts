@@ -2,13 +2,7 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as clocks from "../Clocks.js"
-import { Current, Underway } from "./underway.js"
-
-/** A timer counts in 31 bits, and none notices a suspended machine: look at the clock hourly. */
-const longestSleep = 60 * 60_000
-
-/** An owner that may vanish gives a sign of life so often; in milliseconds. */
-const beatEvery = 200
+import { beatEvery, Current, longestSleep, Underway } from "./underway.js"
 
 /** How often a waiter with a timer of its own looks: at first, and at last; in milliseconds. */
 const firstLook = 4

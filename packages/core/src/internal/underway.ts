@@ -3,6 +3,12 @@ import * as Context from "effect/Context"
 /** An owner that gives signs of life is gone when it has given none for so long; in milliseconds. */
 const stale = 1000
 
+/** So it gives one so often; in milliseconds. */
+export const beatEvery = 200
+
+/** A timer counts in 31 bits, and none notices a suspended machine: look at the clock hourly. Milliseconds. */
+export const longestSleep = 60 * 60_000
+
 /** Work may wait for work that waits for work; a circle of them must not hang whoever looks. */
 const deepest = 16
 
