@@ -137,6 +137,7 @@ export const floors = [
       "internal/bearerReplay",
       "internal/bearerHiding",
       "internal/bearerConceal",
+      "Concealment",
       "internal/bearerMisuse",
       "internal/bearerClient",
       "TokenMetrics",

@@ -26,7 +26,9 @@ const renderings = (value: unknown): ReadonlyArray<string> => {
   ]
   if (Exit.isExit(value) && Exit.isFailure(value)) {
     shown.push(...renderings(value.cause), Cause.pretty(value.cause, { renderErrorCause: true }))
-    for (const error of Cause.prettyErrors(value.cause)) shown.push(error.message, error.stack ?? "")
+    for (const error of Cause.prettyErrors(value.cause)) {
+      shown.push(error.message, error.stack ?? "", util.inspect(error, { depth: 30 }), attempt(() => JSON.stringify(error)))
+    }
     shown.push(util.inspect(Cause.squash(value.cause), { depth: 30 }))
   }
   return value instanceof Error ? [...shown, value.message, value.stack ?? ""] : shown

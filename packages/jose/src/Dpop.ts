@@ -46,6 +46,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as BearerAuth from "effect-bearer/BearerAuth"
 import * as Challenge from "effect-bearer/Challenge"
+import * as Concealment from "effect-bearer/Concealment"
 import * as Secret from "effect-bearer/Secret"
 import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
@@ -432,6 +433,11 @@ interface Means {
   ) => Effect.Effect<string, TokenError.InvalidConfiguration>
 }
 
+/**
+ * A proof is no secret, but it can be used for as long as the server takes it for fresh. So it is shown nowhere.
+ */
+const header = "dpop"
+
 /** What one call knows about itself from one attempt to the next. */
 interface Call {
   readonly request: HttpClientRequest.HttpClientRequest
@@ -455,7 +461,7 @@ const decorate = <E, R>(
   const start = (request: HttpClientRequest.HttpClientRequest): Result =>
     Effect.suspend(() => {
       const token = tokenIn(request)
-      if ("dpop" in request.headers || (token === undefined && !isTokenRequest(request))) {
+      if (header in request.headers || (token === undefined && !isTokenRequest(request))) {
         return observed(self.execute(request), (response) => remember(response, parse(request.url)?.origin))
       }
       const target = parse(request.url)
@@ -477,15 +483,16 @@ const decorate = <E, R>(
     })
 
   const send = (call: Call, proof: string, nonce: string | undefined): Result => {
-    const request = HttpClientRequest.setHeader(call.request, "dpop", proof)
-    hide(request)
+    const request = HttpClientRequest.setHeader(call.request, header, proof)
+    Concealment.request(request, header)
+    const sent = { name: header, value: Redacted.make(proof) }
     return Effect.matchCauseEffect(execute(request), {
-      onSuccess: (response) => judge(call, proof, nonce, response, Effect.succeed),
-      onFailure: (cause) => {
+      onSuccess: (response) => judge(call, proof, nonce, Concealment.response(response, sent), Effect.succeed),
+      onFailure: (shown) => {
+        const cause = Concealment.cause(shown, sent)
         const found = Cause.failureOption(cause)
         if (Option.isNone(found) || !HttpClientError.isHttpClientError(found.value)) return Effect.failCause(cause)
         const error = found.value
-        hide(error.request)
         if (error._tag === "RequestError") return Effect.failCause(cause)
         // an inner filterStatus makes an error of a 400 or a 401
         return judge(
@@ -514,7 +521,7 @@ const decorate = <E, R>(
             })
         ),
         Headers.currentRedactedNames,
-        (names) => names.includes("dpop") ? names : [...names, "dpop"]
+        (names) => names.includes(header) ? names : [...names, header]
       )
     })
 
@@ -526,11 +533,10 @@ const decorate = <E, R>(
     response: HttpClientResponse.HttpClientResponse,
     outcome: (response: HttpClientResponse.HttpClientResponse) => Result
   ): Result => {
-    hide(response.request)
     remember(response, call.target.origin)
     const arrived = parse(response.request.url)
     if (
-      arrived !== undefined && arrived.origin !== call.target.origin && response.request.headers["dpop"] === proof
+      arrived !== undefined && arrived.origin !== call.target.origin && response.request.headers[header] === proof
     ) {
       return Effect.fail(failure(
         call.request,
@@ -653,27 +659,3 @@ const withoutQuery = (url: string): string => {
   const target = parse(url)
   return target === undefined ? url.replace(/[?#].*$/s, "") : target.origin + target.pathname
 }
-
-/**
- * A proof is no secret, but it can be used for as long as the server takes it for fresh. So it is left out of
- * renderings of the request, whoever else changes them: BearerAuth does for its own header.
- */
-const hide = (request: HttpClientRequest.HttpClientRequest): void => {
-  if (hidden.has(request) || !("dpop" in request.headers)) return
-  hidden.add(request)
-  // a client further inside may have frozen its own copy; then what renders it stays as it is
-  if (!Object.isExtensible(request)) return
-  // what others show of it is what is left of that: BearerAuth does the same
-  const render = request.toJSON as (this: HttpClientRequest.HttpClientRequest) => unknown
-  Object.defineProperty(request, "toJSON", {
-    configurable: true,
-    enumerable: false,
-    writable: true,
-    value(this: HttpClientRequest.HttpClientRequest): unknown {
-      const json = render.call(this) as { readonly headers?: Readonly<Record<string, unknown>> }
-      return { ...json, headers: { ...json.headers, dpop: "<redacted>" } }
-    }
-  })
-}
-
-const hidden = new WeakSet<HttpClientRequest.HttpClientRequest>()

@@ -3,7 +3,7 @@ import type { HttpClientError } from "@effect/platform"
 import { FetchHttpClient, HttpBody, HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import type { Tracer } from "effect"
-import { Effect, Option, Redacted, Stream, TestClock } from "effect"
+import { Cause, Data, Effect, Exit, Option, Redacted, Stream, TestClock } from "effect"
 import {
   AccessToken,
   BearerAuth,
@@ -282,6 +282,80 @@ describe("a proof", () => {
         spans.map((span) => JSON.stringify(Array.from(span.attributes))).join()
       for (const proof of proofs) assert.notInclude(text, proof.split(".")[2]!)
       assert.include(JSON.stringify(response.request), `"dpop":"<redacted>"`)
+    }))
+})
+
+// FAULTS S5
+describe("neither token nor proof is shown, whatever the inner client ends with", () => {
+  const token = "T0ken-that-is-bound+to/a.key="
+  class Wrapped extends Data.TaggedError("Wrapped")<{ readonly cause: unknown }> {}
+
+  /** What somebody may make of a request. */
+  const made: Readonly<Record<string, (request: HttpClientRequest.HttpClientRequest) => unknown>> = {
+    "the request": (request) => request,
+    "its headers": (request) => request.headers,
+    "a copy of its headers": (request) => ({ ...request.headers }),
+    "other headers": (request) => ({ "x-proof": request.headers["dpop"], "x-token": request.headers["authorization"] }),
+    "a text": (request) => `GET with ${JSON.stringify(request.headers)}`,
+    "an error": (request) => new TypeError(`bad header ${request.headers["dpop"]} ${request.headers["authorization"]}`),
+    "encoded": (request) => new Error(Buffer.from(JSON.stringify(request.headers)).toString("base64")),
+    "something frozen": (request) => Object.freeze({ request: Object.freeze(request) })
+  }
+  const shownOf = (exit: Exit.Exit<unknown, unknown>): string =>
+    Exit.isSuccess(exit) ? renderings(exit.value) : [
+      renderings(exit),
+      renderings(exit.cause),
+      Cause.pretty(exit.cause, { renderErrorCause: true }),
+      ...Cause.prettyErrors(exit.cause).flatMap((error) => [renderings(error), error.stack, error.message])
+    ].join("\n")
+
+  for (const [name, make] of Object.entries(made)) {
+    it.effect(name, () =>
+      Effect.gen(function*() {
+        const dpop = yield* Dpop.make()
+        const tokens = yield* TokenSource.make(() =>
+          Effect.succeed(AccessToken.make({ value: token, tokenType: "DPoP" }))
+        )
+        for (
+          const end of [
+            (value: unknown) => Effect.fail(value),
+            (value: unknown) => Effect.fail(new Wrapped({ cause: value })),
+            (value: unknown) => Effect.die({ deep: [value] })
+          ]
+        ) {
+          let sent: HttpClientRequest.HttpClientRequest | undefined
+          const inner = HttpClient.makeWith<never, never, unknown, never>(
+            Effect.flatMap((request) => {
+              sent = request
+              return end(make(request))
+            }),
+            Effect.succeed
+          )
+          const bearer = BearerAuth.withBearer(dpop.withDpop(inner), tokens, { origins: ["https://api.test"] })
+          const shown = shownOf(yield* Effect.exit(bearer.get(api)))
+          const [protectedHeader, , signature] = sent!.headers["dpop"]!.split(".")
+          assert.strictEqual(sent!.headers["authorization"], `DPoP ${token}`)
+          for (const secret of [token, protectedHeader!, signature!]) {
+            assert.notInclude(shown, secret)
+            assert.notInclude(shown, Buffer.from(secret).toString("base64").slice(3, -8))
+          }
+        }
+      }))
+  }
+
+  it.effect("a response whose request is frozen", () =>
+    Effect.gen(function*() {
+      const dpop = yield* Dpop.make()
+      let proof: string | undefined
+      const client = HttpClient.make((request) => {
+        proof = request.headers["dpop"]
+        return Effect.succeed(HttpClientResponse.fromWeb(Object.freeze(request), new Response("no json")))
+      })
+      const response = yield* dpop.withDpop(client.pipe(HttpClient.mapRequest((request) => Object.freeze(request))))
+        .execute(get)
+      const [, , signature] = proof!.split(".")
+      assert.notInclude(shownOf(Exit.succeed(response)), signature!)
+      assert.notInclude(shownOf(yield* Effect.exit(response.json)), signature!)
     }))
 })
 

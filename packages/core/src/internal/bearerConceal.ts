@@ -23,11 +23,13 @@ const limit = 5_000
 /** Shorter tokens are looked for with their scheme only: they would turn every text into noise. */
 const shortest = 8
 
-/** `header` is what was sent. */
-export const concealCause = <E>(cause: Cause.Cause<E>, header: string): Cause.Cause<E> => {
+const authorization = "authorization"
+
+/** `header` is what was sent, as the header `name`. */
+export const concealCause = <E>(cause: Cause.Cause<E>, header: string, name = authorization): Cause.Cause<E> => {
   const roots: Array<unknown> = [...Cause.failures(cause), ...Cause.defects(cause)]
   if (roots.length === 0) return cause
-  const replaced = conceal(roots, header)
+  const replaced = conceal(roots, header, name)
   if (replaced.size === 0) return cause
   const now = <A>(value: A): A => replaced.has(original(value)) ? replaced.get(original(value)) as A : value
   return Cause.match(cause, {
@@ -43,9 +45,10 @@ export const concealCause = <E>(cause: Cause.Cause<E>, header: string): Cause.Ca
 /** A response whose request could not be hidden in place. */
 export const concealResponse = (
   response: HttpClientResponse.HttpClientResponse,
-  header: string
+  header: string,
+  name = authorization
 ): HttpClientResponse.HttpClientResponse =>
-  (conceal([response], header).get(response) ?? response) as HttpClientResponse.HttpClientResponse
+  (conceal([response], header, name).get(response) ?? response) as HttpClientResponse.HttpClientResponse
 
 // ---------------------------------------------------------------------------------------------------------------
 // finding
@@ -60,7 +63,7 @@ interface Holder {
 }
 
 /** What took the place of what, where it had to. */
-const conceal = (roots: ReadonlyArray<unknown>, header: string): Map<unknown, unknown> => {
+const conceal = (roots: ReadonlyArray<unknown>, header: string, name: string): Map<unknown, unknown> => {
   const scrub = scrubber(header)
   const replaced = new Map<unknown, unknown>()
   const holders = new Map<object, Array<Holder>>()
@@ -85,15 +88,18 @@ const conceal = (roots: ReadonlyArray<unknown>, header: string): Map<unknown, un
   // grows while it is walked: nearest first
   for (const object of holders.keys()) children(object, (value, put) => add(value, { object, put }))
 
+  const told = toldOf(roots)
   // parts before the whole
   const objects = Array.from(holders.keys()).reverse()
   const pending: Array<object> = []
   for (const object of objects) {
     try {
-      treat(object, scrub)
+      treat(object, scrub, name)
+      if (told.has(object)) treatTold(object, scrub)
     } catch {
       const copy = copyOf(object)
-      treat(copy, scrub)
+      treat(copy, scrub, name)
+      if (told.has(object)) treatTold(copy, scrub)
       replaced.set(object, copy)
       pending.push(object)
     }
@@ -115,6 +121,22 @@ const conceal = (roots: ReadonlyArray<unknown>, header: string): Map<unknown, un
   return replaced
 }
 
+/**
+ * What Effect makes errors of to print them (`Cause.pretty`): what a program failed with, and their causes. It copies
+ * their members one by one, so that renderings of the whole are not asked.
+ */
+const toldOf = (roots: ReadonlyArray<unknown>): ReadonlySet<object> => {
+  const told = new Set<object>()
+  for (const root of roots) {
+    for (let at = original(root); isWalkable(at) && !told.has(at) && told.size < limit;) {
+      told.add(at)
+      const holder: object = at
+      at = original(attempt(() => (holder as { readonly cause?: unknown }).cause))
+    }
+  }
+  return told
+}
+
 /** From this length on a token is known by a piece of it, in any encoding: a shorter one may be made of words. */
 const longToken = 20
 
@@ -122,12 +144,15 @@ const longToken = 20
 const mostOfOne = 16_384
 const mostOfAll = 524_288
 
-/** Of the token that was hidden last: an outage lets many calls with the same one fail. */
-let last: { readonly token: string; readonly hide: (text: string) => string } | undefined
+/** Of what was hidden last, a token and perhaps a proof: an outage lets many calls with the same one fail. */
+let last: ReadonlyArray<{ readonly token: string; readonly hide: (text: string) => string }> = []
 
 const hiderOf = (token: string): (text: string) => string => {
-  if (last?.token !== token) last = { token, hide: knownSecrets.hider([Redacted.make(token)]).all }
-  return last.hide
+  const known = last.find((one) => one.token === token)
+  if (known !== undefined) return known.hide
+  const { all: hide } = knownSecrets.hider([Redacted.make(token)])
+  last = [{ token, hide }, ...last.slice(0, 1)]
+  return hide
 }
 
 const scrubber = (header: string) => {
@@ -243,10 +268,10 @@ const copyOf = (object: object): object => {
 // hiding: every function throws where the object is frozen
 // ---------------------------------------------------------------------------------------------------------------
 
-const treat = (object: object, scrub: Scrub): void => {
+const treat = (object: object, scrub: Scrub, name: string): void => {
   if (isOpaque(object)) return treatOpaque(object, scrub)
-  if (isRequest(object)) return treatRequest(object)
-  if (isResponse(object)) return treatResponse(object)
+  if (isRequest(object)) return treatRequest(object, name)
+  if (isResponse(object)) return treatResponse(object, name)
   if (object instanceof Error) return treatError(object, scrub)
   if (holdsText(object, scrub)) install(object, scrub)
 }
@@ -275,13 +300,13 @@ const treatOpaque = (object: ArrayBufferView | Promise<unknown>, scrub: Scrub): 
   })
 }
 
-const treatRequest = (request: HttpClientRequest.HttpClientRequest): void => {
-  if ("authorization" in request.headers && !hiding.hide(request)) throw new TypeError("frozen")
+const treatRequest = (request: HttpClientRequest.HttpClientRequest, name: string): void => {
+  if (name in request.headers && !hiding.hideHeader(request, name)) throw new TypeError("frozen")
 }
 
 /** Only where the request is no property, which is treated by itself. */
-const treatResponse = (response: HttpClientResponse.HttpClientResponse): void => {
-  if (!Object.hasOwn(response, "request")) hiding.hide(response.request)
+const treatResponse = (response: HttpClientResponse.HttpClientResponse, name: string): void => {
+  if (!Object.hasOwn(response, "request")) hiding.hideHeader(response.request, name)
 }
 
 /** What an error shows beside its properties is its text, and that is written down. */
@@ -301,6 +326,32 @@ const treatError = (error: Error, scrub: Scrub): void => {
   const shown = attempt(() => `${String(error)}${JSON.stringify(error)}`)
   if (shown !== undefined && scrub(shown) !== shown) throw new TypeError("frozen")
 }
+
+/**
+ * Members that are texts are written without the token, and getters yield what is without it. What is no error is some
+ * data, which a program may need as it is: that is done to a copy.
+ */
+const treatTold = (object: object, scrub: Scrub): void => {
+  if (isOpaque(object) || object instanceof Map || object instanceof Set) return
+  const ours = object instanceof Error || sources.has(object)
+  for (const key of Object.keys(object)) {
+    const { get, value } = Reflect.getOwnPropertyDescriptor(object, key)!
+    const isText = typeof value === "string" && scrub(value) !== value
+    if (get === undefined && !isText && shownKey(key, scrub) === key) continue
+    if (!ours) throw new TypeError("not an error")
+    if (get !== undefined && !yieldsShown.has(get)) {
+      const shown = () => clean(Reflect.apply(get, object, []), scrub, object)
+      yieldsShown.add(shown)
+      Object.defineProperty(object, key, { get: shown, configurable: true, enumerable: true })
+    } else if (isText) {
+      write(object, key, scrub(value))
+    }
+    if (shownKey(key, scrub) !== key) rename(object, key, scrub(key))
+  }
+}
+
+/** Getters that are ours. */
+const yieldsShown = new WeakSet<() => unknown>()
 
 const rename = (object: object, before: string, after: string): void => {
   const descriptor = Reflect.getOwnPropertyDescriptor(object, before)!

@@ -10,47 +10,52 @@ export const mask = "<redacted>"
  *
  * False where that cannot be done: the request has no such header, or was frozen.
  */
-export const hide = (request: HttpClientRequest.HttpClientRequest): boolean => {
-  const self = request as { toJSON: () => unknown }
-  if (self.toJSON === rendered) return true
-  if (!("authorization" in request.headers)) return false
-  if (!Object.isExtensible(self) && !Object.hasOwn(self, "toJSON")) return false
+export const hide = (request: HttpClientRequest.HttpClientRequest): boolean =>
+  (request as { toJSON: unknown }).toJSON === rendered || hideHeader(request, "authorization")
+
+/** The same for a header of any name, in lower case. Several may be hidden in one request, by different clients. */
+export const hideHeader = (request: HttpClientRequest.HttpClientRequest, name: string): boolean => {
+  const self = request as { toJSON: Rendering }
   const before = self.toJSON
+  if (hiddenBy.get(before)?.has(name) === true) return true
+  if (!(name in request.headers)) return false
+  if (!Object.isExtensible(self) && !Object.hasOwn(self, "toJSON")) return false
   try {
-    self.toJSON = before === renderRequest ? rendered : renderedAfter(before)
+    self.toJSON = before === renderRequest && name === "authorization" ? rendered : renderedAfter(before, name)
     return true
   } catch {
     return false
   }
 }
 
-const renderRequest: (this: HttpClientRequest.HttpClientRequest) => unknown = Object
-  .getPrototypeOf(HttpClientRequest.get("")).toJSON
+type Rendering = (this: HttpClientRequest.HttpClientRequest) => unknown
+
+const renderRequest: Rendering = Object.getPrototypeOf(HttpClientRequest.get("")).toJSON
 
 function rendered(this: HttpClientRequest.HttpClientRequest): unknown {
-  return withoutToken(renderRequest.call(this), this.headers)
+  return without("authorization", renderRequest.call(this), this.headers)
 }
 
 /** Somebody else hides a header of theirs in the same way. */
-const renderedAfter = (before: () => unknown) => {
-  if (composed.has(before)) return before
+const renderedAfter = (before: Rendering, name: string): Rendering => {
   function renderedToo(this: HttpClientRequest.HttpClientRequest): unknown {
-    return withoutToken(before.call(this), this.headers)
+    return without(name, before.call(this), this.headers)
   }
-  composed.add(renderedToo)
+  hiddenBy.set(renderedToo, new Set([name, ...hiddenBy.get(before) ?? []]))
   return renderedToo
 }
 
-const composed = new WeakSet<() => unknown>()
+/** The names of the headers that a rendering leaves out. */
+const hiddenBy = new WeakMap<Rendering, ReadonlySet<string>>([[rendered, new Set(["authorization"])]])
 
 /** The header may have been copied to others. */
-const withoutToken = (json: unknown, headers: Headers.Headers): unknown => {
+const without = (hidden: string, json: unknown, headers: Headers.Headers): unknown => {
   const shown: Record<string, unknown> = {
     ...(json as { readonly headers?: Readonly<Record<string, unknown>> }).headers
   }
-  const header = headers["authorization"]
+  const header = headers[hidden]
   for (const [name, value] of Object.entries(shown)) {
-    if (name === "authorization" || (header !== undefined && header !== "" && String(value).includes(header))) {
+    if (name === hidden || (header !== undefined && header !== "" && String(value).includes(header))) {
       shown[name] = mask
     }
   }
