@@ -603,13 +603,30 @@ const build = <E>(
     const status = (request?: TokenRequest.TokenRequest) =>
       Effect.clockWith((clock) => {
         const slot = peek(request)
+        const now = clocks.read(clock)
+        const refreshing = slot?.flight !== undefined
         const held = slot?.held
+        if (held === undefined || until(held, held.mustAt, now) <= 0) {
+          return Effect.succeed({ token: Option.none(), remaining: Option.none(), stale: false, refreshing })
+        }
+        const left = until(held, held.endsAt, now)
         return Effect.succeed({
-          token: held !== undefined && until(held, held.mustAt, clocks.read(clock)) > 0
-            ? Option.some(held.token)
-            : Option.none(),
-          refreshing: slot?.flight !== undefined
+          token: Option.some(held.token),
+          remaining: Number.isFinite(left) ? Option.some(Duration.millis(left)) : Option.none(),
+          stale: until(held, held.refreshAt, now) <= 0,
+          refreshing
         })
+      })
+
+    const renewBelow: source.Hooks["renewBelow"] = (least, request) =>
+      Effect.clockWith((clock) => {
+        const slot = slotOf(request)
+        const now = clocks.read(clock)
+        const held = slot.held
+        if (closed || held === undefined || until(held, held.mustAt, now) <= 0) return Effect.void
+        if (until(held, held.endsAt, now) >= Math.min(least, held.lifetime / 2)) return Effect.void
+        renewAhead(slot, now)
+        return slot.flight === undefined ? Effect.void : Effect.ignore(slot.flight.await(requestBound))
       })
 
     yield* Effect.addFinalizer(() =>
@@ -649,7 +666,7 @@ const build = <E>(
             const slot = slotOf(request)
             return Effect.zipRight(report(rejected, slot), self.invalidate(rejected, TokenRequest.fromKey(slot.key)))
           })
-      }, { held, peek: tokenAtOnce, publish: heard, status }),
+      }, { held, peek: tokenAtOnce, publish: heard, renewBelow, status }),
       { [TypeId]: control } as const
     )
   })

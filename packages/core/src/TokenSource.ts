@@ -468,6 +468,29 @@ export const status = (self: With<unknown>, request?: TokenRequest.TokenRequest)
   source.hooks(self).status(request)
 
 /**
+ * `get`, for a caller who needs the token for some time: a token with less than `remaining` left is renewed first, and
+ * the caller waits for that. Half of the token's lifetime is the most that can be asked for. While a renewal is not
+ * possible (it fails, the server is being left alone after a failure, or the last token has just arrived) the held token is
+ * given. A source without a cache gives what `get` gives. Default of `request`: what the source was configured with.
+ *
+ * @example
+ * ```ts
+ * import { TokenSource } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * // an upload that takes ten minutes
+ * const token = Effect.flatMap(TokenSource.TokenSource, TokenSource.getWithRemaining("10 minutes"))
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const getWithRemaining =
+  (remaining: Duration.DurationInput, request?: TokenRequest.TokenRequest) =>
+  <E>(self: With<E>): Effect.Effect<AccessToken, E> =>
+    Effect.zipRight(source.hooks(self).renewBelow(Duration.toMillis(remaining), request), self.get(request))
+
+/**
  * Retries the transient errors of a source, which thereby leave its type: see `RetryPolicy.retry`, whose compile
  * errors it shares. Each retry is an event. A policy for transient errors of your own names them:
  * `RetryPolicy.exponentialJitter<MetadataServerBusy>()`.

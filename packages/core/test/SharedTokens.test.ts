@@ -172,7 +172,12 @@ describe("SharedTokens", () => {
       Effect.gen(function*() {
         const { first, server } = yield* fleet(1)
         const status = yield* TokenSource.status(first.tokens, TokenRequest.make({ scopes: "other" }))
-        assert.deepStrictEqual(status, { token: Option.none(), refreshing: false })
+        assert.deepStrictEqual(status, {
+          token: Option.none(),
+          remaining: Option.none(),
+          stale: false,
+          refreshing: false
+        })
         assert.strictEqual(server.count, 0)
       }))
 

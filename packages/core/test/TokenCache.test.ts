@@ -28,6 +28,76 @@ const setup = (options: TokenCache.Options & { readonly scripted?: (s: Scripted)
   })
 
 describe("TokenCache", () => {
+  describe("getWithRemaining", () => {
+    // BROKER F4
+    it.scoped("renews a token with less left, once for all who ask, and gives the held one to the others meanwhile", () =>
+      Effect.gen(function*() {
+        const { server, tokens } = yield* setup({ ahead: 0 })
+        const first = yield* tokens.get()
+        yield* TestClock.adjust("40 minutes")
+        assert.strictEqual(yield* TokenSource.getWithRemaining("20 minutes")(tokens), first)
+        yield* TestClock.adjust(1)
+        server.latency = 1000
+        const asking = yield* Effect.fork(
+          Effect.all(
+            Array.from({ length: 10 }, () => TokenSource.getWithRemaining("20 minutes")(tokens)),
+            { concurrency: "unbounded" }
+          )
+        )
+        yield* Effect.yieldNow()
+        assert.strictEqual(yield* tokens.get(), first)
+        yield* TestClock.adjust("1 seconds")
+        assert.deepStrictEqual((yield* Fiber.join(asking)).map(secret), Array.from({ length: 10 }, () => "token-2"))
+        assert.strictEqual(server.count, 2)
+      }))
+
+    it.scoped("asks for half of the lifetime at most", () =>
+      Effect.gen(function*() {
+        const { server, tokens } = yield* setup({ ahead: 0 })
+        const first = yield* tokens.get()
+        yield* TestClock.adjust("30 minutes")
+        assert.strictEqual(yield* TokenSource.getWithRemaining("50 minutes")(tokens), first)
+        yield* TestClock.adjust(1)
+        assert.strictEqual(secret(yield* TokenSource.getWithRemaining("50 minutes")(tokens)), "token-2")
+        assert.strictEqual(server.count, 2)
+      }))
+
+    it.scoped("gives the held token where the renewal fails, and leaves the server alone afterwards", () =>
+      Effect.gen(function*() {
+        const { server, tokens } = yield* setup({ ahead: 0 })
+        const first = yield* tokens.get()
+        yield* TestClock.adjust("45 minutes")
+        server.failing = unavailable()
+        assert.strictEqual(yield* TokenSource.getWithRemaining("20 minutes")(tokens), first)
+        assert.strictEqual(yield* TokenSource.getWithRemaining("20 minutes")(tokens), first)
+        assert.strictEqual(server.count, 2)
+      }))
+  })
+
+  describe("status", () => {
+    // FAULTS K1
+    it.scoped("tells how long the token still lives, also after the wall clock was put back by an hour", () =>
+      Effect.gen(function*() {
+        const { state, stepped } = yield* steppable
+        const { tokens } = yield* Effect.withClock(setup({ ahead: "10 minutes" }), stepped)
+        const status = Effect.withClock(TokenSource.status(tokens), stepped)
+        const none = { token: Option.none(), remaining: Option.none(), stale: false, refreshing: false }
+        assert.deepStrictEqual(yield* status, none)
+        const token = yield* Effect.withClock(tokens.get(), stepped)
+        yield* TestClock.adjust("20 minutes")
+        state.step = -3_600_000
+        assert.deepStrictEqual(yield* status, {
+          ...none,
+          token: Option.some(token),
+          remaining: Option.some(Duration.minutes(40))
+        })
+        yield* TestClock.adjust("30 minutes")
+        assert.isTrue((yield* status).stale)
+        yield* TestClock.adjust("10 minutes")
+        assert.deepStrictEqual(yield* status, none)
+      }))
+  })
+
   describe("serving", () => {
     // SPEC B2, A9, D2
     it.scoped("serves the held token until mustAt, and never after it (I3)", () =>

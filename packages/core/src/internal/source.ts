@@ -1,4 +1,5 @@
 import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
@@ -63,6 +64,8 @@ export interface Hooks {
   readonly peek: (clock: Clock.Clock, request?: TokenRequest.TokenRequest) => AccessToken | undefined
   /** What a cache knows of one request. */
   readonly status: (request?: TokenRequest.TokenRequest) => Effect.Effect<Status>
+  /** Renews a held token that has fewer than `least` milliseconds left, and waits for it; does nothing else. */
+  readonly renewBelow: (least: number, request?: TokenRequest.TokenRequest) => Effect.Effect<void>
   /** Whose tokens these are, in a form that others who ask for the same would arrive at; holds no secret. */
   readonly namespace: string | undefined
   /** How long one request to the server may take in all, in milliseconds; infinite without a limit. */
@@ -89,6 +92,13 @@ export interface Admission {
 export interface Status {
   /** The token that a caller would be given now without waiting. */
   readonly token: Option.Option<AccessToken>
+  /**
+   * How long that token still lives, by the clock that nobody sets: what to tell others, where the wall clock may have been
+   * put back. `None` without a token, and for one whose lifetime nobody knows.
+   */
+  readonly remaining: Option.Option<Duration.Duration>
+  /** Whether the moment of its renewal has come. */
+  readonly stale: boolean
   /** Whether its successor is on its way, fetched by this process or, with a shared store, by another. */
   readonly refreshing: boolean
 }
@@ -99,11 +109,12 @@ export interface Held {
   readonly request: TokenRequest.TokenRequest
 }
 
-const nothing: Pick<Hooks, "admission" | "held" | "peek" | "status"> = {
+const nothing: Pick<Hooks, "admission" | "held" | "peek" | "renewBelow" | "status"> = {
   admission: undefined,
   held: Effect.succeed([]),
   peek: () => undefined,
-  status: () => Effect.succeed({ token: Option.none(), refreshing: false })
+  renewBelow: () => Effect.void,
+  status: () => Effect.succeed({ token: Option.none(), remaining: Option.none(), stale: false, refreshing: false })
 }
 
 /** How a source gets a token that is better than `current`, which may still be good. */
@@ -254,7 +265,7 @@ export const subscribe = (
 export const derive = <E>(
   self: With<unknown>,
   methods: Methods<E>,
-  changed: Partial<Pick<Hooks, "admission" | "held" | "peek" | "publish" | "status">> = {}
+  changed: Partial<Pick<Hooks, "admission" | "held" | "peek" | "publish" | "renewBelow" | "status">> = {}
 ): With<E> =>
   new Source<E>(
     methods.get,
