@@ -85,7 +85,7 @@ const plain = (kind: Setting["kind"], given: unknown): number => {
   if (typeof given === "number") return given
   if (kind === "number") return Number.NaN
   if (typeof given === "bigint") return Number(given) / 1e6
-  if (typeof given === "string" && given.trim().startsWith("-")) return Number.NEGATIVE_INFINITY
+  if (typeof given === "string" && given.startsWith("-")) return Number.NEGATIVE_INFINITY
   if (Array.isArray(given)) {
     const [seconds, nanos] = given as ReadonlyArray<unknown>
     return given.length === 2 && typeof seconds === "number" && typeof nanos === "number"

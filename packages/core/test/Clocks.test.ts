@@ -13,6 +13,13 @@ describe("Clocks", () => {
       assert.strictEqual(after.steady - before.steady, 1500)
     }))
 
+  it.effect("the steady clock counts parts of a millisecond", () =>
+    Effect.gen(function*() {
+      const { stepped } = yield* steppable
+      const { steady } = Clocks.read({ ...stepped, unsafeCurrentTimeNanos: () => BigInt(1_234_567_890) })
+      assert.strictEqual(steady, 1234.567)
+    }))
+
   // FAULTS K1, K2, K3
   it.effect("a period ends when it should, however the wall clock is set", () =>
     Effect.gen(function*() {
@@ -44,5 +51,12 @@ describe("Clocks", () => {
     assert.isFalse(Clocks.isRunning(stored, 989, { skew: 10 }))
     assert.isTrue(Clocks.isRunning(stored, 1500, { longest: 1000 }))
     assert.isFalse(Clocks.isRunning(stored, 1500, { longest: 999 }))
+  })
+
+  // FAULTS K1
+  it("what is left of a stored stretch is never more than all of it, and nothing once it is over", () => {
+    const stored = { from: 1000, until: 2000 }
+    const left = [0, 1000, 1400, 2000, 9000].map((wall) => Clocks.remaining(stored, wall))
+    assert.deepStrictEqual(left, [1000, 1000, 600, 0, 0])
   })
 })

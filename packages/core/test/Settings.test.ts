@@ -244,7 +244,9 @@ describe("settings of constructors that cannot fail", () => {
     const cases: ReadonlyArray<readonly [unknown, number]> = [
       [undefined, 5000],
       ["2 seconds", 2000],
+      ["1 second", 1000],
       [0, 1000],
+      ["1 minute", 60_000],
       ["2 minutes", 60_000],
       [Number.POSITIVE_INFINITY, 60_000],
       [Duration.infinity, 60_000],
@@ -259,7 +261,28 @@ describe("settings of constructors that cannot fail", () => {
     for (const [given, expected] of cases) assert.strictEqual(Settings.value(wait, given), expected, String(given))
     const endless = Settings.duration("5 seconds", { unlimited: true })
     assert.strictEqual(Settings.value(endless, Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY)
-    assert.strictEqual(Settings.value(Settings.number(3), "7"), 3)
+    for (const duration of ["7", "7 millis", 7n, [0, 7_000_000], Duration.millis(7)]) {
+      assert.strictEqual(Settings.value(Settings.number(3), duration), 3, "a duration is no number")
+    }
+  })
+
+  it("a problem says the range, each once", () => {
+    const settings = {
+      wait: Settings.duration("5 seconds", { least: "1 second", most: "1 minute" }),
+      idle: Settings.duration("5 seconds", { unlimited: true }),
+      limit: Settings.number(3, { least: 1, most: 9 })
+    }
+    const ends = { wait: "1 minute", idle: Number.POSITIVE_INFINITY, limit: 1 }
+    assert.deepStrictEqual(Settings.problems(settings, ends), [])
+    const found = Settings.problems(settings, { wait: 0, idle: -1, limit: 10 })
+    assert.deepStrictEqual(found.map(({ detail }) => detail), [
+      "wait must be a duration from 1s to 1m, not 0",
+      "idle must be a duration from 0 to 3650d, or Infinity, not -1",
+      "limit must be a number from 1 to 9, not 10"
+    ])
+    const { fields, message } = Settings.toError([...found, ...found])
+    assert.deepStrictEqual(fields, ["wait", "idle", "limit"])
+    for (const { detail } of found) assert.lengthOf(message.split(detail), 2)
   })
 
   it("a text that is no duration is not shown", () => {

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Array as Arr, Deferred, Effect, Exit, Fiber, TestClock } from "effect"
+import { Array as Arr, Deferred, type Duration, Effect, Exit, Fiber, TestClock } from "effect"
 import { SharedWork } from "../src/index.js"
 
 const settle = TestClock.adjust(0)
+
+const gone = { onSuccess: (name: string) => name, onTimeout: () => "gone" }
 
 /** An owner that can be neither stopped nor heard of. */
 const vanished = Effect.uninterruptible(Effect.never)
@@ -123,6 +125,29 @@ describe("SharedWork", () => {
         yield* TestClock.adjust("1 minute")
         assert.strictEqual(yield* Fiber.join(waiting), "inner")
         assert.strictEqual(outerRuns, 1)
+      }))
+
+    // FAULTS L1
+    it.effect("work that waits for several others at once is not overdue before the last of them", () =>
+      Effect.gen(function*() {
+        let runs = 0
+        const other = (name: string, time: Duration.DurationInput) =>
+          SharedWork.make(Effect.delay(Effect.succeed(name), time), { overdueAfter: "1 minute" })
+        const [slow, fast] = [other("slow", "50 seconds"), other("fast", "5 seconds")]
+        const outer = SharedWork.make(
+          Effect.zipRight(
+            Effect.sync(() => runs++),
+            // two of them wait for the same
+            Effect.all([slow, fast, Effect.timeoutTo(slow, { duration: "1 second", ...gone })], {
+              concurrency: "unbounded"
+            })
+          ),
+          { overdueAfter: "10 seconds" }
+        )
+        const waiting = yield* Effect.fork(outer)
+        yield* TestClock.adjust("50 seconds")
+        assert.strictEqual(runs, 1)
+        assert.deepStrictEqual(yield* Fiber.join(waiting), ["slow", "fast", "gone"])
       }))
   })
 

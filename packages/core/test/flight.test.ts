@@ -45,10 +45,18 @@ describe("Underway", () => {
 
   it("while the work it waits for is not overdue neither is it, and it has its own time after that", () => {
     const work = new Underway(0, 1000)
-    work.waitsFor = new Underway(0, 5000)
-    assert.strictEqual(work.dueAt(), 6000)
-    work.waitsFor = new Underway(0, 10)
+    const [long, short] = [new Underway(0, 5000), new Underway(0, 10)]
+    work.waitFor(short)
     assert.strictEqual(work.dueAt(), 1010)
+    work.waitFor(long)
+    work.waitFor(long)
+    work.waited(short)
+    assert.strictEqual(work.dueAt(), 6000)
+    work.waited(long)
+    assert.strictEqual(work.dueAt(), 6000, "it waits for it twice")
+    work.waited(long)
+    assert.strictEqual(work.dueAt(), 1000)
+    work.waitFor(short)
     work.expect(5000, 0)
     assert.strictEqual(work.dueAt(), 6000)
   })
@@ -56,10 +64,13 @@ describe("Underway", () => {
   // FAULTS L1
   it("work that waits for itself, by whatever detours, hangs nobody who looks", () => {
     const [one, two] = [new Underway(0, 1000), new Underway(0, 1000)]
-    one.waitsFor = two
-    two.waitsFor = one
+    one.waitFor(two)
+    two.waitFor(one)
     assert.isAtMost(one.dueAt(), 20_000)
     assert.isTrue(two.isOverdue(20_000))
+    const thicket = Array.from({ length: 20 }, () => new Underway(0, 1000))
+    for (const one of thicket) thicket.forEach((other) => one.waitFor(other))
+    assert.isAtMost(thicket[0]!.dueAt(), 20_000)
   })
 })
 
@@ -184,24 +195,23 @@ describe("partOf", () => {
         Effect.provideService(partOf(inner, Effect.sleep(4000)), Current, outer)
       )
       yield* TestClock.adjust(3999)
-      assert.strictEqual(outer.waitsFor, inner)
+      assert.strictEqual(outer.dueAt(), 6000)
       assert.isFalse(outer.isOverdue(yield* steady))
       yield* TestClock.adjust(1)
       yield* Fiber.join(waiting)
-      assert.isUndefined(outer.waitsFor)
-      assert.strictEqual(outer.dueAt(), 5000, "the wait is a sign of life")
+      assert.strictEqual(outer.dueAt(), 5000, "the wait is a sign of life, and over")
     }))
 
-  it.effect("forgets only its own, when one waits for several at once", () =>
+  it.effect("while it waits for several at once, the last of them counts", () =>
     Effect.gen(function*() {
       const outer = new Underway(0, 1000)
-      const [one, two] = [new Underway(0, 5000), new Underway(0, 5000)]
+      const [one, two] = [new Underway(0, 5000), new Underway(0, 50)]
       const wait = (underway: Underway, time: number) =>
         Effect.provideService(partOf(underway, Effect.sleep(time)), Current, outer)
-      yield* Effect.fork(Effect.all([wait(one, 100), wait(two, 200)], { concurrency: "unbounded" }))
+      yield* Effect.fork(Effect.all([wait(one, 200), wait(two, 100)], { concurrency: "unbounded" }))
       yield* TestClock.adjust(100)
-      assert.strictEqual(outer.waitsFor, two)
+      assert.strictEqual(outer.dueAt(), 6000)
       yield* TestClock.adjust(100)
-      assert.isUndefined(outer.waitsFor)
+      assert.strictEqual(outer.dueAt(), 1200)
     }))
 })

@@ -118,11 +118,11 @@ export class Flight<in out A, in out E> {
 export const partOf = <A, E, R>(underway: Underway, wait: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(Current, (outer) => {
     if (outer === undefined) return wait
-    outer.waitsFor = underway
+    outer.waitFor(underway)
     return Effect.ensuring(
       wait,
       Effect.map(clocks.now, ({ steady }) => {
-        if (outer.waitsFor === underway) outer.waitsFor = undefined
+        outer.waited(underway)
         outer.expect(0, steady)
       })
     )

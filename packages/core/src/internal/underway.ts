@@ -9,8 +9,9 @@ export const beatEvery = 200
 /** A timer counts in 31 bits, and none notices a suspended machine: look at the clock hourly. Milliseconds. */
 export const longestSleep = 60 * 60_000
 
-/** Work may wait for work that waits for work; a circle of them must not hang whoever looks. */
+/** Work may wait for work that waits for work; neither a circle of them nor a thicket must hang whoever looks. */
 const deepest = 16
+const mostLooks = 1000
 
 /**
  * The signs of life of work that others wait for: when it began, and by when something must have come of it. Whoever
@@ -19,8 +20,8 @@ const deepest = 16
 export class Underway {
   private due: number
   private beat: number | undefined = undefined
-  /** The work that this one waits for in turn; while that is not overdue neither is this one. */
-  waitsFor: Underway | undefined = undefined
+  /** How often this work waits for which other, in fibers of its own. */
+  private readonly waits = new Map<Underway, number>()
 
   constructor(began: number, private readonly limit: number) {
     this.due = began + limit
@@ -36,11 +37,27 @@ export class Underway {
     this.beat = steady
   }
 
+  /** The work waits for `other` in turn: while that is not overdue neither is this one. */
+  waitFor(other: Underway): void {
+    this.waits.set(other, (this.waits.get(other) ?? 0) + 1)
+  }
+
+  /** One such wait is over. */
+  waited(other: Underway): void {
+    const left = (this.waits.get(other) ?? 0) - 1
+    if (left > 0) this.waits.set(other, left)
+    else this.waits.delete(other)
+  }
+
   /** When it is overdue unless something is heard of it before, by the steady clock. */
-  dueAt(depth = 0): number {
-    return this.waitsFor === undefined || depth >= deepest
-      ? this.due
-      : Math.max(this.due, this.waitsFor.dueAt(depth + 1) + this.limit)
+  dueAt(depth = 0, looks = { left: mostLooks }): number {
+    let { due } = this
+    if (depth >= deepest) return due
+    for (const other of this.waits.keys()) {
+      if (looks.left-- <= 0) break
+      due = Math.max(due, other.dueAt(depth + 1, looks) + this.limit)
+    }
+    return due
   }
 
   isOverdue(steady: number): boolean {
