@@ -87,8 +87,9 @@ export const layerMemory: Layer.Layer<tokenStore.TokenStore> = Layer.effect(toke
  * is stored.
  *
  * Fails with `InvalidConfiguration` for a directory that can't be created or written to, that is none, that others may
- * write to or replace, that belongs to another user (root may own it, and root may use no other user's), or whose file
- * system has no hard links (FAT). Where the platform tells no owners and modes, as on Windows, they are not checked.
+ * write to or replace, that belongs to another user or lies below a directory of one (root may own either, and root may
+ * use no other user's), or whose file system has no hard links (FAT). A group that may write to a directory above is
+ * trusted: many systems give each user a group. Where the platform tells no owners and modes, as on Windows, they are not checked.
  *
  * **Gotchas**
  *

@@ -5,7 +5,7 @@ import { Error as PlatformError, FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import type { Scope } from "effect"
-import { Context, Deferred, Effect, Fiber, Layer, Option, Redacted, Stream, TestClock } from "effect"
+import { Clock, Context, Deferred, Effect, Fiber, Layer, Option, Redacted, Stream, TestClock } from "effect"
 import { AccessToken, TokenStore } from "../src/index.js"
 import { secret } from "./support/observe.js"
 
@@ -133,6 +133,9 @@ describe("TokenStore.layerFile: files", () => {
         yield* fill(store, "unknown", "unknown", null)
         const fetching = yield* held(store, "failed")
         yield* fs.writeFileString(`${directory}/tmp.dead`, "{\"version\":1,\"value\":\"half a tok")
+        // by the clock of the test, however long it took to come here
+        const writtenAt = new Date(yield* Clock.currentTimeMillis)
+        yield* fs.utimes(`${directory}/tmp.dead`, writtenAt, writtenAt)
         yield* TestClock.adjust(30_000)
         yield* fill(store, "other", "other")
         assert.include(yield* fs.readDirectory(directory), "tmp.dead")
@@ -606,6 +609,34 @@ describe("TokenStore.layerFile: whose files they are", () => {
         assert.include(yield* refused(`${folder}/above/new`), `everybody may write to ${folder}/above`)
         yield* fs.chmod(`${folder}/above`, 0o1777)
         yield* fill(yield* open(`${folder}/above/tokens`), "one")
+      })
+  )
+
+  scenario(
+    "a directory below one of another user is refused, for that user could put another in its place",
+    (folder, fs) =>
+      Effect.gen(function*() {
+        const above = `${folder}/above`
+        const tokens = `${above}/deep/tokens`
+        yield* fs.makeDirectory(tokens, { recursive: true, mode: 0o700 })
+        // also under a sticky bit, which does not bind the owner
+        for (const mode of [0o755, 0o1777]) {
+          yield* fs.chmod(above, mode)
+          for (const directory of [tokens, `${above}/new-${mode}`]) {
+            const message = yield* refused(directory, ownedBy(54_321, isDirectory(above)))
+            assert.include(message, `${above} belongs to another user, who could replace ${directory}`)
+          }
+        }
+        if (process.getuid?.() === 0) {
+          yield* fs.chown(above, 54_321, 54_321)
+          assert.include(yield* refused(tokens), `${above} belongs to another user`)
+          yield* fs.symlink(tokens, `${folder}/link`)
+          assert.include(yield* refused(`${folder}/link`), `${above} belongs to another user`)
+          yield* fs.chown(above, 0, 0)
+        }
+        // root, and whom a container has no number for
+        for (const uid of [0, 65_534]) yield* open(tokens, ownedBy(uid, isDirectory(above)))
+        yield* fill(yield* open(tokens), "one")
       })
   )
 

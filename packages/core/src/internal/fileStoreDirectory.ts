@@ -42,6 +42,9 @@ const orNone = <A>(effect: Effect.Effect<A, PlatformError>): Effect.Effect<Optio
 const isOurs = ({ uid }: FileSystem.File.Info, me: Option.Option<number>): boolean =>
   Option.getOrElse(Option.zipWith(uid, me, (uid, me) => uid === me || uid === 0), () => true)
 
+/** Whom a container sees in place of users that it has no number for, the machine's root among them. */
+const unknownUser = 65_534
+
 /** What went wrong, in a few words: the code of the system, such as ENOSPC, and nothing of a file's content. */
 export const trouble = (error: PlatformError): string => {
   const reason = error._tag === "SystemError"
@@ -156,17 +159,6 @@ export const open = (
     if (hasModes && (info.mode & 0o022) !== 0) {
       return yield* invalid(`others may write to ${root}, and so could plant tokens: set its mode to 700`)
     }
-    if (hasModes) {
-      // who may write to a directory above can put another one in this one's place, where no sticky bit forbids it
-      const above = yield* Effect.orElseSucceed(fs.realPath(root), () => root)
-      for (let at = path.dirname(above), last = above; at !== last; last = at, at = path.dirname(at)) {
-        const open = yield* Effect.option(fs.stat(at))
-        if (Option.exists(open, ({ mode }) => (mode & 0o002) !== 0 && (mode & 0o1000) === 0)) {
-          return yield* invalid(`everybody may write to ${at}, and so could replace ${root}: take that right away`)
-        }
-      }
-    }
-
     // better told now than at the first token
     const probe = names.temporary(random.randomId())
     const works = yield* directory.create(probe, "").pipe(
@@ -188,6 +180,24 @@ export const open = (
       return yield* invalid(
         `${root} belongs to another user, who could plant tokens: give it to the user of this process, or take another`
       )
+    }
+    if (hasModes) {
+      // whoever may rename what is in a directory above can put another one in this one's place: its owner always may,
+      // everybody else where they may write and no sticky bit forbids it
+      const real = yield* Effect.orElseSucceed(fs.realPath(root), () => root)
+      for (let at = path.dirname(real), last = real; at !== last; last = at, at = path.dirname(at)) {
+        const above = Option.getOrUndefined(yield* Effect.option(fs.stat(at)))
+        if (above === undefined) continue
+        if ((above.mode & 0o002) !== 0 && (above.mode & 0o1000) === 0) {
+          return yield* invalid(`everybody may write to ${at}, and so could replace ${root}: take that right away`)
+        }
+        if (!isOurs(above, me) && !Option.contains(above.uid, unknownUser)) {
+          return yield* invalid(
+            `${at} belongs to another user, who could replace ${root}: take a directory below one that is of the user of ` +
+              "this process or of root"
+          )
+        }
+      }
     }
     return works ? directory : yield* invalid(`${root} can't be written to`)
   })
