@@ -629,6 +629,16 @@ const build = <E>(
         return slot.flight === undefined ? Effect.void : Effect.ignore(slot.flight.await(requestBound))
       })
 
+    const left: source.Hooks["left"] = (token, request) =>
+      Effect.clockWith((clock) => {
+        const life = peek(request)?.lifeOf(token)
+        return Effect.succeed(
+          life === undefined || !Number.isFinite(life.endsAt)
+            ? Option.none()
+            : Option.some(Math.max(0, until(life, life.endsAt, clocks.read(clock))))
+        )
+      })
+
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         closed = true
@@ -666,7 +676,7 @@ const build = <E>(
             const slot = slotOf(request)
             return Effect.zipRight(report(rejected, slot), self.invalidate(rejected, TokenRequest.fromKey(slot.key)))
           })
-      }, { held, peek: tokenAtOnce, publish: heard, renewBelow, status }),
+      }, { held, left, peek: tokenAtOnce, publish: heard, renewBelow, status }),
       { [TypeId]: control } as const
     )
   })

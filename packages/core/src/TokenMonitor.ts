@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AccessToken } from "./AccessToken.js"
+import * as Clocks from "./Clocks.js"
 import { quietSleep } from "./internal/quietSleep.js"
 import { monitor as ranges } from "./internal/settingRanges.js"
 import * as source from "./internal/source.js"
@@ -58,13 +59,17 @@ export const enforce = <E>(
   self: source.With<E>,
   introspection: Introspection
 ): (token: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<Result, TokenError.RequestError> => {
-  const { defaults, publish } = source.hooks(self)
+  const { defaults, left, publish } = source.hooks(self)
   return (token, request) =>
     Effect.tap(introspection.check(token), (result) =>
       result.active
         ? Effect.void
-        : Effect.flatMap(Clock.currentTimeMillis, (at) => {
-          const remaining = Option.map(token.expiresAt, (expiresAt) => Math.max(0, expiresAt - at))
+        : Effect.flatMap(Effect.zip(Clock.currentTimeMillis, left(token, request)), ([at, left]) => {
+          // what no cache knows is judged by its own times: a wall clock that was put back adds nothing to its life
+          const remaining = Option.orElse(
+            left,
+            () => Option.map(token.expiresAt, (until) => Clocks.remaining({ from: token.issuedAt, until }, at))
+          )
           const expired = Option.contains(remaining, 0)
           const key = TokenRequest.hash(TokenRequest.withDefaults(request ?? defaults, defaults))
           return Effect.zipRight(

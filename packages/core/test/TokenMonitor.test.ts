@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { AuthorizationServer, Reply } from "@effect-bearer/testing"
 import { Effect, Exit, Fiber, Logger, Option, Redacted, Scope, TestClock } from "effect"
 import {
+  AccessToken,
   ClientAuthentication,
   Introspection,
   Revocation,
@@ -13,6 +14,7 @@ import {
 } from "../src/index.js"
 import { collect, secret, tags } from "./support/observe.js"
 import { Scripted } from "./support/scripted.js"
+import { steppable } from "./support/time.js"
 
 /** A cached source and a server that knows which of its tokens are not active. */
 const setup = Effect.gen(function*() {
@@ -73,6 +75,41 @@ describe("TokenMonitor.enforce", () => {
       yield* TestClock.adjust(0)
       assert.strictEqual(secret(yield* tokens.get(request)), "token-2")
       assert.strictEqual(events.find((event) => event._tag === "TokenInactive")?.key, TokenRequest.hash(request))
+    }))
+
+  // FAULTS K1
+  it.scoped("what is left of a token is no more for a wall clock that was put back, and nothing at its end", () =>
+    Effect.gen(function*() {
+      const { state, stepped } = yield* steppable
+      const on = Effect.withClock(stepped)
+      const { dead, events, introspection, tokens } = yield* on(setup)
+      const enforce = TokenMonitor.enforce(tokens, introspection)
+      dead.add("token-1").add("token-2")
+      const told = () =>
+        events.flatMap((event) =>
+          event._tag === "TokenInactive" || event._tag === "RevokedEarly" ? [Option.getOrThrow(event.remaining)] : []
+        )
+      const first = yield* on(tokens.get())
+      yield* TestClock.adjust("50 minutes")
+      state.step = -3_600_000
+      yield* on(enforce(first))
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(told(), [600_000, 600_000])
+      // of what no cache knows its own times speak: it lives no longer than it ever did
+      const plain = yield* new Scripted().source
+      const heard = yield* collect(plain)
+      const other = AccessToken.make({ value: "token-1", issuedAt: 0, expiresAt: 600_000 })
+      yield* on(TokenMonitor.enforce(plain, introspection)(other))
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(heard.map((event) => "remaining" in event && event.remaining), [Option.some(600_000)])
+
+      const second = yield* on(tokens.get())
+      yield* TestClock.adjust("61 minutes")
+      state.step = -2 * 3_600_000
+      yield* on(enforce(second))
+      yield* TestClock.adjust(0)
+      // it was over anyway
+      assert.lengthOf(told(), 2)
     }))
 
   it.scoped("a newer token stays", () =>

@@ -396,7 +396,7 @@ export const reject = <E>(
   const common = { key, at: now.wall, age: Math.max(0, now.wall - rejected.issuedAt) }
   const dropped = TokenEvent.TokenRejected(common)
   if (until(held, held.mustAt, now) <= 0 || slot.cutShort > contested) return [dropped]
-  const remaining = Option.map(rejected.expiresAt, (expiresAt) => Math.max(0, expiresAt - now.wall))
+  const remaining = Option.map(rejected.expiresAt, () => Math.max(0, until(held, held.endsAt, now)))
   const revoked = TokenEvent.RevokedEarly({ ...common, remaining })
   return slot.cutShort < contested
     ? [dropped, revoked]

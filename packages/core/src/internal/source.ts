@@ -66,6 +66,11 @@ export interface Hooks {
   readonly status: (request?: TokenRequest.TokenRequest) => Effect.Effect<Status>
   /** Renews a held token that has fewer than `least` milliseconds left, and waits for it; does nothing else. */
   readonly renewBelow: (least: number, request?: TokenRequest.TokenRequest) => Effect.Effect<void>
+  /**
+   * Milliseconds until the end of a token, by whichever clock says it is nearer; nothing for one that no cache knows, or
+   * whose end nobody knows.
+   */
+  readonly left: (token: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<Option.Option<number>>
   /** Whose tokens these are, in a form that others who ask for the same would arrive at; holds no secret. */
   readonly namespace: string | undefined
   /** How long one request to the server may take in all, in milliseconds; infinite without a limit. */
@@ -109,9 +114,10 @@ export interface Held {
   readonly request: TokenRequest.TokenRequest
 }
 
-const nothing: Pick<Hooks, "admission" | "held" | "peek" | "renewBelow" | "status"> = {
+const nothing: Pick<Hooks, "admission" | "held" | "left" | "peek" | "renewBelow" | "status"> = {
   admission: undefined,
   held: Effect.succeed([]),
+  left: () => Effect.succeedNone,
   peek: () => undefined,
   renewBelow: () => Effect.void,
   status: () => Effect.succeed({ token: Option.none(), remaining: Option.none(), stale: false, refreshing: false })
@@ -265,7 +271,7 @@ export const subscribe = (
 export const derive = <E>(
   self: With<unknown>,
   methods: Methods<E>,
-  changed: Partial<Pick<Hooks, "admission" | "held" | "peek" | "publish" | "renewBelow" | "status">> = {}
+  changed: Partial<Pick<Hooks, "admission" | "held" | "left" | "peek" | "publish" | "renewBelow" | "status">> = {}
 ): With<E> =>
   new Source<E>(
     methods.get,
