@@ -354,10 +354,12 @@ const build = <E>(
           }
           const failure = fail(overError(slot.blockedFor(now)))
           if (slot.trouble !== undefined) slot.trouble = { ...slot.trouble, failure }
+          if (slot !== defaultSlot) places.remember(slot)
           return yield* failure
         }
         const { event, failure } = remember(slot, exit, attempt)
-        if (credentials !== undefined && isRefusal(exit)) refused.set(slot, yield* credentials)
+        if (slot !== defaultSlot) places.remember(slot)
+        if (credentials !== undefined && isRefusal(exit)) refused.set(failure, yield* credentials)
         yield* publish(event)
         return yield* failure
       })
@@ -374,8 +376,8 @@ const build = <E>(
       })
     }
 
-    /** The credentials as they were when the server refused them. */
-    const refused = new WeakMap<Slot<E>, Option.Option<unknown>>()
+    /** The credentials as they were when the server refused them, by the refusal. */
+    const refused = new WeakMap<Exit.Exit<never, E>, Option.Option<unknown>>()
 
     /**
      * Repeats a failure without asking, unless it is a refusal and the credentials have changed since: then it asks
@@ -387,7 +389,7 @@ const build = <E>(
         "cold",
         (flight) =>
           Effect.flatMap(credentials, (current) => {
-            if (Equal.equals(current, refused.get(slot))) return failure
+            if (Equal.equals(current, refused.get(failure))) return failure
             slot.isEarly = true
             return acquire(slot, "cold", flight)
           })

@@ -202,6 +202,64 @@ describe("slots", () => {
     }))
 })
 
+describe("keys that push each other out", () => {
+  // FAULTS B4
+  it.scoped("keep their back-off: a refused client is not asked at every call", () =>
+    Effect.gen(function*() {
+      const server = new Scripted()
+      server.failing = refused()
+      const tokens = yield* cachedOf(server, { capacity: 2 })
+      for (let i = 0; i < 100; i++) {
+        for (let key = 0; key < 5; key++) {
+          const exit = yield* Effect.exit(tokens.get(TokenRequest.make({ scopes: `key-${key}` })))
+          assert.isTrue(Exit.isFailure(exit))
+        }
+        yield* TestClock.adjust(200)
+      }
+      // twenty seconds: at most at 0, 1, 3, 7, 12 and 17 s
+      assert.isAtMost(server.count, 5 * 7)
+      server.failing = undefined
+      yield* TestClock.adjust(5000)
+      for (let key = 0; key < 5; key++) yield* tokens.get(TokenRequest.make({ scopes: `key-${key}` }))
+    }))
+
+  // FAULTS B4
+  it.scoped("remember what the credentials were that were refused", () =>
+    Effect.gen(function*() {
+      const server = new Scripted()
+      server.failing = refused()
+      let current = "old"
+      const plain = yield* sourceModule.make({ fetch: server.fetch, credentials: Effect.sync(() => current) })
+      const tokens = yield* TokenSource.cached({ capacity: 1 })(plain)
+      const [a, b] = ["a", "b"].map((scopes) => TokenRequest.make({ scopes }))
+      const both = Effect.all([Effect.exit(tokens.get(a)), Effect.exit(tokens.get(b))])
+      yield* both
+      for (let i = 0; i < 10; i++) yield* both
+      assert.strictEqual(server.count, 2)
+      current = "new"
+      server.failing = undefined
+      for (const exit of yield* both) assert.isTrue(Exit.isSuccess(exit))
+    }))
+
+  // FAULTS B4
+  it.scoped("and a failure is forgotten with the next success, evicted or not", () =>
+    Effect.gen(function*() {
+      const server = new Scripted()
+      server.script = [refused(), "ok", "ok", refused(), "ok"]
+      const tokens = yield* cachedOf(server, { capacity: 1 })
+      const [a, b] = ["a", "b"].map((scopes) => TokenRequest.make({ scopes }))
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(tokens.get(a))))
+      yield* TestClock.adjust(1000)
+      yield* tokens.get(a)
+      yield* tokens.get(b)
+      // the first failure again, not the second
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(tokens.get(a))))
+      yield* TestClock.adjust(1000)
+      yield* tokens.get(a)
+      assert.strictEqual(server.count, 5)
+    }))
+})
+
 describe("a client that is used elsewhere", () => {
   // FAULTS W8
   it.scoped("is one event, and its token requests are spaced", () =>

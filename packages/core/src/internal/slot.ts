@@ -52,7 +52,7 @@ export class Slot<E> {
   /** When a caller last asked, by the steady clock. */
   lastUsed = 0
   /** What is remembered of attempts that failed; absent after a success. */
-  trouble: Trouble<E> | undefined = undefined
+  trouble: Trouble<E> | undefined
   /** The token most recently reported as refused. */
   rejected: AccessToken.AccessToken | undefined
   /** When it was last known to have its place in the cache: see `Slots`. */
@@ -68,7 +68,8 @@ export class Slot<E> {
   /** Whether the attempt under way is made before its time, because the credentials have changed. */
   isEarly = false
 
-  constructor(readonly key: string, memory?: Memory) {
+  constructor(readonly key: string, memory?: Memory, trouble?: Trouble<E>) {
+    this.trouble = trouble
     this.rejected = memory?.rejected
     this.past = memory?.past ?? none
   }

@@ -2,7 +2,8 @@
  * The slots of a cache, by key: at most `capacity` of them, in Effect's `Cache`.
  *
  * **The rule.** A slot that had to give up its place serves nobody: whoever still has it at hand looks the key up
- * again. So there is one slot per key, and what was said about a key (a token refused, its end) is said about all of it.
+ * again. So there is one slot per key, and what was said about a key (a token refused, its end, a failure) is said about
+ * all of it.
  *
  * The `Cache` holds slots, not tokens, and a slot never expires there. In Effect 3 every *replaced* entry leaves its key
  * in the cache's access queue for ever, so an entry per token would leak one key per lifecycle; and an entry made by the
@@ -12,14 +13,16 @@ import * as Cache from "effect/Cache"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Memory } from "./slot.js"
+import type { Memory, Trouble } from "./slot.js"
 import { Slot } from "./slot.js"
 
-/** Of at most so many keys it is remembered which tokens they had, whether they have a place or not. */
+/** Of at most so many keys something is remembered, whether they have a place or not. */
 const longestMemory = 1000
 
 export class Slots<E> {
   private readonly memories = new Map<string, Memory>()
+  /** Of as many keys it is remembered why asking is pointless for now: they must not be asked for at every call. */
+  private readonly troubles = new Map<string, Trouble<E>>()
   /** How many keys were put in. */
   private made = 0
   /** Counts what may have cost others their place: a slot seen at an earlier one is to be looked up again. */
@@ -74,7 +77,7 @@ export class Slots<E> {
     const slot = Effect.runSync(Effect.flatMap(this.cache.contains(key), (isThere) => {
       if (isThere) return this.cache.get(key)
       if (this.made++ >= this.capacity) this.epoch++
-      const slot = known() ?? new Slot<E>(key, this.memories.get(key))
+      const slot = known() ?? new Slot<E>(key, this.memories.get(key), this.troubles.get(key))
       return Effect.zipRight(this.cache.set(key, slot), this.cache.get(key))
     }))
     slot.seen = this.epoch
@@ -82,12 +85,19 @@ export class Slots<E> {
   }
 
   /** Keeps what the next slot of the key should know, should this one lose its place. */
-  remember({ key, memory }: Slot<E>): void {
-    this.memories.delete(key)
-    if (memory === undefined) return
-    this.memories.set(key, memory)
-    if (this.memories.size <= longestMemory) return
-    const [oldest] = this.memories.keys()
-    if (oldest !== undefined) this.memories.delete(oldest)
+  remember({ key, memory, trouble }: Slot<E>): void {
+    keep(this.memories, key, memory)
+    // of a token that is no better than the last one nothing is left to wait for, once that is gone
+    keep(this.troubles, key, trouble?.failure === undefined ? undefined : trouble)
   }
+}
+
+/** The last ones, in order of use. */
+const keep = <A>(all: Map<string, A>, key: string, value: A | undefined): void => {
+  all.delete(key)
+  if (value === undefined) return
+  all.set(key, value)
+  if (all.size <= longestMemory) return
+  const [oldest] = all.keys()
+  if (oldest !== undefined) all.delete(oldest)
 }
