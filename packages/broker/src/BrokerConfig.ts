@@ -3,9 +3,17 @@
  *
  * @since 0.1.0
  */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import * as mistake from "./config/mistake.js"
+import * as paths from "./config/paths.js"
+import * as read from "./config/read.js"
 
 // ---------------------------------------------------------------------------------------------------------------
 // values
@@ -32,30 +40,47 @@ const durationPattern = new RegExp(
   `^(\\d+(?:\\.\\d+)?) ?(${Object.keys(units).sort((a, b) => b.length - a.length).join("|")})$`
 )
 
+/** In milliseconds; `NaN` for what is no time. */
+const millisOf = (text: string): number => {
+  const [, amount, unit] = durationPattern.exec(text) ?? []
+  return Math.round(Number(amount) * (units[unit as keyof typeof units] ?? Number.NaN))
+}
+
+/** A time within a range, both ends included, in whole milliseconds. */
+const time = (least: string, most: string) => {
+  const [from, to] = [millisOf(least), millisOf(most)]
+  const expected = `a time with its unit, for example "30 seconds" or "5 minutes", from ${least} to ${most}`
+  return Schema.transformOrFail(
+    Schema.String.pipe(Schema.pattern(durationPattern, { message: () => expected })),
+    Schema.DurationFromSelf,
+    {
+      strict: true,
+      decode: (text, _options, ast) => {
+        const millis = millisOf(text)
+        return millis >= from && millis <= to
+          ? ParseResult.succeed(Duration.millis(millis))
+          : ParseResult.fail(new ParseResult.Type(ast, text))
+      },
+      encode: (duration) => ParseResult.succeed(`${Duration.toMillis(duration)} ms`)
+    }
+  ).annotations({ jsonSchema: { type: "string", pattern: durationPattern.source } })
+}
+
+/** What a timer can wait for. */
+const Wait = time("1 ms", "1 hour")
+
+/** As long as any token lives. */
+const Life = time("1 ms", "3650 days")
+
+const Interval = time("1 ms", "1 day")
+
 /**
  * A time, as `"5 minutes"`, `"30 s"` or `"1h"`.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Time = Schema.transformOrFail(
-  Schema.String.pipe(
-    Schema.pattern(durationPattern, {
-      message: () => "a time with its unit, for example \"30 seconds\" or \"5 minutes\""
-    })
-  ),
-  Schema.DurationFromSelf,
-  {
-    strict: true,
-    decode: (text, _options, ast) => {
-      const [, amount, unit] = durationPattern.exec(text) ?? []
-      return amount === undefined
-        ? ParseResult.fail(new ParseResult.Type(ast, text))
-        : ParseResult.succeed(Duration.millis(Number(amount) * units[unit as keyof typeof units]))
-    },
-    encode: (duration) => ParseResult.succeed(`${Duration.toMillis(duration)} ms`)
-  }
-).annotations({ identifier: "Time", jsonSchema: { type: "string", pattern: durationPattern.source } })
+export const Time = time("0 s", "3650 days")
 
 /**
  * The name of a profile.
@@ -114,7 +139,7 @@ const count = (least: number, most: number, example: string) =>
  */
 export const Rate = Schema.Struct({
   limit: count(1, 10_000_000, "100"),
-  interval: Time
+  interval: Interval
 }).annotations({ identifier: "Rate" })
 
 const Names = Schema.Array(Schema.NonEmptyString)
@@ -191,7 +216,7 @@ export const Profile = Schema.Struct({
     default: () => ({})
   }),
   /** The lifetime of a token that came without one. Default 5 minutes. */
-  assumeLifetime: Schema.optionalWith(Time, { default: () => Duration.minutes(5) }),
+  assumeLifetime: Schema.optionalWith(Life, { default: () => Duration.minutes(5) }),
   /** How long before its end a token is renewed; at most a quarter of its lifetime. Default 5 minutes. */
   ahead: Schema.optionalWith(Time, { default: () => Duration.minutes(5) }),
   /** How long before its end a token is handed out no more; at most a tenth of its lifetime. Default 30 seconds. */
@@ -199,11 +224,11 @@ export const Profile = Schema.Struct({
   /** How many different tokens (scopes, audiences, subjects) are kept. Default 1000. */
   capacity: Schema.optionalWith(count(1, 1_000_000, "1000"), { default: () => 1000 }),
   /** How long one token request may take. Default 10 seconds. */
-  timeout: Schema.optionalWith(Time, { default: () => Duration.seconds(10) }),
+  timeout: Schema.optionalWith(Wait, { default: () => Duration.seconds(10) }),
   /** Token requests that this broker sends at most. Default: no limit. */
   rateLimit: Schema.optional(Rate),
   /** How long a caller waits at most when no usable token exists. Default 5 seconds. */
-  wait: Schema.optionalWith(Time, { default: () => Duration.seconds(5) }),
+  wait: Schema.optionalWith(Wait, { default: () => Duration.seconds(5) }),
   /** Whether the broker is ready only while this profile has a usable token. Default `false`. */
   required: Schema.optionalWith(Schema.Boolean, { default: () => false }),
   /** Whether callers may exchange tokens of their own (RFC 8693). Default `false`. */
@@ -391,7 +416,7 @@ export const Limits = Schema.Struct({
   /** Bytes of a request's headers. Default 8 KiB. */
   headers: Schema.optionalWith(count(1024, 65_536, "8192"), { default: () => 8192 }),
   /** How long a client may take to send its headers, and then its body. Default 5 seconds. */
-  sending: Schema.optionalWith(Time, { default: () => Duration.seconds(5) }),
+  sending: Schema.optionalWith(Wait, { default: () => Duration.seconds(5) }),
   connections: Schema.optionalWith(count(1, 100_000, "1000"), { default: () => 1000 }),
   /** Requests of one address, before authentication. Default 200,000 in 10 seconds. */
   requestsPerAddress: Schema.optionalWith(Rate, {
@@ -479,3 +504,121 @@ export const Config = Schema.Struct({
  * @category models
  */
 export interface Config extends Schema.Schema.Type<typeof Config> {}
+
+// ---------------------------------------------------------------------------------------------------------------
+// reading
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * One mistake in a configuration.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Mistake {
+  /** Where, as `profiles.genesys.clientId` or `callers[0].keys[1]`; empty for the file as a whole. */
+  readonly path: string
+  /** What was expected there. */
+  readonly expected: string
+  /** What was found instead, by its kind: no value is ever quoted, because any of them may be a secret. */
+  readonly found: string
+  /** What to do, where the rest does not say so. */
+  readonly hint?: string
+  /** Where in the text that is, counted from 1. */
+  readonly line?: number
+  readonly column?: number
+}
+
+/** So many are written out. */
+const mostShown = 100
+
+/**
+ * A configuration that cannot be used, with everything that is wrong with it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConfigurationProblems extends Data.TaggedError("ConfigurationProblems")<{
+  /** The file, as it was named; empty where there was none. */
+  readonly file: string
+  /** At least one, in the order of the file. */
+  readonly mistakes: ReadonlyArray<Mistake>
+}> {
+  override get message(): string {
+    const { length } = this.mistakes
+    const title = `${length === 1 ? "A mistake" : `${length} mistakes`} in ${this.file || "the configuration"}`
+    const lines = this.mistakes.slice(0, mostShown).map((one) => `  ${mistake.line(one)}`)
+    const more = length > mostShown ? [`  and ${length - mostShown} more`] : []
+    return [`${title}:`, ...lines, ...more].join("\n")
+  }
+}
+
+/**
+ * The configuration that a text holds, or all of its mistakes: of the text itself (YAML 1.2 or JSON), of each field,
+ * and of what has to agree with something else in it. Keys that are not known are mistakes. Paths stay as they are.
+ *
+ * **Example** (All mistakes at once)
+ *
+ * ```ts
+ * import { BrokerConfig } from "@effect-bearer/broker"
+ * import { Either } from "effect"
+ *
+ * const text = `
+ * profiles:
+ *   genesys:
+ *     tokenEndpoint: https://login.mypurecloud.de/oauth/token
+ *     clientid: reporting
+ * `
+ * const result = BrokerConfig.parse(text, { format: "yaml" })
+ * if (Either.isLeft(result)) console.error(result.left.message)
+ * // profiles.genesys.clientid (line 5, column 5): … Did you mean "clientId"?
+ * // profiles.genesys.authentication …
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const parse = (
+  text: string,
+  options: {
+    readonly format: "yaml" | "json"
+    /** The name of the file, for the error. */
+    readonly file?: string | undefined
+  }
+): Either.Either<Config, ConfigurationProblems> =>
+  Either.mapLeft(
+    read.parse(Config, text, options.format),
+    (mistakes) => new ConfigurationProblems({ file: options.file ?? "", mistakes })
+  )
+
+/**
+ * Reads a file that ends in `.yaml`, `.yml` or `.json` and has at most 1 MiB. Relative paths in it are those of its
+ * folder, and are absolute in the result.
+ *
+ * **Example** (At the start of a program)
+ *
+ * ```ts
+ * import { NodeContext } from "@effect/platform-node"
+ * import { BrokerConfig } from "@effect-bearer/broker"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const config = yield* BrokerConfig.load("broker.yaml")
+ *   yield* Effect.log(Object.keys(config.profiles))
+ * }).pipe(Effect.provide(NodeContext.layer))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const load = (
+  file: string
+): Effect.Effect<Config, ConfigurationProblems, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function*() {
+    const path = yield* Path.Path
+    const { folder, format, text } = yield* Effect.mapError(
+      read.file(file),
+      (mistakes) => new ConfigurationProblems({ file, mistakes })
+    )
+    return paths.resolved(yield* parse(text, { format, file }), folder, path)
+  })
