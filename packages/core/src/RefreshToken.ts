@@ -16,7 +16,7 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
@@ -31,6 +31,7 @@ import * as random from "./internal/random.js"
 import * as sharedRefreshToken from "./internal/sharedRefreshToken.js"
 import type { TokenStore } from "./internal/tokenStore.js"
 import * as unsent from "./internal/unsent.js"
+import * as Settings from "./Settings.js"
 import * as SharedWork from "./SharedWork.js"
 import * as TokenError from "./TokenError.js"
 import type * as TokenRequest from "./TokenRequest.js"
@@ -150,6 +151,12 @@ export interface Exchange {
   readonly fallback:
     | ((request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>)
     | undefined
+  /**
+   * Limit of either of them, for while it runs everybody else waits for the lock. What takes longer is an
+   * `EndpointTimeout`, and the server may have taken the refresh token; a new one that comes within another minute is
+   * still stored. Infinite where they end by deadlines of their own. Default 15 seconds.
+   */
+  readonly timeout?: Duration.DurationInput | undefined
 }
 
 /**
@@ -244,9 +251,12 @@ export const shared: (
  */
 export const make = (
   options: Options,
-  { fallback, refresh }: Exchange
+  exchange: Exchange
 ): Effect.Effect<(request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>> =>
   Effect.gen(function*() {
+    yield* Settings.warn(Settings.problems(ranges, { timeout: exchange.timeout }, "RefreshToken"))
+    const { fallback, refresh } = exchange
+    const timeout = Settings.value(ranges.timeout, exchange.timeout)
     const store = options.store === undefined ? yield* memory : bounded(options.store)
     const rotation = options.rotation ?? "auto"
 
@@ -322,6 +332,10 @@ export const make = (
       )
     }
 
+    /** The same for what came when nobody waited any more: the lock has to be taken again. */
+    const adoptLate = (before: Stored | undefined, over: Option.Option<Stored>) => (token: AccessToken) =>
+      Option.isNone(token.refreshToken) ? Effect.void : store.locked(toTheEnd(adopt(token, before, over)))
+
     const authenticate = (
       request: TokenRequest.TokenRequest,
       reason: string,
@@ -329,7 +343,10 @@ export const make = (
     ): Effect.Effect<AccessToken, TokenError.RequestError> =>
       fallback === undefined
         ? Effect.fail(new TokenError.AuthenticationRequired({ reason }))
-        : Effect.flatMap(fallback(request), (token) => adopt(token, undefined, over))
+        : Effect.flatMap(
+          within(timeout, Effect.suspend(() => fallback(request)), adoptLate(undefined, over)),
+          (token) => adopt(token, undefined, over)
+        )
 
     /** Why a stored token must not be sent, if it must not. */
     const objection = (stored: Stored, now: Clocks.Now): string | undefined => {
@@ -365,7 +382,13 @@ export const make = (
             : yield* spend(next, over, request, isSecondLook)
         }
         const marked = yield* mark(stored, over)
-        const exit = yield* Effect.either(refresh(stored.token, request))
+        const exit = yield* Effect.either(
+          within(
+            timeout,
+            Effect.suspend(() => refresh(stored.token, request)),
+            adoptLate(stored, Option.some(marked))
+          )
+        )
         if (Either.isRight(exit)) return yield* adopt(exit.right, stored, Option.some(marked))
         const error = exit.left
         if (TokenError.hasCode(error, "invalid_grant")) {
@@ -401,6 +424,48 @@ export const make = (
  */
 const toTheEnd = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), Fiber.join))
+
+/** So long after its limit an exchange may still bring something; in milliseconds. */
+const longestLate = 60_000
+
+/**
+ * An exchange that hangs holds the lock of all others: it is let go, wherever it waits. What it brings late is a refresh
+ * token in place of one that is spent, so `late` gets it.
+ */
+const within = (
+  timeout: number,
+  effect: Effect.Effect<AccessToken, TokenError.RequestError>,
+  late: (token: AccessToken) => Effect.Effect<unknown, TokenError.RequestError>
+): Effect.Effect<AccessToken, TokenError.RequestError> => {
+  if (!Number.isFinite(timeout)) return effect
+  const limit = Duration.millis(timeout)
+  const waitLater = (fiber: Fiber.Fiber<AccessToken, TokenError.RequestError>) =>
+    Fiber.join(fiber).pipe(
+      Effect.timeoutOption(longestLate),
+      Effect.flatMap(Option.match({ onNone: () => Fiber.interruptFork(fiber), onSome: late })),
+      Effect.ignore
+    )
+  // the lock is not overdue before it
+  return Effect.zipRight(
+    SharedWork.expect(limit),
+    Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), (fiber) =>
+      Effect.flatMap(
+        Effect.timeoutOption(Effect.exit(Fiber.join(fiber)), limit),
+        Option.match({
+          onNone: () =>
+            Effect.zipRight(
+              Effect.forkDaemon(waitLater(fiber)),
+              Effect.fail(
+                new TokenError.EndpointTimeout({ endpoint: "the exchange of the refresh token", phase: "total", limit })
+              )
+            ),
+          onSome: (exit) => exit
+        })
+      ))
+  )
+}
+
+const ranges = { timeout: Settings.duration("15 seconds", { least: 1, unlimited: true }) }
 
 /** A store of the user's has so long for one operation; in milliseconds. `shared` has shorter limits of its own. */
 const longestOperation = 60_000

@@ -391,7 +391,9 @@ export const refreshToken = (
   return fromEndpoint(options, (endpoint) =>
     RefreshToken.make(options, {
       refresh: (token, request) => endpoint.request(Grant.refreshToken({ refreshToken: token }), request),
-      fallback: fallback === undefined ? undefined : (request) => endpoint.request(fallback, request)
+      fallback: fallback === undefined ? undefined : (request) => endpoint.request(fallback, request),
+      // that of the endpoint is in place
+      timeout: Duration.infinity
     }))
 }
 

@@ -204,6 +204,52 @@ describe("an exchange of a refresh token that hangs", () => {
     }))
 })
 
+describe("an exchange of a refresh token without a deadline that hangs", () => {
+  // FAULTS L3
+  it.effect("is let go, wherever it waits, and the token counts as perhaps taken", () =>
+    Effect.gen(function*() {
+      for (const hanging of [Effect.never, hangs, Effect.uninterruptible(Effect.never)]) {
+        let refreshes = 0
+        const get = yield* RefreshToken.make({ refreshToken: Redacted.make("refresh-1") }, {
+          refresh: () => ++refreshes <= 2 ? hanging : token("renewed"),
+          fallback: undefined
+        })
+        const all = yield* Effect.all(
+          Array.from({ length: 3 }, () => Effect.forkDaemon(Effect.either(get(TokenRequest.empty))))
+        )
+        yield* TestClock.adjust("15 seconds")
+        const first = yield* Fiber.join(all[0]!)
+        assert.isTrue(first._tag === "Left" && first.left._tag === "EndpointTimeout")
+        // a second chance, and no third
+        yield* TestClock.adjust("15 seconds")
+        const second = yield* Fiber.join(all[1]!)
+        assert.isTrue(second._tag === "Left" && second.left._tag === "EndpointTimeout")
+        const third = yield* Fiber.join(all[2]!)
+        assert.isTrue(third._tag === "Left" && third.left._tag === "AuthenticationRequired")
+        assert.strictEqual(refreshes, 2)
+      }
+    }))
+
+  // FAULTS L3
+  it.effect("so is a fallback; a longer limit, or none, is kept", () =>
+    Effect.gen(function*() {
+      const take = (timeout: RefreshToken.Exchange["timeout"], fallback: RefreshToken.Exchange["fallback"]) =>
+        Effect.flatMap(
+          RefreshToken.make({}, { refresh: () => hangs, fallback, timeout }),
+          (get) => Effect.forkDaemon(Effect.either(get(TokenRequest.empty)))
+        )
+      const slow = (millis: number) => () => Effect.delay(token("slow"), millis)
+      const hung = yield* take("2 seconds", () => hangs)
+      const long = yield* take("3 minutes", slow(170_000))
+      const unlimited = yield* take(Infinity, slow(170_000))
+      yield* TestClock.adjust("2 seconds")
+      const failed = yield* Fiber.join(hung)
+      assert.isTrue(failed._tag === "Left" && failed.left._tag === "EndpointTimeout")
+      yield* TestClock.adjust("168 seconds")
+      for (const fiber of [long, unlimited]) assert.strictEqual((yield* Fiber.join(fiber))._tag, "Right")
+    }))
+})
+
 describe("a probe of a circuit breaker that hangs", () => {
   // FAULTS L1
   it.effect("is replaced by the next attempt once it is overdue", () =>

@@ -164,7 +164,9 @@ const fleet = (size: number, { fallback, source, ...options }: FleetOptions = {}
             Effect.suspend(() => process.before("send")).pipe(
               Effect.zipRight(process.outside("receive")(server.refresh(token, request)))
             ),
-          fallback: fallback === true ? server.login : undefined
+          fallback: fallback === true ? server.login : undefined,
+          // what comes late is what these tests are about
+          timeout: Infinity
         }
       )
       return { process, kept, get: () => spend(TokenRequest.empty) }
@@ -237,6 +239,28 @@ describe("RefreshToken.shared", () => {
         yield* run(first.get())
         yield* run((yield* join).get())
         assert.deepStrictEqual(server.presented, ["refresh-0.0", "refresh-0.1"])
+      }))
+
+    // FAULTS L3
+    it.effect("what an exchange brings after its limit is stored, for the token before is spent", () =>
+      Effect.gen(function*() {
+        const { first, inStore, server } = yield* fleet(1)
+        const spend = yield* RefreshToken.make(
+          { refreshToken: Redacted.make("refresh-0.0"), rotation: "always", store: first.kept },
+          {
+            refresh: (token, request) =>
+              Effect.tap(server.refresh(token, request), Effect.sleep(server.presented.length > 0 ? 0 : "20 seconds")),
+            fallback: undefined,
+            timeout: "5 seconds"
+          }
+        )
+        assert.strictEqual((yield* failure(spend(TokenRequest.empty)))._tag, "EndpointTimeout")
+        assert.include(authenticationRequired(yield* failure(spend(TokenRequest.empty))), "was lost")
+        yield* TestClock.adjust("20 seconds")
+        assert.strictEqual(yield* inStore, "refresh-0.1 ready")
+        yield* run(spend(TokenRequest.empty))
+        assert.strictEqual(yield* inStore, "refresh-0.2 ready")
+        assert.strictEqual(server.reused, 0)
       }))
 
     it.effect("works by looking when announcements get lost", () =>
