@@ -290,7 +290,7 @@ const build = <E>(
     const busy = new Map<string, Slot<E>>()
     const defaultSlot = new Slot<E>(defaults.key)
     // it has a place of its own
-    defaultSlot.seen = Number.POSITIVE_INFINITY
+    defaultSlot.hasPlace = true
 
     const places = yield* Slots.make<E>(Settings.value(ranges.cache.capacity, options.capacity))
 
@@ -301,7 +301,7 @@ const build = <E>(
       if (request === undefined) return defaultSlot
       const known = slots.get(request)
       // Which key was used last matters only once a place may have to be given up.
-      if (known !== undefined && (known === defaultSlot || (!places.isFull && places.has(known)))) return known
+      if (known !== undefined && (known === defaultSlot || (!places.isFull && known.hasPlace))) return known
       const key = known?.key ?? TokenRequest.withDefaults(request, defaults).key
       const slot = key === defaults.key ? defaultSlot : places.touch(key, () => busy.get(key))
       slots.set(request, slot)
@@ -458,7 +458,7 @@ const build = <E>(
       const untilRefresh = until(held, held.refreshAt, now)
       const due = timing.ahead > 0 && untilRefresh <= 0
       if (due && !requestBound) renewAhead(slot, now)
-      if (places.has(slot)) {
+      if (slot.hasPlace) {
         slot.from = now.wall
         slot.until = now.wall + Math.min(lookEvery, untilMust, due ? lookEvery : untilRefresh)
       }
@@ -519,8 +519,7 @@ const build = <E>(
       return undefined
     }
 
-    const isOpen = (slot: Slot<E>, wall: number): boolean =>
-      wall < slot.until && wall >= slot.from && places.isSure(slot)
+    const isOpen = (slot: Slot<E>, wall: number): boolean => wall < slot.until && wall >= slot.from && slot.hasPlace
 
     // --- the public face ----------------------------------------------------------------------------------------
 
@@ -566,7 +565,7 @@ const build = <E>(
         // token may ask for what does not exist, so that is left to the callers.
         const isWanted = held !== undefined ||
           (rejected !== undefined && trouble?.failure !== undefined && !isRefusal(trouble.failure))
-        return !isWanted || timing.ahead <= 0 || !places.has(slot) ? Number.POSITIVE_INFINITY : Math.max(
+        return !isWanted || timing.ahead <= 0 || !slot.hasPlace ? Number.POSITIVE_INFINITY : Math.max(
           held === undefined ? 0 : until(held, held.refreshAt, now),
           slot.aheadFor(now)
         )
@@ -580,7 +579,7 @@ const build = <E>(
       forget: () => {
         if (slot.flight === undefined) slot.drop()
       },
-      isCurrent: Effect.sync(() => places.has(slot))
+      isCurrent: Effect.sync(() => slot.hasPlace)
     })
 
     const entryOf = (slot: Slot<E>): Entry => {

@@ -128,6 +128,19 @@ describe("TokenResponse: refusals", () => {
       yield* exchange(Reply.token({ error: "", ok: true }))
     }))
 
+  // SPEC D3, FAULTS S2
+  it.effect("of a 2xx any word may be the token: only plain words are shown of what it states", () =>
+    Effect.gen(function*() {
+      const word = "correcthorse"
+      const body = { error: word, error_description: `we issued ${word} to you`, error_uri: `https://x.test/${word}` }
+      const success = yield* oauth(Reply.json(body))
+      for (const text of [success.message, JSON.stringify(success), inspect(success)]) assert.notInclude(text, word)
+      assert.deepStrictEqual(success.description, Option.some("we issued <redacted> to you"))
+      const refusal = yield* oauth(Reply.json(body, { status: 400 }))
+      assert.strictEqual(refusal.error, word)
+      assert.deepStrictEqual(refusal.description, Option.some(`we issued ${word} to you`))
+    }))
+
   it.effect("W1.9 a 503 without a code known is transient, whatever else it says", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* tagOf(Reply.json({ name: "invalid_client" }, { status: 503 })), "EndpointUnavailable")

@@ -41,6 +41,48 @@ describe("link", () => {
       }))
   }
 
+  for (
+    const [said, first, last] of [
+      ["LOADING Redis is loading the dataset in memory", 25, 1000],
+      ["NOAUTH Authentication required.", 1000, 60_000]
+    ] as const
+  ) {
+    it.scoped(`pauses at first for ${first} ms, then twice as long each time, up to ${last} ms, and not in step`, () =>
+      Effect.gen(function*() {
+        const { moments } = yield* attempts(said, first / 4)
+        assert.strictEqual(moments[0], 0)
+        const shares = moments.slice(1).map((at, i) => (at - moments[i]!) * 1000 / Math.min(last, first * 2 ** i))
+        assert.isAtLeast(shares.length, 6)
+        for (const share of shares) assert.isTrue(share > 0.49 && share < 1.01, `${share}`)
+        assert.isAbove(new Set(shares.map((share) => Math.round(share * 100))).size, 1)
+      }))
+  }
+
+  it.scoped("what held for a while and is lost starts over, whatever came before", () =>
+    Effect.gen(function*() {
+      const moments: Array<number> = []
+      let lose = () => undefined as void
+      yield* link.supervise((signals) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          lose = signals.lose
+          return moments.push(now) <= 8
+            ? Effect.fail(failure.fromError(new Error("LOADING")))
+            : Effect.void
+        })
+      )
+      yield* TestClock.adjust("1 minute")
+      assert.lengthOf(moments, 9)
+      lose()
+      yield* TestClock.adjust(25)
+      assert.lengthOf(moments, 10)
+      // too young to be opened at once
+      lose()
+      yield* TestClock.adjust(24)
+      assert.lengthOf(moments, 10)
+      yield* TestClock.adjust(26)
+      assert.lengthOf(moments, 11)
+    }))
+
   it.scoped("after anything else it tries at least every second", () =>
     Effect.gen(function*() {
       const { moments } = yield* attempts("LOADING Redis is loading the dataset in memory", 60)

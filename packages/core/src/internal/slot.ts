@@ -55,8 +55,8 @@ export class Slot<E> {
   trouble: Trouble<E> | undefined
   /** The token most recently reported as refused. */
   rejected: AccessToken.AccessToken | undefined
-  /** When it was last known to have its place in the cache: see `Slots`. */
-  seen = 0
+  /** Whether it has a place in the cache: see `Slots`. */
+  hasPlace = false
   /** Tokens held before, the latest first. */
   past: ReadonlyArray<Life>
   /** When the last new token arrived. */

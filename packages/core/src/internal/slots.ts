@@ -12,7 +12,6 @@
 import * as Cache from "effect/Cache"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type { Memory, Trouble } from "./slot.js"
 import { Slot } from "./slot.js"
 
@@ -23,10 +22,11 @@ export class Slots<E> {
   private readonly memories = new Map<string, Memory>()
   /** Of as many keys it is remembered why asking is pointless for now: they must not be asked for at every call. */
   private readonly troubles = new Map<string, Trouble<E>>()
-  /** How many keys were put in. */
-  private made = 0
-  /** Counts what may have cost others their place: a slot seen at an earlier one is to be looked up again. */
-  private epoch = 0
+  /**
+   * The slots that the cache holds, the least recently used first. Whoever looks is to look here: the cache would take a
+   * look for a use, and keep in its queue also what it does not have.
+   */
+  private readonly places = new Map<string, Slot<E>>()
 
   private constructor(
     private readonly cache: Cache.Cache<string, Slot<E>>,
@@ -47,28 +47,15 @@ export class Slots<E> {
 
   /** Whether the next new key takes the place of another. */
   get isFull(): boolean {
-    return this.made >= this.capacity
-  }
-
-  /** Whether a slot was looked up since any could have lost its place: one comparison, for the path of every call. */
-  isSure(slot: Slot<E>): boolean {
-    return slot.seen >= this.epoch
-  }
-
-  /** Whether a slot has its place. Looking is no use of it. */
-  has(slot: Slot<E>): boolean {
-    if (this.isSure(slot)) return true
-    if (this.peek(slot.key) !== slot) return false
-    slot.seen = this.epoch
-    return true
+    return this.places.size >= this.capacity
   }
 
   peek(key: string): Slot<E> | undefined {
-    return Option.getOrUndefined(Effect.runSync(this.cache.getOptionComplete(key)))
+    return this.places.get(key)
   }
 
   values(): ReadonlyArray<Slot<E>> {
-    return Effect.runSync(this.cache.values)
+    return Array.from(this.places.values())
   }
 
   /** The slot of a key, marked as recently used; `known` yields one that lost its place and is still at work. */
@@ -76,12 +63,24 @@ export class Slots<E> {
     // nothing in it waits, so it runs in one go: one slot per key
     const slot = Effect.runSync(Effect.flatMap(this.cache.contains(key), (isThere) => {
       if (isThere) return this.cache.get(key)
-      if (this.made++ >= this.capacity) this.epoch++
       const slot = known() ?? new Slot<E>(key, this.memories.get(key), this.troubles.get(key))
       return Effect.zipRight(this.cache.set(key, slot), this.cache.get(key))
     }))
-    slot.seen = this.epoch
+    this.places.delete(key)
+    this.places.set(key, slot)
+    slot.hasPlace = true
+    this.sweep()
     return slot
+  }
+
+  /** What has lost its place is told so. It is the first one: the cache gives up what was used least recently. */
+  private sweep(): void {
+    for (const [key, slot] of this.places) {
+      if (this.places.size <= this.capacity) return
+      if (Effect.runSync(this.cache.contains(key))) continue
+      this.places.delete(key)
+      slot.hasPlace = false
+    }
   }
 
   /** Keeps what the next slot of the key should know, should this one lose its place. */
