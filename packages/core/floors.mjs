@@ -17,6 +17,7 @@ export const floors = [
     modules: [
       "Clocks",
       "Digest",
+      "Settings",
       "SharedWork",
       "internal/runtime",
       "internal/underway",
@@ -36,7 +37,6 @@ export const floors = [
     modules: [
       "Disclosure",
       "OwnRequest",
-      "Settings",
       "internal/settingRanges",
       "RetryAfter",
       "Jwt",

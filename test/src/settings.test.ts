@@ -1,11 +1,23 @@
 import { generateKeyPairSync } from "node:crypto"
-import { HttpClient, HttpClientResponse } from "@effect/platform"
+import { HttpClient, HttpClientResponse, HttpServer } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { DataAction, GenesysCloud, Limits, Paging } from "@effect-bearer/genesys"
+import * as FakeCloud from "@effect-bearer/genesys/FakeCloud"
 import { ClientAssertion, Dpop, Jwks } from "@effect-bearer/jose"
 import { RedisTokenStore } from "@effect-bearer/redis"
+import { AuthorizationServer } from "@effect-bearer/testing"
 import { Duration, Effect, Layer, Logger, Redacted, Stream } from "effect"
-import { AccessToken, ClientAuthentication, RefreshToken, SharedTokens, TokenSource, TokenStore } from "effect-bearer"
+import {
+  AccessToken,
+  ClientAuthentication,
+  RefreshToken,
+  Revocation,
+  SharedTokens,
+  SharedWork,
+  TokenMonitor,
+  TokenSource,
+  TokenStore
+} from "effect-bearer"
 
 /** What is no duration and no number of anything. */
 const wrong: ReadonlyArray<unknown> = [
@@ -195,6 +207,74 @@ describe("one rule for the settings of all packages", () => {
           assert.include(lines[0]!, `${name} must be a `)
           assert.oneOf(found, [fallback, 1], `${name} ${String(given)}`)
         }
+      }
+    }))
+
+  it.effect("neither the work of others nor servers for tests take what is no setting", () =>
+    Effect.gen(function*() {
+      const told = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+        const lines: Array<string> = []
+        const logger = Logger.make(({ message }) => void lines.push(String(message)))
+        return Effect.map(
+          Effect.provide(effect, Logger.replace(Logger.defaultLogger, logger)),
+          (value) => ({ value, lines: lines.filter((line) => line.includes("must be a ")) })
+        )
+      }
+      const overdueAfter = (given: never) => {
+        const work = SharedWork.make(Effect.succeed(1), { overdueAfter: given })
+        const { withLock } = SharedWork.makeLock({ overdueAfter: given })
+        return Effect.as(Effect.all([work, work]), 1).pipe(
+          Effect.zipLeft(Effect.all([withLock(Effect.void), withLock(Effect.void)]))
+        )
+      }
+      const address = HttpServer.HttpServer.of(HttpServer.make({
+        serve: () => Effect.void,
+        address: { _tag: "TcpAddress", hostname: "127.0.0.1", port: 1 }
+      }))
+      const fake = (options: object) =>
+        Effect.scoped(Effect.provideService(FakeCloud.make(options), HttpServer.HttpServer, address))
+      const unused = HttpClient.make(() => Effect.never)
+      const revocation = Effect.provideService(
+        Revocation.make({
+          endpoint: "https://login.example.com/revoke",
+          clientId: "c",
+          authentication: ClientAuthentication.none
+        }),
+        HttpClient.HttpClient,
+        unused
+      )
+      // how many warnings, and of which field
+      const makers: ReadonlyArray<readonly [string, number, (given: never) => Effect.Effect<unknown, unknown>]> = [
+        ["SharedWork.overdueAfter", 2, overdueAfter],
+        ["AuthorizationServer.latency", 1, (latency) => AuthorizationServer.make({ latency })],
+        ["AuthorizationServer.latency", 1, (latency) =>
+          Effect.flatMap(AuthorizationServer.make(), ({ setLatency }) =>
+            setLatency(latency))],
+        ["FakeCloud.lifetime", 1, (lifetime) =>
+          fake({ lifetime })],
+        ["FakeCloud.rateLimit", 1, (rateLimit) => fake({ rateLimit })],
+        ["FakeCloud.tokenRateLimit", 1, (limit) => Effect.flatMap(fake({}), (fake) => fake.setTokenRateLimit(limit))],
+        ["FakeCloud.lifetime", 1, (lifetime) => Effect.flatMap(fake({}), (fake) => fake.setLifetime(lifetime))],
+        ["TokenMonitor.timeout", 1, (timeout) =>
+          Effect.scoped(Effect.flatMap(Effect.zip(source, revocation), ([source, revocation]) =>
+            TokenMonitor.revokeOnClose({ revocation, timeout })(source)))]
+      ]
+      for (const [field, warnings, make] of makers) {
+        for (const given of wrong) {
+          const { lines } = yield* told(make(given as never))
+          assert.lengthOf(lines, warnings, `${field} ${String(given)}`)
+          for (const line of lines) {
+            assert.include(line, `${field} must be a `)
+          }
+        }
+        assert.lengthOf((yield* told(make(undefined as never))).lines, 0)
+      }
+      // below zero is what a server may say, and null is that it says nothing
+      for (const expiresIn of [Number.NaN, Infinity, "60"]) {
+        assert.lengthOf((yield* told(AuthorizationServer.make({ expiresIn: expiresIn as never }))).lines, 1)
+      }
+      for (const expiresIn of [null, -5, 0.5]) {
+        assert.lengthOf((yield* told(AuthorizationServer.make({ expiresIn }))).lines, 0)
       }
     }))
 

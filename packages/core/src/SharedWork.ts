@@ -11,7 +11,7 @@
  * @since 0.1.0
  */
 import type * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -20,6 +20,7 @@ import * as clocks from "./Clocks.js"
 import { Flight, partOf } from "./internal/flight.js"
 import { isRequestBound } from "./internal/runtime.js"
 import { beatEvery, Current, longestSleep, Underway } from "./internal/underway.js"
+import * as Settings from "./Settings.js"
 
 /**
  * @since 0.1.0
@@ -28,15 +29,31 @@ import { beatEvery, Current, longestSleep, Underway } from "./internal/underway.
 export interface Options {
   /**
    * Work of which nothing has been heard for so long is given up; infinite where only an owner that vanished can be a
-   * reason. Longer than the work can take: give what it does
-   * inside deadlines of its own, and announce longer silence with {@link expect}. Default 1 minute.
+   * reason. Longer than the work can take: give what it does inside deadlines of its own, and announce longer silence
+   * with {@link expect}. At least 1 millisecond; default 1 minute.
    */
   readonly overdueAfter?: Duration.DurationInput | undefined
   /** Called each time work was given up. */
   readonly onOverdue?: (() => void) | undefined
 }
 
-const limitOf = ({ overdueAfter }: Options): number => Duration.toMillis(overdueAfter ?? "1 minute")
+const anySilence = Settings.duration(0)
+
+const ranges = { overdueAfter: Settings.duration("1 minute", { least: 1, unlimited: true }) }
+
+const limitOf = ({ overdueAfter }: Options): number => Settings.value(ranges.overdueAfter, overdueAfter)
+
+/** What is wrong with the options, told when they are used first: neither constructor is an effect. */
+const complaint = (options: Options): Effect.Effect<void> | undefined => {
+  const problems = Settings.problems(ranges, options, "SharedWork")
+  if (problems.length === 0) return undefined
+  let told = false
+  return Effect.suspend(() => {
+    if (told) return Effect.void
+    told = true
+    return Settings.warn(problems)
+  })
+}
 
 /**
  * Says that the work that runs here will not be heard of for `silence`, beyond what is usual, because it waits for a
@@ -48,7 +65,7 @@ const limitOf = ({ overdueAfter }: Options): number => Duration.toMillis(overdue
 export const expect = (silence: Duration.DurationInput): Effect.Effect<void> =>
   Effect.flatMap(Current, (underway) =>
     underway === undefined ? Effect.void : Effect.map(clocks.now, ({ steady }) => {
-      underway.expect(Duration.toMillis(silence), steady)
+      underway.expect(Settings.value(anySilence, silence), steady)
     }))
 
 /**
@@ -139,7 +156,8 @@ export const make = <A, E, R>(work: Effect.Effect<A, E, R>, options: Options = {
       return current === undefined ? begin(clock, restore) : restore(join(current))
     })
   )
-  return shared
+  const told = complaint(options)
+  return told === undefined ? shared : Effect.zipRight(told, shared)
 }
 
 interface Run<in out A, in out E> {
@@ -269,18 +287,20 @@ export const makeLock = (options: Options = {}): Lock => {
     return requestBound ? Effect.raceFirst(held, Effect.interruptible(beat(underway))) : held
   }
 
+  const withLock: Lock["withLock"] = (effect) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(take(restore), (underway) =>
+        Effect.ensuring(
+          restore(hold(underway, effect)),
+          Effect.map(clocks.now, ({ steady }) => release(underway, steady))
+        ))
+    )
+  const told = complaint(options)
   return {
     get size() {
       return queue.size + (holder === undefined ? 0 : 1)
     },
-    withLock: (effect) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(take(restore), (underway) =>
-          Effect.ensuring(
-            restore(hold(underway, effect)),
-            Effect.map(clocks.now, ({ steady }) => release(underway, steady))
-          ))
-      )
+    withLock: told === undefined ? withLock : (effect) => Effect.zipRight(told, withLock(effect))
   }
 }
 

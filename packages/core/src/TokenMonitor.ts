@@ -16,7 +16,7 @@ import type * as Scope from "effect/Scope"
 import type { AccessToken } from "./AccessToken.js"
 import * as Clocks from "./Clocks.js"
 import { quietSleep } from "./internal/quietSleep.js"
-import { monitor as ranges } from "./internal/settingRanges.js"
+import * as ranges from "./internal/settingRanges.js"
 import * as source from "./internal/source.js"
 import type { Introspection, Result } from "./Introspection.js"
 import type { Revocation } from "./Revocation.js"
@@ -128,9 +128,11 @@ export const watch =
           { concurrency, discard: true }
         )
     )
-    const pause = quietSleep(Settings.value(ranges.every, options.every))
+    const complaint = Settings.warn(Settings.problems(ranges.monitor, { every: options.every }, "TokenMonitor"))
+    const pause = quietSleep(Settings.value(ranges.monitor.every, options.every))
     // without `interruptible` a fiber forked while a layer is built could not be stopped
-    return Effect.as(Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(pause, round)))), self)
+    const rounds = Effect.interruptible(Effect.forever(Effect.zipRight(pause, round)))
+    return Effect.as(Effect.zipRight(complaint, Effect.forkScoped(rounds)), self)
   }
 
 /**
@@ -189,14 +191,19 @@ export const revokeOnClose =
     // a finalizer cannot be interrupted: what takes too long is let go, not waited for
     const bounded = Effect.timeoutOption(
       Effect.interruptible(Effect.disconnect(revokeAll)),
-      options.timeout ?? "5 seconds"
+      Settings.value(ranges.revocation.timeout, options.timeout)
     )
     return Effect.as(
-      Effect.addFinalizer(() =>
-        Effect.flatMap(
-          bounded,
-          (done) =>
-            Option.isSome(done) ? Effect.void : Effect.logWarning("revoking tokens on closing took too long; given up")
+      Effect.zipRight(
+        Settings.warn(Settings.problems(ranges.revocation, { timeout: options.timeout }, "TokenMonitor")),
+        Effect.addFinalizer(() =>
+          Effect.flatMap(
+            bounded,
+            (done) =>
+              Option.isSome(done)
+                ? Effect.void
+                : Effect.logWarning("revoking tokens on closing took too long; given up")
+          )
         )
       ),
       self

@@ -30,11 +30,12 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import * as Settings from "effect-bearer/Settings"
 import { seconds, tooMany } from "./internal/fakeAnswer.js"
 import { redirected } from "./internal/fakeClient.js"
 import * as data from "./internal/fakeData.js"
 import { serve } from "./internal/fakeServer.js"
-import { initial, seenOf } from "./internal/fakeState.js"
+import { complain, initial, lifetime, limit, seenOf } from "./internal/fakeState.js"
 import * as Region from "./Region.js"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -328,7 +329,8 @@ export const html = (status = 200): Fault =>
  * @since 0.1.0
  * @category faults
  */
-export const slow = (delay: Duration.DurationInput): Fault => Slow({ delay: Duration.decode(delay) })
+export const slow = (delay: Duration.DurationInput): Fault =>
+  Slow({ delay: Duration.millis(Settings.value(Settings.duration(0), delay)) })
 
 // ---------------------------------------------------------------------------------------------------------------
 // constructors
@@ -370,6 +372,7 @@ export const make = (options: Options = {}): Effect.Effect<Service, never, HttpS
     if (address._tag !== "TcpAddress") return yield* Effect.dieMessage("the fake needs an address with a port")
     const host = address.hostname === "0.0.0.0" || address.hostname === "::" ? "127.0.0.1" : address.hostname
     const url = `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`
+    yield* complain(options)
     const state = initial(options)
     yield* HttpServer.serveEffect(serve(state))
     return {
@@ -387,9 +390,15 @@ export const make = (options: Options = {}): Effect.Effect<Service, never, HttpS
         state.tokens.clear()
         return revoked
       }),
-      setLifetime: (lifetime) => Effect.sync(() => void (state.lifetime = Duration.decode(lifetime))),
-      setRateLimit: (perMinute) => Effect.sync(() => void (state.rateLimit = perMinute)),
-      setTokenRateLimit: (perMinute) => Effect.sync(() => void (state.tokenRateLimit = perMinute)),
+      setLifetime: (given) =>
+        Effect.zipRight(complain({ lifetime: given }), Effect.sync(() => void (state.lifetime = lifetime(given)))),
+      setRateLimit: (rateLimit) =>
+        Effect.zipRight(complain({ rateLimit }), Effect.sync(() => void (state.rateLimit = limit(rateLimit)))),
+      setTokenRateLimit: (tokenRateLimit) =>
+        Effect.zipRight(
+          complain({ tokenRateLimit }),
+          Effect.sync(() => void (state.tokenRateLimit = limit(tokenRateLimit)))
+        ),
       setPermissions: (permissions) => Effect.sync(() => void (state.permissions = permissions)),
       rotateSecret: (secret) => Effect.sync(() => void (state.clientSecret = secret)),
       setUsers: (users) => Effect.sync(() => void (state.users = users)),

@@ -20,7 +20,7 @@
  * @since 0.1.0
  */
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -55,7 +55,7 @@ export interface RecordedRequest {
  * @category models
  */
 export interface Options {
-  /** `expires_in` of the tokens, in seconds; `null` leaves it out. Default 3600. */
+  /** `expires_in` of the tokens, in seconds; `null` leaves it out. Whole or not, below zero too. Default 3600. */
   readonly expiresIn?: number | null | undefined
   /** Time between a request and its answer. Default none. */
   readonly latency?: Duration.DurationInput | undefined
@@ -123,10 +123,7 @@ export interface Listening extends AuthorizationServer {
  * @category constructors
  */
 export const make = (options: Options = {}): Effect.Effect<AuthorizationServer> =>
-  Effect.sync(() => {
-    const state = desk.make(options)
-    return assemble(state, "https://auth.test/oauth/token")
-  })
+  Effect.map(desk.complain(options), () => assemble(desk.make(options), "https://auth.test/oauth/token"))
 
 /**
  * The same server on a free port of this machine, until the scope closes. With `tls` it speaks TLS only.
@@ -138,6 +135,7 @@ export const listen = (
   options: Options & { readonly tls?: { readonly key: string; readonly cert: string } | undefined } = {}
 ): Effect.Effect<Listening, never, Scope.Scope> =>
   Effect.gen(function*() {
+    yield* desk.complain(options)
     const state = desk.make(options)
     const server = yield* socket.listen(state, options.tls)
     const origin = options.tls === undefined ? `http://127.0.0.1:${server.port}` : `https://localhost:${server.port}`
@@ -162,8 +160,13 @@ const assemble = (state: desk.Desk, tokenEndpoint: string): AuthorizationServer 
     bytesSent: Effect.sync(() => state.bytesSent),
     enqueue: (...replies) => Effect.sync(() => void state.queue.push(...replies)),
     setOutage: (outage) => Effect.sync(() => void (state.outage = outage)),
-    setLatency: (latency) => Effect.sync(() => void (state.latency = Duration.decode(latency))),
-    setExpiresIn: (seconds) => Effect.sync(() => void (state.expiresIn = seconds)),
+    setLatency: (latency) =>
+      Effect.zipRight(desk.complain({ latency }), Effect.sync(() => void (state.latency = desk.latency(latency)))),
+    setExpiresIn: (seconds) =>
+      Effect.zipRight(
+        desk.complain({ expiresIn: seconds }),
+        Effect.sync(() => void (state.expiresIn = desk.expiresIn(seconds)))
+      ),
     revoke: (token) => Effect.sync(() => void state.revoked.add(token)),
     isActive: (token) => desk.isActive(state, token)
   }

@@ -6,6 +6,7 @@
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
+import * as Settings from "effect-bearer/Settings"
 
 /**
  * One answer. Build it with the functions of this module.
@@ -38,6 +39,8 @@ export type Reply = Data.TaggedEnum<{
   /** Bytes straight onto the socket, HTTP or not; in memory it is a reset. */
   Raw: { readonly bytes: string | Uint8Array; readonly delay: Duration.Duration }
 }>
+
+const anyDelay = Settings.duration(0)
 
 const { Hang, Raw, Reset, Respond, Token } = Data.taggedEnum<Reply>()
 
@@ -72,7 +75,7 @@ export const respond = (options: {
       : typeof options.body === "string" || options.body instanceof Uint8Array
       ? [options.body]
       : options.body,
-    interval: Duration.decode(options.interval ?? 0),
+    interval: Duration.millis(Settings.value(anyDelay, options.interval)),
     end: options.end ?? "complete",
     delay: Duration.zero
   })
@@ -228,5 +231,5 @@ export const raw = (bytes: string | Uint8Array): Reply => Raw({ bytes, delay: Du
  */
 export const delayed = (self: Reply, delay: Duration.DurationInput): Reply => ({
   ...self,
-  delay: Duration.decode(delay)
+  delay: Duration.millis(Settings.value(anyDelay, delay))
 })

@@ -46,6 +46,9 @@ export const retry = {
 /** `TokenMonitor.watch` */
 export const monitor = { every: Settings.duration("1 minute", { least: 1 }) }
 
+/** `TokenMonitor.revokeOnClose` */
+export const revocation = { timeout: Settings.duration("5 seconds") }
+
 /** `Secret.VaultOptions` */
 export const vault = { timeToLive: Settings.duration("5 seconds") }
 

@@ -1,5 +1,7 @@
 import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import * as Settings from "effect-bearer/Settings"
 import type { FakeConversation, FakeUser, Fault, Options, Seen, SeenRequest, Target } from "../FakeCloud.js"
 import * as Region from "../Region.js"
 import { tokenPath } from "./fakeAnswer.js"
@@ -23,15 +25,32 @@ export interface State {
   readonly requests: Array<{ -readonly [K in keyof SeenRequest]: SeenRequest[K] }>
 }
 
+const perMinute = Settings.number(300)
+
+const ranges = {
+  lifetime: Settings.duration("24 hours"),
+  tokenRateLimit: perMinute,
+  rateLimit: perMinute
+}
+
+export const lifetime = (given: Options["lifetime"]): Duration.Duration =>
+  Duration.millis(Settings.value(ranges.lifetime, given))
+
+export const limit = (given: number | undefined): number => Settings.value(perMinute, given)
+
+/** A warning for what is no setting. */
+export const complain = (given: Pick<Options, keyof typeof ranges>): Effect.Effect<void> =>
+  Settings.warn(Settings.problems(ranges, given, "FakeCloud"))
+
 export const initial = (options: Options): State => ({
   clientId: options.clientId ?? crypto.randomUUID(),
   clientSecret: options.clientSecret ?? randomText(32),
   home: options.home === undefined ? undefined : Region.of(options.home).environment,
   scopes: options.scopes,
   permissions: options.permissions ?? ["*"],
-  lifetime: Duration.decode(options.lifetime ?? "24 hours"),
-  tokenRateLimit: options.tokenRateLimit ?? 300,
-  rateLimit: options.rateLimit ?? 300,
+  lifetime: lifetime(options.lifetime),
+  tokenRateLimit: limit(options.tokenRateLimit),
+  rateLimit: limit(options.rateLimit),
   users: options.users ?? ["Ada", "Grace", "Edsger"].map((name) => user(name)),
   conversations: options.conversations ?? [10, 11, 12].map((hour) => conversation(`2026-01-01T${hour}:00:00.000Z`)),
   issued: [],

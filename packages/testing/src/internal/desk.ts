@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Settings from "effect-bearer/Settings"
 import type { Options, RecordedRequest } from "../AuthorizationServer.js"
 import * as Reply from "../Reply.js"
 
@@ -20,6 +21,26 @@ export interface Desk {
   bytesSent: number
 }
 
+/** What `setLatency` and `setExpiresIn` take as well. */
+export const ranges = {
+  latency: Settings.duration(0),
+  expiresIn: Settings.number(3600, { least: Number.MIN_SAFE_INTEGER, most: Number.MAX_SAFE_INTEGER })
+}
+
+export const latency = (given: Options["latency"]): Duration.Duration =>
+  Duration.millis(Settings.value(ranges.latency, given))
+
+export const expiresIn = (given: Options["expiresIn"]): number | null =>
+  given === null ? null : Settings.value(ranges.expiresIn, given)
+
+/** A warning for what is no setting. */
+export const complain = (given: Pick<Options, "expiresIn" | "latency">): Effect.Effect<void> =>
+  Settings.warn(Settings.problems(
+    ranges,
+    given.expiresIn === null ? { latency: given.latency } : given,
+    "AuthorizationServer"
+  ))
+
 export const make = (options: Options): Desk => ({
   requests: [],
   issued: new Map(),
@@ -29,8 +50,8 @@ export const make = (options: Options): Desk => ({
   members: options.members ?? {},
   answer: options.answer ?? (() => Reply.token()),
   outage: false,
-  latency: Duration.decode(options.latency ?? 0),
-  expiresIn: options.expiresIn === undefined ? 3600 : options.expiresIn,
+  latency: latency(options.latency),
+  expiresIn: expiresIn(options.expiresIn),
   bytesSent: 0
 })
 
