@@ -6,8 +6,12 @@ const barrels = [
   { regex: "^(effect|@effect/platform)$", message: "Import the module, not the barrel: it costs start-up time." },
   { regex: "^node:", message: "Core runs on every runtime: no Node built-ins." }
 ]
-const noHttp = [
+const noSchema = [
   ...barrels,
+  { regex: "^effect/(Schema|SchemaAST|ParseResult)$", message: "Schemas is the one module with Schema in it." }
+]
+const noHttp = [
+  ...noSchema,
   { regex: "^@effect/platform", message: "This floor knows nothing of HTTP." }
 ]
 
@@ -75,7 +79,7 @@ export const floors = [
       "internal/formEndpoint",
       "internal/unsent"
     ],
-    forbidden: barrels
+    forbidden: noSchema
   },
   {
     name: "lifecycle",
@@ -124,7 +128,7 @@ export const floors = [
       "ScopePolicy",
       "TokenSource"
     ],
-    forbidden: barrels
+    forbidden: noSchema
   },
   {
     name: "edge",
@@ -143,6 +147,15 @@ export const floors = [
       "TokenMetrics",
       "TokenMonitor",
       "BearerAuth"
+    ],
+    forbidden: noSchema
+  },
+  {
+    // on top of all others, so that none of them can load it
+    name: "schemas",
+    modules: [
+      "internal/quietIssue",
+      "Schemas"
     ],
     forbidden: barrels
   }

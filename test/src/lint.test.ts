@@ -38,6 +38,13 @@ describe("the lint rules about imports", () => {
     assert.lengthOf(await complaints("BearerAuth.ts", imports("effect")), 1)
   })
 
+  it("Schema is for one module only, and that module for nobody", async () => {
+    assert.lengthOf(await complaints("TokenError.ts", imports("effect/Schema")), 1)
+    assert.lengthOf(await complaints("BearerAuth.ts", imports("effect/Schema")), 1)
+    assert.lengthOf(await complaints("BearerAuth.ts", imports("./Schemas.js")), 1)
+    assert.deepStrictEqual(await complaints("Schemas.ts", imports("effect/Schema")), [])
+  })
+
   it("core is refused Node's built-in modules", async () => {
     assert.lengthOf(await complaints("TokenSource.ts", imports("node:crypto")), 1)
     assert.lengthOf(await complaints("BearerAuth.ts", imports("node:crypto")), 1)

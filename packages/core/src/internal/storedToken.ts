@@ -63,7 +63,7 @@ export const moved = (token: AccessToken.AccessToken, by: number): AccessToken.A
   })
 
 /** Anything else could break the header it may end up in. */
-const printable = /^[\x20-\x7e]+$/
+export const printable = /^[\x20-\x7e]+$/
 
 const isTime = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
 

@@ -1,0 +1,66 @@
+/** What a `ParseError` of this library's schemas says: where, and what was expected there; never what was there. */
+import * as Option from "effect/Option"
+import type * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
+import * as AST from "effect/SchemaAST"
+
+interface Finding {
+  readonly path: ReadonlyArray<PropertyKey>
+  readonly text: string
+}
+
+/** More would only repeat themselves. */
+const most = 5
+
+/**
+ * An annotation for every schema whose input may hold a secret. Effect's own message quotes the input; this one takes
+ * the place of all that is inside of it, at whatever depth of the user's own schema it is.
+ */
+export const message = (name: string): { readonly message: AST.MessageAnnotation } => ({
+  message: (issue) => ({ message: `${name}: ${explain(issue)}`, override: true })
+})
+
+const explain = (issue: ParseResult.ParseIssue): string =>
+  `${
+    findings(issue, []).slice(0, most).map(({ path, text }) => path.length === 0 ? text : `${where(path)} ${text}`)
+      .join("; ")
+  } (what is there is not shown)`
+
+const findings = (issue: ParseResult.ParseIssue, path: Finding["path"]): ReadonlyArray<Finding> => {
+  switch (issue._tag) {
+    case "Pointer":
+      return findings(issue.issue, path.concat(issue.path))
+    case "Refinement":
+    case "Transformation":
+      return findings(issue.issue, path)
+    case "Composite": {
+      const all = ("_tag" in issue.issues ? [issue.issues] : issue.issues).map((issue) => findings(issue, path))
+      // of the members of a union, the one that was meant is the one that got furthest
+      return AST.isUnion(issue.ast)
+        ? all.reduce((best, next) => depth(next) > depth(best) ? next : best, all[0] ?? [])
+        : all.flat()
+    }
+    case "Missing":
+      return [{ path, text: "is missing" }]
+    case "Unexpected":
+      // its name is as unknown as its value
+      return [{ path: path.slice(0, -1), text: "has a member that is not expected" }]
+    case "Forbidden":
+      return [{ path, text: "cannot be read synchronously" }]
+    case "Type":
+      return [{ path, text: `must be ${expected(issue.ast)}` }]
+  }
+}
+
+const depth = (findings: ReadonlyArray<Finding>): number => Math.max(0, ...findings.map(({ path }) => path.length))
+
+const where = (path: Finding["path"]): string =>
+  path.map((key, index) => Predicate.isNumber(key) ? `[${key}]` : index === 0 ? String(key) : `.${String(key)}`)
+    .join("")
+
+const expected = (ast: AST.AST): string =>
+  Option.getOrElse(AST.getDescriptionAnnotation(ast), () => {
+    if (AST.isTypeLiteral(ast)) return "an object"
+    if (AST.isTupleType(ast)) return "a list"
+    return AST.isTransformation(ast) ? expected(ast.from) : String(ast)
+  })
