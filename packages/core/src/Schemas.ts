@@ -67,6 +67,8 @@ const text = Schema.String.pipe(
   Schema.maxLength(longestText, { description: `a string of at most ${longestText} characters` })
 )
 
+const isText = (u: unknown): u is string => Predicate.isString(u) && u.length <= longestText
+
 const nonEmptyText = text.pipe(Schema.minLength(1, { description: "a string that is not empty" }))
 
 /** Without a negative zero, which has no JSON. */
@@ -125,7 +127,11 @@ const record = <A>(
   jsonSchema: object
 ): Schema.Schema<Readonly<Record<string, A>>> =>
   Schema.declare(
-    (u): u is Readonly<Record<string, A>> => Predicate.isRecord(u) && Object.values(u).every(isValue),
+    (u): u is Readonly<Record<string, A>> => {
+      if (!Predicate.isRecord(u)) return false
+      const values = Object.values(u)
+      return values.length <= longestList && values.every(isValue)
+    },
     { description, jsonSchema: { type: "object", ...jsonSchema }, pretty: () => () => description }
   )
 
@@ -353,7 +359,7 @@ const request = built(
     audience: list,
     resource: list,
     parameters: Schema.optionalWith(
-      record("an object of strings", Predicate.isString, { additionalProperties: { type: "string" } }).annotations({
+      record("an object of strings", isText, { additionalProperties: { type: "string" } }).annotations({
         arbitrary: () => (fc) => fc.dictionary(fc.string(), fc.string(), { maxKeys: 4 })
       }),
       { default: () => ({}) }

@@ -359,6 +359,16 @@ describe("Schemas: what cannot be read", () => {
     )
   })
 
+  it("any number of mistakes is told in a few words", () => {
+    const scopes = Array.from({ length: 300_000 }, () => 1)
+    const result = Schema.decodeUnknownEither(Schemas.TokenError, { errors: "all" })(
+      { _tag: "ScopeNotGranted", requested: scopes, granted: scopes, missing: scopes, renamed: [] }
+    )
+    if (Either.isRight(result)) throw new Error("it was read")
+    assert.isBelow(result.left.message.length, 300)
+    assert.include(result.left.message, "requested[0] must be a string; requested[1] must be a string")
+  })
+
   it("a value that has no JSON is an error when it is encoded", () => {
     const token = AccessToken.make({ value: "s3cret-token", issuedAt: 1, expiresAt: Infinity })
     const result = Schema.encodeEither(Schemas.AccessTokenWithSecrets)(token)

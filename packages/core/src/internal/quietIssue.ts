@@ -52,7 +52,8 @@ const findings = (issue: ParseResult.ParseIssue, path: Finding["path"]): Readonl
   }
 }
 
-const depth = (findings: ReadonlyArray<Finding>): number => Math.max(0, ...findings.map(({ path }) => path.length))
+const depth = (findings: ReadonlyArray<Finding>): number =>
+  findings.reduce((deepest, { path }) => Math.max(deepest, path.length), 0)
 
 const where = (path: Finding["path"]): string =>
   path.map((key, index) => Predicate.isNumber(key) ? `[${key}]` : index === 0 ? String(key) : `.${String(key)}`)
