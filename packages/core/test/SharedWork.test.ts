@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Array as Arr, Deferred, type Duration, Effect, Exit, Fiber, TestClock } from "effect"
+import { Array as Arr, type Clock, Deferred, type Duration, Effect, Exit, Fiber, FiberId, TestClock } from "effect"
 import { SharedWork } from "../src/index.js"
+import { steppable } from "./support/time.js"
 
 const settle = TestClock.adjust(0)
 
@@ -90,6 +91,116 @@ describe("SharedWork", () => {
         yield* Deferred.succeed(late, "late")
         yield* settle
         assert.strictEqual(yield* shared, "run 3")
+      }))
+
+    it.effect("by default a minute is overdue", () =>
+      Effect.gen(function*() {
+        let runs = 0
+        const shared = SharedWork.make(Effect.suspend(() => ++runs === 1 ? vanished : Effect.succeed("b")))
+        const lock = SharedWork.makeLock()
+        yield* Effect.forkDaemon(lock.withLock(vanished))
+        yield* settle
+        const waiting = yield* Effect.all([Effect.fork(shared), Effect.fork(lock.withLock(Effect.succeed("lock")))])
+        yield* TestClock.adjust(59_999)
+        for (const fiber of waiting) assert.isNull(fiber.unsafePoll())
+        yield* TestClock.adjust(1)
+        for (const fiber of waiting) assert.isNotNull(fiber.unsafePoll())
+      }))
+
+    it.effect("work that was cut off has no result: those who wait begin it anew", () =>
+      Effect.gen(function*() {
+        let runs = 0
+        const shared = SharedWork.make(
+          Effect.suspend(() => ++runs === 1 ? Effect.delay(Effect.interrupt, 10) : Effect.succeed("b"))
+        )
+        const waiting = yield* Effect.fork(Effect.all([shared, shared], { concurrency: "unbounded" }))
+        yield* TestClock.adjust(10)
+        assert.deepStrictEqual(yield* Fiber.join(waiting), ["b", "b"])
+        assert.strictEqual(runs, 2)
+      }))
+
+    it.effect("work that has ended, or that all have left, leaves no timer", () =>
+      Effect.gen(function*() {
+        const { stepped } = yield* steppable
+        let timers = 0
+        const clock: Clock.Clock = {
+          ...stepped,
+          sleep: (duration) =>
+            Effect.acquireUseRelease(
+              Effect.sync(() => timers++),
+              () => stepped.sleep(duration),
+              () => Effect.sync(() => timers--)
+            )
+        }
+        const run = <A>(work: Effect.Effect<A>) => Effect.withClock(SharedWork.make(work), clock)
+        const waiting = yield* Effect.fork(run(Effect.delay(Effect.void, 10)))
+        yield* settle
+        assert.strictEqual(timers, 2, "that of the work, and that of its watch")
+        yield* TestClock.adjust(10)
+        yield* Fiber.join(waiting)
+        yield* settle
+        assert.strictEqual(timers, 0)
+        const leaving = yield* Effect.fork(run(Effect.never))
+        yield* settle
+        assert.strictEqual(timers, 1)
+        yield* Fiber.interrupt(leaving)
+        yield* settle
+        assert.strictEqual(timers, 0)
+      }))
+
+    // FAULTS L1
+    it.effect("the end of a run that was given up does not end the next one", () =>
+      Effect.gen(function*() {
+        const late = yield* Deferred.make<string>()
+        let runs = 0
+        const shared = SharedWork.make(
+          Effect.suspend(() =>
+            ++runs === 1
+              ? Effect.uninterruptible(Deferred.await(late))
+              : Effect.delay(Effect.succeed(`run ${runs}`), 5000)
+          ),
+          { overdueAfter: "10 seconds" }
+        )
+        const first = yield* Effect.fork(shared)
+        yield* TestClock.adjust("10 seconds")
+        yield* Deferred.succeed(late, "late")
+        yield* settle
+        const second = yield* Effect.fork(shared)
+        yield* TestClock.adjust("5 seconds")
+        assert.deepStrictEqual(yield* Fiber.join(Fiber.zip(first, second)), ["run 2", "run 2"])
+        assert.strictEqual(runs, 2)
+      }))
+
+    // FAULTS L1
+    it.effect("work that is given up is interrupted", () =>
+      Effect.gen(function*() {
+        let interrupted = 0
+        let runs = 0
+        const shared = SharedWork.make(
+          Effect.suspend(() =>
+            ++runs === 1
+              ? Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+              : Effect.succeed("b")
+          ),
+          { overdueAfter: "10 seconds" }
+        )
+        const waiting = yield* Effect.fork(shared)
+        yield* TestClock.adjust("10 seconds")
+        assert.strictEqual(yield* Fiber.join(waiting), "b")
+        yield* settle
+        assert.strictEqual(interrupted, 1)
+      }))
+
+    it.effect("can be interrupted although the caller that began it could not", () =>
+      Effect.gen(function*() {
+        const interrupted = yield* Deferred.make<void>()
+        const shared = SharedWork.make(Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined)))
+        const caller = yield* Effect.fork(
+          Effect.uninterruptible(Effect.timeout(Effect.interruptible(shared), "1 second"))
+        )
+        yield* TestClock.adjust("1 second")
+        yield* Deferred.await(interrupted)
+        assert.isTrue(Exit.isFailure(yield* Fiber.await(caller)))
       }))
 
     it.effect("work that says how long it will be silent is not overdue for that", () =>
@@ -209,6 +320,65 @@ describe("SharedWork", () => {
         yield* Deferred.succeed(slow, undefined)
         assert.strictEqual(yield* Fiber.join(third), "third")
         assert.isTrue(Exit.isSuccess(yield* Fiber.await(second)))
+      }))
+
+    // FAULTS L1
+    it.effect("each in turn is found overdue by the next, though the first of them has left", () =>
+      Effect.gen(function*() {
+        let overdue = 0
+        const { withLock } = SharedWork.makeLock({ overdueAfter: "10 seconds", onOverdue: () => overdue++ })
+        yield* Effect.forkDaemon(withLock(vanished))
+        yield* settle
+        const leaving = yield* Effect.fork(withLock(Effect.never))
+        yield* settle
+        yield* Effect.forkDaemon(withLock(vanished))
+        yield* settle
+        const last = yield* Effect.fork(withLock(Effect.succeed("last")))
+        yield* settle
+        yield* Fiber.interrupt(leaving)
+        yield* TestClock.adjust(19_999)
+        assert.isNull(last.unsafePoll())
+        yield* TestClock.adjust(1)
+        assert.isNotNull(last.unsafePoll())
+        assert.strictEqual(overdue, 2)
+      }))
+
+    it.effect("a waiter that is interrupted when it has just been given the turn gives it on", () =>
+      Effect.gen(function*() {
+        const { withLock } = SharedWork.makeLock()
+        const go = yield* Deferred.make<void>()
+        const waiters: Array<Fiber.RuntimeFiber<string>> = []
+        yield* Effect.fork(Effect.zipRight(
+          withLock(Deferred.await(go)),
+          Effect.sync(() => waiters[0]!.unsafeInterruptAsFork(FiberId.none))
+        ))
+        yield* settle
+        waiters.push(yield* Effect.fork(withLock(Effect.succeed("first"))))
+        yield* settle
+        waiters.push(yield* Effect.fork(withLock(Effect.succeed("second"))))
+        yield* settle
+        yield* Deferred.succeed(go, undefined)
+        yield* settle
+        assert.isNotNull(waiters[1]!.unsafePoll())
+      }))
+
+    // FAULTS L1
+    it.effect("work that waits for its turn, or works under the lock, is not overdue for that", () =>
+      Effect.gen(function*() {
+        const lock = SharedWork.makeLock()
+        let runs = 0
+        const work = (effect: Effect.Effect<void>) =>
+          SharedWork.make(Effect.zipRight(Effect.sync(() => runs++), lock.withLock(effect)), {
+            overdueAfter: "1 second"
+          })
+        const long = Effect.zipRight(SharedWork.expect("3 minutes"), Effect.sleep("3 minutes"))
+        const holding = yield* Effect.fork(work(long))
+        yield* settle
+        const waiting = yield* Effect.fork(work(Effect.void))
+        const next = yield* Effect.fork(work(Effect.void))
+        yield* TestClock.adjust("3 minutes")
+        yield* Fiber.join(Fiber.all([holding, waiting, next]))
+        assert.strictEqual(runs, 3)
       }))
 
     it.effect("a holder that says how long it will be silent keeps its turn", () =>
