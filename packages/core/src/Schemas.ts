@@ -862,12 +862,21 @@ export const TokenEvent: Schema.Schema<Events.TokenEvent, Encoded<Events.TokenEv
 // status
 // ---------------------------------------------------------------------------------------------------------------
 
+const knownOfStatus = {
+  /** How long the token still lives. */
+  remaining: optional(duration),
+  /** Whether the moment of its renewal has come. */
+  stale: flag,
+  /** Whether its successor is on its way. */
+  refreshing: flag
+}
+
 const status = built(
   "Status",
   "the status of a token",
-  Schema.Struct({ token: optional(AccessTokenWithSecrets), refreshing: flag }),
+  Schema.Struct({ token: optional(AccessTokenWithSecrets), ...knownOfStatus }),
   (u): u is TokenSource.Status => Predicate.isRecord(u),
-  ({ refreshing, token }) => ({ token, refreshing })
+  (status) => status
 )
 
 /**
@@ -885,6 +894,9 @@ export const Status: Schema.Schema<TokenSource.Status> = status.self
 export interface StatusWithSecretsEncoded {
   /** With its secrets in the clear. */
   readonly token?: AccessTokenWithSecretsEncoded | null | undefined
+  /** Milliseconds. */
+  readonly remaining?: number | null | undefined
+  readonly stale: boolean
   readonly refreshing: boolean
 }
 
@@ -906,7 +918,7 @@ export const StatusWithSecrets: Schema.Schema<TokenSource.Status, StatusWithSecr
  * import * as Schemas from "effect-bearer/Schemas"
  * import { Effect, Schema } from "effect"
  *
- * // { token: { tokenType: "Bearer", scopes: ["users:read"], issuedAt: …, expiresAt: … }, refreshing: false }
+ * // { token: { tokenType: "Bearer", issuedAt: 0, … }, remaining: 3600000, stale: false, refreshing: false }
  * const forThePage = Effect.gen(function*() {
  *   const source = yield* TokenSource.TokenSource
  *   const status = yield* TokenSource.status(source)
@@ -918,17 +930,13 @@ export const StatusWithSecrets: Schema.Schema<TokenSource.Status, StatusWithSecr
  * @category info
  */
 export class StatusInfo extends Schema.Class<StatusInfo>(`${namespace}StatusInfo`)(
-  {
-    token: optional(AccessTokenInfo),
-    /** Whether its successor is on its way. */
-    refreshing: flag
-  },
+  { token: optional(AccessTokenInfo), ...knownOfStatus },
   info("StatusInfo", "what may be told of the status of a token")
 ) {
   /**
    * @since 0.1.0
    */
-  static from({ refreshing, token }: TokenSource.Status): StatusInfo {
-    return new StatusInfo({ token: Option.map(token, AccessTokenInfo.from), refreshing }, unchecked)
+  static from({ refreshing, remaining, stale, token }: TokenSource.Status): StatusInfo {
+    return new StatusInfo({ token: Option.map(token, AccessTokenInfo.from), remaining, stale, refreshing }, unchecked)
   }
 }

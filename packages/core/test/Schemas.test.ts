@@ -176,13 +176,19 @@ describe("Schemas: the encoded forms", () => {
       extra: { id_token: "id" }
     }
     const told = { tokenType: "Bearer", scopes: ["a", "b"], issuedAt: 1, expiresAt: 2 }
-    const status: TokenSource.Status = { token: Option.some(token), refreshing: true }
+    const status: TokenSource.Status = {
+      token: Option.some(token),
+      remaining: Option.some(Duration.seconds(1)),
+      stale: false,
+      refreshing: true
+    }
+    const life = { remaining: 1000, stale: false, refreshing: true }
     assert.deepStrictEqual(Schema.encodeSync(Schemas.AccessTokenWithSecrets)(token), clear)
     assert.deepStrictEqual(Schema.encodeSync(Schemas.AccessTokenInfo)(Schemas.AccessTokenInfo.from(token)), told)
-    assert.deepStrictEqual(Schema.encodeSync(Schemas.StatusWithSecrets)(status), { token: clear, refreshing: true })
+    assert.deepStrictEqual(Schema.encodeSync(Schemas.StatusWithSecrets)(status), { token: clear, ...life })
     assert.deepStrictEqual(Schema.encodeSync(Schemas.StatusInfo)(Schemas.StatusInfo.from(status)), {
       token: told,
-      refreshing: true
+      ...life
     })
     const request = TokenRequest.make({ scopes: "b a", audience: "x", parameters: { assertion: "s3cret" } })
     assert.deepStrictEqual(Schema.encodeSync(Schemas.TokenRequestWithSecrets)(request), {
@@ -228,7 +234,7 @@ describe("Schemas: the encoded forms", () => {
       Option.none()
     )
     assert.isTrue(Equal.equals(decode(Schemas.TokenRequestWithSecrets)({}), TokenRequest.empty))
-    assert.deepStrictEqual(decode(Schemas.StatusInfo)({ refreshing: false }).token, Option.none())
+    assert.deepStrictEqual(decode(Schemas.StatusInfo)({ stale: false, refreshing: false }).token, Option.none())
   })
 
   it("a strict reader and writer take what is encoded", () => {
@@ -312,7 +318,11 @@ describe("Schemas: what cannot be read", () => {
       { value: "a", tokenType: "Bearer", scopes: [], issuedAt: 1, extra: [] },
       "AccessTokenWithSecrets: extra must be an object"
     ],
-    [Schemas.StatusWithSecrets, { token: {}, refreshing: true }, "StatusWithSecrets: token.value is missing"],
+    [
+      Schemas.StatusWithSecrets,
+      { token: {}, stale: true, refreshing: true },
+      "StatusWithSecrets: token.value is missing"
+    ],
     [Schemas.AccessToken, "t", "AccessToken: must be an access token"],
     [Schemas.TokenRequest, "t", "TokenRequest: must be a token request"],
     [
@@ -406,7 +416,12 @@ describe("Schemas: no secret is shown", () => {
     extra: { id_token: secret, [secret]: 1 }
   })
   const request = TokenRequest.make({ scopes: "a", parameters: { assertion: secret } })
-  const status: TokenSource.Status = { token: Option.some(token), refreshing: false }
+  const status: TokenSource.Status = {
+    token: Option.some(token),
+    remaining: Option.none(),
+    stale: true,
+    refreshing: false
+  }
 
   it("by a decoded value", () => {
     for (
@@ -640,7 +655,12 @@ describe("Schemas: in an HttpApi", () => {
       const token = AccessToken.make({ value: "t", scopes: "a", issuedAt: 1, expiresAt: 2 })
       const asked: Array<TokenRequest.TokenRequest> = []
       const server = yield* memory(serving({
-        latest: Effect.succeed(Schemas.StatusInfo.from({ token: Option.some(token), refreshing: true })),
+        latest: Effect.succeed(Schemas.StatusInfo.from({
+          token: Option.some(token),
+          remaining: Option.none(),
+          stale: false,
+          refreshing: true
+        })),
         narrow: (request) => Effect.sync(() => void asked.push(request)).pipe(Effect.as(token))
       }))
       const { reports } = yield* HttpApiClient.makeWith(api, server)
