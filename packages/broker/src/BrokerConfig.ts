@@ -194,6 +194,12 @@ export const TokenFile = Schema.Struct({
 }).annotations({ identifier: "TokenFile" })
 
 /**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenFile extends Schema.Schema.Type<typeof TokenFile> {}
+
+/**
  * One upstream source of tokens.
  *
  * @since 0.1.0

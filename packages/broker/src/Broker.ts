@@ -1,0 +1,241 @@
+/**
+ * The broker as a service: profiles that run, callers that may ask, and the app that answers them.
+ *
+ * **Example** (a broker on port 4180 of the loopback hosts)
+ *
+ * ```ts
+ * import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+ * import { Broker, BrokerConfig, BrokerServer } from "@effect-bearer/broker"
+ * import { Effect, Layer } from "effect"
+ *
+ * const Live = Layer.unwrapEffect(
+ *   Effect.map(BrokerConfig.load("broker.yaml"), (config) =>
+ *     BrokerServer.layer.pipe(Layer.provideMerge(Broker.layer(config))))
+ * ).pipe(
+ *   Layer.provide([NodeContext.layer, NodeHttpClient.layerUndici])
+ * )
+ *
+ * NodeRuntime.runMain(Layer.launch(Live))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { appendFile } from "node:fs/promises"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import type * as Path from "@effect/platform/Path"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type * as TokenError from "effect-bearer/TokenError"
+import type { Config } from "./BrokerConfig.js"
+import * as secrets from "./config/secrets.js"
+import * as guard from "./guard/guard.js"
+import { Activity } from "./operations/activity.js"
+import * as auditing from "./operations/audit.js"
+import * as journals from "./operations/journal.js"
+import * as metrics from "./operations/metrics.js"
+import { readiness } from "./operations/readiness.js"
+import { snapshot } from "./operations/snapshot.js"
+import * as assets from "./page/assets.js"
+import * as callers from "./policy/callers.js"
+import * as keeper from "./profile/keeper.js"
+import type { Running } from "./profile/registry.js"
+import * as registries from "./profile/registry.js"
+import * as stores from "./profile/store.js"
+import * as surfaces from "./surfaces/app.js"
+import * as tokenFile from "./surfaces/tokenFile.js"
+
+/**
+ * What answers one request, guard and all.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type App = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  never,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
+
+/**
+ * A running broker.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  /** Answers every path of the API, of the pages, and of operations. */
+  readonly app: App
+  /** Answers `GET /metrics` alone, without a key: for a listener of its own. */
+  readonly metricsApp: App
+  readonly config: Effect.Effect<Config>
+  /**
+   * Puts another configuration in place: whole, or not at all. Requests under way finish with the old one; profiles that
+   * have not changed keep their tokens. Changes of `listen`, `metrics`, `store` and `audit` take effect at the next start,
+   * and a warning says so.
+   */
+  readonly reload: (config: Config) => Effect.Effect<void, TokenError.InvalidConfiguration>
+  /** Begins to stop: readiness goes false, and streams end. Requests are still answered. */
+  readonly drain: Effect.Effect<void>
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class Broker extends Context.Tag("@effect-bearer/broker/Broker")<Broker, Service>() {}
+
+/**
+ * Starts the profiles of a configuration. What cannot work of it is an `InvalidConfiguration`; a server that cannot be
+ * reached is not.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  initial: Config
+): Effect.Effect<
+  Service,
+  TokenError.InvalidConfiguration,
+  FileSystem.FileSystem | HttpClient.HttpClient | Path.Path | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const context = yield* Effect.context<FileSystem.FileSystem | HttpClient.HttpClient | Path.Path>()
+    const startedAt = yield* Clock.currentTimeMillis
+    const readSecret = (reference: Parameters<typeof secrets.read>[0]) =>
+      Effect.provide(secrets.read(reference), context)
+
+    const store = initial.store === undefined
+      ? Context.empty()
+      : yield* Layer.build(stores.layer(initial.store, readSecret))
+    const registry = yield* Effect.provide(registries.make, store)
+    const activity = new Activity()
+    const journal = journals.make(activity)
+    const audit = yield* openAudit(initial)
+    const draining = yield* Deferred.make<void>()
+    let isDraining = false
+
+    /** What follows a profile from its start to its end. */
+    const follow = (running: Running) =>
+      Effect.gen(function*() {
+        yield* Effect.forkIn(Effect.interruptible(journal.follow(running)), running.scope)
+        const { file, required } = running.config
+        if (file !== undefined) {
+          yield* Effect.forkIn(
+            Effect.interruptible(Effect.provide(tokenFile.keep(running, file), context)),
+            running.scope
+          )
+        }
+        if (file !== undefined || required) {
+          yield* Effect.forkIn(Effect.interruptible(keeper.keep(running)), running.scope)
+        }
+      })
+
+    const enforce = (config: Config) => {
+      const known = callers.make(config)
+      return { config, callers: known, policy: guard.policyOf(config, known) }
+    }
+
+    yield* Effect.flatMap(registry.apply(initial, readSecret), Effect.forEach(follow, { discard: true }))
+    let inForce = enforce(initial)
+
+    const serving = {
+      registry,
+      activity,
+      audit: () => audit,
+      draining: Deferred.await(draining)
+    }
+    const served = yield* surfaces.make({
+      serving,
+      operations: {
+        serving,
+        readiness: readiness(registry, () => isDraining),
+        metrics: Effect.suspend(() => metrics.text(registry, activity, audit.lost())),
+        snapshot: snapshot({
+          registry,
+          activity,
+          journal,
+          startedAt,
+          callers: () => inForce.callers.all,
+          isDraining: () => isDraining,
+          auditLinesLost: audit.lost
+        })
+      },
+      limits: () => inForce.policy,
+      assets: yield* assets.load
+    })
+    const guarded = { policy: () => inForce.policy, rates: guard.makeRates(), audit: () => audit, activity }
+    const app = served as App
+
+    return {
+      app: guard.make(guarded)(app),
+      metricsApp: guard.make({
+        ...guarded,
+        isOpen: ({ kind }) => kind === "metrics",
+        isServed: ({ kind }) => kind === "metrics" || kind === "live" || kind === "ready"
+      })(app),
+      config: Effect.sync(() => inForce.config),
+      reload: (config) =>
+        Effect.gen(function*() {
+          const fresh = yield* registry.apply(config, readSecret)
+          yield* Effect.forEach(fresh, follow, { discard: true })
+          const before = inForce.config
+          inForce = enforce(config)
+          const late = (["listen", "metrics", "store", "audit"] as const).filter((name) =>
+            JSON.stringify(before[name]) !== JSON.stringify(config[name])
+          )
+          if (late.length > 0) {
+            yield* Effect.logWarning(`Changes of ${late.join(", ")} take effect when the broker is started again.`)
+          }
+        }),
+      drain: Effect.suspend(() => {
+        isDraining = true
+        return Effect.asVoid(Deferred.succeed(draining, undefined))
+      })
+    } satisfies Service
+  })
+
+/** Lines go to a file that is opened for each write, so that it can be rotated, or to standard output. */
+const openAudit = ({ audit }: Config): Effect.Effect<auditing.Audit> =>
+  Effect.map(Effect.runtime<never>(), (runtime) => {
+    const log = (message: string) => void Effect.runFork(Effect.provide(Effect.logWarning(message), runtime.context))
+    const { file } = audit
+    return auditing.make(
+      file === undefined
+        ? (lines) =>
+          new Promise((resolve, reject) => {
+            process.stdout.write(lines, (error) => error == null ? resolve() : reject(error))
+          })
+        : (lines) => appendFile(file, lines, { mode: 0o600 }),
+      {
+        required: audit.required,
+        onTrouble: () =>
+          log(
+            audit.required
+              ? "The audit cannot be written: no token is handed out until it can."
+              : "The audit cannot be written: its lines are lost, and counted, until it can."
+          ),
+        onRecovery: () => log("The audit is written again.")
+      }
+    )
+  })
+
+/**
+ * A broker of this configuration.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  config: Config
+): Layer.Layer<
+  Broker,
+  TokenError.InvalidConfiguration,
+  FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
+> => Layer.scoped(Broker, make(config))

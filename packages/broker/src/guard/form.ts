@@ -1,0 +1,68 @@
+/** Reads the body of a request within its limits: bytes, and time. */
+import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Form } from "./credentials.js"
+import { toForm } from "./credentials.js"
+import type { Refusal } from "./refusal.js"
+import { badRequest, refuse } from "./refusal.js"
+
+type Request = HttpServerRequest.HttpServerRequest
+
+/** Parameters that may come more than once (RFC 8693 §2.1, RFC 8707 §2); no other may (RFC 6749 §3.2). */
+const repeatable: ReadonlySet<string> = new Set(["audience", "resource"])
+
+const unreadable = badRequest("The body could not be read.")
+
+export const readForm = (
+  request: Request,
+  limit: number,
+  sending: Duration.Duration
+): Effect.Effect<Form, Refusal> =>
+  isOfType(request, "application/x-www-form-urlencoded")
+    ? Effect.flatMap(readText(request, limit, sending), (text) => {
+      const form = toForm([...new URLSearchParams(text)])
+      for (const [name, values] of form) {
+        if (values.length > 1 && !repeatable.has(name)) {
+          return Effect.fail(badRequest("A parameter stands in the body more than once."))
+        }
+      }
+      return Effect.succeed(form)
+    })
+    : Effect.fail(refuse.type)
+
+export const readJson = (
+  request: Request,
+  limit: number,
+  sending: Duration.Duration
+): Effect.Effect<unknown, Refusal> =>
+  isOfType(request, "application/json")
+    ? Effect.flatMap(readText(request, limit, sending), (text) =>
+      Effect.try({
+        try: (): unknown => JSON.parse(text),
+        catch: () => badRequest("The body is not JSON.")
+      }))
+    : Effect.fail(refuse.type)
+
+const isOfType = ({ headers }: Request, type: string): boolean =>
+  (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase() === type
+
+const readText = (request: Request, limit: number, sending: Duration.Duration): Effect.Effect<string, Refusal> => {
+  const length = Number(request.headers["content-length"] ?? 0)
+  if (length > limit) return Effect.fail(refuse.size)
+  if (request.headers["content-encoding"] !== undefined) {
+    return Effect.fail(badRequest("The body is compressed; send it as it is."))
+  }
+  return request.text.pipe(
+    HttpIncomingMessage.withMaxBodySize(Option.some(limit)),
+    Effect.mapError((error) => isTooLarge(error) ? refuse.size : unreadable),
+    Effect.timeoutFail({ duration: sending, onTimeout: () => refuse.slow })
+  )
+}
+
+const isTooLarge = (error: unknown): boolean => {
+  const { cause } = error as { readonly cause?: unknown }
+  return cause instanceof Error && cause.message.includes("maxBytes")
+}

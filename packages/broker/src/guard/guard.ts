@@ -1,0 +1,173 @@
+/**
+ * What every request passes before a surface sees it, in this order: the rules of `rules.ts`, the rate of its address, the
+ * caller's key or certificate, the rate of the caller. A surface knows by {@link Asking} who asks.
+ */
+import type { IncomingMessage } from "node:http"
+import { BlockList, isIP } from "node:net"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Config } from "../BrokerConfig.js"
+import type { Activity } from "../operations/activity.js"
+import type { Audit } from "../operations/audit.js"
+import type { Caller, Callers } from "../policy/callers.js"
+import type { Limit } from "../policy/rate.js"
+import { Rate } from "../policy/rate.js"
+import type { Form } from "./credentials.js"
+import * as credentials from "./credentials.js"
+import { readForm } from "./form.js"
+import type { Refusal } from "./refusal.js"
+import { refuse, tooMany, toResponse } from "./refusal.js"
+import type { Route } from "./route.js"
+import { routeOf } from "./route.js"
+import type { Incoming, Listening, Settings } from "./rules.js"
+import { check, clientAddress, rateName } from "./rules.js"
+
+/** Who asks, and for what. */
+export interface Ask {
+  readonly route: Route
+  /** Nobody on the paths that are open to all. */
+  readonly caller: Caller | undefined
+  /** The form of a token request, read already. */
+  readonly form: Form
+}
+
+/** The ask of the request that is being served. */
+export class Asking extends Context.Reference<Asking>()("@effect-bearer/broker/Asking", {
+  defaultValue: (): Ask => ({ route: { kind: "none", profile: undefined }, caller: undefined, form: new Map() })
+}) {}
+
+/** Where the request that is being served came in. */
+export class ListeningAt extends Context.Reference<ListeningAt>()("@effect-bearer/broker/ListeningAt", {
+  defaultValue: (): Listening => ({ kind: "network", port: 0, tls: false })
+}) {}
+
+/** Paths that hand out nothing: probes and the files of the status page. */
+const open: ReadonlySet<Route["kind"]> = new Set(["live", "ready", "asset"])
+
+/** What the guard is made of, of the configuration that is in force. */
+export interface Policy {
+  readonly settings: Settings
+  readonly callers: Callers
+  readonly perAddress: Limit
+  readonly failures: Limit
+  readonly sending: Duration.Duration
+  /** Bytes. */
+  readonly body: number
+}
+
+export const policyOf = (config: Config, callers: Callers): Policy => ({
+  settings: {
+    hosts: new Set(config.hosts.map((name) => name.toLowerCase())),
+    trustedProxies: blockList(config.trustedProxies),
+    hasTrustedProxies: config.trustedProxies.length > 0
+  },
+  callers,
+  perAddress: limitOf(config.limits.requestsPerAddress),
+  failures: limitOf(config.limits.failuresPerAddress),
+  sending: config.limits.sending,
+  body: config.limits.body
+})
+
+const limitOf = (rate: { readonly limit: number; readonly interval: Duration.Duration }): Limit => ({
+  limit: rate.limit,
+  interval: Duration.toMillis(rate.interval)
+})
+
+const blockList = (entries: ReadonlyArray<string>): BlockList => {
+  const list = new BlockList()
+  for (const entry of entries) {
+    const [address = "", bits] = entry.split("/")
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4"
+    if (bits === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(bits), family)
+  }
+  return list
+}
+
+/** The rates of everybody, which a reload does not forget. */
+export interface Rates {
+  readonly addresses: Rate
+  readonly failures: Rate
+  readonly callers: Rate
+}
+
+export const makeRates = (): Rates => ({ addresses: new Rate(), failures: new Rate(), callers: new Rate() })
+
+type Answer = HttpServerResponse.HttpServerResponse
+
+export const make = (options: {
+  readonly policy: () => Policy
+  readonly rates: Rates
+  readonly audit: () => Audit
+  readonly activity: Activity
+  /** A path that is open to all on this listener, such as metrics on one of their own. */
+  readonly isOpen?: ((route: Route) => boolean) | undefined
+  /** What this listener serves at all. Default: everything. */
+  readonly isServed?: ((route: Route) => boolean) | undefined
+}) =>
+<E, R>(app: Effect.Effect<Answer, E, R>): Effect.Effect<Answer, E, R | HttpServerRequest.HttpServerRequest> => {
+  const { activity, audit, policy, rates } = options
+
+  const refusing = (refusal: Refusal, route: Route, caller: Caller | undefined, now: number): Effect.Effect<Answer> => {
+    const profile = caller?.grants.has(route.profile ?? "") === true ? route.profile : undefined
+    activity.done({ surface: route.kind, profile, caller: caller?.id, outcome: refusal.reason }, now)
+    return Effect.as(
+      audit().record({ caller: caller?.id, profile, surface: route.kind, outcome: refusal.reason }),
+      toResponse(refusal, route)
+    )
+  }
+
+  return Effect.withFiberRuntime<Answer, E, R | HttpServerRequest.HttpServerRequest>((fiber) => {
+    const context = fiber.currentContext as Context.Context<HttpServerRequest.HttpServerRequest>
+    const request = Context.get(context, HttpServerRequest.HttpServerRequest)
+    const { callers, failures, perAddress, sending, settings } = policy()
+    const node = request.source as IncomingMessage
+    const { refusal: misrouted, route } = routeOf(request.method, request.url)
+    const unserved = options.isServed?.(route) === false ? refuse.path : undefined
+    const incoming: Incoming = {
+      route,
+      headers: request.headers as Incoming["headers"],
+      address: node.socket.remoteAddress ?? "",
+      listening: Context.get(context, ListeningAt)
+    }
+    const now = performance.now()
+
+    const refusal = check(incoming, settings) ?? unserved ?? misrouted
+    if (refusal !== undefined) return refusing(refusal, route, undefined, now)
+
+    const address = rateName(clientAddress(incoming, settings))
+    const wait = rates.addresses.take(address, perAddress, now)
+    if (wait > 0) return refusing(tooMany("addressRate", wait), route, undefined, now)
+
+    if (open.has(route.kind) || options.isOpen?.(route) === true) {
+      return Effect.provideService(app, Asking, { route, caller: undefined, form: noForm })
+    }
+
+    const admit = (caller: Caller | undefined, form: Form): Effect.Effect<Answer, E, R> => {
+      if (caller === undefined) {
+        // beyond its failures an address is told to wait; a caller with a key behind the same address is not
+        const wait = rates.failures.take(address, failures, now)
+        return refusing(wait > 0 ? tooMany("addressRate", wait) : refuse.credentials, route, undefined, now)
+      }
+      const wait = rates.callers.take(caller.id, caller.rate, now)
+      if (wait > 0) return refusing(tooMany("callerRate", wait), route, caller, now)
+      return Effect.provideService(app, Asking, { route, caller, form })
+    }
+
+    const byCertificate = () =>
+      Option.getOrUndefined(Option.map(credentials.certificateNames(node), callers.byCertificate))
+    const shown = credentials.inHeader(request.headers["authorization"])
+    if (route.kind !== "oauth2") return admit(credentials.byKey(shown, callers) ?? byCertificate(), noForm)
+    const known = credentials.byKey(shown, callers)
+    return Effect.matchEffect(readForm(request, policy().body, sending), {
+      onFailure: (refusal) => refusing(refusal, route, undefined, now),
+      onSuccess: (form) => admit(known ?? credentials.byKey(credentials.inForm(form), callers) ?? byCertificate(), form)
+    })
+  })
+}
+
+const noForm: Form = new Map()

@@ -1,0 +1,124 @@
+/**
+ * The audit: one line of JSON for each token that is handed out or refused. A line names a token by the first digits of its
+ * SHA-256, never by itself.
+ *
+ * Lines that come while others are being written go out together, in one write. Where the audit is required a token waits
+ * for its line; otherwise the line follows, and lines that the disk does not take are counted and reported.
+ */
+import { createHash } from "node:crypto"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { AccessToken } from "effect-bearer/AccessToken"
+
+export interface Entry {
+  readonly caller: string | undefined
+  readonly profile: string | undefined
+  readonly surface: string
+  readonly outcome: string
+  readonly token?: AccessToken | undefined
+  /** Milliseconds. */
+  readonly remaining?: number | undefined
+}
+
+export interface Audit {
+  /** Whether the token of this entry may be handed out. */
+  readonly record: (entry: Entry) => Effect.Effect<boolean>
+  /** Lines that could not be written since the last that could. */
+  readonly lost: () => number
+}
+
+/** Where lines go: resolves when they are safe. */
+export type Sink = (lines: string) => Promise<void>
+
+/** So many lines wait for the disk at most. */
+const mostPending = 10_000
+
+/** A token waits for its line so long at most. */
+const patience = 2000
+
+const names = new WeakMap<AccessToken, string>()
+
+/** The first eight hexadecimal digits of its SHA-256: tells tokens apart, and is good for nothing else. */
+export const nameOf = (token: AccessToken): string => {
+  let name = names.get(token)
+  if (name === undefined) {
+    names.set(token, name = createHash("sha256").update(Redacted.value(token.value)).digest("hex").slice(0, 8))
+  }
+  return name
+}
+
+const lineOf = (at: number, { caller, outcome, profile, remaining, surface, token }: Entry): string =>
+  `${
+    JSON.stringify({
+      time: new Date(at).toISOString(),
+      caller,
+      profile,
+      surface,
+      outcome,
+      ...(token === undefined ? {} : {
+        token: nameOf(token),
+        scopes: token.scopes,
+        remaining: remaining === undefined ? undefined : Math.floor(remaining / 1000)
+      })
+    })
+  }\n`
+
+type Settle = (written: boolean) => void
+
+export const make = (
+  sink: Sink,
+  options: { readonly required: boolean; readonly onTrouble: (lost: number) => void; readonly onRecovery: () => void }
+): Audit => {
+  let lines: Array<string> = []
+  let waiting: Array<Settle> = []
+  let isWriting = false
+  let lost = 0
+
+  const write = async (): Promise<void> => {
+    isWriting = true
+    while (lines.length > 0) {
+      const batch = lines
+      const settle = waiting
+      lines = []
+      waiting = []
+      const written = await sink(batch.join("")).then(() => true, () => false)
+      if (written) {
+        if (lost > 0) options.onRecovery()
+        lost = 0
+      } else {
+        if (lost === 0) options.onTrouble(batch.length)
+        lost += batch.length
+      }
+      for (const done of settle) done(written)
+    }
+    isWriting = false
+  }
+
+  const push = (line: string): boolean => {
+    if (lines.length >= mostPending) {
+      lost++
+      return false
+    }
+    lines.push(line)
+    // what else comes before this turn ends goes out with it
+    if (!isWriting) {
+      isWriting = true
+      queueMicrotask(() => void write())
+    }
+    return true
+  }
+
+  return {
+    lost: () => lost,
+    record: (entry) =>
+      Effect.flatMap(Clock.currentTimeMillis, (at) => {
+        const accepted = push(lineOf(at, entry))
+        if (!options.required || entry.token === undefined) return Effect.succeed(true)
+        if (!accepted) return Effect.succeed(false)
+        return Effect.async<boolean>((resume) => {
+          waiting.push((written) => resume(Effect.succeed(written)))
+        }).pipe(Effect.timeoutTo({ duration: patience, onSuccess: (written) => written, onTimeout: () => false }))
+      })
+  }
+}

@@ -1,0 +1,37 @@
+/** The files of the status page and of the documentation page, as they lie in the package: read once, when the broker starts. */
+import { readFile } from "node:fs/promises"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import { headers } from "../guard/refusal.js"
+
+/** By path: the file, and its type. */
+const files: ReadonlyMap<string, readonly [file: string, type: string]> = new Map([
+  ["/", ["index.html", "text/html; charset=utf-8"]],
+  ["/docs", ["docs.html", "text/html; charset=utf-8"]],
+  ["/page/style.css", ["style.css", "text/css; charset=utf-8"]],
+  ["/page/status.js", ["status.js", "text/javascript; charset=utf-8"]],
+  ["/page/docs.js", ["docs.js", "text/javascript; charset=utf-8"]]
+])
+
+/** Nothing inline, nothing from elsewhere, in nobody's frame. */
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+export type Assets = ReadonlyMap<string, HttpServerResponse.HttpServerResponse>
+
+/** A package without its files is broken: there is nothing to do about that here. */
+export const load: Effect.Effect<Assets> = Effect.map(
+  Effect.forEach(files, ([path, [file, type]]) =>
+    Effect.map(
+      Effect.promise(() => readFile(new URL(`../../page/${file}`, import.meta.url))),
+      (bytes) =>
+        [
+          path,
+          HttpServerResponse.uint8Array(bytes, {
+            contentType: type,
+            headers: { ...headers, "content-security-policy": policy, "x-frame-options": "DENY" }
+          })
+        ] as const
+    )),
+  (entries) => new Map(entries)
+)

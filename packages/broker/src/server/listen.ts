@@ -1,0 +1,199 @@
+/** One listener: a server of node:http or node:https with the limits of the configuration, on a port or a socket. */
+import { chmod, lstat, mkdir, readFile, rm } from "node:fs/promises"
+import type { Server } from "node:http"
+import * as Http from "node:http"
+import * as Https from "node:https"
+import type { AddressInfo } from "node:net"
+import { connect } from "node:net"
+import { dirname } from "node:path"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as TokenError from "effect-bearer/TokenError"
+import type { App } from "../Broker.js"
+import type { Limits } from "../BrokerConfig.js"
+import { ListeningAt } from "../guard/guard.js"
+import type { Listening } from "../guard/rules.js"
+import { watch } from "./drain.js"
+
+/** Where to listen, decided: one address each. */
+export type Place =
+  | {
+    readonly host: string
+    readonly port: number
+    readonly kind: "loopback" | "network"
+    readonly tls:
+      | { readonly certificate: string; readonly key: string; readonly clientCa?: string | undefined }
+      | undefined
+  }
+  | { readonly socket: string }
+
+/** A server that listens. */
+export interface Listener {
+  readonly address: string
+  readonly port: number | undefined
+  readonly stop: Effect.Effect<void>
+}
+
+const failed = (field: string, what: string) => (cause: unknown) =>
+  new TokenError.InvalidConfiguration({
+    fields: [field],
+    detail: `${what} (${codeOf(cause)})`
+  })
+
+const codeOf = (cause: unknown): string => {
+  const code: unknown = (cause as { readonly code?: unknown } | null)?.code
+  return typeof code === "string" ? code : "unknown error"
+}
+
+export const listen = (
+  app: App,
+  place: Place,
+  limits: Limits
+): Effect.Effect<Listener, TokenError.InvalidConfiguration, Scope.Scope> =>
+  Effect.gen(function*() {
+    const server = yield* create(place, limits)
+    const { stop } = watch(server)
+    yield* Effect.acquireRelease(open(server, place), () => stop)
+    const address = server.address()
+    const port = address === null || typeof address === "string" ? 0 : address.port
+    const listening: Listening = "socket" in place
+      ? { kind: "socket", port: 0, tls: false }
+      : { kind: place.kind, port, tls: place.tls !== undefined }
+    const handler = yield* NodeHttpServer.makeHandler(Effect.provideService(app, ListeningAt, listening))
+    server.on("request", handler)
+    return { address: nameOf(address, place), port: "socket" in place ? undefined : port, stop }
+  })
+
+const nameOf = (address: string | AddressInfo | null, place: Place): string =>
+  address === null || typeof address === "string"
+    ? `unix:${"socket" in place ? place.socket : ""}`
+    : `${"tls" in place && place.tls !== undefined ? "https" : "http"}://${
+      address.family === "IPv6" ? `[${address.address}]` : address.address
+    }:${address.port}`
+
+const create = (place: Place, limits: Limits): Effect.Effect<Server, TokenError.InvalidConfiguration> =>
+  Effect.gen(function*() {
+    const sending = Duration.toMillis(limits.sending)
+    const options: Http.ServerOptions = {
+      maxHeaderSize: limits.headers,
+      headersTimeout: sending,
+      requestTimeout: 2 * sending,
+      // how late a slow client may be found out
+      connectionsCheckingInterval: Math.min(1000, sending),
+      // RFC 9112 §3.2: one Host header
+      requireHostHeader: true,
+      insecureHTTPParser: false
+    }
+    const server = "socket" in place || place.tls === undefined
+      ? Http.createServer(options)
+      : Https.createServer({ ...options, ...(yield* credentials(place.tls)) })
+    server.maxConnections = limits.connections
+    server.keepAliveTimeout = 5000
+    // what is no HTTP is answered with nothing that it could quote
+    server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      if (!socket.writable) {
+        socket.destroy()
+        return
+      }
+      const status = error.code === "HPE_HEADER_OVERFLOW"
+        ? "431 Request Header Fields Too Large"
+        : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? "408 Request Timeout"
+        : "400 Bad Request"
+      socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\ncache-control: no-store\r\n\r\n`)
+    })
+    return server
+  })
+
+const credentials = (tls: NonNullable<Extract<Place, { readonly host: string }>["tls"]>) =>
+  Effect.gen(function*() {
+    const read = (field: string, file: string) =>
+      Effect.tryPromise({
+        try: () => readFile(file),
+        catch: failed(`listen.tls.${field}`, `the file cannot be read: ${file}`)
+      })
+    const { clientCa } = tls
+    return {
+      cert: yield* read("certificate", tls.certificate),
+      key: yield* read("key", tls.key),
+      minVersion: "TLSv1.2" as const,
+      ...(clientCa === undefined ? {} : {
+        ca: yield* read("clientCa", clientCa),
+        // a caller may show a key instead: the guard decides
+        requestCert: true,
+        rejectUnauthorized: false
+      })
+    }
+  })
+
+const open = (server: Server, place: Place): Effect.Effect<void, TokenError.InvalidConfiguration> =>
+  Effect.gen(function*() {
+    if ("socket" in place) yield* prepare(place.socket)
+    yield* Effect.async<void, TokenError.InvalidConfiguration>((resume) => {
+      const refuse = (error: Error) =>
+        resume(Effect.fail(
+          failed(
+            "listen",
+            "socket" in place ? `cannot listen on ${place.socket}` : `cannot listen on ${place.host}:${place.port}`
+          )(
+            error
+          )
+        ))
+      server.once("error", refuse)
+      server.listen("socket" in place ? { path: place.socket } : { host: place.host, port: place.port }, () => {
+        server.off("error", refuse)
+        resume(Effect.void)
+      })
+    })
+    if ("socket" in place) {
+      yield* Effect.tryPromise({
+        try: () => chmod(place.socket, 0o600),
+        catch: failed("listen.socket", "its mode cannot be set")
+      })
+    }
+  })
+
+/** A folder for the owner alone, and nothing in the place of the socket but one that nobody listens on any more. */
+const prepare = (socket: string): Effect.Effect<void, TokenError.InvalidConfiguration> =>
+  Effect.gen(function*() {
+    const folder = dirname(socket)
+    yield* Effect.tryPromise({
+      try: () => mkdir(folder, { recursive: true, mode: 0o700 }),
+      catch: failed("listen.socket", `its folder cannot be made: ${folder}`)
+    })
+    const { mode, uid } = yield* Effect.tryPromise({
+      try: () => lstat(folder),
+      catch: failed("listen.socket", `its folder cannot be looked at: ${folder}`)
+    })
+    if ((mode & 0o077) !== 0 || (process.getuid !== undefined && uid !== process.getuid())) {
+      return yield* new TokenError.InvalidConfiguration({
+        fields: ["listen.socket"],
+        detail: `the folder ${folder} has to belong to the user of the broker, with mode 0700`
+      })
+    }
+    const present = yield* Effect.promise(() => lstat(socket).catch(() => undefined))
+    if (present === undefined) return
+    if (!present.isSocket() || (yield* isInUse(socket))) {
+      return yield* new TokenError.InvalidConfiguration({
+        fields: ["listen.socket"],
+        detail: `${socket} is there already, and is ${present.isSocket() ? "in use" : "no socket"}`
+      })
+    }
+    yield* Effect.tryPromise({
+      try: () => rm(socket),
+      catch: failed("listen.socket", "an old socket cannot be removed")
+    })
+  })
+
+const isInUse = (socket: string): Effect.Effect<boolean> =>
+  Effect.async<boolean>((resume) => {
+    const probe = connect(socket)
+    const end = (inUse: boolean) => {
+      probe.destroy()
+      resume(Effect.succeed(inUse))
+    }
+    probe.once("connect", () => end(true))
+    probe.once("error", () => end(false))
+  })

@@ -1,0 +1,93 @@
+/**
+ * `BrokerApi`, served: each endpoint with its surface. Surfaces give whole answers, because what they answer is more than a
+ * body: headers, empty answers, streams, and errors in the form of RFC 6749. The files of the pages lie beside the API.
+ */
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import type * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as OpenApi from "@effect/platform/OpenApi"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { BrokerApi } from "../BrokerApi.js"
+import type { Ask } from "../guard/guard.js"
+import { Asking } from "../guard/guard.js"
+import { badRequest, headers, refuse, toResponse } from "../guard/refusal.js"
+import type { Assets } from "../page/assets.js"
+import * as inject from "./inject.js"
+import * as oauthToken from "./oauthToken.js"
+import type { Operations } from "./operations.js"
+import * as operations from "./operations.js"
+import * as profileToken from "./profileToken.js"
+import type { Answer, Serving } from "./serving.js"
+import * as tokenCheck from "./tokenCheck.js"
+import * as tokenStream from "./tokenStream.js"
+
+export interface Options {
+  readonly serving: Serving
+  readonly operations: Operations
+  readonly limits: () => tokenCheck.Limits
+  readonly assets: Assets
+}
+
+/** What serves a request that the guard has let pass. */
+export type App = Effect.Effect<
+  Answer,
+  never,
+  HttpServerRequest.HttpServerRequest | HttpRouter.HttpRouter.DefaultServices
+>
+
+export const make = (options: Options): Effect.Effect<App> =>
+  Effect.map(
+    Effect.provide(HttpApiBuilder.httpApp, api(options)),
+    (served): App => Effect.flatMap(Asking, (ask) => ask.route.kind === "asset" ? asset(options.assets) : served)
+  )
+
+const asking = <E, R>(answer: (ask: Ask) => Effect.Effect<Answer, E, R>) => () => Effect.flatMap(Asking, answer)
+
+const api = ({ limits, operations: operate, serving }: Options) => {
+  const tokens = HttpApiBuilder.group(BrokerApi, "tokens", (handlers) =>
+    handlers
+      .handleRaw("oauth2", asking((ask) => oauthToken.answer(serving, ask)))
+      .handleRaw("check", asking((ask) => tokenCheck.answer(serving, ask, limits())))
+      .handleRaw("inject", asking((ask) => inject.answer(serving, ask)))
+      .handleRaw("token", asking((ask) => profileToken.answer(serving, ask)))
+      .handleRaw("tokens", asking((ask) => tokenStream.answer(serving, ask))))
+  const others = HttpApiBuilder.group(BrokerApi, "operations", (handlers) =>
+    handlers
+      .handleRaw("live", () => operations.live)
+      .handleRaw("ready", () => operations.ready(operate))
+      .handleRaw(
+        "metrics",
+        asking((ask) => operations.permitted(operate, ask, "metrics", operations.metrics(operate)))
+      )
+      .handleRaw("status", asking((ask) => operations.permitted(operate, ask, "status", operations.status(operate))))
+      .handleRaw(
+        "statusEvents",
+        asking((ask) => operations.permitted(operate, ask, "status", operations.statusEvents(operate)))
+      ))
+  return HttpApiBuilder.api(BrokerApi).pipe(
+    Layer.provide([tokens, others]),
+    Layer.provideMerge(undecodable),
+    Layer.provideMerge(Layer.merge(HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer))
+  )
+}
+
+/** What the API cannot read is described, not quoted. */
+const undecodable = HttpApiBuilder.middleware((app) =>
+  Effect.catchIf(
+    app as Effect.Effect<Answer, unknown, Effect.Effect.Context<typeof app>>,
+    (error) => (error as { readonly _tag?: unknown })._tag === "HttpApiDecodeError",
+    () =>
+      Effect.map(Asking, ({ route }) =>
+        toResponse(badRequest("A parameter of the request has a form that its path does not take."), route))
+  ) as typeof app
+)
+
+const openApi = HttpServerResponse.unsafeJson(OpenApi.fromApi(BrokerApi), { headers })
+
+const asset = (assets: Assets): Effect.Effect<Answer, never, HttpServerRequest.HttpServerRequest> =>
+  Effect.map(HttpServerRequest.HttpServerRequest, ({ url }) => {
+    const path = url.split("?")[0]!
+    return path === "/openapi.json" ? openApi : assets.get(path) ?? toResponse(refuse.path, { kind: "asset" })
+  })

@@ -1,0 +1,57 @@
+/** F7: health, metrics, and what the status page asks for. */
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Permission } from "../BrokerConfig.js"
+import type { Ask } from "../guard/guard.js"
+import { headers, refuse } from "../guard/refusal.js"
+import type { Readiness } from "../operations/readiness.js"
+import type { Snapshot } from "../operations/snapshot.js"
+import type { Answer, Serving } from "./serving.js"
+import { json, refusing } from "./serving.js"
+
+export interface Operations {
+  readonly serving: Serving
+  readonly readiness: Effect.Effect<Readiness>
+  readonly metrics: Effect.Effect<string>
+  readonly snapshot: Effect.Effect<Snapshot>
+}
+
+export const live: Effect.Effect<Answer> = Effect.sync(() => json({ status: "live" }))
+
+export const ready = ({ readiness }: Operations): Effect.Effect<Answer> =>
+  Effect.map(readiness, (body) => HttpServerResponse.unsafeJson(body, { status: body.ready ? 200 : 503, headers }))
+
+export const metrics = ({ metrics }: Operations): Effect.Effect<Answer> =>
+  Effect.map(
+    metrics,
+    (text) => HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8", headers })
+  )
+
+export const status = ({ snapshot }: Operations): Effect.Effect<Answer> => Effect.map(snapshot, (body) => json(body))
+
+const encoder = new TextEncoder()
+
+/** One snapshot a second, for as long as somebody looks. */
+export const statusEvents = ({ serving, snapshot }: Operations): Effect.Effect<Answer> =>
+  Effect.succeed(HttpServerResponse.stream(
+    Stream.tick(Duration.seconds(1)).pipe(
+      Stream.mapEffect(() => snapshot),
+      Stream.map((body) => encoder.encode(`event: status\ndata: ${JSON.stringify(body)}\n\n`)),
+      Stream.interruptWhen(serving.draining)
+    ),
+    { contentType: "text/event-stream", headers: { ...headers, "x-accel-buffering": "no" } }
+  ))
+
+/** What needs a permission of the caller. */
+export const permitted = (
+  { serving }: Operations,
+  ask: Ask,
+  permission: Permission,
+  answer: Effect.Effect<Answer>
+): Effect.Effect<Answer> =>
+  // on a listener of their own metrics have no caller
+  ask.caller === undefined || ask.caller.permissions.has(permission)
+    ? answer
+    : refusing(serving, ask, refuse.permission)

@@ -1,0 +1,123 @@
+/**
+ * F5: `GET /v1/profiles/{profile}/tokens`, server-sent events: the current token first, then one event per rotation.
+ *
+ * An `id` is the moment when the token was issued, so that it grows from rotation to rotation, also when another broker
+ * answers after a lost connection. A client that names the last id it has seen gets the next token, or waits for it.
+ */
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import type { AccessToken } from "effect-bearer/AccessToken"
+import type * as TokenRequest from "effect-bearer/TokenRequest"
+import * as TokenSource from "effect-bearer/TokenSource"
+import type { Ask } from "../guard/guard.js"
+import { headers } from "../guard/refusal.js"
+import { nothing } from "../policy/access.js"
+import type { Found } from "../profile/look.js"
+import { describe } from "./profileToken.js"
+import type { Answer, Granted, Serving } from "./serving.js"
+import { failing, grantedTo, lookAt, mayHandOut, refusing, requestOf } from "./serving.js"
+
+/** A proxy cuts connections that say nothing. */
+const heartbeat = Duration.seconds(15)
+
+/** Where no event tells of a rotation, a look does. */
+const lookEvery = Duration.seconds(5)
+
+const encoder = new TextEncoder()
+
+export const answer = (
+  serving: Serving,
+  ask: Ask
+): Effect.Effect<Answer, never, HttpServerRequest.HttpServerRequest> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (httpRequest) => {
+    const decided = Either.gen(function*() {
+      const granted = yield* grantedTo(serving, ask)
+      return { granted, request: yield* requestOf(granted, nothing) }
+    })
+    if (Either.isLeft(decided)) return refusing(serving, ask, decided.left, ask.route.profile)
+    const { granted, request } = decided.right
+    return Effect.flatMap(
+      lookAt(granted, request),
+      (look) =>
+        look._tag !== "Found" ? failing(serving, ask, granted, look) : Effect.succeed(HttpServerResponse.stream(
+          events(serving, ask, granted, request, lastIdOf(httpRequest)),
+          { contentType: "text/event-stream", headers: { ...headers, "x-accel-buffering": "no" } }
+        ))
+    )
+  })
+
+/** The id that the client has seen last. One that lies in the future is none of ours. */
+const lastIdOf = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<number> =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const text = request.headers["last-event-id"] ?? ""
+    return /^\d{1,15}$/.test(text) && Number(text) <= now ? Number(text) : 0
+  })
+
+const events = (
+  serving: Serving,
+  ask: Ask,
+  granted: Granted,
+  request: TokenRequest.TokenRequest | undefined,
+  lastId: Effect.Effect<number>
+): Stream.Stream<Uint8Array> =>
+  Stream.unwrapScoped(Effect.gen(function*() {
+    const after = yield* lastId
+    const sent = yield* Ref.make<Sent>({ id: after, token: undefined, text: "" })
+    const happened = yield* TokenSource.subscribe(granted.running.own)
+    const rotations = Stream.merge(
+      Stream.filter(happened, ({ _tag }) => _tag === "TokenAcquired" || _tag === "TokenShared"),
+      Stream.tick(lookEvery)
+    )
+    const tokens = rotations.pipe(
+      Stream.mapEffect(() => Effect.flatMap(Ref.get(sent), (last) => next(serving, ask, request, last, after))),
+      Stream.takeWhile((step) => step !== "end"),
+      Stream.tap((step) => step === "nothing" ? Effect.void : Ref.set(sent, step)),
+      Stream.filterMap((step) => step === "nothing" || step.text === "" ? Option.none() : Option.some(step.text))
+    )
+    const beats = Stream.map(Stream.drop(Stream.tick(heartbeat), 1), () => ": still here\n\n")
+    return Stream.merge(tokens, beats, { haltStrategy: "left" }).pipe(
+      Stream.interruptWhen(serving.draining),
+      Stream.map((text) => encoder.encode(text))
+    )
+  }))
+
+/** What was sent last, and the text of it; empty where the client has it already. */
+interface Sent {
+  readonly id: number
+  readonly token: AccessToken | undefined
+  readonly text: string
+}
+
+type Step = Sent | "nothing" | "end"
+
+const next = (
+  serving: Serving,
+  ask: Ask,
+  request: TokenRequest.TokenRequest | undefined,
+  last: Sent,
+  after: number
+): Effect.Effect<Step> => {
+  // a reload may have taken the profile away, or the caller's access to it
+  const granted = grantedTo(serving, ask)
+  if (Either.isLeft(granted)) return Effect.succeed("end")
+  return Effect.flatMap(lookAt(granted.right, request), (look): Effect.Effect<Step> => {
+    if (look._tag !== "Found" || look.token === last.token) return Effect.succeed("nothing")
+    const { token } = look
+    if (last.token === undefined && token.issuedAt <= after) return Effect.succeed({ id: after, token, text: "" })
+    const id = Math.max(token.issuedAt, last.id + 1)
+    return Effect.flatMap(mayHandOut(serving, ask, granted.right, look), (mayGo): Effect.Effect<Step> =>
+      mayGo
+        ? Effect.map(Clock.currentTimeMillis, (now) => ({ id, token, text: event(id, look, now) }))
+        : Effect.succeed("nothing"))
+  })
+}
+
+const event = (id: number, found: Found, now: number): string =>
+  `id: ${id}\nevent: token\ndata: ${JSON.stringify(describe(found, now))}\n\n`
