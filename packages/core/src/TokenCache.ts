@@ -481,7 +481,7 @@ const build = <E>(
         if (until(held, held.refreshAt, now) > 0) return
         renewAhead(slot, now)
         const flight = slot.flight
-        if (flight !== undefined) waitUntil(Effect.runPromise(Effect.ignore(flight.await(true))))
+        if (flight !== undefined) waitUntil(Effect.runPromise(Effect.exit(flight.await(true))))
       })
 
     /** For a slot that has nothing to serve: waits for the request under way, fails, or asks. */

@@ -181,7 +181,16 @@ describe("a token that is known", () => {
     assert.strictEqual(slot.held?.repeats, 0)
   })
 
-  it("but not where it was just refused", () => {
+  it("is no progress where another was just refused: it may have been before", () => {
+    const { slot } = holding()
+    const second = token("second", 1000)
+    takes(slot, second, attempt(1000))
+    reject(slot, second, "key", at(2000))
+    const told = takes(slot, token("first", 2000, hour), attempt(2000, "rejected"))
+    assert.deepStrictEqual(told, { given: "first", tags: ["NoProgress"] })
+  })
+
+  it("nor where it was itself", () => {
     const { first, slot } = holding()
     reject(slot, first, "key", at(1000))
     const told = takes(slot, token("first", 1000, hour), attempt(1000, "rejected"))
