@@ -9,30 +9,20 @@ import type { SecretReference } from "../BrokerConfig.js"
 
 type Read = Effect.Effect<Redacted.Redacted, TokenError.RequestError>
 
+type VaultReference = Extract<SecretReference, { readonly vault: unknown }>["vault"]
+
 /** What the reference says is checked now; the secret is read when it is needed. */
 export const read = (
   reference: SecretReference
-): Effect.Effect<Read, TokenError.InvalidConfiguration, FileSystem.FileSystem | HttpClient.HttpClient> =>
-  Effect.flatMap(
-    Effect.context<FileSystem.FileSystem>(),
-    (context): Effect.Effect<Read, TokenError.InvalidConfiguration, HttpClient.HttpClient> => {
-      const file = (path: string): Read => Effect.provide(Secret.file(path), context)
-      if ("vault" in reference) return vault(reference.vault, file)
-      return Effect.sync((): Read =>
-        "env" in reference
-          ? Secret.env(reference.env)
-          : "file" in reference
-          ? file(reference.file)
-          : Effect.succeed(reference.plain)
-      )
-    }
-  )
+): Effect.Effect<Read, TokenError.InvalidConfiguration, FileSystem.FileSystem | HttpClient.HttpClient> => {
+  if ("env" in reference) return Effect.sync((): Read => Secret.env(reference.env))
+  if ("file" in reference) return Effect.map(Secret.file(reference.file), (read): Read => read)
+  if ("plain" in reference) return Effect.sync((): Read => Effect.succeed(reference.plain))
+  return vault(reference.vault)
+}
 
-const vault = (
-  { token, ...options }: Extract<SecretReference, { readonly vault: unknown }>["vault"],
-  file: (path: string) => Read
-) =>
-  Secret.vault({
-    ...options,
-    token: token === undefined ? undefined : "env" in token ? Secret.env(token.env) : file(token.file)
-  })
+const vault = ({ token, ...options }: VaultReference) =>
+  Effect.flatMap(
+    token === undefined ? Effect.succeed(undefined) : read(token),
+    (token) => Secret.vault({ ...options, token })
+  )
