@@ -19,19 +19,32 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 
 export type Assets = ReadonlyMap<string, HttpServerResponse.HttpServerResponse>
 
-/** A package without its files is broken: there is nothing to do about that here. */
-export const load: Effect.Effect<Assets> = Effect.map(
-  Effect.forEach(files, ([path, [file, type]]) =>
-    Effect.map(
-      Effect.promise(() => readFile(new URL(`../../page/${file}`, import.meta.url))),
-      (bytes) =>
-        [
-          path,
-          HttpServerResponse.uint8Array(bytes, {
-            contentType: type,
-            headers: { ...headers, "content-security-policy": policy, "x-frame-options": "DENY" }
-          })
-        ] as const
-    )),
-  (entries) => new Map(entries)
+const read = (folder: string): Effect.Effect<Assets, unknown> =>
+  Effect.map(
+    Effect.forEach(files, ([path, [file, type]]) =>
+      Effect.map(
+        Effect.tryPromise(() => readFile(new URL(`${folder}${file}`, import.meta.url))),
+        (bytes) =>
+          [
+            path,
+            HttpServerResponse.uint8Array(bytes, {
+              contentType: type,
+              headers: { ...headers, "content-security-policy": policy, "x-frame-options": "DENY" }
+            })
+          ] as const
+      )),
+    (entries) => new Map(entries)
+  )
+
+/** Where they lie: beside the sources or what was built of them, and beside a bundle. */
+const folders = ["../../page/", "./page/"]
+
+/** A bundle that left them behind serves everything else. */
+export const load: Effect.Effect<Assets> = Effect.firstSuccessOf(folders.map((folder) => read(folder))).pipe(
+  Effect.catchAll(() =>
+    Effect.as(
+      Effect.logWarning("The files of the status page are missing: the broker answers everything else."),
+      new Map()
+    )
+  )
 )
