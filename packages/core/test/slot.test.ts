@@ -198,6 +198,15 @@ describe("a token that is known", () => {
     assert.isUndefined(slot.held)
   })
 
+  it("that is over, and was refused just now, answers the report: there is no other", () => {
+    const { first, slot } = holding()
+    const now = hour + 5000
+    reject(slot, first, "key", at(now))
+    assert.strictEqual(takes(slot, token("first", now, hour), attempt(now, "rejected")).given, "first")
+    assert.isUndefined(slot.held)
+    assert.strictEqual(takes(slot, token("first", now, hour), attempt(now, "cold")).given, "over", "and nobody else")
+  })
+
   it("that was held before the one that is held changes nothing, while that is good", () => {
     const { slot } = holding()
     takes(slot, token("second", 1000, 3 * hour), attempt(1000))
