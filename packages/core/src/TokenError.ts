@@ -459,7 +459,7 @@ export const isTransient = (u: unknown): u is Transient => isTokenError(u) && u.
  */
 export const retryAt = (error: unknown, now: number): Option.Option<number> => {
   if (Predicate.hasProperty(error, "retryAt") && Option.isOption(error.retryAt)) {
-    return Option.filter(error.retryAt, Predicate.isNumber)
+    return Option.filter(error.retryAt, (at): at is number => Predicate.isNumber(at) && !Number.isNaN(at))
   }
   return Option.map(retryAfterMillis(error), (millis) => now + millis)
 }

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Array as Arr, Duration } from "effect"
+import { Array as Arr, Duration, Option } from "effect"
+import { TokenError } from "../src/index.js"
 import { backgroundStep, leastPause, mandated, refusalStep } from "../src/internal/backOff.js"
 import { refused, unavailable } from "./support/scripted.js"
 
@@ -25,6 +26,11 @@ describe("back-off", () => {
     assert.strictEqual(mandated(after(1e9), 0), 300_000)
     assert.strictEqual(mandated(after(7), 0, 2000), 2000)
     assert.strictEqual(mandated(refused(), 0), 0)
+    const open = (retryAt: number) => new TokenError.CircuitOpen({ retryAt: Option.some(retryAt) })
+    assert.strictEqual(mandated(open(7000), 5000), 2000)
+    assert.strictEqual(mandated(open(1000), 5000), 0, "that moment is over")
+    assert.strictEqual(mandated(open(Number.POSITIVE_INFINITY), 0), 300_000)
+    assert.strictEqual(mandated(open(Number.NaN), 0), 0, "an error of somebody's own may say anything")
     assert.strictEqual(mandated(undefined, 0), 0)
   })
 })
