@@ -4,13 +4,15 @@
  * @since 0.1.0
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
-import * as Path from "@effect/platform/Path"
+import * as PlatformPath from "@effect/platform/Path"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import type * as Types from "effect/Types"
+import * as schemas from "./config/jsonSchema.js"
 import * as mistake from "./config/mistake.js"
 import * as paths from "./config/paths.js"
 import * as read from "./config/read.js"
@@ -63,7 +65,9 @@ const time = (least: string, most: string) => {
       },
       encode: (duration) => ParseResult.succeed(`${Duration.toMillis(duration)} ms`)
     }
-  ).annotations({ jsonSchema: { type: "string", pattern: durationPattern.source } })
+  ).annotations({
+    jsonSchema: { type: "string", title: `time from ${least} to ${most}`, pattern: durationPattern.source }
+  })
 }
 
 /** What a timer can wait for. */
@@ -82,15 +86,54 @@ const Interval = time("1 ms", "1 day")
  */
 export const Time = time("0 s", "3650 days")
 
+const text = (expected: string, pattern: RegExp, title = "text") =>
+  Schema.String.pipe(
+    Schema.filter((given) => pattern.test(given), {
+      message: () => expected,
+      jsonSchema: { title, pattern: pattern.source }
+    })
+  )
+
+const Text = text("a text that is not empty", /\S/)
+
+const Path = text("the path of a file", /\S/, "path")
+
+/** A whole number within a range. */
+const count = (least: number, most: number, example: string) =>
+  Schema.Number.pipe(
+    Schema.filter((given) => Number.isInteger(given) && given >= least && given <= most, {
+      message: () => `a whole number from ${least} to ${most}, for example ${example}`,
+      jsonSchema: { type: "integer", title: `whole number from ${least} to ${most}`, minimum: least, maximum: most }
+    })
+  )
+
+const Names = Schema.Array(Text)
+
+// What a field means stands in its schema, so that editors and the reference in the README say the same.
+
+const required = <A, I>(schema: Schema.Schema<A, I>, description: string) =>
+  Schema.propertySignature(schema).annotations({ description })
+
+const optional = <A, I>(schema: Schema.Schema<A, I>, description: string) =>
+  Schema.optional(schema).annotations({ description })
+
+/** A default is given as it would stand in the file. */
+const withDefault = <A, I>(schema: Schema.Schema<A, I>, encoded: Types.NoInfer<I>, description: string) => {
+  const value = Schema.decodeSync(schema)(encoded)
+  return Schema.optionalWith(schema, { default: () => value }).annotations({
+    description,
+    jsonSchema: { default: encoded }
+  })
+}
+
 /**
  * The name of a profile.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const ProfileName = Schema.String.pipe(
-  Schema.pattern(/^[a-z0-9-]{1,64}$/, { message: () => "1 to 64 lower-case letters, digits and hyphens" })
-).annotations({ identifier: "ProfileName" })
+export const ProfileName = text("1 to 64 lower-case letters, digits and hyphens", /^[a-z0-9-]{1,64}$/, "name")
+  .annotations({ identifier: "ProfileName" })
 
 /**
  * Where a secret is: a variable of the environment, a file, or a field of a secret in HashiCorp Vault (KV version 2).
@@ -101,35 +144,41 @@ export const ProfileName = Schema.String.pipe(
  * @category schemas
  */
 export const SecretReference = Schema.Union(
-  Schema.Struct({ env: Schema.NonEmptyString }),
-  Schema.Struct({ file: Schema.NonEmptyString }),
+  Schema.Struct({ env: required(Text, "The name of a variable of the environment.") }),
+  Schema.Struct({ file: required(Path, "A file that holds the secret and nothing else, read at each use.") }),
   Schema.Struct({
-    vault: Schema.Struct({
-      path: Schema.NonEmptyString,
-      field: Schema.NonEmptyString,
-      address: Schema.optional(Schema.NonEmptyString),
-      mount: Schema.optional(Schema.NonEmptyString),
-      namespace: Schema.optional(Schema.NonEmptyString),
-      token: Schema.optional(Schema.Union(
-        Schema.Struct({ env: Schema.NonEmptyString }),
-        Schema.Struct({ file: Schema.NonEmptyString })
-      ))
-    })
+    vault: required(
+      Schema.Struct({
+        path: required(Text, "The path of the secret below the mount."),
+        field: required(Text, "The field that holds the secret."),
+        address: optional(Text, "The URL of Vault. Default: the variables `VAULT_AGENT_ADDR`, then `VAULT_ADDR`."),
+        mount: optional(Text, "Where the KV engine is mounted. Default: `secret`."),
+        namespace: optional(Text, "Default: the variable `VAULT_NAMESPACE`, or none."),
+        token: optional(
+          Schema.Union(
+            Schema.Struct({ env: required(Text, "The name of a variable of the environment.") }),
+            Schema.Struct({ file: required(Path, "A file that holds the token, read at each use.") })
+          ),
+          "The token for Vault itself. Default: the variable `VAULT_TOKEN`."
+        )
+      }),
+      "A field of a secret in HashiCorp Vault (KV version 2)."
+    )
   }),
-  Schema.Struct({ plain: Schema.Redacted(Schema.String) })
-).annotations({ identifier: "SecretReference" })
+  Schema.Struct({
+    plain: required(Schema.Redacted(Schema.String), "The secret in clear: refused unless `allowPlainSecrets` is true.")
+  })
+).annotations({
+  identifier: "SecretReference",
+  description: "Where a secret is: in a variable of the environment, in a file, or in HashiCorp Vault. It is read at " +
+    "each use, so that a rotated secret needs no reload."
+})
 
 /**
  * @since 0.1.0
  * @category models
  */
 export type SecretReference = typeof SecretReference.Type
-
-/** A whole number within a range. */
-const count = (least: number, most: number, example: string) =>
-  Schema.Int.pipe(
-    Schema.between(least, most, { message: () => `a whole number from ${least} to ${most}, for example ${example}` })
-  )
 
 /**
  * So many, in such a time.
@@ -138,11 +187,9 @@ const count = (least: number, most: number, example: string) =>
  * @category schemas
  */
 export const Rate = Schema.Struct({
-  limit: count(1, 10_000_000, "100"),
-  interval: Interval
-}).annotations({ identifier: "Rate" })
-
-const Names = Schema.Array(Schema.NonEmptyString)
+  limit: required(count(1, 10_000_000, "100"), "So many at most."),
+  interval: required(Interval, "In this time.")
+}).annotations({ identifier: "Rate", description: "So many, in such a time." })
 
 // ---------------------------------------------------------------------------------------------------------------
 // profiles
@@ -155,17 +202,32 @@ const Names = Schema.Array(Schema.NonEmptyString)
  * @category schemas
  */
 export const Authentication = Schema.Union(
-  Schema.Struct({ method: Schema.Literal("basic", "basic-raw", "post"), secret: SecretReference }),
   Schema.Struct({
-    method: Schema.Literal("private-key-jwt"),
-    /** A JWK, or a PKCS #8 key in PEM. */
-    key: SecretReference,
-    algorithm: Schema.optional(Schema.NonEmptyString),
-    keyId: Schema.optional(Schema.NonEmptyString),
-    audience: Schema.optional(Schema.NonEmptyString)
+    method: required(
+      Schema.Literal("basic", "basic-raw", "post"),
+      "`basic`: in the header, form-encoded as RFC 6749 §2.3.1 has it; `basic-raw`: in the header as they are, for " +
+        "servers that do not decode them; `post`: in the body."
+    ),
+    secret: required(SecretReference, "The client secret.")
   }),
-  Schema.Struct({ method: Schema.Literal("none") })
-).annotations({ identifier: "Authentication" })
+  Schema.Struct({
+    method: required(Schema.Literal("private-key-jwt"), "A signed assertion (RFC 7523 §2.2)."),
+    key: required(SecretReference, "The private key: a JWK, or PKCS #8 in PEM."),
+    algorithm: optional(
+      Schema.Literal("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"),
+      "The signature's algorithm. Needed for RSA keys in PEM; other keys know theirs."
+    ),
+    keyId: optional(Text, "The `kid` of the assertion. Default: that of the key, if it has one."),
+    audience: optional(
+      Text,
+      "The `aud` of the assertion: `tokenEndpoint`, `issuer`, or a text of its own. Default: `tokenEndpoint`."
+    )
+  }),
+  Schema.Struct({ method: required(Schema.Literal("none"), "A public client: nothing but the client id.") })
+).annotations({
+  identifier: "Authentication",
+  description: "How the broker proves to the authorization server who it is."
+})
 
 /**
  * How a profile gets its tokens. Default `{ type: "client_credentials" }`.
@@ -174,10 +236,16 @@ export const Authentication = Schema.Union(
  * @category schemas
  */
 export const Grant = Schema.Union(
-  Schema.Struct({ type: Schema.Literal("client_credentials") }),
-  Schema.Struct({ type: Schema.Literal("refresh_token"), refreshToken: SecretReference }),
-  Schema.Struct({ type: Schema.Literal("jwt_bearer"), assertion: SecretReference })
-).annotations({ identifier: "Grant" })
+  Schema.Struct({ type: required(Schema.Literal("client_credentials"), "RFC 6749 §4.4.") }),
+  Schema.Struct({
+    type: required(Schema.Literal("refresh_token"), "RFC 6749 §6."),
+    refreshToken: required(SecretReference, "The first refresh token.")
+  }),
+  Schema.Struct({
+    type: required(Schema.Literal("jwt_bearer"), "RFC 7523 §2.1."),
+    assertion: required(SecretReference, "The assertion, read at each token request.")
+  })
+).annotations({ identifier: "Grant", description: "How a profile gets its tokens." })
 
 /**
  * A file that holds the token of a profile, for programs that read one. It is replaced as a whole at each rotation.
@@ -186,12 +254,21 @@ export const Grant = Schema.Union(
  * @category schemas
  */
 export const TokenFile = Schema.Struct({
-  path: Schema.NonEmptyString,
-  /** `raw`: the token alone; `header`: `Bearer …`; `json`: as the token endpoint would answer. Default `raw`. */
-  format: Schema.optionalWith(Schema.Literal("raw", "header", "json"), { default: () => "raw" as const }),
-  /** Whether the file is removed when its token has ended and no new one could be had. Default `false`. */
-  removeDead: Schema.optionalWith(Schema.Boolean, { default: () => false })
-}).annotations({ identifier: "TokenFile" })
+  path: required(Path, "Where the file is."),
+  format: withDefault(
+    Schema.Literal("raw", "header", "json"),
+    "raw",
+    "`raw`: the token alone; `header`: `Bearer …`; `json`: as the token endpoint would answer."
+  ),
+  removeDead: withDefault(
+    Schema.Boolean,
+    false,
+    "Whether the file is removed when its token has ended and no new one could be had."
+  )
+}).annotations({
+  identifier: "TokenFile",
+  description: "A file that holds the token, for programs that read one. It is replaced as a whole at each rotation."
+})
 
 /**
  * @since 0.1.0
@@ -206,43 +283,58 @@ export interface TokenFile extends Schema.Schema.Type<typeof TokenFile> {}
  * @category schemas
  */
 export const Profile = Schema.Struct({
-  /** The URL of the token endpoint. Either this or `issuer`. */
-  tokenEndpoint: Schema.optional(Schema.NonEmptyString),
-  /** The issuer, whose metadata (RFC 8414) names the token endpoint. Either this or `tokenEndpoint`. */
-  issuer: Schema.optional(Schema.NonEmptyString),
-  clientId: Schema.NonEmptyString,
-  authentication: Authentication,
-  grant: Schema.optionalWith(Grant, { default: () => ({ type: "client_credentials" as const }) }),
-  /** Scopes to ask for. What a caller may ask for is within these, unless its policy names others. */
-  scopes: Schema.optionalWith(Names, { default: () => [] }),
-  audience: Schema.optionalWith(Names, { default: () => [] }),
-  resource: Schema.optionalWith(Names, { default: () => [] }),
-  /** Further parameters of the token request. Secrets do not belong here. */
-  parameters: Schema.optionalWith(Schema.Record({ key: Schema.NonEmptyString, value: Schema.String }), {
-    default: () => ({})
-  }),
-  /** The lifetime of a token that came without one. Default 5 minutes. */
-  assumeLifetime: Schema.optionalWith(Life, { default: () => Duration.minutes(5) }),
-  /** How long before its end a token is renewed; at most a quarter of its lifetime. Default 5 minutes. */
-  ahead: Schema.optionalWith(Time, { default: () => Duration.minutes(5) }),
-  /** How long before its end a token is handed out no more; at most a tenth of its lifetime. Default 30 seconds. */
-  clockSkew: Schema.optionalWith(Time, { default: () => Duration.seconds(30) }),
-  /** How many different tokens (scopes, audiences, subjects) are kept. Default 1000. */
-  capacity: Schema.optionalWith(count(1, 1_000_000, "1000"), { default: () => 1000 }),
-  /** How long one token request may take. Default 10 seconds. */
-  timeout: Schema.optionalWith(Wait, { default: () => Duration.seconds(10) }),
-  /** Token requests that this broker sends at most. Default: no limit. */
-  rateLimit: Schema.optional(Rate),
-  /** How long a caller waits at most when no usable token exists. Default 5 seconds. */
-  wait: Schema.optionalWith(Wait, { default: () => Duration.seconds(5) }),
-  /** Whether the broker is ready only while this profile has a usable token. Default `false`. */
-  required: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-  /** Whether callers may exchange tokens of their own (RFC 8693). Default `false`. */
-  tokenExchange: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-  /** Permits `http` to a token endpoint that is not on a loopback host. Default `false`. */
-  allowInsecure: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-  file: Schema.optional(TokenFile)
-}).annotations({ identifier: "Profile" })
+  tokenEndpoint: optional(Text, "The URL of the token endpoint. Either this or `issuer`."),
+  issuer: optional(
+    Text,
+    "The issuer, whose metadata (RFC 8414) names the token endpoint. Either this or `tokenEndpoint`."
+  ),
+  clientId: required(Text, "The id of the broker at the authorization server."),
+  authentication: required(Authentication, "How the broker proves to the authorization server who it is."),
+  grant: withDefault(Grant, { type: "client_credentials" }, "How tokens are had."),
+  scopes: withDefault(
+    Names,
+    [],
+    "Scopes to ask for. What a caller may ask for is within these, unless its policy names others."
+  ),
+  audience: withDefault(Names, [], "Audiences to ask for (`audience`, as many servers have it)."),
+  resource: withDefault(Names, [], "Resources to ask for (RFC 8707)."),
+  parameters: withDefault(
+    Schema.Record({ key: Text, value: Schema.String }),
+    {},
+    "Further parameters of the token request. Secrets do not belong here."
+  ),
+  assumeLifetime: withDefault(Life, "5 minutes", "The lifetime of a token that came without one."),
+  ahead: withDefault(
+    Time,
+    "5 minutes",
+    "How long before its end a token is renewed; at most a quarter of its lifetime."
+  ),
+  clockSkew: withDefault(
+    Time,
+    "30 seconds",
+    "How long before its end a token is handed out no more; at most a tenth of its lifetime."
+  ),
+  capacity: withDefault(
+    count(1, 1_000_000, "1000"),
+    1000,
+    "How many different tokens (scopes, audiences, subjects) are kept."
+  ),
+  timeout: withDefault(Wait, "10 seconds", "How long one token request may take."),
+  rateLimit: optional(Rate, "Token requests that this broker sends at most. Default: no limit."),
+  wait: withDefault(Wait, "5 seconds", "How long a caller waits at most when no usable token exists."),
+  required: withDefault(
+    Schema.Boolean,
+    false,
+    "Whether the broker is ready only while this profile has a usable token."
+  ),
+  tokenExchange: withDefault(Schema.Boolean, false, "Whether callers may exchange tokens of their own (RFC 8693)."),
+  allowInsecure: withDefault(
+    Schema.Boolean,
+    false,
+    "Permits `http` to a token endpoint that is not on a loopback host."
+  ),
+  file: optional(TokenFile, "A file that the token is written to. Default: none.")
+}).annotations({ identifier: "Profile", description: "One upstream source of tokens." })
 
 /**
  * @since 0.1.0
@@ -262,7 +354,9 @@ export interface Profile extends Schema.Schema.Type<typeof Profile> {}
  * @category schemas
  */
 export const Surface = Schema.Literal("oauth2", "check", "inject", "token", "tokens").annotations({
-  identifier: "Surface"
+  identifier: "Surface",
+  description: "A way to ask: `oauth2` is `POST /oauth2/{profile}/token`, `check` is `POST /auth/token/check`, " +
+    "`inject` is `GET /inject/{profile}`, `token` and `tokens` are `GET /v1/profiles/{profile}/token` and `…/tokens`."
 })
 
 /**
@@ -278,17 +372,22 @@ export type Surface = typeof Surface.Type
  * @category schemas
  */
 export const Access = Schema.Struct({
-  /** Scopes the caller may have. A caller that names none gets all of these. Default: those of the profile. */
-  scopes: Schema.optional(Names),
-  /** Audiences the caller may ask for. Default: those of the profile. */
-  audiences: Schema.optional(Names),
-  /** Resources the caller may ask for. Default: those of the profile. */
-  resources: Schema.optional(Names),
-  /** Default: all of them. */
-  surfaces: Schema.optional(Schema.Array(Surface)),
-  /** Whether the caller may exchange tokens where the profile allows it. Default `false`. */
-  tokenExchange: Schema.optionalWith(Schema.Boolean, { default: () => false })
-}).annotations({ identifier: "Access" })
+  scopes: optional(
+    Names,
+    "Scopes the caller may have. A caller that names none gets all of these. Default: those of the profile."
+  ),
+  audiences: optional(Names, "Audiences the caller may ask for. Default: those of the profile."),
+  resources: optional(Names, "Resources the caller may ask for. Default: those of the profile."),
+  surfaces: optional(Schema.Array(Surface), "Ways in which the caller may ask. Default: all of them."),
+  tokenExchange: withDefault(
+    Schema.Boolean,
+    false,
+    "Whether the caller may exchange tokens, where the profile allows it."
+  )
+}).annotations({
+  identifier: "Access",
+  description: "What a caller may ask of one profile. Whatever is absent is as wide as the profile."
+})
 
 /**
  * @since 0.1.0
@@ -302,11 +401,14 @@ export interface Access extends Schema.Schema.Type<typeof Access> {}
  * @since 0.1.0
  * @category schemas
  */
-export const KeyDigest = Schema.String.pipe(
-  Schema.pattern(/^sha256:[0-9a-f]{64}$/, {
-    message: () => "\"sha256:\" and 64 hexadecimal digits: the digest of a key"
-  })
-).annotations({ identifier: "KeyDigest" })
+export const KeyDigest = text(
+  "\"sha256:\" and 64 hexadecimal digits: the digest of a key",
+  /^sha256:[0-9a-f]{64}$/,
+  "digest"
+).annotations({
+  identifier: "KeyDigest",
+  description: "`sha256:` and 64 hexadecimal digits, as `effect-bearer broker key` prints them."
+})
 
 /**
  * A client certificate, by its subject's common name or by one of its alternative names (`DNS:…`, `URI:…`).
@@ -315,9 +417,11 @@ export const KeyDigest = Schema.String.pipe(
  * @category schemas
  */
 export const Certificate = Schema.Union(
-  Schema.Struct({ subject: Schema.NonEmptyString }),
-  Schema.Struct({ san: Schema.NonEmptyString })
-).annotations({ identifier: "Certificate" })
+  Schema.Struct({ subject: required(Text, "The common name of its subject.") }),
+  Schema.Struct({
+    san: required(Text, "One of its alternative names, such as `DNS:app.internal` or `URI:spiffe://…`.")
+  })
+).annotations({ identifier: "Certificate", description: "A client certificate, by a name that stands in it." })
 
 /**
  * What a caller may do besides asking for tokens: see the status page, read the metrics.
@@ -325,7 +429,10 @@ export const Certificate = Schema.Union(
  * @since 0.1.0
  * @category schemas
  */
-export const Permission = Schema.Literal("status", "metrics").annotations({ identifier: "Permission" })
+export const Permission = Schema.Literal("status", "metrics").annotations({
+  identifier: "Permission",
+  description: "What a caller may do besides asking for tokens: see the status page, read the metrics."
+})
 
 /**
  * @since 0.1.0
@@ -340,24 +447,31 @@ export type Permission = typeof Permission.Type
  * @category schemas
  */
 export const Caller = Schema.Struct({
-  id: Schema.String.pipe(
-    Schema.pattern(/^[A-Za-z0-9._-]{1,64}$/, {
-      message: () => "1 to 64 letters, digits, dots, underscores and hyphens"
-    })
+  id: required(
+    text("1 to 64 letters, digits, dots, underscores and hyphens", /^[A-Za-z0-9._-]{1,64}$/, "name"),
+    "The name of the caller, its client id at `POST /oauth2/{profile}/token`: 1 to 64 letters, digits, dots, " +
+      "underscores and hyphens."
   ),
-  /** Digests of the keys that are valid; two while one replaces the other. */
-  keys: Schema.optionalWith(
+  keys: withDefault(
     Schema.Array(KeyDigest).pipe(
       Schema.maxItems(2, { message: () => "at most two keys: the old one and the new one" })
     ),
-    { default: () => [] }
+    [],
+    "Digests of the keys that are valid: at most two, while one replaces the other."
   ),
-  certificates: Schema.optionalWith(Schema.Array(Certificate), { default: () => [] }),
-  profiles: Schema.optionalWith(Schema.Record({ key: ProfileName, value: Access }), { default: () => ({}) }),
-  /** Default 10,000 requests in 10 seconds. */
-  rate: Schema.optional(Rate),
-  permissions: Schema.optionalWith(Schema.Array(Permission), { default: () => [] })
-}).annotations({ identifier: "Caller" })
+  certificates: withDefault(
+    Schema.Array(Certificate),
+    [],
+    "Certificates that the caller may show instead of a key, where a listener has `tls.clientCa`."
+  ),
+  profiles: withDefault(
+    Schema.Record({ key: ProfileName, value: Access }),
+    {},
+    "The profiles that the caller may ask for, by their names, and what it may ask of each."
+  ),
+  rate: optional(Rate, "Requests of the caller. Default: 10,000 in 10 seconds."),
+  permissions: withDefault(Schema.Array(Permission), [], "What the caller may do besides asking for tokens.")
+}).annotations({ identifier: "Caller", description: "A program or a person that may ask the broker." })
 
 /**
  * @since 0.1.0
@@ -376,10 +490,10 @@ export interface Caller extends Schema.Schema.Type<typeof Caller> {}
  * @category schemas
  */
 export const Tls = Schema.Struct({
-  certificate: Schema.NonEmptyString,
-  key: Schema.NonEmptyString,
-  clientCa: Schema.optional(Schema.NonEmptyString)
-}).annotations({ identifier: "Tls" })
+  certificate: required(Path, "The certificate, with those between it and the root, in PEM."),
+  key: required(Path, "Its private key, in PEM."),
+  clientCa: optional(Path, "The authority whose certificates clients may show, in PEM. Default: none are asked for.")
+}).annotations({ identifier: "Tls", description: "Files for TLS." })
 
 const Port = count(0, 65_535, "4180")
 
@@ -391,18 +505,25 @@ const Port = count(0, 65_535, "4180")
  */
 export const Listener = Schema.Union(
   Schema.Struct({
-    /** Default: 127.0.0.1 and, where the machine has it, [::1]. Any other address needs `tls`, or `behindTlsProxy`. */
-    host: Schema.optional(Schema.NonEmptyString),
-    port: Port,
-    tls: Schema.optional(Tls),
-    /** A proxy in front of the broker speaks TLS with the callers. Default `false`. */
-    behindTlsProxy: Schema.optionalWith(Schema.Boolean, { default: () => false })
+    host: optional(
+      Text,
+      "Default: 127.0.0.1 and, where the machine has it, [::1]. Any other address needs `tls`, or `behindTlsProxy`."
+    ),
+    port: required(Port, "The port; 0 for one that is free."),
+    tls: optional(Tls, "Files for TLS. Default: plain HTTP."),
+    behindTlsProxy: withDefault(
+      Schema.Boolean,
+      false,
+      "Says that a proxy in front of the broker speaks TLS with the callers."
+    )
   }),
   Schema.Struct({
-    /** A socket in the file system, mode 0600, in a folder of its own with mode 0700. */
-    socket: Schema.NonEmptyString
+    socket: required(Path, "A socket in the file system, mode 0600, in a folder of its own with mode 0700.")
   })
-).annotations({ identifier: "Listener" })
+).annotations({
+  identifier: "Listener",
+  description: "Where the broker listens: a port of the loopback hosts, of another address, or a Unix socket."
+})
 
 /**
  * @since 0.1.0
@@ -417,20 +538,21 @@ export type Listener = typeof Listener.Type
  * @category schemas
  */
 export const Limits = Schema.Struct({
-  /** Bytes of a request's body. Default 16 KiB. */
-  body: Schema.optionalWith(count(256, 10_485_760, "16384"), { default: () => 16_384 }),
-  /** Bytes of a request's headers. Default 8 KiB. */
-  headers: Schema.optionalWith(count(1024, 65_536, "8192"), { default: () => 8192 }),
-  /** How long a client may take to send its headers, and then its body. Default 5 seconds. */
-  sending: Schema.optionalWith(Wait, { default: () => Duration.seconds(5) }),
-  connections: Schema.optionalWith(count(1, 100_000, "1000"), { default: () => 1000 }),
-  /** Requests of one address, before authentication. Default 200,000 in 10 seconds. */
-  requestsPerAddress: Schema.optionalWith(Rate, {
-    default: () => ({ limit: 200_000, interval: Duration.seconds(10) })
-  }),
-  /** Failed authentications of one address. Default 60 in a minute. */
-  failuresPerAddress: Schema.optionalWith(Rate, { default: () => ({ limit: 60, interval: Duration.minutes(1) }) })
-}).annotations({ identifier: "Limits" })
+  body: withDefault(count(256, 10_485_760, "16384"), 16_384, "Bytes of a request's body."),
+  headers: withDefault(count(1024, 65_536, "8192"), 8192, "Bytes of a request's headers."),
+  sending: withDefault(Wait, "5 seconds", "How long a client may take to send its headers, and then its body."),
+  connections: withDefault(count(1, 100_000, "1000"), 1000, "Connections at a time."),
+  requestsPerAddress: withDefault(
+    Rate,
+    { limit: 200_000, interval: "10 seconds" },
+    "Requests of one address, before authentication."
+  ),
+  failuresPerAddress: withDefault(
+    Rate,
+    { limit: 60, interval: "1 minute" },
+    "Failed authentications of one address."
+  )
+}).annotations({ identifier: "Limits", description: "What the broker takes from one client." })
 
 /**
  * @since 0.1.0
@@ -445,11 +567,9 @@ export interface Limits extends Schema.Schema.Type<typeof Limits> {}
  * @category schemas
  */
 export const Audit = Schema.Struct({
-  /** A file that lines are appended to. Default: standard output. */
-  file: Schema.optional(Schema.NonEmptyString),
-  /** Whether a token whose line cannot be written is not handed out. Default `false`. */
-  required: Schema.optionalWith(Schema.Boolean, { default: () => false })
-}).annotations({ identifier: "Audit" })
+  file: optional(Path, "A file that lines are appended to. Default: standard output."),
+  required: withDefault(Schema.Boolean, false, "Whether a token whose line cannot be written is not handed out.")
+}).annotations({ identifier: "Audit", description: "Where the audit line of each token goes." })
 
 /**
  * How several brokers are one: tokens in Redis, or in a folder of one machine. Default: each process by itself.
@@ -459,19 +579,29 @@ export const Audit = Schema.Struct({
  */
 export const Store = Schema.Union(
   Schema.Struct({
-    redis: Schema.Struct({
-      /** `redis://…` or `rediss://…`, password included: a secret. */
-      url: SecretReference,
-      prefix: Schema.optional(Schema.NonEmptyString)
-    }),
-    /** Keys that seal the tokens in the store; the first seals, the others only open. */
-    sealWith: Schema.optional(Schema.Array(SecretReference))
+    redis: required(
+      Schema.Struct({
+        url: required(SecretReference, "`redis://…` or `rediss://…`, password included: a secret."),
+        prefix: optional(Text, "What the names of its keys begin with.")
+      }),
+      "Tokens in Redis, for brokers on several machines."
+    ),
+    sealWith: optional(
+      Schema.Array(SecretReference),
+      "Keys that seal the tokens in the store; the first seals, the others only open. Default: not sealed."
+    )
   }),
   Schema.Struct({
-    folder: Schema.NonEmptyString,
-    sealWith: Schema.optional(Schema.Array(SecretReference))
+    folder: required(Path, "Tokens in a folder, for brokers on one machine."),
+    sealWith: optional(
+      Schema.Array(SecretReference),
+      "Keys that seal the tokens in the store; the first seals, the others only open. Default: not sealed."
+    )
   })
-).annotations({ identifier: "Store" })
+).annotations({
+  identifier: "Store",
+  description: "How several brokers are one: they share their tokens, so that one token request serves them all."
+})
 
 /**
  * @since 0.1.0
@@ -486,30 +616,57 @@ export type Store = typeof Store.Type
  * @category schemas
  */
 export const Config = Schema.Struct({
-  /** Default: port 4180 of the loopback hosts. */
-  listen: Schema.optionalWith(Schema.NonEmptyArray(Listener), {
-    default: (): readonly [Listener, ...Array<Listener>] => [{ port: 4180, behindTlsProxy: false }]
-  }),
-  /** Names, with their ports, that `Host` may have besides loopback literals and `localhost`: `broker.internal:8443`. */
-  hosts: Schema.optionalWith(Names, { default: () => [] }),
-  /** Addresses of proxies whose `Forwarded` and `X-Forwarded-For` are taken. Default: none, and such requests are refused. */
-  trustedProxies: Schema.optionalWith(Names, { default: () => [] }),
-  /** A listener of its own for `GET /metrics`, which then needs no key. It is on a loopback host unless told otherwise. */
-  metrics: Schema.optional(Schema.Struct({ host: Schema.optional(Schema.NonEmptyString), port: Port })),
-  /** Permits `{ plain }` secrets. Default `false`. */
-  allowPlainSecrets: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-  limits: Schema.optionalWith(Limits, { default: () => Schema.decodeSync(Limits)({}) }),
-  audit: Schema.optionalWith(Audit, { default: () => ({ required: false }) }),
-  store: Schema.optional(Store),
-  profiles: Schema.Record({ key: ProfileName, value: Profile }),
-  callers: Schema.optionalWith(Schema.Array(Caller), { default: () => [] })
-}).annotations({ identifier: "BrokerConfig" })
+  $schema: optional(Text, "Where the JSON Schema of this file is, for editors. The broker does not read it."),
+  listen: withDefault(
+    Schema.NonEmptyArray(Listener),
+    [{ port: 4180 }],
+    "Where the broker listens: by default at port 4180 of the loopback hosts."
+  ),
+  hosts: withDefault(
+    Names,
+    [],
+    "Names, with their ports, that `Host` may have besides loopback literals and `localhost`: `broker.internal:8443`."
+  ),
+  trustedProxies: withDefault(
+    Names,
+    [],
+    "Addresses of proxies, or ranges such as `10.0.0.0/8`, whose `Forwarded` and `X-Forwarded-For` are taken. By " +
+      "default there are none, and such requests are refused."
+  ),
+  metrics: optional(
+    Schema.Struct({
+      host: optional(Text, "Default: the loopback hosts."),
+      port: required(Port, "The port; 0 for one that is free.")
+    }),
+    "A listener of its own for `GET /metrics`, which then needs no key."
+  ),
+  allowPlainSecrets: withDefault(Schema.Boolean, false, "Permits `{ plain }` secrets."),
+  limits: withDefault(Limits, {}, "What the broker takes from one client."),
+  audit: withDefault(Audit, {}, "Where the audit line of each token goes."),
+  store: optional(Store, "How several brokers are one. Default: each process by itself."),
+  profiles: required(
+    Schema.Record({ key: ProfileName, value: Profile }),
+    "Upstream sources of tokens, by their names: 1 to 64 lower-case letters, digits and hyphens."
+  ),
+  callers: withDefault(Schema.Array(Caller), [], "Who may ask the broker.")
+}).annotations({ identifier: "BrokerConfig", description: "The configuration of a broker." })
 
 /**
  * @since 0.1.0
  * @category models
  */
 export interface Config extends Schema.Schema.Type<typeof Config> {}
+
+/**
+ * The JSON Schema (draft-07) of a configuration file, for editors. The package has it as `config.schema.json`: a YAML
+ * file names it in a comment `# yaml-language-server: $schema=…`, a JSON file in its `$schema`.
+ *
+ * It says what each field may be. What has to agree with something else in the file, {@link parse} says.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const jsonSchema: { readonly [key: string]: unknown } = schemas.make(Config, "effect-bearer broker")
 
 // ---------------------------------------------------------------------------------------------------------------
 // reading
@@ -619,9 +776,9 @@ export const parse = (
  */
 export const load = (
   file: string
-): Effect.Effect<Config, ConfigurationProblems, FileSystem.FileSystem | Path.Path> =>
+): Effect.Effect<Config, ConfigurationProblems, FileSystem.FileSystem | PlatformPath.Path> =>
   Effect.gen(function*() {
-    const path = yield* Path.Path
+    const path = yield* PlatformPath.Path
     const { folder, format, text } = yield* Effect.mapError(
       read.file(file),
       (mistakes) => new ConfigurationProblems({ file, mistakes })

@@ -1,4 +1,4 @@
-/** From a reference in the configuration to the secret: an effect that reads it at each use, so that a rotation needs no reload. */
+/** From a reference to the secret: nothing is read before it is needed, and it is read anew at each use (SPEC C11). */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
@@ -7,22 +7,25 @@ import * as Secret from "effect-bearer/Secret"
 import type * as TokenError from "effect-bearer/TokenError"
 import type { SecretReference } from "../BrokerConfig.js"
 
+/** An effect that yields the secret as it is now. */
 type Read = Effect.Effect<Redacted.Redacted, TokenError.RequestError>
 
-type VaultReference = Extract<SecretReference, { readonly vault: unknown }>["vault"]
-
-/** What the reference says is checked now; the secret is read when it is needed. */
+/**
+ * How a reference is read. It fails only for a reference to Vault that cannot work, such as one without an address
+ * anywhere. Paths are taken as they are: `BrokerConfig.load` has made them absolute.
+ *
+ * The variables of the environment are those of the `ConfigProvider` in whose scope the effect runs. What was read from
+ * Vault counts for 5 seconds, so that retries do not hammer it.
+ */
 export const read = (
   reference: SecretReference
 ): Effect.Effect<Read, TokenError.InvalidConfiguration, FileSystem.FileSystem | HttpClient.HttpClient> => {
-  if ("env" in reference) return Effect.sync((): Read => Secret.env(reference.env))
-  if ("file" in reference) return Effect.map(Secret.file(reference.file), (read): Read => read)
-  if ("plain" in reference) return Effect.sync((): Read => Effect.succeed(reference.plain))
-  return vault(reference.vault)
-}
-
-const vault = ({ token, ...options }: VaultReference) =>
-  Effect.flatMap(
+  if ("env" in reference) return Effect.succeed(Secret.env(reference.env))
+  if ("file" in reference) return Secret.file(reference.file)
+  if ("plain" in reference) return Effect.succeed(Effect.succeed(reference.plain))
+  const { token, ...vault } = reference.vault
+  return Effect.flatMap(
     token === undefined ? Effect.succeed(undefined) : read(token),
-    (token) => Secret.vault({ ...options, token })
+    (token) => Secret.vault({ ...vault, token })
   )
+}
