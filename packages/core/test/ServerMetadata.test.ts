@@ -161,6 +161,19 @@ describe("ServerMetadata.discover", () => {
       assert.strictEqual((yield* failed({ [openid]: Reply.status(503) }))._tag, "EndpointUnavailable")
     }))
 
+  // FAULTS S2
+  it.effect("shows only plain words of a refusal: no secret was sent by which another could be told", () =>
+    Effect.gen(function*() {
+      const word = "correcthorse"
+      const reply = Reply.json({ error: "temporarily_unavailable", error_description: `${word} is unknown` }, {
+        status: 400
+      })
+      const error = yield* failed({ [oauth]: reply, [openid]: reply })
+      assert.strictEqual(error._tag, "EndpointUnavailable")
+      assert.include(error.message, "is unknown")
+      assert.notInclude(inspect(error), word)
+    }))
+
   // I13
   it.effect.prop(
     "any document is metadata or a typed error",

@@ -109,14 +109,17 @@ describe("SharedWork", () => {
 
     it.effect("work that was cut off has no result: those who wait begin it anew", () =>
       Effect.gen(function*() {
+        let overdue = 0
         let runs = 0
         const shared = SharedWork.make(
-          Effect.suspend(() => ++runs === 1 ? Effect.delay(Effect.interrupt, 10) : Effect.succeed("b"))
+          Effect.suspend(() => ++runs === 1 ? Effect.delay(Effect.interrupt, 10) : Effect.succeed("b")),
+          { onOverdue: () => overdue++ }
         )
         const waiting = yield* Effect.fork(Effect.all([shared, shared], { concurrency: "unbounded" }))
         yield* TestClock.adjust(10)
         assert.deepStrictEqual(yield* Fiber.join(waiting), ["b", "b"])
         assert.strictEqual(runs, 2)
+        assert.strictEqual(overdue, 0, "it was not late")
       }))
 
     it.effect("work that has ended, or that all have left, leaves no timer", () =>
@@ -169,6 +172,19 @@ describe("SharedWork", () => {
         yield* TestClock.adjust("5 seconds")
         assert.deepStrictEqual(yield* Fiber.join(Fiber.zip(first, second)), ["run 2", "run 2"])
         assert.strictEqual(runs, 2)
+      }))
+
+    // FAULTS L1
+    it.effect("the next one does not wait for a run that all have left, though it cannot be stopped", () =>
+      Effect.gen(function*() {
+        let runs = 0
+        const shared = SharedWork.make(Effect.suspend(() => ++runs === 1 ? vanished : Effect.succeed("b")))
+        const leaving = yield* Effect.fork(shared)
+        yield* settle
+        yield* Fiber.interrupt(leaving)
+        const next = yield* Effect.fork(shared)
+        yield* settle
+        assert.isNotNull(next.unsafePoll())
       }))
 
     // FAULTS L1

@@ -32,12 +32,12 @@ const attempt = (now: number | Attempt["now"], reason: Attempt["reason"] = "cold
 
 /** A slot that holds `first`, which came at 0 and lives for an hour. */
 const holding = () => {
-  const slot = new Slot<TokenError.RequestError>("key")
+  const slot = new Slot<TokenError.TokenError>("key")
   const first = token("first", 0)
   adopt(slot, first, attempt(0), timing)
   return { slot, first }
 }
-const takes = (slot: Slot<never> | Slot<TokenError.RequestError>, token: AccessToken.AccessToken, attempt: Attempt) => {
+const takes = (slot: Slot<never> | Slot<TokenError.TokenError>, token: AccessToken.AccessToken, attempt: Attempt) => {
   const { events, given } = adopt(slot as Slot<never>, token, attempt, timing)
   return {
     given: typeof given === "string" ? given : Redacted.value(given.value),
@@ -45,14 +45,14 @@ const takes = (slot: Slot<never> | Slot<TokenError.RequestError>, token: AccessT
   }
 }
 const fails = (
-  slot: Slot<TokenError.RequestError>,
-  error: TokenError.RequestError,
+  slot: Slot<TokenError.TokenError>,
+  error: TokenError.TokenError,
   by: Attempt
-) => remember(slot, Exit.fail(error) as Exit.Failure<AccessToken.AccessToken, TokenError.RequestError>, by)
+) => remember(slot, Exit.fail(error) as Exit.Failure<AccessToken.AccessToken, TokenError.TokenError>, by)
 
 describe("a new token", () => {
   it("is held, forgets failures, and none is asked for in the next half second, by either clock", () => {
-    const slot = new Slot<TokenError.RequestError>("key")
+    const slot = new Slot<TokenError.TokenError>("key")
     slot.isEarly = true
     fails(slot, unavailable(), attempt(0))
     slot.isEarly = true
@@ -222,7 +222,7 @@ describe("a token that is known", () => {
     const { slot } = holding()
     const rest = ["b", "c", "d", "e"].map((value, n) => token(value, (n + 1) * 1000))
     for (const next of rest) takes(slot, next, attempt(next.issuedAt))
-    const known = (slot: Slot<never> | Slot<TokenError.RequestError>) =>
+    const known = (slot: Slot<never> | Slot<TokenError.TokenError>) =>
       ["first", "b", "c", "d", "e"].filter((value) => slot.lifeOf(token(value, 0)) !== undefined)
     assert.deepStrictEqual(known(slot), ["b", "c", "d", "e"])
     // the next slot of the key knows three
@@ -238,14 +238,14 @@ describe("a token that is known", () => {
 
 describe("a failure", () => {
   it("without a token is repeated for a second, two, four, five; a renewal in the background waits at random", () => {
-    const slot = new Slot<TokenError.RequestError>("key")
+    const slot = new Slot<TokenError.TokenError>("key")
     for (const block of [1000, 2000, 4000, 5000, 5000]) {
       const { event } = fails(slot, unavailable(), attempt(0))
       assert.isTrue(event._tag === "RefreshFailed" && event.retryAt === block && !event.stillServing)
       assert.strictEqual(slot.blockedFor(at(0)), block)
     }
     const ahead = (random: number) => {
-      const slot = new Slot<TokenError.RequestError>("key")
+      const slot = new Slot<TokenError.TokenError>("key")
       for (let n = 0; n < 6; n++) fails(slot, unavailable(), { ...attempt(0), random })
       return slot.aheadFor(at(0))
     }
@@ -271,13 +271,13 @@ describe("a failure", () => {
     fails(slot, unavailable(Duration.minutes(2)), attempt(1000, "ahead"))
     assert.strictEqual(slot.blockedFor(at(1000)), 120_000)
     assert.strictEqual(slot.aheadFor(at(1000)), 120_000)
-    const empty = new Slot<TokenError.RequestError>("key")
+    const empty = new Slot<TokenError.TokenError>("key")
     fails(empty, unavailable(Duration.minutes(2)), attempt(0))
     assert.strictEqual(empty.blockedFor(at(0)), 120_000)
   })
 
   it("says when to come back, unless it says so itself; and whether it comes of an early attempt", () => {
-    const slot = new Slot<TokenError.RequestError>("key")
+    const slot = new Slot<TokenError.TokenError>("key")
     const exhausted = (retryAt: Option.Option<number>) =>
       new TokenError.RetriesExhausted({ last: unavailable(), attempts: 3, elapsed: Duration.seconds(1), retryAt })
     const told = (retryAt: Option.Option<number>) => {

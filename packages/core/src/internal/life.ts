@@ -94,7 +94,7 @@ export const again = (life: Life, token: AccessToken.AccessToken, timing: Timing
       offset: now.steady - now.wall,
       repeats: life.repeats + 1
     },
-    isExtended: Number.isFinite(known) && claimed > Math.max(0, known) + tolerance
+    isExtended: claimed > Math.max(0, known) + tolerance
   }
 }
 
