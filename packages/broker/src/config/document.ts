@@ -213,7 +213,7 @@ const words: Readonly<Record<ErrorCode, { readonly found: string; readonly hint?
     found: "an escape that is not known in a text in double quotes",
     hint: "Double the backslash, or use single quotes."
   },
-  BAD_INDENT: { found: "a line that is indented otherwise than its neighbours" },
+  BAD_INDENT: { found: "a wrong indentation, or a bracket that is not closed" },
   BAD_PROP_ORDER: { found: "an anchor or a tag at a wrong place" },
   BAD_SCALAR_START: {
     found: "a text that begins with a reserved character",
