@@ -183,10 +183,12 @@ export const make = (
       config: Effect.sync(() => inForce.config),
       reload: (config) =>
         Effect.gen(function*() {
-          const fresh = yield* registry.apply(config, readSecret)
-          yield* Effect.forEach(fresh, follow, { discard: true })
           const before = inForce.config
-          inForce = enforce(config)
+          // what a caller may ask of a profile is always what goes with that profile
+          const fresh = yield* registry.apply(config, readSecret, () => {
+            inForce = enforce(config)
+          })
+          yield* Effect.forEach(fresh, follow, { discard: true })
           const late = (["listen", "metrics", "store", "audit"] as const).filter((name) =>
             JSON.stringify(before[name]) !== JSON.stringify(config[name])
           )

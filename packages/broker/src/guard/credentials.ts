@@ -45,6 +45,12 @@ export const inForm = (form: ReadonlyMap<string, ReadonlyArray<string>>): Readon
   return key === undefined || key.length > longest ? [] : [{ id, key: Redacted.make(key) }]
 }
 
+/** Whether the client that a form names is the caller, if it names one. */
+export const isAbout = (form: Form, { id }: Caller): boolean => {
+  const named = form.get("client_id")?.[0] ?? ""
+  return named === "" || named === id
+}
+
 export const byKey = (shown: ReadonlyArray<Shown>, callers: Callers): Caller | undefined => {
   for (const { id, key } of shown) {
     const caller = callers.byKey(Redacted.value(key), id)
@@ -62,7 +68,9 @@ export const certificateNames = (request: IncomingMessage): Option.Option<Certif
   return Option.some({
     subject: typeof name === "string" ? name : undefined,
     // a name that was quoted may look like several
-    alternatives: subjectaltname === undefined || subjectaltname.includes("\"") ? [] : subjectaltname.split(", ")
+    alternatives: subjectaltname === undefined || subjectaltname.includes("\"")
+      ? []
+      : subjectaltname.split(", ").map((alternative) => alternative.replace(/^IP Address:/, "IP:"))
   })
 }
 

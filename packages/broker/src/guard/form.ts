@@ -1,9 +1,8 @@
 /** Reads the body of a request within its limits: bytes, and time. */
-import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
+import type { IncomingMessage } from "node:http"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type { Form } from "./credentials.js"
 import { toForm } from "./credentials.js"
 import type { Refusal } from "./refusal.js"
@@ -55,14 +54,30 @@ const readText = (request: Request, limit: number, sending: Duration.Duration): 
   if (request.headers["content-encoding"] !== undefined) {
     return Effect.fail(badRequest("The body is compressed; send it as it is."))
   }
-  return request.text.pipe(
-    HttpIncomingMessage.withMaxBodySize(Option.some(limit)),
-    Effect.mapError((error) => isTooLarge(error) ? refuse.size : unreadable),
-    Effect.timeoutFail({ duration: sending, onTimeout: () => refuse.slow })
-  )
+  // requests are answered in a region that nothing interrupts, and a client that is slow would hold it
+  return Effect.timeoutFail(Effect.interruptible(collect(request.source as IncomingMessage, limit)), {
+    duration: sending,
+    onTimeout: () => refuse.slow
+  })
 }
 
-const isTooLarge = (error: unknown): boolean => {
-  const { cause } = error as { readonly cause?: unknown }
-  return cause instanceof Error && cause.message.includes("maxBytes")
-}
+/** The body, if it is not longer than that. What comes beyond it is dropped, so that the client can read the answer. */
+const collect = (body: IncomingMessage, limit: number): Effect.Effect<string, Refusal> =>
+  Effect.async<string, Refusal>((resume) => {
+    const chunks: Array<Buffer> = []
+    let size = 0
+    const end = (result: Effect.Effect<string, Refusal>) => {
+      body.off("data", onData).off("end", onEnd).off("close", onLost)
+      resume(result)
+    }
+    const onData = (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= limit) chunks.push(chunk)
+      else end(Effect.fail(refuse.size))
+    }
+    const onEnd = () => end(Effect.succeed(Buffer.concat(chunks).toString("utf8")))
+    const onLost = () => end(Effect.fail(unreadable))
+    // an error is followed by close
+    body.on("data", onData).on("end", onEnd).on("close", onLost).on("error", () => {})
+    return Effect.sync(() => body.off("data", onData).off("end", onEnd).off("close", onLost))
+  })

@@ -20,24 +20,34 @@ import type { Form } from "./credentials.js"
 import * as credentials from "./credentials.js"
 import { readForm } from "./form.js"
 import type { Refusal } from "./refusal.js"
-import { refuse, tooMany, toResponse } from "./refusal.js"
+import { badRequest, refuse, tooMany, toResponse } from "./refusal.js"
 import type { Route } from "./route.js"
 import { routeOf } from "./route.js"
 import type { Incoming, Listening, Settings } from "./rules.js"
-import { check, clientAddress, rateName } from "./rules.js"
+import { check, clientAddress, isAmbiguous, rateName } from "./rules.js"
 
 /** Who asks, and for what. */
 export interface Ask {
   readonly route: Route
   /** Nobody on the paths that are open to all. */
   readonly caller: Caller | undefined
+  /** Whether the path is open to all. */
+  readonly isOpen: boolean
+  /** The caller by the configuration that is in force now: a reload may have taken its key, or all it could ask for. */
+  readonly current: () => Caller | undefined
   /** The form of a token request, read already. */
   readonly form: Form
 }
 
 /** The ask of the request that is being served. */
 export class Asking extends Context.Reference<Asking>()("@effect-bearer/broker/Asking", {
-  defaultValue: (): Ask => ({ route: { kind: "none", profile: undefined }, caller: undefined, form: new Map() })
+  defaultValue: (): Ask => ({
+    route: { kind: "none", profile: undefined },
+    caller: undefined,
+    isOpen: false,
+    current: () => undefined,
+    form: new Map()
+  })
 }) {}
 
 /** Where the request that is being served came in. */
@@ -93,9 +103,16 @@ export interface Rates {
   readonly addresses: Rate
   readonly failures: Rate
   readonly callers: Rate
+  /** Audit lines about nobody: whoever is refused very often is counted, and does not fill the disk. */
+  readonly lines: Rate
 }
 
-export const makeRates = (): Rates => ({ addresses: new Rate(), failures: new Rate(), callers: new Rate() })
+export const makeRates = (): Rates => ({
+  addresses: new Rate(),
+  failures: new Rate(),
+  callers: new Rate(),
+  lines: new Rate()
+})
 
 type Answer = HttpServerResponse.HttpServerResponse
 
@@ -112,62 +129,83 @@ export const make = (options: {
 <E, R>(app: Effect.Effect<Answer, E, R>): Effect.Effect<Answer, E, R | HttpServerRequest.HttpServerRequest> => {
   const { activity, audit, policy, rates } = options
 
-  const refusing = (refusal: Refusal, route: Route, caller: Caller | undefined, now: number): Effect.Effect<Answer> => {
-    const profile = caller?.grants.has(route.profile ?? "") === true ? route.profile : undefined
-    activity.done({ surface: route.kind, profile, caller: caller?.id, outcome: refusal.reason }, now)
-    return Effect.as(
-      audit().record({ caller: caller?.id, profile, surface: route.kind, outcome: refusal.reason }),
-      toResponse(refusal, route)
-    )
-  }
-
   return Effect.withFiberRuntime<Answer, E, R | HttpServerRequest.HttpServerRequest>((fiber) => {
     const context = fiber.currentContext as Context.Context<HttpServerRequest.HttpServerRequest>
     const request = Context.get(context, HttpServerRequest.HttpServerRequest)
-    const { callers, failures, perAddress, sending, settings } = policy()
+    const inForce = policy()
+    const { failures, perAddress, sending, settings } = inForce
     const node = request.source as IncomingMessage
     const { refusal: misrouted, route } = routeOf(request.method, request.url)
     const unserved = options.isServed?.(route) === false ? refuse.path : undefined
     const incoming: Incoming = {
       route,
       headers: request.headers as Incoming["headers"],
+      isAmbiguous: isAmbiguous(node.rawHeaders),
       address: node.socket.remoteAddress ?? "",
       listening: Context.get(context, ListeningAt)
     }
     const now = performance.now()
-
-    const refusal = check(incoming, settings) ?? unserved ?? misrouted
-    if (refusal !== undefined) return refusing(refusal, route, undefined, now)
-
     const address = rateName(clientAddress(incoming, settings))
-    const wait = rates.addresses.take(address, perAddress, now)
-    if (wait > 0) return refusing(tooMany("addressRate", wait), route, undefined, now)
 
-    if (open.has(route.kind) || options.isOpen?.(route) === true) {
-      return Effect.provideService(app, Asking, { route, caller: undefined, form: noForm })
+    const refusing = (refusal: Refusal, caller?: Caller): Effect.Effect<Answer> => {
+      const profile = caller?.grants.has(route.profile ?? "") === true ? route.profile : undefined
+      const entry = { surface: route.kind, profile, caller: caller?.id, outcome: refusal.reason }
+      activity.done(entry, now)
+      const answer = toResponse(refusal, route)
+      return caller === undefined && rates.lines.take(address, failures, now) > 0
+        ? Effect.succeed(answer)
+        : Effect.as(audit().record(entry), answer)
     }
 
-    const admit = (caller: Caller | undefined, form: Form): Effect.Effect<Answer, E, R> => {
+    const refusal = check(incoming, settings) ?? unserved ?? misrouted
+    if (refusal !== undefined) return refusing(refusal)
+
+    const wait = rates.addresses.take(address, perAddress, now)
+    if (wait > 0) return refusing(tooMany("addressRate", wait))
+
+    if (open.has(route.kind) || options.isOpen?.(route) === true) {
+      return Effect.provideService(app, Asking, {
+        route,
+        caller: undefined,
+        isOpen: true,
+        current: () => undefined,
+        form: noForm
+      })
+    }
+
+    const inHeader = credentials.inHeader(request.headers["authorization"])
+
+    const admit = (form: Form): Effect.Effect<Answer, E, R> => {
+      // one way at a time (RFC 6749 §2.3): where the header shows a key, the form is not asked for another
+      const shown = inHeader.length > 0 ? inHeader : credentials.inForm(form)
+      const identify = ({ callers }: Policy): Caller | undefined =>
+        credentials.byKey(shown, callers) ??
+          Option.getOrUndefined(Option.map(credentials.certificateNames(node), callers.byCertificate))
+      const caller = identify(inForce)
       if (caller === undefined) {
         // beyond its failures an address is told to wait; a caller with a key behind the same address is not
         const wait = rates.failures.take(address, failures, now)
-        return refusing(wait > 0 ? tooMany("addressRate", wait) : refuse.credentials, route, undefined, now)
+        return refusing(wait > 0 ? tooMany("addressRate", wait) : refuse.credentials)
       }
       const wait = rates.callers.take(caller.id, caller.rate, now)
-      if (wait > 0) return refusing(tooMany("callerRate", wait), route, caller, now)
-      return Effect.provideService(app, Asking, { route, caller, form })
+      if (wait > 0) return refusing(tooMany("callerRate", wait), caller)
+      if (!credentials.isAbout(form, caller)) return refusing(anotherClient, caller)
+      const current = () => {
+        const latest = policy()
+        return latest === inForce ? caller : identify(latest)
+      }
+      return Effect.provideService(app, Asking, { route, caller, isOpen: false, current, form })
     }
 
-    const byCertificate = () =>
-      Option.getOrUndefined(Option.map(credentials.certificateNames(node), callers.byCertificate))
-    const shown = credentials.inHeader(request.headers["authorization"])
-    if (route.kind !== "oauth2") return admit(credentials.byKey(shown, callers) ?? byCertificate(), noForm)
-    const known = credentials.byKey(shown, callers)
-    return Effect.matchEffect(readForm(request, policy().body, sending), {
-      onFailure: (refusal) => refusing(refusal, route, undefined, now),
-      onSuccess: (form) => admit(known ?? credentials.byKey(credentials.inForm(form), callers) ?? byCertificate(), form)
-    })
+    return route.kind === "oauth2"
+      ? Effect.matchEffect(readForm(request, inForce.body, sending), {
+        onFailure: (refusal) => refusing(refusal),
+        onSuccess: admit
+      })
+      : admit(noForm)
   })
 }
+
+const anotherClient = badRequest("client_id names another caller than the key or the certificate does.")
 
 const noForm: Form = new Map()

@@ -44,6 +44,7 @@ export interface Refusal {
 export const headers = {
   "cache-control": "no-store",
   "x-content-type-options": "nosniff",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
   "referrer-policy": "no-referrer"
 } as const
 
@@ -103,8 +104,8 @@ export const refuse = {
     status: 413,
     code: "invalid_request",
     name: "PayloadTooLarge",
-    message: "The body is larger than `limits.body` allows.",
-    headers: { connection: "close" }
+    // the connection stays: what comes still is dropped, for as long as a request may take, and the answer is read
+    message: "The body is larger than `limits.body` allows."
   },
   slow: {
     reason: "slow",

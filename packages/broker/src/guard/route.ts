@@ -36,6 +36,8 @@ const fixed: ReadonlyMap<string, readonly [Kind, "GET" | "POST"]> = new Map([
 ])
 
 /** Names are taken as they are written: no name needs an escape, and none has one. */
+const profileName = /^[a-z0-9-]{1,64}$/
+
 const withProfile: ReadonlyArray<readonly [RegExp, Kind, "GET" | "POST" | "any"]> = [
   [/^\/oauth2\/([^/]*)\/token$/, "oauth2", "POST"],
   [/^\/inject\/([^/]*)$/, "inject", "GET"],
@@ -59,9 +61,12 @@ export const routeOf = (
   for (const [pattern, kind, expected] of withProfile) {
     const match = pattern.exec(path)
     if (match !== null) {
+      const [, name = ""] = match
+      const isName = profileName.test(name)
       return {
-        route: { kind, profile: match[1] },
-        refusal: fits(verb, expected, kind) ? undefined : method(expected)
+        // what cannot be a name goes no further, neither into counters nor into the audit
+        route: { kind, profile: isName ? name : undefined },
+        refusal: !fits(verb, expected, kind) ? method(expected) : isName ? undefined : refuse.profile
       }
     }
   }

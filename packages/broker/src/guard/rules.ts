@@ -3,6 +3,7 @@
  *
  * | rule | keeps out |
  * |---|---|
+ * | `ambiguous` | requests that say two things, of which a proxy may have read the other |
  * | `forwarded` | requests that a proxy hands on to a loopback listener, for somebody else |
  * | `host` | web pages whose name was bound to this address (DNS rebinding) |
  * | `browser` | web pages of other origins |
@@ -11,7 +12,7 @@
 import type { BlockList } from "node:net"
 import { isIP } from "node:net"
 import type { Refusal } from "./refusal.js"
-import { refuse } from "./refusal.js"
+import { badRequest, refuse } from "./refusal.js"
 import type { Route } from "./route.js"
 
 /** Where the request came in. */
@@ -25,6 +26,8 @@ export interface Listening {
 export interface Incoming {
   readonly route: Route
   readonly headers: Readonly<Record<string, string | undefined>>
+  /** Whether a header came twice of which Node.js takes the first, and whoever is in front of it perhaps the last. */
+  readonly isAmbiguous: boolean
   /** Of the other end of the connection. */
   readonly address: string
   readonly listening: Listening
@@ -38,6 +41,36 @@ export interface Settings {
 }
 
 export type Rule = (incoming: Incoming, settings: Settings) => Refusal | undefined
+
+const ambiguous: Rule = ({ isAmbiguous }) => isAmbiguous ? twice : undefined
+
+const twice = badRequest("A header that comes once came more than once.")
+
+/** RFC 9112 §3.2 says so of Host. */
+const once: ReadonlySet<string> = new Set([
+  "host",
+  "authorization",
+  "content-type",
+  "content-length",
+  "origin",
+  "referer"
+])
+
+const longestOfOnce = 14
+
+export const isAmbiguous = (rawHeaders: ReadonlyArray<string>): boolean => {
+  let seen: Array<string> | undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const given = rawHeaders[i]!
+    if (given.length > longestOfOnce) continue
+    const name = given.toLowerCase()
+    if (!once.has(name)) continue
+    if (seen === undefined) seen = [name]
+    else if (seen.includes(name)) return true
+    else seen.push(name)
+  }
+  return false
+}
 
 const forwarding = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"] as const
 
@@ -69,11 +102,10 @@ const browser: Rule = ({ headers, listening, route }) => {
   // the status page asks for what it shows, and nothing else of this server is for pages
   const isForPages = route.kind === "asset" || route.kind === "status"
   if (origin !== undefined && !(isForPages && origin.toLowerCase() === own)) return refuse.browser
-  if (site !== undefined && site !== "none" && !(isForPages && site === "same-origin")) {
-    // a link somewhere that leads to the page: it opens, and shows nothing without a key
-    if (!(route.kind === "asset" && headers["sec-fetch-mode"] === "navigate")) return refuse.browser
-  }
-  if (referer !== undefined && !isForPages && !referer.toLowerCase().startsWith(`${own}/`)) return refuse.browser
+  // a link somewhere that leads to the page: it opens, and shows nothing without a key
+  const isLink = route.kind === "asset" && headers["sec-fetch-mode"] === "navigate"
+  if (site !== undefined && site !== "none" && !(isForPages && site === "same-origin") && !isLink) return refuse.browser
+  if (referer !== undefined && !isLink && !referer.toLowerCase().startsWith(`${own}/`)) return refuse.browser
   return undefined
 }
 
@@ -82,7 +114,7 @@ const needHeader: ReadonlySet<Route["kind"]> = new Set(["inject", "token", "toke
 const header: Rule = ({ headers, route }) =>
   !needHeader.has(route.kind) || headers["x-effect-bearer"]?.trim().toLowerCase() === "true" ? undefined : refuse.header
 
-export const rules: ReadonlyArray<Rule> = [forwarded, host, browser, header]
+export const rules: ReadonlyArray<Rule> = [ambiguous, forwarded, host, browser, header]
 
 /** The first rule that refuses. */
 export const check: Rule = (incoming, settings) => {
@@ -115,8 +147,15 @@ export const clientAddress = (incoming: Incoming, settings: Settings): string =>
   return incoming.address
 }
 
-/** One network of a client in IPv6 has more addresses than can be counted. */
+/** One network of a client in IPv6 has more addresses than can be counted: its first 64 bits stand for all of them. */
 export const rateName = (address: string): string => {
   const bare = address.startsWith("::ffff:") ? address.slice(7) : address
-  return isIP(bare) === 6 ? bare.split("::")[0]!.split(":").slice(0, 4).join(":") : bare
+  if (isIP(bare) !== 6) return bare
+  const [before = "", after] = bare.toLowerCase().split("::")
+  const groups = (part: string) => part === "" ? [] : part.split(":")
+  const [first, last] = [groups(before), groups(after ?? "")]
+  const zeros = after === undefined
+    ? []
+    : Array.from({ length: Math.max(0, 8 - first.length - last.length) }, () => "0")
+  return [...first, ...zeros, ...last].slice(0, 4).join(":")
 }

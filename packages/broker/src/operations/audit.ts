@@ -34,6 +34,9 @@ export type Sink = (lines: string) => Promise<void>
 /** So many lines wait for the disk at most. */
 const mostPending = 10_000
 
+/** Of refusals not more than this, so that nobody who is refused takes the place of a line without which no token goes out. */
+const mostRefusals = mostPending / 2
+
 /** A token waits for its line so long at most. */
 const patience = 2000
 
@@ -95,12 +98,14 @@ export const make = (
     isWriting = false
   }
 
-  const push = (line: string): boolean => {
-    if (lines.length >= mostPending) {
+  /** `settle` belongs to the write that this line goes out with, so both are put there in one step. */
+  const push = (line: string, most: number, settle?: Settle): boolean => {
+    if (lines.length >= most) {
       lost++
       return false
     }
     lines.push(line)
+    if (settle !== undefined) waiting.push(settle)
     // what else comes before this turn ends goes out with it
     if (!isWriting) {
       isWriting = true
@@ -113,11 +118,14 @@ export const make = (
     lost: () => lost,
     record: (entry) =>
       Effect.flatMap(Clock.currentTimeMillis, (at) => {
-        const accepted = push(lineOf(at, entry))
-        if (!options.required || entry.token === undefined) return Effect.succeed(true)
-        if (!accepted) return Effect.succeed(false)
+        const line = lineOf(at, entry)
+        if (!options.required || entry.token === undefined) {
+          push(line, entry.token === undefined ? mostRefusals : mostPending)
+          return Effect.succeed(true)
+        }
         return Effect.async<boolean>((resume) => {
-          waiting.push((written) => resume(Effect.succeed(written)))
+          const accepted = push(line, mostPending, (written) => resume(Effect.succeed(written)))
+          if (!accepted) resume(Effect.succeed(false))
         }).pipe(Effect.timeoutTo({ duration: patience, onSuccess: (written) => written, onTimeout: () => false }))
       })
   }

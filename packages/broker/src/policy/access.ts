@@ -59,6 +59,8 @@ export class Grant {
     const known = this.#decisions.get(name)
     if (known !== undefined) return known
     const decision = decide(this.#profile, this.#access, asked)
+    // what is refused may be long, and is never the same again
+    if (Either.isLeft(decision)) return decision
     if (this.#decisions.size >= mostRemembered) this.#decisions.clear()
     this.#decisions.set(name, decision)
     return decision

@@ -29,10 +29,14 @@ export interface Running extends Sources {
 export interface Registry {
   readonly get: (name: string) => Running | undefined
   readonly all: () => ReadonlyArray<Running>
-  /** Puts the profiles of a configuration in place of the present ones; gives those that are new. */
+  /**
+   * Puts the profiles of a configuration in place of the present ones, and does `swap` in the same step; gives those that
+   * are new.
+   */
   readonly apply: (
     config: Config,
-    readSecret: ReadSecret
+    readSecret: ReadSecret,
+    swap?: () => void
   ) => Effect.Effect<ReadonlyArray<Running>, TokenError.InvalidConfiguration>
 }
 
@@ -70,7 +74,7 @@ export const make: Effect.Effect<Registry, never, HttpClient.HttpClient | Scope.
   return {
     get: (name) => running.get(name),
     all: () => Array.from(running.values()),
-    apply: (config, readSecret) =>
+    apply: (config, readSecret, swap = () => {}) =>
       Effect.gen(function*() {
         const next = new Map<string, Running>()
         const fresh: Array<Running> = []
@@ -92,6 +96,7 @@ export const make: Effect.Effect<Registry, never, HttpClient.HttpClient | Scope.
         }
         const gone = Array.from(running.values()).filter((profile) => next.get(profile.name) !== profile)
         running = next
+        swap()
         for (const profile of gone) {
           yield* Scope.close(profile.scope, Exit.void).pipe(
             Effect.delay(patience(profile.config)),

@@ -3,7 +3,7 @@ import { chmod, lstat, mkdir, readFile, rm } from "node:fs/promises"
 import type { Server } from "node:http"
 import * as Http from "node:http"
 import * as Https from "node:https"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 import { connect } from "node:net"
 import { dirname } from "node:path"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -88,24 +88,41 @@ const create = (place: Place, limits: Limits): Effect.Effect<Server, TokenError.
     }
     const server = "socket" in place || place.tls === undefined
       ? Http.createServer(options)
-      : Https.createServer({ ...options, ...(yield* credentials(place.tls)) })
+      : Https.createServer({ ...options, handshakeTimeout: sending, ...(yield* credentials(place.tls)) })
     server.maxConnections = limits.connections
     server.keepAliveTimeout = 5000
-    // what is no HTTP is answered with nothing that it could quote
-    server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-      if (!socket.writable) {
-        socket.destroy()
-        return
-      }
-      const status = error.code === "HPE_HEADER_OVERFLOW"
-        ? "431 Request Header Fields Too Large"
-        : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? "408 Request Timeout"
-        : "400 Bad Request"
-      socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\ncache-control: no-store\r\n\r\n`)
-    })
+    // their size is limited; a limit of their number would leave out the last ones, and a proxy appends its own
+    server.maxHeadersCount = 0
+    // such as no file descriptor left for one more connection: the next may find one
+    server.on("error", () => {})
+    server.on("clientError", (error: NodeJS.ErrnoException, socket) => endOf(error, socket as BusySocket))
     return server
   })
+
+interface BusySocket extends Socket {
+  /** What node:http is answering on it now. */
+  readonly _httpMessage?: { readonly headersSent: boolean } | null
+}
+
+/**
+ * What is no HTTP is answered with nothing that it could quote, and its connection ends, whether the client closes it or
+ * not. Into an answer that has begun nothing is written, and nothing to a client that has not finished its TLS handshake.
+ */
+const endOf = (error: NodeJS.ErrnoException, socket: BusySocket): void => {
+  const { code = "" } = error
+  const isAboutHttp = code.startsWith("HPE_") || code === "ERR_HTTP_REQUEST_TIMEOUT"
+  if (!isAboutHttp || !socket.writable || socket._httpMessage?.headersSent === true) {
+    socket.destroy()
+    return
+  }
+  const status = code === "HPE_HEADER_OVERFLOW"
+    ? "431 Request Header Fields Too Large"
+    : code === "ERR_HTTP_REQUEST_TIMEOUT"
+    ? "408 Request Timeout"
+    : "400 Bad Request"
+  socket.write(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\ncache-control: no-store\r\n\r\n`)
+  socket.destroySoon()
+}
 
 const credentials = (tls: NonNullable<Extract<Place, { readonly host: string }>["tls"]>) =>
   Effect.gen(function*() {
@@ -182,11 +199,12 @@ const prepare = (socket: string): Effect.Effect<void, TokenError.InvalidConfigur
       })
     }
     yield* Effect.tryPromise({
-      try: () => rm(socket),
+      try: () => rm(socket, { force: true }),
       catch: failed("listen.socket", "an old socket cannot be removed")
     })
   })
 
+/** Only a connection that is refused says that nobody listens: one that has to wait in a full queue fails, too. */
 const isInUse = (socket: string): Effect.Effect<boolean> =>
   Effect.async<boolean>((resume) => {
     const probe = connect(socket)
@@ -195,5 +213,5 @@ const isInUse = (socket: string): Effect.Effect<boolean> =>
       resume(Effect.succeed(inUse))
     }
     probe.once("connect", () => end(true))
-    probe.once("error", () => end(false))
+    probe.once("error", (error) => end(!["ECONNREFUSED", "ENOENT"].includes(codeOf(error))))
   })

@@ -20,6 +20,7 @@ import type { Operations } from "./operations.js"
 import * as operations from "./operations.js"
 import * as profileToken from "./profileToken.js"
 import type { Answer, Serving } from "./serving.js"
+import { refusing } from "./serving.js"
 import * as tokenCheck from "./tokenCheck.js"
 import * as tokenStream from "./tokenStream.js"
 
@@ -64,25 +65,31 @@ const api = ({ limits, operations: operate, serving }: Options) => {
       .handleRaw("status", asking((ask) => operations.permitted(operate, ask, "status", operations.status(operate))))
       .handleRaw(
         "statusEvents",
-        asking((ask) => operations.permitted(operate, ask, "status", operations.statusEvents(operate)))
+        asking((ask) => operations.permitted(operate, ask, "status", operations.statusEvents(operate, ask)))
       ))
   return HttpApiBuilder.api(BrokerApi).pipe(
     Layer.provide([tokens, others]),
-    Layer.provideMerge(undecodable),
+    Layer.provideMerge(undecodable(serving)),
     Layer.provideMerge(Layer.merge(HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer))
   )
 }
 
 /** What the API cannot read is described, not quoted. */
-const undecodable = HttpApiBuilder.middleware((app) =>
-  Effect.catchIf(
-    app as Effect.Effect<Answer, unknown, Effect.Effect.Context<typeof app>>,
-    (error) => (error as { readonly _tag?: unknown })._tag === "HttpApiDecodeError",
-    () =>
-      Effect.map(Asking, ({ route }) =>
-        toResponse(badRequest("A parameter of the request has a form that its path does not take."), route))
-  ) as typeof app
-)
+const undecodable = (serving: Serving) =>
+  HttpApiBuilder.middleware((app) =>
+    Effect.catchIf(
+      app as Effect.Effect<Answer, unknown, Effect.Effect.Context<typeof app>>,
+      (error) => (error as { readonly _tag?: unknown })._tag === "HttpApiDecodeError",
+      () =>
+        Effect.flatMap(Asking, (ask) =>
+          refusing(
+            serving,
+            ask,
+            badRequest("A parameter of the request has a form that its path does not take."),
+            ask.route.profile
+          ))
+    ) as typeof app
+  )
 
 const openApi = HttpServerResponse.unsafeJson(OpenApi.fromApi(BrokerApi), { headers })
 

@@ -14,6 +14,12 @@ import { failing, grantedTo, handOut, json, lookAt, refusing, requestOf, tokenBo
 
 const exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 
+/** What may be requested: a refresh token would be one that others could not see in use (RFC 8693 §3). */
+const accessTokens: ReadonlySet<string> = new Set([
+  "urn:ietf:params:oauth:token-type:access_token",
+  "urn:ietf:params:oauth:token-type:jwt"
+])
+
 /** Of an exchange: what the server is told of the tokens. Whatever else a form holds is left out (RFC 6749 §3.2). */
 const exchanged = ["subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type"]
 
@@ -79,6 +85,10 @@ const exchanging = (
     const value = form.get(name)?.[0]
     return value === undefined || value === "" ? [] : [[name, value] as const]
   })
+  const wanted = form.get("requested_token_type")?.[0] ?? ""
+  if (wanted !== "" && !accessTokens.has(wanted)) {
+    return Either.left(badRequest("The broker hands out access tokens only: leave requested_token_type out."))
+  }
   const isThere = (name: string) => parameters.some(([given]) => given === name)
   if (!isThere("subject_token") || !isThere("subject_token_type")) {
     return Either.left(badRequest("A token exchange needs subject_token and subject_token_type."))

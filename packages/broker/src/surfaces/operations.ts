@@ -34,9 +34,11 @@ export const status = ({ snapshot }: Operations): Effect.Effect<Answer> => Effec
 const encoder = new TextEncoder()
 
 /** One snapshot a second, for as long as somebody looks. */
-export const statusEvents = ({ serving, snapshot }: Operations): Effect.Effect<Answer> =>
+export const statusEvents = ({ serving, snapshot }: Operations, ask: Ask): Effect.Effect<Answer> =>
   Effect.succeed(HttpServerResponse.stream(
     Stream.tick(Duration.seconds(1)).pipe(
+      // a reload may have taken the permission away
+      Stream.takeWhile(() => ask.current()?.permissions.has("status") === true),
       Stream.mapEffect(() => snapshot),
       Stream.map((body) => encoder.encode(`event: status\ndata: ${JSON.stringify(body)}\n\n`)),
       Stream.interruptWhen(serving.draining)
@@ -51,7 +53,7 @@ export const permitted = (
   permission: Permission,
   answer: Effect.Effect<Answer>
 ): Effect.Effect<Answer> =>
-  // on a listener of their own metrics have no caller
-  ask.caller === undefined || ask.caller.permissions.has(permission)
+  // on a listener of their own metrics need none
+  ask.isOpen || ask.current()?.permissions.has(permission) === true
     ? answer
     : refusing(serving, ask, refuse.permission)

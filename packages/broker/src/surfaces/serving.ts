@@ -38,10 +38,10 @@ export interface Granted {
 /** The profile of that name, if the caller may use it on this surface. Of others it is not told whether they exist. */
 export const grantedTo = (
   { registry }: Serving,
-  { caller, route }: Ask,
+  { current, route }: Ask,
   name: string | undefined = route.profile
 ): Either.Either<Granted, Refusal> => {
-  const grant = name === undefined ? undefined : caller?.grants.get(name)
+  const grant = name === undefined ? undefined : current()?.grants.get(name)
   const running = name === undefined ? undefined : registry.get(name)
   if (grant === undefined || running === undefined) return Either.left(refuse.profile)
   return grant.mayUse(route.kind as Surface) ? Either.right({ running, grant }) : Either.left(refuse.surface)
@@ -103,13 +103,14 @@ export const handOut = (
     (mayGo) => mayGo ? answer(found) : toResponse(refuse.audit, ask.route)
   )
 
-/** Answers with a refusal, and writes it down. */
+/** Answers with a refusal, and writes it down. A profile is named where the caller may know of it. */
 export const refusing = (
   { activity, audit }: Serving,
   { caller, route }: Ask,
   refusal: Refusal,
-  profile: string | undefined = undefined
+  asked: string | undefined = undefined
 ): Effect.Effect<Answer> => {
+  const profile = caller?.grants.has(asked ?? "") === true ? asked : undefined
   activity.done({ surface: route.kind, profile, caller: caller?.id, outcome: refusal.reason }, performance.now())
   return Effect.as(
     audit().record({ caller: caller?.id, profile, surface: route.kind, outcome: refusal.reason }),

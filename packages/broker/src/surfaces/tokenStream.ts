@@ -14,7 +14,6 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "effect-bearer/AccessToken"
-import type * as TokenRequest from "effect-bearer/TokenRequest"
 import * as TokenSource from "effect-bearer/TokenSource"
 import type { Ask } from "../guard/guard.js"
 import { headers } from "../guard/refusal.js"
@@ -47,7 +46,7 @@ export const answer = (
       lookAt(granted, request),
       (look) =>
         look._tag !== "Found" ? failing(serving, ask, granted, look) : Effect.succeed(HttpServerResponse.stream(
-          events(serving, ask, granted, request, lastIdOf(httpRequest)),
+          events(serving, ask, granted, lastIdOf(httpRequest)),
           { contentType: "text/event-stream", headers: { ...headers, "x-accel-buffering": "no" } }
         ))
     )
@@ -64,7 +63,6 @@ const events = (
   serving: Serving,
   ask: Ask,
   granted: Granted,
-  request: TokenRequest.TokenRequest | undefined,
   lastId: Effect.Effect<number>
 ): Stream.Stream<Uint8Array> =>
   Stream.unwrapScoped(Effect.gen(function*() {
@@ -76,7 +74,7 @@ const events = (
       Stream.tick(lookEvery)
     )
     const tokens = rotations.pipe(
-      Stream.mapEffect(() => Effect.flatMap(Ref.get(sent), (last) => next(serving, ask, request, last, after))),
+      Stream.mapEffect(() => Effect.flatMap(Ref.get(sent), (last) => next(serving, ask, last, after))),
       Stream.takeWhile((step) => step !== "end"),
       Stream.tap((step) => step === "nothing" ? Effect.void : Ref.set(sent, step)),
       Stream.filterMap((step) => step === "nothing" || step.text === "" ? Option.none() : Option.some(step.text))
@@ -100,19 +98,22 @@ type Step = Sent | "nothing" | "end"
 const next = (
   serving: Serving,
   ask: Ask,
-  request: TokenRequest.TokenRequest | undefined,
   last: Sent,
   after: number
 ): Effect.Effect<Step> => {
-  // a reload may have taken the profile away, or the caller's access to it
-  const granted = grantedTo(serving, ask)
-  if (Either.isLeft(granted)) return Effect.succeed("end")
-  return Effect.flatMap(lookAt(granted.right, request), (look): Effect.Effect<Step> => {
+  // a reload may have taken the profile away, the caller's key, or its access to the profile or a part of it
+  const decided = Either.gen(function*() {
+    const granted = yield* grantedTo(serving, ask)
+    return { granted, request: yield* requestOf(granted, nothing) }
+  })
+  if (Either.isLeft(decided)) return Effect.succeed("end")
+  const { granted, request } = decided.right
+  return Effect.flatMap(lookAt(granted, request), (look): Effect.Effect<Step> => {
     if (look._tag !== "Found" || look.token === last.token) return Effect.succeed("nothing")
     const { token } = look
     if (last.token === undefined && token.issuedAt <= after) return Effect.succeed({ id: after, token, text: "" })
     const id = Math.max(token.issuedAt, last.id + 1)
-    return Effect.flatMap(mayHandOut(serving, ask, granted.right, look), (mayGo): Effect.Effect<Step> =>
+    return Effect.flatMap(mayHandOut(serving, ask, granted, look), (mayGo): Effect.Effect<Step> =>
       mayGo
         ? Effect.map(Clock.currentTimeMillis, (now) => ({ id, token, text: event(id, look, now) }))
         : Effect.succeed("nothing"))
