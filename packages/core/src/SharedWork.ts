@@ -151,10 +151,8 @@ export const make = <A, E, R>(work: Effect.Effect<A, E, R>, options: Options = {
   }
 
   const shared: Effect.Effect<A, E, R> = Effect.uninterruptibleMask((restore) =>
-    Effect.clockWith((clock) => {
-      current?.flight.judge()
-      return current === undefined ? begin(clock, restore) : restore(join(current))
-    })
+    // whoever joins a run that is overdue gives it up, and begins anew
+    Effect.clockWith((clock) => current === undefined ? begin(clock, restore) : restore(join(current)))
   )
   const told = complaint(options)
   return told === undefined ? shared : Effect.zipRight(told, shared)

@@ -339,6 +339,47 @@ describe("SharedWork", () => {
       }))
 
     // FAULTS L1
+    it.effect("the late end of a holder that lost its turn gives nobody another's", () =>
+      Effect.gen(function*() {
+        const lock = SharedWork.makeLock({ overdueAfter: "10 seconds" })
+        const [late, slow] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        yield* Effect.forkDaemon(lock.withLock(Effect.uninterruptible(Deferred.await(late))))
+        yield* settle
+        yield* Effect.fork(lock.withLock(Deferred.await(slow)))
+        yield* settle
+        const third = yield* Effect.fork(lock.withLock(Effect.succeed("third")))
+        yield* TestClock.adjust("10 seconds")
+        yield* Deferred.succeed(late, undefined)
+        yield* settle
+        assert.isNull(third.unsafePoll())
+        assert.strictEqual(lock.size, 2)
+        yield* Deferred.succeed(slow, undefined)
+        yield* settle
+        assert.isNotNull(third.unsafePoll())
+        assert.strictEqual(lock.size, 0)
+      }))
+
+    it.effect("who comes when the holder is overdue, before the first of those who wait has looked, stands behind it", () =>
+      Effect.gen(function*() {
+        const { stepped } = yield* steppable
+        let late = BigInt(0)
+        const clock = { ...stepped, unsafeCurrentTimeNanos: () => stepped.unsafeCurrentTimeNanos() + late }
+        const { withLock } = SharedWork.makeLock({ overdueAfter: "10 seconds" })
+        const order: Array<string> = []
+        const use = (name: string) =>
+          Effect.fork(Effect.withClock(withLock(Effect.sync(() => order.push(name))), clock))
+        yield* Effect.forkDaemon(Effect.withClock(withLock(vanished), clock))
+        yield* settle
+        yield* use("first")
+        yield* settle
+        // timers are late where the runtime is busy
+        late = BigInt(11_000_000_000)
+        yield* use("second")
+        yield* settle
+        assert.deepStrictEqual(order, ["first", "second"])
+      }))
+
+    // FAULTS L1
     it.effect("each in turn is found overdue by the next, though the first of them has left", () =>
       Effect.gen(function*() {
         let overdue = 0

@@ -49,7 +49,8 @@ describe("SharedWork, request-bound", () => {
         yield* Effect.fork(withLock(Effect.zipRight(Effect.sync(() => order.push(name)), Effect.sleep(100))))
         yield* settle
       }
-      yield* TestClock.adjust("3 seconds")
+      // the second is the next to look
+      yield* TestClock.adjust(3010)
       assert.deepStrictEqual(order, [], "the holder is there")
       yield* Deferred.succeed(go, undefined)
       yield* TestClock.adjust(20)
