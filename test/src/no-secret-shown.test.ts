@@ -1,9 +1,9 @@
 import { HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
-import { describe, it } from "@effect/vitest"
-import { DataAction, GenesysCloud, Organizations, Users } from "@effect-bearer/genesys"
+import { assert, describe, it } from "@effect/vitest"
+import { DataAction, GenesysCloud, Limits, Organizations, Users } from "@effect-bearer/genesys"
 import { Jwks } from "@effect-bearer/jose"
 import { Data, Effect, Redacted, Stream } from "effect"
-import { AccessToken, BearerAuth, ClientAuthentication, TokenSource } from "effect-bearer"
+import { AccessToken, BearerAuth, ClientAuthentication, TokenSource, TokenStore } from "effect-bearer"
 import type { Answer, Case } from "../../packages/core/test/support/secretCases.js"
 import { breath, caseOf, cases, check, clientOf, observed } from "../../packages/core/test/support/secretCases.js"
 
@@ -21,9 +21,8 @@ const base64 = (text: string): string => Buffer.from(text).toString("base64url")
 
 const verifier = Jwks.make({ issuer: "https://login.example.com", audience: "a", jwksUri: url, algorithms: ["ES256"] })
 
-/** A login host that issues `token`, and an API that gives the answer. */
-const cloud = (token: string, answer: Answer) => {
-  const api = clientOf(answer)
+/** A login host that issues `token`, and an API. */
+const cloudOn = (token: string, api: HttpClient.HttpClient) => {
   const client = HttpClient.make((request, url) =>
     url.pathname === "/oauth/token"
       ? Effect.succeed(
@@ -41,6 +40,8 @@ const cloud = (token: string, answer: Answer) => {
     api: { retry: false }
   }).pipe(Effect.provideService(HttpClient.HttpClient, client))
 }
+
+const cloud = (token: string, answer: Answer) => cloudOn(token, clientOf(answer))
 
 const calls: Readonly<Record<string, Effect.Effect<unknown, unknown, GenesysCloud.GenesysCloud>>> = {
   "an organization": Organizations.me,
@@ -140,5 +141,101 @@ describe("no secret is in any rendering", () => {
           check(yield* observed(path(theCase.secret, theCase.answer), clientOf(theCase.answer), true), theCase, i)
         }
       }), 600_000)
+  }
+})
+
+// FAULTS S5
+describe("what Effect logs of fibers that fail, at debug level", () => {
+  const secret = "Zq8-kLm2vX9pR4tW7yB1"
+  /** A body that breaks off with an error that quotes the request. */
+  const broken = (status: number) =>
+    HttpClient.make((request) =>
+      Effect.succeed(HttpClientResponse.fromWeb(
+        request,
+        new Response(
+          new ReadableStream({
+            pull: (controller) => controller.error(new Error(`${secret} ${request.headers["authorization"]}`))
+          }),
+          {
+            status,
+            // the span of the platform's own client shows headers of responses
+            headers: request.url.startsWith("https://api.example.com")
+              ? {}
+              : { location: `https://other.example/${secret}`, "x-echo": secret }
+          }
+        )
+      ))
+    )
+  const failed = HttpClient.make((request) =>
+    Effect.fail(
+      new HttpClientError.RequestError({
+        request,
+        reason: "Transport",
+        cause: new Error(`${secret} ${request.headers["authorization"]}`)
+      })
+    )
+  )
+  const token = TokenSource.clientCredentials({
+    tokenEndpoint: url,
+    clientId: "svc",
+    authentication: ClientAuthentication.basic(Redacted.make(secret))
+  })
+  const bearer = (inner: HttpClient.HttpClient) =>
+    Effect.flatMap(
+      TokenSource.make(() => Effect.succeed(AccessToken.make({ value: secret }))),
+      (source) =>
+        BearerAuth.withBearer(inner, source, { origins: ["https://api.example.com"] }).get("https://api.example.com/a")
+    )
+  const cases: Readonly<Record<string, Effect.Effect<unknown, unknown, HttpClient.HttpClient>>> = {
+    "a token request": Effect.flatMap(token, (source) => source.get()),
+    "a cached source": Effect.scoped(
+      Effect.flatMap(Effect.flatMap(token, TokenSource.cached()), (source) => source.get())
+    ),
+    "keys": Effect.flatMap(
+      verifier,
+      ({ verify }) =>
+        verify(Redacted.make(`${base64("{\"alg\":\"ES256\",\"kid\":\"k\"}")}.${base64("{}")}.${base64(secret)}`))
+    ),
+    "a call with a bearer": Effect.flatMap(HttpClient.HttpClient, bearer),
+    "a call with a bearer and a limit": Effect.flatMap(
+      HttpClient.HttpClient,
+      (client) => bearer(client.pipe(Limits.withTimeout("1 second")) as HttpClient.HttpClient)
+    ),
+    "Genesys Cloud": Effect.scoped(
+      Effect.flatMap(
+        HttpClient.HttpClient,
+        (api) =>
+          Effect.flatMap(
+            cloudOn(secret, api),
+            (cloud) => Effect.provideService(Organizations.me, GenesysCloud.GenesysCloud, cloud)
+          )
+      )
+    ),
+    "a shared store of one's own": Effect.scoped(
+      Effect.flatMap(
+        TokenSource.make(() => Effect.succeed(AccessToken.make({ value: "other-token" }))),
+        (source) => Effect.flatMap(TokenSource.shared({ namespace: "n" })(source), (source) => source.get())
+      )
+    ).pipe(
+      Effect.provideService(TokenStore.TokenStore, {
+        get: () => Effect.fail(new Error(secret) as never),
+        put: () => Effect.die(new Error(secret)),
+        acquire: () => Effect.fail({ text: secret } as never),
+        release: () => Effect.void,
+        remove: () => Effect.void,
+        changes: Stream.fail(new Error(secret) as never)
+      })
+    )
+  }
+  for (const [name, call] of Object.entries(cases)) {
+    it.live(`shows nothing: ${name}`, () =>
+      Effect.gen(function*() {
+        for (const client of [failed, broken(200), broken(302), broken(401), broken(503)]) {
+          const text = yield* observed(Effect.asVoid(call), client, true)
+          const at = text.indexOf(secret)
+          assert.strictEqual(at, -1, text.slice(Math.max(0, at - 600), at + 60))
+          assert.notInclude(text, Buffer.from(`svc:${secret}`).toString("base64"))
+        }
+      }))
   }
 })

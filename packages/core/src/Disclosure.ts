@@ -8,7 +8,9 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import type { LazyArg } from "effect/Function"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as credentialLike from "./internal/credentialLike.js"
@@ -275,6 +277,16 @@ export const contentType: (header: string | undefined) => string = mediaType.sho
  */
 export const compared = (value: string, expected: string): string =>
   cap(plainWords.compared(printable(value.slice(0, 1000)), expected), defaultLimit)
+
+/**
+ * Effect logs, at debug level, what every fiber has failed with, those included that a deadline or a race begins. For
+ * effects that may fail with what is not to be shown, before it becomes an error of ours.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const unlogged: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect
+  .withUnhandledErrorLogLevel(Option.none())
 
 /**
  * The name of an error of somebody else's: its `_tag` or `name` if that reads like the name of a class, and `otherwise`

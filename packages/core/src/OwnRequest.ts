@@ -269,13 +269,13 @@ export const deadline = (
 ) =>
 <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | TokenError.EndpointTimeout, R> =>
   Option.match(limit, {
-    onNone: () => self,
+    onNone: () => Disclosure.unlogged(self),
     onSome: (limit) =>
-      Effect.zipRight(
+      Disclosure.unlogged(Effect.zipRight(
         SharedWork.expect(limit),
         Effect.timeoutFail(Effect.interruptible(Effect.disconnect(self)), {
           duration: limit,
           onTimeout: () => new TokenError.EndpointTimeout({ endpoint, phase, limit })
         })
-      )
+      ))
   })

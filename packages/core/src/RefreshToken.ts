@@ -27,6 +27,7 @@ import * as Redacted from "effect/Redacted"
 import type { AccessToken } from "./AccessToken.js"
 import * as Clocks from "./Clocks.js"
 import * as Digest from "./Digest.js"
+import * as Disclosure from "./Disclosure.js"
 import * as random from "./internal/random.js"
 import * as sharedRefreshToken from "./internal/sharedRefreshToken.js"
 import type { TokenStore } from "./internal/tokenStore.js"
@@ -423,7 +424,9 @@ export const make = (
  * those must be able to.
  */
 const toTheEnd = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), Fiber.join))
+  Disclosure.unlogged(
+    Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), Fiber.join))
+  )
 
 /** So long after its limit an exchange may still bring something; in milliseconds. */
 const longestLate = 60_000

@@ -29,6 +29,7 @@ import * as Tracer from "effect/Tracer"
 import type { AccessToken } from "./AccessToken.js"
 import type { Now } from "./Clocks.js"
 import * as clocks from "./Clocks.js"
+import * as Disclosure from "./Disclosure.js"
 import { Flight } from "./internal/flight.js"
 import { until } from "./internal/life.js"
 import type { Timing } from "./internal/lifetime.js"
@@ -254,6 +255,7 @@ const build = <E>(
     // an effect of the user's, which may hang
     const credentials = current?.pipe(
       Effect.interruptible,
+      Disclosure.unlogged,
       Effect.disconnect,
       Effect.timeout(Math.min(deadline ?? longestRead, limit ?? longestRead, longestRead)),
       Effect.option
@@ -437,6 +439,7 @@ const build = <E>(
           Effect.provideService(Current, flight.underway),
           Effect.exit,
           Effect.flatMap((exit) => Effect.sync(() => land(exit))),
+          Disclosure.unlogged,
           Effect.interruptible
         )
       ))

@@ -19,7 +19,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import type { Disclosure } from "effect-bearer/Disclosure"
+import * as Disclosure from "effect-bearer/Disclosure"
 import { GenesysCloud } from "./GenesysCloud.js"
 import * as GenesysError from "./GenesysError.js"
 import * as body from "./internal/body.js"
@@ -377,7 +377,8 @@ const decoded = <A, I, R>(
     const left = yield* deadline.left(response, fallback)
     const { bytes, overflow } = yield* body.read(response, largestReply).pipe(
       Effect.mapError(({ cause }) => transport.unreachable(target, cause, disclosure)),
-      Effect.timeoutFail({ duration: left, onTimeout: () => transport.timedOut(target, left) })
+      Effect.timeoutFail({ duration: left, onTimeout: () => transport.timedOut(target, left) }),
+      Disclosure.unlogged
     )
     const unexpected = (detail: string) =>
       new GenesysError.UnexpectedReply({
@@ -408,7 +409,7 @@ const parse = Option.liftThrowable((text: string): unknown => JSON.parse(text))
  * Where it does not fit, without what stands there. One place has an issue for each member of a union. The names on the
  * way may be the server's own, those of a record: so they are shown as text of a success is.
  */
-const places = (error: ParseResult.ParseError, { strict }: Disclosure): string => {
+const places = (error: ParseResult.ParseError, { strict }: Disclosure.Disclosure): string => {
   const issues = ParseResult.ArrayFormatter.formatErrorSync(error)
   const at = new Set(issues.map(({ path }) => path.map(String).join(".")).filter((place) => place !== ""))
   return at.size === 0 ? "" : ` at ${Array.from(at).slice(0, 3).map((place) => strict(place, 100)).join(", ")}`

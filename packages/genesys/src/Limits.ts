@@ -13,6 +13,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Clocks from "effect-bearer/Clocks"
+import * as Disclosure from "effect-bearer/Disclosure"
 import * as Settings from "effect-bearer/Settings"
 import * as GenesysError from "./GenesysError.js"
 import * as body from "./internal/body.js"
@@ -182,6 +183,7 @@ export const withTimeout = (limit: Duration.DurationInput = maxDuration) =>
             duration,
             onTimeout: () => transport.timedOut(transport.target(request), duration)
           }),
+          Disclosure.unlogged,
           Effect.tap((response) =>
             Effect.sync(() => deadline.remember(response, Clocks.period(now, Duration.toMillis(duration))))
           )
@@ -242,7 +244,8 @@ const bounded = (
     const left = yield* deadline.left(response, Duration.infinity)
     const { bytes, overflow } = yield* body.read(response, limit).pipe(
       Effect.mapError(({ cause }) => transport.unreachable(target, cause, disclosures.forRequest(response.request))),
-      Effect.timeoutFail({ duration: left, onTimeout: () => transport.timedOut(target, left) })
+      Effect.timeoutFail({ duration: left, onTimeout: () => transport.timedOut(target, left) }),
+      Disclosure.unlogged
     )
     if (overflow) {
       return yield* new GenesysError.PayloadTooLarge({

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as Disclosure from "../Disclosure.js"
 import * as RetryAfter from "../RetryAfter.js"
 import type { Throttling } from "./bearerOptions.js"
 
@@ -39,7 +40,8 @@ export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.E
     Effect.disconnect,
     Effect.timeout(drainTimeout),
     // It was read already, was empty, or broke off: all the same here.
-    Effect.catchAllCause(() => Effect.void)
+    Effect.catchAllCause(() => Effect.void),
+    Disclosure.unlogged
   )
 
 /**

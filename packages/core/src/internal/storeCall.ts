@@ -71,7 +71,8 @@ export const run = <A>(
     ),
     Effect.interruptible,
     Effect.forkDaemon,
-    Effect.flatMap(Fiber.join)
+    Effect.flatMap(Fiber.join),
+    Disclosure.unlogged
   )
 
 const isMaybe = (u: unknown, isOne: (value: unknown) => boolean): boolean =>
@@ -129,5 +130,6 @@ export const hear = (
     Effect.disconnect,
     Effect.interruptible,
     Effect.forkScoped,
-    Effect.asVoid
+    Effect.asVoid,
+    Disclosure.unlogged
   )

@@ -1,6 +1,6 @@
 import { inspect } from "node:util"
 import { HttpClient, HttpClientResponse } from "@effect/platform"
-import { Cause, Effect, Exit, Logger, Tracer } from "effect"
+import { Cause, Effect, Exit, Logger, LogLevel, Tracer } from "effect"
 
 /**
  * Any secret, in any encoding, cut anywhere, in any place of any answer, is in no rendering of anything. The seed is
@@ -309,6 +309,8 @@ export const observed = <A, E>(
     Effect.provideService(HttpClient.HttpClient, client),
     Effect.withTracer(tracer),
     Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+    // what Effect says of fibers is said at debug level
+    Logger.withMinimumLogLevel(LogLevel.All),
     Effect.map((exit) => [exit, ...lines, inspect(spans, { depth: Infinity })].join("\n"))
   )
 }

@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as BearerAuth from "effect-bearer/BearerAuth"
 import * as Clocks from "effect-bearer/Clocks"
+import * as Disclosure from "effect-bearer/Disclosure"
 import * as RetryPolicy from "effect-bearer/RetryPolicy"
 import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
@@ -114,6 +115,7 @@ export const make = (
         Effect.disconnect,
         Effect.interruptible,
         Effect.timeoutFail({ duration: limit, onTimeout: () => transport.timedOut(target, limit) }),
+        Disclosure.unlogged,
         Effect.tap((response) => {
           deadline.remember(response, Clocks.period(now, Duration.toMillis(limit)))
           return Effect.annotateCurrentSpan({
@@ -138,6 +140,7 @@ export const make = (
       const receivedAt = yield* Clock.currentTimeMillis
       const { bytes, overflow } = yield* body.read(response, longestError).pipe(
         Effect.timeout(yield* deadline.left(response, limit)),
+        Disclosure.unlogged,
         Effect.orElseSucceed((): body.Body => ({ bytes: new Uint8Array(), overflow: false }))
       )
       return refusal.classify(

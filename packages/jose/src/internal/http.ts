@@ -5,6 +5,7 @@ import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as Disclosure from "effect-bearer/Disclosure"
 
 /** No more than this is read of a response: 1 MiB. */
 export const maxBytes = 1_048_576
@@ -29,7 +30,8 @@ export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.E
     Effect.disconnect,
     Effect.interruptible,
     Effect.timeout(drainTimeout),
-    Effect.catchAllCause(() => Effect.void)
+    Effect.catchAllCause(() => Effect.void),
+    Disclosure.unlogged
   )
 
 /** What was read of a body. */
