@@ -51,6 +51,9 @@ const most = 200
 /** Of a key that nobody knows, say which are known. */
 const ofAll = (ast: AST.AST, issue: ParseResult.Composite, path: Path): ReadonlyArray<Found> =>
   issuesOf(issue).slice(0, most).flatMap((inner) => {
+    if (inner._tag === "Pointer" && inner.issue._tag === "Missing" && AST.isTupleType(encoded(ast))) {
+      return [mistaken(ast, issue.actual, path)]
+    }
     if (inner._tag !== "Pointer" || inner.issue._tag !== "Unexpected") return of(inner, path)
     return [unknownKey(path.concat(inner.path), encoded(ast))]
   })

@@ -305,7 +305,8 @@ describe("what has to agree with something else", () => {
     one("profiles: {}\nlisten: [{ host: \"http://localhost\", port: 1 }]", "listen[0].host")
   })
 
-  it("each listener has a place of its own", () => {
+  it("each listener has a place of its own, and there is one", () => {
+    one("profiles: {}\nlisten: []", "listen")
     one("profiles: {}\nlisten: [{ port: 1 }, { port: 1 }]", "listen[1]")
     one("profiles: {}\nlisten: [{ socket: s }, { socket: s }]", "listen[1]")
     one("profiles: {}\nlisten: [{ port: 1 }]\nmetrics: { port: 1 }", "metrics")
