@@ -1,6 +1,6 @@
 /** The places of a cache. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cache, Effect } from "effect"
+import { Cache, Effect, Exit } from "effect"
 import { AccessToken } from "../src/index.js"
 import type { Slot } from "../src/internal/slot.js"
 import { Slots } from "../src/internal/slots.js"
@@ -17,6 +17,7 @@ describe("Slots", () => {
       const b = slots.touch("b", none)
       assert.isTrue(slots.isFull)
       assert.strictEqual(slots.touch("a", none), a)
+      assert.deepStrictEqual(slots.values(), [b, a], "the least recently used first")
       const c = slots.touch("c", none)
       assert.deepStrictEqual([a, b, c].map((slot) => slot.hasPlace), [true, false, true])
       assert.isUndefined(slots.peek("b"))
@@ -46,6 +47,21 @@ describe("Slots", () => {
       slots.touch("b", none)
       assert.strictEqual(slots.touch("a", () => a), a)
       assert.isTrue(a.hasPlace)
+    }))
+
+  // FAULTS B4
+  it.effect("of a key it is remembered that it failed, not that its token was no better than the last", () =>
+    Effect.gen(function*() {
+      const slots = yield* Slots.make<string>(1)
+      const trouble = { failures: 1, aheadAfter: 1000, blockedUntil: 1000 }
+      for (const failure of [Exit.fail("no"), undefined]) {
+        const slot = slots.touch("a", none)
+        slot.trouble = { ...trouble, failure }
+        slots.remember(slot)
+        slots.touch("b", none)
+        assert.strictEqual(slots.touch("a", none).trouble?.failure, failure)
+      }
+      assert.isUndefined(slots.peek("a")?.trouble)
     }))
 
   // FAULTS T5
