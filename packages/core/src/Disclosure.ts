@@ -252,7 +252,8 @@ export const shape = (answer: Answer): string => shapeOf(decode.decode(answer.bo
  * @internal
  */
 export const shapeOf = (decoded: decode.Decoded, { body, contentEncoding, overflow = false }: Answer): string => {
-  if (decoded._tag === "Empty") return "empty"
+  // nothing is kept of an answer that is too large when it is decompressed
+  if (decoded._tag === "Empty") return overflow ? "more than was looked at" : "empty"
   const coding = mediaType.coding(contentEncoding)
   const form = decoded._tag === "Other" && decoded.kind === "text" && coding !== undefined
     ? `compressed (${coding})`

@@ -226,6 +226,7 @@ describe("Disclosure.shape", () => {
       assert.strictEqual(shape(body), expected === "empty" ? expected : `${expected}, ${length} bytes`)
     }
     assert.strictEqual(shape("x", { overflow: true }), "text, more than 1 byte")
+    assert.strictEqual(shape("", { overflow: true }), "more than was looked at")
     assert.strictEqual(shape("\u00e8\u0001", { contentEncoding: "br" }), "compressed (br), 3 bytes")
     assert.strictEqual(shape("tok-9", { contentEncoding: "tok-9" }), "text, 5 bytes")
   })

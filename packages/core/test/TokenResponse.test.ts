@@ -502,6 +502,14 @@ describe("TokenResponse: throttling", () => {
       }
     }))
 
+  // FAULTS W3
+  it.effect("511 says that the network wants somebody to sign in", () =>
+    Effect.gen(function*() {
+      const error = yield* refused(Reply.html("<h1>Welcome</h1>", 511))
+      assert(error._tag === "EndpointUnavailable")
+      assert.include(error.message, "captive portal")
+    }))
+
   it.effect("W3.34 W3.38 a Retry-After that is garbage is ignored, an absurd one is told", () =>
     Effect.gen(function*() {
       const after = (value: string) =>

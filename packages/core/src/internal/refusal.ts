@@ -156,6 +156,10 @@ const isRedirect = (status: number): boolean => status >= 300 && status <= 399
 const isServerError = (status: number): boolean => status >= 500 && status <= 599
 export const isSuccess = (status: number): boolean => status >= 200 && status <= 299
 
+/** RFC 6585 §6: never an answer of the server itself. */
+const captivePortal =
+  "the network wants somebody to sign in before it lets requests through (a captive portal or a proxy)"
+
 /** The error a reply amounts to; `None` for a 2xx that states none. */
 export const classify = (
   reply: Reply,
@@ -199,7 +203,14 @@ export const classify = (
     })
   if (never.has(name)) return Option.some(refused())
   if (status === 408 || status === 425 || isServerError(status)) {
-    return Option.some(new TokenError.EndpointUnavailable({ endpoint, status, retryAfter, description }))
+    return Option.some(
+      new TokenError.EndpointUnavailable({
+        endpoint,
+        status,
+        retryAfter,
+        description: status === 511 ? Option.some(captivePortal) : description
+      })
+    )
   }
   if (Option.isSome(error.code) && (isSuccess(status) || (status >= 400 && status <= 499))) {
     return Option.some(refused())
