@@ -11,7 +11,7 @@ export interface Connection {
   readonly until: (text: string) => Effect.Effect<string>
   /** Waits until the other side says that nothing more comes. */
   readonly ended: Effect.Effect<string>
-  /** Waits until the connection is gone for both sides; it is found out by writing. */
+  /** Waits until the other side has ended, and takes nothing any more: it is found out by writing. */
   readonly gone: Effect.Effect<string>
 }
 
@@ -66,9 +66,9 @@ export const open = (origin: string) =>
             received: Effect.sync(() => text),
             until: (wanted) => when(`until ${JSON.stringify(wanted)}`, () => text.includes(wanted)),
             ended: when("ended", () => isEnded),
-            gone: Effect.raceFirst(
-              when("gone", () => isGone),
-              Effect.forever(Effect.zipRight(write("x"), Effect.sleep(20)))
+            gone: Effect.zipRight(
+              when("ended", () => isEnded),
+              Effect.raceFirst(when("gone", () => isGone), Effect.forever(Effect.zipRight(write("x"), Effect.sleep(20))))
             ),
             destroy: () => socket.destroy()
           })))
