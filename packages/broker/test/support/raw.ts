@@ -68,7 +68,10 @@ export const open = (origin: string) =>
             ended: when("ended", () => isEnded),
             gone: Effect.zipRight(
               when("ended", () => isEnded),
-              Effect.raceFirst(when("gone", () => isGone), Effect.forever(Effect.zipRight(write("x"), Effect.sleep(20))))
+              Effect.raceFirst(
+                when("gone", () => isGone),
+                Effect.forever(Effect.zipRight(write("x"), Effect.sleep(20)))
+              )
             ),
             destroy: () => socket.destroy()
           })))
