@@ -31,6 +31,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type * as TokenError from "effect-bearer/TokenError"
 import type { Config } from "./BrokerConfig.js"
@@ -206,7 +207,7 @@ export const make = (
 /** Lines go to a file that is opened for each write, so that it can be rotated, or to standard output. */
 const openAudit = ({ audit }: Config): Effect.Effect<auditing.Audit> =>
   Effect.map(Effect.runtime<never>(), (runtime) => {
-    const log = (message: string) => void Effect.runFork(Effect.provide(Effect.logWarning(message), runtime.context))
+    const log = (message: string) => void Runtime.runFork(runtime)(Effect.logWarning(message))
     const { file } = audit
     return auditing.make(
       file === undefined

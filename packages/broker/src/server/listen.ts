@@ -6,6 +6,7 @@ import * as Https from "node:https"
 import type { AddressInfo, Socket } from "node:net"
 import { connect } from "node:net"
 import { dirname } from "node:path"
+import type { Duplex } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -95,9 +96,16 @@ const create = (place: Place, limits: Limits): Effect.Effect<Server, TokenError.
     server.maxHeadersCount = 0
     // such as no file descriptor left for one more connection: the next may find one
     server.on("error", () => {})
-    server.on("clientError", (error: NodeJS.ErrnoException, socket) => endOf(error, socket as BusySocket))
+    const latest = new WeakMap<Duplex, Exchange>()
+    server.prependListener("request", (request, response) => void latest.set(request.socket, { request, response }))
+    server.on("clientError", (error, socket) => endOf(error, socket as BusySocket, latest.get(socket)))
     return server
   })
+
+interface Exchange {
+  readonly request: Http.IncomingMessage
+  readonly response: Http.ServerResponse
+}
 
 interface BusySocket extends Socket {
   /** What node:http is answering on it now. */
@@ -107,11 +115,14 @@ interface BusySocket extends Socket {
 /**
  * What is no HTTP is answered with nothing that it could quote, and its connection ends, whether the client closes it or
  * not. Into an answer that has begun nothing is written, and nothing to a client that has not finished its TLS handshake.
+ * A request whose body is cut off may have its answer already, and gets no second one.
  */
-const endOf = (error: NodeJS.ErrnoException, socket: BusySocket): void => {
+const endOf = (error: NodeJS.ErrnoException, socket: BusySocket, latest: Exchange | undefined): void => {
   const { code = "" } = error
   const isAboutHttp = code.startsWith("HPE_") || code === "ERR_HTTP_REQUEST_TIMEOUT"
-  if (!isAboutHttp || !socket.writable || socket._httpMessage?.headersSent === true) {
+  const isAnswered = socket._httpMessage?.headersSent === true ||
+    (latest !== undefined && !latest.request.complete && latest.response.headersSent)
+  if (!isAboutHttp || !socket.writable || isAnswered) {
     socket.destroy()
     return
   }

@@ -41,7 +41,18 @@ export type App = Effect.Effect<
 export const make = (options: Options): Effect.Effect<App> =>
   Effect.map(
     Effect.provide(HttpApiBuilder.httpApp, api(options)),
-    (served): App => Effect.flatMap(Asking, (ask) => ask.route.kind === "asset" ? asset(options.assets) : served)
+    (served): App =>
+      Effect.flatMap(Asking, (ask) => {
+        switch (ask.route.kind) {
+          case "asset":
+            return asset(options.assets)
+          case "inject":
+            // Envoy asks with any method, and with the path of the call it holds: the contract knows only one of each
+            return inject.answer(options.serving, ask)
+          default:
+            return served
+        }
+      })
   )
 
 const asking = <E, R>(answer: (ask: Ask) => Effect.Effect<Answer, E, R>) => () => Effect.flatMap(Asking, answer)

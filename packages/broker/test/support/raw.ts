@@ -107,5 +107,8 @@ export const request = (
 /** The status of the first answer in a text; zero where there is none. */
 export const statusOf = (text: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0)
 
-/** How many answers a text has. */
-export const answersIn = (text: string): number => text.split(/^HTTP\/1\.1 \d{3}/m).length - 1
+/** The answers in a text; what has a body does not end with a line. */
+export const answersOf = (text: string): ReadonlyArray<string> =>
+  text.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => answer !== "")
+
+export const answersIn = (text: string): number => answersOf(text).length
