@@ -30,6 +30,7 @@ const fixed: ReadonlyMap<string, readonly [Kind, "GET" | "POST"]> = new Map([
   ["/", ["asset", "GET"]],
   ["/docs", ["asset", "GET"]],
   ["/openapi.json", ["asset", "GET"]],
+  ["/page/icon.svg", ["asset", "GET"]],
   ["/page/style.css", ["asset", "GET"]],
   ["/page/status.js", ["asset", "GET"]],
   ["/page/docs.js", ["asset", "GET"]]

@@ -102,10 +102,13 @@ const browser: Rule = ({ headers, listening, route }) => {
   // the status page asks for what it shows, and nothing else of this server is for pages
   const isForPages = route.kind === "asset" || route.kind === "status"
   if (origin !== undefined && !(isForPages && origin.toLowerCase() === own)) return refuse.browser
-  // a link somewhere that leads to the page: it opens, and shows nothing without a key
-  const isLink = route.kind === "asset" && headers["sec-fetch-mode"] === "navigate"
-  if (site !== undefined && site !== "none" && !(isForPages && site === "same-origin") && !isLink) return refuse.browser
-  if (referer !== undefined && !isLink && !referer.toLowerCase().startsWith(`${own}/`)) return refuse.browser
+  // a link somewhere that leads to the page: it opens in a window of its own, and shows nothing without a key
+  const isFollowed = route.kind === "asset" && headers["sec-fetch-mode"] === "navigate" &&
+    headers["sec-fetch-dest"] === "document"
+  if (site !== undefined && site !== "none" && !(isForPages && site === "same-origin") && !isFollowed) {
+    return refuse.browser
+  }
+  if (referer !== undefined && !isFollowed && !referer.toLowerCase().startsWith(`${own}/`)) return refuse.browser
   return undefined
 }
 

@@ -1,4 +1,5 @@
 /** What the events of each profile's source add up to: when its token was renewed, and what is wrong with it. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -16,14 +17,21 @@ export interface Problem {
   readonly retryAt: number | null
 }
 
+/** The shared store cannot be used: this process works alone. */
+export interface StoreTrouble {
+  readonly since: number
+  readonly detail: string
+}
+
 export interface Known {
   readonly lastRenewal: number | null
   readonly nextRenewal: number | null
   readonly askedBy: "this" | "another" | "nobody"
   readonly problem: Problem | null
+  readonly store: StoreTrouble | null
 }
 
-const nothing: Known = { lastRenewal: null, nextRenewal: null, askedBy: "nobody", problem: null }
+const nothing: Known = { lastRenewal: null, nextRenewal: null, askedBy: "nobody", problem: null, store: null }
 
 export interface Journal {
   readonly of: (profile: string) => Known
@@ -40,6 +48,7 @@ export const make = (activity: Activity): Journal => {
         pages.set(running.name, nothing)
         const events = yield* TokenSource.subscribe(running.own)
         const own = TokenRequest.hash(defaultsOf(running))
+        const ahead = Duration.toMillis(running.config.ahead)
         yield* Stream.runForEach(events, (event) =>
           Effect.sync(() => {
             activity.happened({
@@ -49,7 +58,9 @@ export const make = (activity: Activity): Journal => {
               isAnomaly: TokenEvent.isAnomaly(event),
               detail: tell(event)
             })
-            if (event.key === own) pages.set(running.name, after(pages.get(running.name) ?? nothing, event))
+            if (event.key === own) {
+              pages.set(running.name, after(pages.get(running.name) ?? nothing, event, ahead))
+            }
           }))
       }).pipe(Effect.scoped)
   }
@@ -64,7 +75,7 @@ const defaultsOf = ({ config }: Running) =>
     parameters: config.parameters
   })
 
-const after = (known: Known, event: TokenEvent.TokenEvent): Known => {
+const after = (known: Known, event: TokenEvent.TokenEvent, ahead: number): Known => {
   switch (event._tag) {
     case "AcquisitionStarted":
       return { ...known, askedBy: "this" }
@@ -77,8 +88,23 @@ const after = (known: Known, event: TokenEvent.TokenEvent): Known => {
         nextRenewal: Option.getOrNull(event.refreshAt),
         problem: null
       }
-    case "TokenShared":
-      return { ...known, lastRenewal: event.at, askedBy: "another", problem: null }
+    case "TokenShared": {
+      const issuedAt = event.at - event.age
+      return {
+        ...known,
+        lastRenewal: issuedAt,
+        // that of the process that asked is not told: by the same rule it is about here
+        nextRenewal: Option.getOrNull(
+          Option.map(event.expiresAt, (end) => end - Math.min(ahead, (end - issuedAt) / 2))
+        ),
+        askedBy: "another",
+        problem: null
+      }
+    }
+    case "StoreFailed":
+      return { ...known, store: { since: known.store?.since ?? event.at, detail: tell(event) } }
+    case "StoreRecovered":
+      return { ...known, store: null }
     case "RefreshFailed":
       return {
         ...known,

@@ -23,6 +23,8 @@ export const ProfileStatus = Schema.Struct({
   /** All of its life; null as above. */
   lifetime: Schema.NullOr(Schema.Number),
   refreshing: Schema.Boolean,
+  /** Whether the moment of its renewal has come. */
+  stale: Schema.Boolean,
   lastRenewal: Schema.NullOr(Schema.Number),
   nextRenewal: Schema.NullOr(Schema.Number),
   /** Which process asks for the token, or asked last: this one, another that shares the store, or nobody yet. */
@@ -35,6 +37,8 @@ export const ProfileStatus = Schema.Struct({
     message: Schema.String,
     retryAt: Schema.NullOr(Schema.Number)
   })),
+  /** Why the shared store cannot be used; null while it can, and without one. */
+  store: Schema.NullOr(Schema.Struct({ since: Schema.Number, detail: Schema.String })),
   ...Minute
 })
 
@@ -44,6 +48,8 @@ export const Snapshot = Schema.Struct({
   startedAt: Schema.Number,
   draining: Schema.Boolean,
   auditLinesLost: Schema.Number,
+  /** Requests refused since the start, by reason, the most frequent first. */
+  refusals: Schema.Array(Schema.Struct({ reason: Schema.String, count: Schema.Number })),
   profiles: Schema.Array(ProfileStatus),
   callers: Schema.Array(Schema.Struct({
     id: Schema.String,
@@ -82,7 +88,7 @@ export const snapshot = (options: {
       return { askedLastMinute: asked, refusedLastMinute: refused }
     }
     const profiles = yield* Effect.forEach(registry.all(), ({ config, name, own }) =>
-      Effect.map(TokenSource.status(own), ({ refreshing, remaining, token }) => {
+      Effect.map(TokenSource.status(own), ({ refreshing, remaining, stale, token }) => {
         const known = journal.of(name)
         return {
           name,
@@ -94,6 +100,7 @@ export const snapshot = (options: {
             Option.map(expiresAt, (end) =>
               end - issuedAt))),
           refreshing,
+          stale,
           lastRenewal: known.lastRenewal,
           nextRenewal: Option.isSome(token) ? known.nextRenewal : null,
           askedBy: known.askedBy,
@@ -103,6 +110,7 @@ export const snapshot = (options: {
             onSome: ({ scopes }) => scopes
           }),
           problem: known.problem,
+          store: known.store,
           ...minute("profile", name)
         }
       }))
@@ -111,6 +119,7 @@ export const snapshot = (options: {
       startedAt: options.startedAt,
       draining: options.isDraining(),
       auditLinesLost: options.auditLinesLost(),
+      refusals: activity.refusals(),
       profiles,
       callers: options.callers().map(({ grants, id, permissions, rate }) => ({
         id,

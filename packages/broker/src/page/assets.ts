@@ -8,6 +8,7 @@ import { headers } from "../guard/refusal.js"
 const files: ReadonlyMap<string, readonly [file: string, type: string]> = new Map([
   ["/", ["index.html", "text/html; charset=utf-8"]],
   ["/docs", ["docs.html", "text/html; charset=utf-8"]],
+  ["/page/icon.svg", ["icon.svg", "image/svg+xml"]],
   ["/page/style.css", ["style.css", "text/css; charset=utf-8"]],
   ["/page/status.js", ["status.js", "text/javascript; charset=utf-8"]],
   ["/page/docs.js", ["docs.js", "text/javascript; charset=utf-8"]]

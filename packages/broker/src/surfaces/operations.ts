@@ -33,15 +33,16 @@ export const status = ({ snapshot }: Operations): Effect.Effect<Answer> => Effec
 
 const encoder = new TextEncoder()
 
-/** One snapshot a second, for as long as somebody looks. */
+/** One snapshot a second, for as long as somebody looks; the last one says that the broker stops. */
 export const statusEvents = ({ serving, snapshot }: Operations, ask: Ask): Effect.Effect<Answer> =>
   Effect.succeed(HttpServerResponse.stream(
     Stream.tick(Duration.seconds(1)).pipe(
+      Stream.interruptWhen(serving.draining),
+      Stream.concat(Stream.make(undefined)),
       // a reload may have taken the permission away
       Stream.takeWhile(() => ask.current()?.permissions.has("status") === true),
       Stream.mapEffect(() => snapshot),
-      Stream.map((body) => encoder.encode(`event: status\ndata: ${JSON.stringify(body)}\n\n`)),
-      Stream.interruptWhen(serving.draining)
+      Stream.map((body) => encoder.encode(`event: status\ndata: ${JSON.stringify(body)}\n\n`))
     ),
     { contentType: "text/event-stream", headers: { ...headers, "x-accel-buffering": "no" } }
   ))

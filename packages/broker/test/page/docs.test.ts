@@ -1,0 +1,53 @@
+import { assert } from "@effect/vitest"
+import { Effect } from "effect"
+import { setUp } from "../support/broker.js"
+import { assertAccessible, describeWithBrowser, evaluate, looks, newPage, picture, until } from "../support/browser.js"
+
+interface Document {
+  readonly paths: Readonly<
+    Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, unknown>> }>>>
+  >
+}
+
+describeWithBrowser("docs page", (it) => {
+  it.scoped("every path of /openapi.json stands there, with its answers and an example", () =>
+    Effect.gen(function*() {
+      const { ask, listening } = yield* setUp()
+      const { port } = new URL(listening.addresses[0]!)
+      const { paths } = (yield* ask("/openapi.json")).json as Document
+      const operations = Object.entries(paths).flatMap(([path, methods]) =>
+        Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`)
+      )
+      assert.include(operations, "POST /oauth2/{profile}/token")
+      for (const look of looks) {
+        const page = yield* newPage(look)
+        yield* Effect.promise(() => page.goto(`http://localhost:${port}/docs#tokens-token`))
+        yield* until(page, "document.querySelectorAll('.operation').length > 0")
+        assert.sameMembers(
+          yield* evaluate<Array<string>>(
+            page,
+            "Array.from(document.querySelectorAll('.operation h3'), (title) => title.textContent)"
+          ),
+          operations
+        )
+        // without which a caller could not do what it reads
+        const examples = yield* evaluate<Array<string>>(
+          page,
+          "Array.from(document.querySelectorAll('.operation pre'), (example) => example.textContent)"
+        )
+        assert.lengthOf(examples, operations.length)
+        for (const example of examples) {
+          assert.strictEqual(example.includes("Authorization: Bearer $KEY"), !example.includes("/health/"), example)
+          assert.strictEqual(
+            example.includes("X-Effect-Bearer: true"),
+            /\/(inject|v1)\//.test(example),
+            example
+          )
+        }
+        assert.isTrue(yield* evaluate(page, "document.getElementById('failure').hidden"))
+        assert.isAbove(yield* evaluate<number>(page, "scrollY"), 0)
+        yield* picture(page, `docs-${look.width}-${look.scheme}`)
+        yield* assertAccessible(page)
+      }
+    }))
+})
