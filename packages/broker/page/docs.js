@@ -36,6 +36,9 @@ const meanings = {
   503: "There is no token now. Ask again after Retry-After."
 }
 
+/** A path that breaks after its slashes. */
+const pathText = (path) => path.split(/(?<=\/)/).flatMap((part, index) => index < 2 ? [part] : [h("wbr"), part])
+
 const meaningOf = (status, { description }, path) =>
   path === "/health/ready"
     ? status === "503" ? "The broker stops, or a required profile has no usable token." : "The broker is ready."
@@ -194,7 +197,8 @@ const answersOf = (operation, path, document) =>
         h("b", { class: "status" }, status),
         " ",
         h("span", {}, meaningOf(status, response, path)),
-        ...(type === undefined ? [] : [" ", h("span", { class: "type" }, type)])
+        // the errors are all alike
+        ...(type === undefined || status >= "300" ? [] : [" ", h("span", { class: "type" }, type)])
       ]
       return list === undefined
         ? h("div", { class: "answer" }, line)
@@ -253,7 +257,7 @@ const show = (document) => {
               { href: `#${idOf(operation)}` },
               h("span", { class: `method method-${method}` }, method.toUpperCase()),
               " ",
-              h("span", { class: "path" }, path)
+              h("span", { class: "path" }, pathText(path))
             )
           )
         )

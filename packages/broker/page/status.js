@@ -686,6 +686,7 @@ const tickBanner = () => {
           ? "Trying to connect …"
           : `Next attempt in ${long(Math.max(0, nextAttempt - performance.now()) + 999)}.`)
     )
+    setText(ui.subline, "So it was when the broker was last seen.")
     document.title = "No connection – Token broker"
   } else if (snapshot.draining) {
     setText(ui.bannerTitle, "The broker is stopping")

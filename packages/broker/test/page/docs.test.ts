@@ -1,3 +1,4 @@
+import { spawn, spawnSync } from "node:child_process"
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { setUp } from "../support/broker.js"
@@ -8,6 +9,19 @@ interface Document {
     Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, unknown>> }>>>
   >
 }
+
+/** As a person does who pastes it. */
+const run = (example: string, key: string) =>
+  Effect.async<string>((resume) => {
+    const shell = spawn("bash", ["-c", example], { env: { ...process.env, KEY: key } })
+    let output = ""
+    shell.stdout.on("data", (chunk) => output += chunk)
+    shell.stderr.on("data", (chunk) => output += chunk)
+    shell.once("close", () => resume(Effect.succeed(output)))
+    return Effect.sync(() => shell.kill())
+  })
+
+const hasCurl = spawnSync("bash", ["-c", "curl --version"]).status === 0
 
 describeWithBrowser("docs page", (it) => {
   it.scoped("every path of /openapi.json stands there, with its answers and an example", () =>
@@ -48,6 +62,30 @@ describeWithBrowser("docs page", (it) => {
         assert.isAbove(yield* evaluate<number>(page, "scrollY"), 0)
         yield* picture(page, `docs-${look.width}-${look.scheme}`)
         yield* assertAccessible(page)
+      }
+    }))
+
+  it.scoped("the examples work as they stand", () =>
+    Effect.gen(function*() {
+      const { key, listening } = yield* setUp()
+      const { port } = new URL(listening.addresses[0]!)
+      const page = yield* newPage(looks[3])
+      yield* Effect.promise(() => page.goto(`http://localhost:${port}/docs`))
+      yield* until(page, "document.querySelectorAll('.operation').length > 0")
+      if (!hasCurl) return console.warn("curl is not installed: THE EXAMPLES OF THE DOCS PAGE ARE NOT TESTED")
+      for (
+        const [id, expected] of [
+          ["tokens-oauth2", /"access_token":"token-1"/],
+          ["tokens-inject", /^authorization: Bearer token-1\r$/mi],
+          ["tokens-token", /"access_token":"token-1"/],
+          ["operations-live", /^\{"status":"live"\}$/],
+          ["operations-ready", /"ready":true/],
+          ["operations-metrics", /^effect_bearer_broker_requests_total/m],
+          ["operations-status", /"profiles":\[\{"name":"main"/]
+        ] as const
+      ) {
+        const example = yield* evaluate<string>(page, `document.querySelector("#${id} pre").textContent`)
+        assert.match(yield* run(example, key), expected, example)
       }
     }))
 })

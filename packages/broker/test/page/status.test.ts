@@ -91,6 +91,26 @@ describeWithBrowser("status page", (it) => {
       }
     }))
 
+  it.scoped("a wrong key opens no dialog of the browser", () =>
+    Effect.gen(function*() {
+      const { listening } = yield* setUp()
+      const page = yield* newPage(looks[0])
+      let asked = 0
+      yield* Effect.promise(async () => {
+        const session = await page.createCDPSession()
+        session.on("Fetch.requestPaused", ({ requestId }) => void session.send("Fetch.continueRequest", { requestId }))
+        session.on("Fetch.authRequired", ({ requestId }) => {
+          asked++
+          void session.send("Fetch.continueWithAuth", { requestId, authChallengeResponse: { response: "CancelAuth" } })
+        })
+        await session.send("Fetch.enable", { handleAuthRequests: true })
+      })
+      yield* open(page, `http://localhost:${new URL(listening.addresses[0]!).port}/`)
+      yield* signIn(page, "wrong-key-0f3a")
+      yield* untilText(page, "No caller has this key.")
+      assert.strictEqual(asked, 0)
+    }))
+
   it.scoped("a token runs down, its renewal fails, it ends, and is had again; then the broker stops, and comes back", () =>
     Effect.gen(function*() {
       const life = yield* Scope.make()
