@@ -33,6 +33,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
+import * as Clocks from "effect-bearer/Clocks"
 import type * as TokenError from "effect-bearer/TokenError"
 import type { Config } from "./BrokerConfig.js"
 import * as secrets from "./config/secrets.js"
@@ -116,7 +117,9 @@ export const make = (
       ? Context.empty()
       : yield* Layer.build(stores.layer(initial.store, readSecret))
     const registry = yield* Effect.provide(registries.make, store)
-    const activity = new Activity()
+    const clock = yield* Effect.clock
+    const now = () => Clocks.read(clock).steady
+    const activity = new Activity(now)
     const journal = journals.make(activity)
     const audit = yield* openAudit(initial)
     const draining = yield* Deferred.make<void>()
@@ -171,7 +174,7 @@ export const make = (
       limits: () => inForce.policy,
       assets: yield* assets.load
     })
-    const guarded = { policy: () => inForce.policy, rates: guard.makeRates(), audit: () => audit, activity }
+    const guarded = { policy: () => inForce.policy, rates: guard.makeRates(), audit: () => audit, activity, now }
     const app = served as App
 
     return {

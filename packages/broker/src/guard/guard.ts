@@ -121,6 +121,8 @@ export const make = (options: {
   readonly rates: Rates
   readonly audit: () => Audit
   readonly activity: Activity
+  /** Milliseconds, by the steady clock. */
+  readonly now: () => number
   /** A path that is open to all on this listener, such as metrics on one of their own. */
   readonly isOpen?: ((route: Route) => boolean) | undefined
   /** What this listener serves at all. Default: everything. */
@@ -144,13 +146,13 @@ export const make = (options: {
       address: node.socket.remoteAddress ?? "",
       listening: Context.get(context, ListeningAt)
     }
-    const now = performance.now()
+    const now = options.now()
     const address = rateName(clientAddress(incoming, settings))
 
     const refusing = (refusal: Refusal, caller?: Caller): Effect.Effect<Answer> => {
       const profile = caller?.grants.has(route.profile ?? "") === true ? route.profile : undefined
       const entry = { surface: route.kind, profile, caller: caller?.id, outcome: refusal.reason }
-      activity.done(entry, now)
+      activity.done(entry)
       const answer = toResponse(refusal, route)
       return caller === undefined && rates.lines.take(address, failures, now) > 0
         ? Effect.succeed(answer)

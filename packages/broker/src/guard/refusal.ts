@@ -26,6 +26,7 @@ export type Reason =
   | "audit"
   | "draining"
   | "upstream"
+  | "defect"
 
 export interface Refusal {
   readonly reason: Reason
@@ -143,6 +144,13 @@ export const refuse = {
     name: "RetryExhausted",
     message: "The audit line could not be written, so no token is handed out.",
     retryAfter: 1
+  },
+  defect: {
+    reason: "defect",
+    status: 500,
+    code: "server_error",
+    name: "InternalError",
+    message: "The broker has a bug; its log says more."
   }
 } as const satisfies Record<string, Refusal>
 

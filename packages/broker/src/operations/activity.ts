@@ -65,12 +65,18 @@ interface Counter {
 }
 
 export class Activity {
+  /** By the steady clock. */
+  readonly #now: () => number
   readonly #counters = new Map<string, Counter>()
   readonly #minutes = new Map<string, { readonly asked: Minute; readonly refused: Minute }>()
   readonly #events: Array<Happened> = []
 
-  /** `now` is steady. */
-  done(done: Done, now: number): void {
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  done(done: Done): void {
+    const now = this.#now()
     const name = `${done.surface}\n${done.profile ?? ""}\n${done.caller ?? ""}\n${done.outcome}`
     let counter = this.#counters.get(name)
     if (counter === undefined) {
@@ -112,9 +118,9 @@ export class Activity {
 
   lastMinute(
     kind: "profile" | "caller",
-    name: string,
-    now: number
+    name: string
   ): { readonly asked: number; readonly refused: number } {
+    const now = this.#now()
     const minutes = this.#minutes.get(`${kind} ${name}`)
     return { asked: minutes?.asked.total(now) ?? 0, refused: minutes?.refused.total(now) ?? 0 }
   }

@@ -82,9 +82,8 @@ export const snapshot = (options: {
   Effect.gen(function*() {
     const { activity, journal, registry } = options
     const now = yield* Clock.currentTimeMillis
-    const steady = performance.now()
     const minute = (kind: "profile" | "caller", name: string) => {
-      const { asked, refused } = activity.lastMinute(kind, name, steady)
+      const { asked, refused } = activity.lastMinute(kind, name)
       return { askedLastMinute: asked, refusedLastMinute: refused }
     }
     const profiles = yield* Effect.forEach(registry.all(), ({ config, name, own }) =>

@@ -9,6 +9,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Disclosure from "effect-bearer/Disclosure"
 import { BrokerApi } from "../BrokerApi.js"
 import type { Ask } from "../guard/guard.js"
 import { Asking } from "../guard/guard.js"
@@ -42,20 +43,31 @@ export const make = (options: Options): Effect.Effect<App> =>
   Effect.map(
     Effect.provide(HttpApiBuilder.httpApp, api(options)),
     (served): App =>
-      Effect.flatMap(Asking, (ask) => {
+      Effect.flatMap(Asking, (ask): App => {
         switch (ask.route.kind) {
+          // the surfaces that take what an endpoint of the API cannot say: other methods and paths, other credentials
+          case "oauth2":
+            return whole(oauthToken.answer(options.serving, ask), ask)
+          case "inject":
+            return whole(inject.answer(options.serving, ask), ask)
           case "asset":
             return asset(options.assets)
-          case "inject":
-            // Envoy asks with any method, and with the path of the call it holds: the contract knows only one of each
-            return inject.answer(options.serving, ask)
           default:
             return served
         }
       })
   )
 
-const asking = <E, R>(answer: (ask: Ask) => Effect.Effect<Answer, E, R>) => () => Effect.flatMap(Asking, answer)
+/** A bug of the broker is told in its log, by the name of the error, and to the caller as no more than that. */
+const whole = <R>(answer: Effect.Effect<Answer, never, R>, ask: Ask): Effect.Effect<Answer, never, R> =>
+  Effect.catchAllDefect(answer, (defect) =>
+    Effect.as(
+      Effect.logError(`A bug of the broker: ${Disclosure.errorName(defect)} on the surface ${ask.route.kind}`),
+      toResponse(refuse.defect, ask.route)
+    ))
+
+const asking = <R>(answer: (ask: Ask) => Effect.Effect<Answer, never, R>) => () =>
+  Effect.flatMap(Asking, (ask) => whole(answer(ask), ask))
 
 const api = ({ limits, operations: operate, serving }: Options) => {
   const tokens = HttpApiBuilder.group(BrokerApi, "tokens", (handlers) =>
@@ -67,8 +79,8 @@ const api = ({ limits, operations: operate, serving }: Options) => {
       .handleRaw("tokens", asking((ask) => tokenStream.answer(serving, ask))))
   const others = HttpApiBuilder.group(BrokerApi, "operations", (handlers) =>
     handlers
-      .handleRaw("live", () => operations.live)
-      .handleRaw("ready", () => operations.ready(operate))
+      .handleRaw("live", asking(() => operations.live))
+      .handleRaw("ready", asking(() => operations.ready(operate)))
       .handleRaw(
         "metrics",
         asking((ask) => operations.permitted(operate, ask, "metrics", operations.metrics(operate)))

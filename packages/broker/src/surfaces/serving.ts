@@ -82,10 +82,7 @@ export const mayHandOut = (
   Effect.map(
     audit().record({ caller: caller?.id, profile: running.name, surface: route.kind, outcome: "ok", token, remaining }),
     (mayGo) => {
-      activity.done(
-        { surface: route.kind, profile: running.name, caller: caller?.id, outcome: mayGo ? "ok" : "audit" },
-        performance.now()
-      )
+      activity.done({ surface: route.kind, profile: running.name, caller: caller?.id, outcome: mayGo ? "ok" : "audit" })
       return mayGo
     }
   )
@@ -111,7 +108,7 @@ export const refusing = (
   asked: string | undefined = undefined
 ): Effect.Effect<Answer> => {
   const profile = caller?.grants.has(asked ?? "") === true ? asked : undefined
-  activity.done({ surface: route.kind, profile, caller: caller?.id, outcome: refusal.reason }, performance.now())
+  activity.done({ surface: route.kind, profile, caller: caller?.id, outcome: refusal.reason })
   return Effect.as(
     audit().record({ caller: caller?.id, profile, surface: route.kind, outcome: refusal.reason }),
     toResponse(refusal, route)

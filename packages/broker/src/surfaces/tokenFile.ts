@@ -19,8 +19,8 @@ import type { TokenFile } from "../BrokerConfig.js"
 import type { Running } from "../profile/registry.js"
 import { authorization, expiresIn } from "./serving.js"
 
-/** How often a file that could not be written is tried again, and a rotation that no event told of is noticed. */
-const lookEvery = Duration.seconds(5)
+/** How often a file that could not be written is tried again, and a token that is over is noticed. */
+const lookEvery = Duration.seconds(30)
 
 const encoder = new TextEncoder()
 

@@ -10,7 +10,6 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "effect-bearer/AccessToken"
@@ -26,8 +25,8 @@ import { failing, grantedTo, lookAt, mayHandOut, refusing, requestOf } from "./s
 /** A proxy cuts connections that say nothing. */
 const heartbeat = Duration.seconds(15)
 
-/** Where no event tells of a rotation, a look does. */
-const lookEvery = Duration.seconds(5)
+/** A comment: clients skip it. */
+const beat = ": still here\n\n"
 
 const encoder = new TextEncoder()
 
@@ -69,18 +68,23 @@ const events = (
     const after = yield* lastId
     const sent = yield* Ref.make<Sent>({ id: after, token: undefined, text: "" })
     const happened = yield* TokenSource.subscribe(granted.running.own)
-    const rotations = Stream.merge(
-      Stream.filter(happened, ({ _tag }) => _tag === "TokenAcquired" || _tag === "TokenShared"),
-      Stream.tick(lookEvery)
-    )
-    const tokens = rotations.pipe(
-      Stream.mapEffect(() => Effect.flatMap(Ref.get(sent), (last) => next(serving, ask, last, after))),
-      Stream.takeWhile((step) => step !== "end"),
-      Stream.tap((step) => step === "nothing" ? Effect.void : Ref.set(sent, step)),
-      Stream.filterMap((step) => step === "nothing" || step.text === "" ? Option.none() : Option.some(step.text))
-    )
-    const beats = Stream.map(Stream.drop(Stream.tick(heartbeat), 1), () => ": still here\n\n")
-    return Stream.merge(tokens, beats, { haltStrategy: "left" }).pipe(
+    const rotations = Stream.filter(happened, ({ _tag }) => _tag === "TokenAcquired" || _tag === "TokenShared")
+    // where no event tells of a rotation, the next beat does
+    const looks = Stream.merge(Stream.as(rotations, ""), Stream.map(Stream.tick(heartbeat), () => beat))
+    return looks.pipe(
+      Stream.mapEffect((otherwise) =>
+        Effect.flatMap(Ref.get(sent), (last) =>
+          Effect.map(next(serving, ask, last, after), (step) => [step, otherwise] as const))
+      ),
+      Stream.takeWhile(([step]) =>
+        step !== "end"
+      ),
+      Stream.mapEffect(([step, otherwise]) =>
+        step === "nothing" || step === "end"
+          ? Effect.succeed(otherwise)
+          : Effect.as(Ref.set(sent, step), step.text || otherwise)
+      ),
+      Stream.filter((text) => text !== ""),
       Stream.interruptWhen(serving.draining),
       Stream.map((text) => encoder.encode(text))
     )

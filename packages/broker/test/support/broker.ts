@@ -164,3 +164,73 @@ export const setUp = (options: SetUp = {}) =>
         })
     }
   })
+
+/** Asks until the answer is what is waited for; who waits for time lets it pass. */
+export const eventually = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  isGood: (value: A) => boolean
+): Effect.Effect<A, E, R> =>
+  Effect.flatMap(effect, (value) =>
+    isGood(value)
+      ? Effect.succeed(value)
+      : Effect.zipRight(
+        Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5))),
+        eventually(effect, isGood)
+      ))
+
+/** One server-sent event. */
+export interface StreamEvent {
+  readonly id: number
+  readonly event: string
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a test looks for what it expects
+  readonly data: any
+}
+
+/** The stream of tokens of the profile `main`; comments are signs of life. */
+export const openStream = (origin: string, key: string, lastId?: number) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const events: Array<StreamEvent> = []
+      const seen = { comments: 0, ended: false }
+      const { hostname, port } = new URL(origin)
+      const request = Http.request({
+        host: hostname,
+        port,
+        path: "/v1/profiles/main/tokens",
+        agent: false,
+        headers: { ...get(key), ...(lastId === undefined ? {} : { "last-event-id": String(lastId) }) }
+      }, (response) => {
+        let text = ""
+        response.setEncoding("utf8").on("data", (chunk: string) => {
+          text += chunk
+          const blocks = text.split("\n\n")
+          text = blocks.pop() ?? ""
+          for (const block of blocks) {
+            if (block.startsWith(":")) {
+              seen.comments++
+              continue
+            }
+            const fields = Object.fromEntries(
+              block.split("\n").map((line) => {
+                const colon = line.indexOf(": ")
+                return [line.slice(0, colon), line.slice(colon + 2)]
+              })
+            )
+            events.push({ id: Number(fields["id"]), event: fields["event"]!, data: JSON.parse(fields["data"]!) })
+          }
+        })
+        response.on("close", () => (seen.ended = true))
+      })
+      request.on("error", () => (seen.ended = true))
+      request.end()
+      return { request, events, seen }
+    }),
+    ({ request }) => Effect.sync(() => request.destroy())
+  ).pipe(Effect.map(({ events, seen }) => ({
+    next: Effect.map(
+      eventually(Effect.sync(() => events.shift()), (event) => event !== undefined),
+      (event) => event!
+    ),
+    comment: Effect.asVoid(eventually(Effect.sync(() => seen.comments), (count) => count > 0)),
+    ended: Effect.asVoid(eventually(Effect.sync(() => seen.ended), (ended) => ended))
+  })))
