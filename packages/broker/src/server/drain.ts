@@ -1,6 +1,7 @@
 /** Stops a server without losing a request that has reached it. */
 import type { Server } from "node:http"
 import { Server as NetServer } from "node:net"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -12,6 +13,8 @@ const grace = Duration.seconds(1)
 const patience = Duration.seconds(10)
 
 const lookEvery = Duration.millis(20)
+
+const realClock = Clock.make()
 
 /** Counts the requests of a server that are being answered, and asks for the end of connections once it is stopping. */
 export const watch = (server: Server) => {
@@ -47,6 +50,7 @@ export const watch = (server: Server) => {
       yield* Effect.sync(() => server.closeIdleConnections())
       yield* until(Effect.sync(() => running === 0), patience)
       yield* Effect.sync(() => server.closeAllConnections())
-    })
+      // sockets live by real time, whatever clock the program has
+    }).pipe(Effect.withClock(realClock))
   }
 }
