@@ -17,6 +17,7 @@ import type { Limits } from "../BrokerConfig.js"
 import { ListeningAt } from "../guard/guard.js"
 import type { Listening } from "../guard/rules.js"
 import { watch } from "./drain.js"
+import { discreet } from "./tracing.js"
 
 /** Where to listen, decided: one address each. */
 export type Place =
@@ -62,7 +63,7 @@ export const listen = (
     const listening: Listening = "socket" in place
       ? { kind: "socket", port: 0, tls: false }
       : { kind: place.kind, port, tls: place.tls !== undefined }
-    const handler = yield* NodeHttpServer.makeHandler(Effect.provideService(app, ListeningAt, listening))
+    const handler = yield* discreet(NodeHttpServer.makeHandler(Effect.provideService(app, ListeningAt, listening)))
     server.on("request", handler)
     return { address: nameOf(address, place), port: "socket" in place ? undefined : port, stop }
   })

@@ -89,6 +89,8 @@ export interface SetUp {
   readonly caller?: Record<string, unknown>
   readonly callers?: ReadonlyArray<Record<string, unknown>>
   readonly config?: Record<string, unknown>
+  /** What takes log messages and spans. Default: no messages. */
+  readonly observed?: Layer.Layer<never>
 }
 
 /** A broker with the profile `main` at an authorization server of its own, and the caller `flow`. */
@@ -135,7 +137,7 @@ export const setUp = (options: SetUp = {}) =>
       BrokerServer.layer.pipe(
         Layer.provideMerge(Broker.layer(configOf(encoded))),
         Layer.provide([NodeContext.layer, NodeHttpClient.layerUndici]),
-        Layer.provide(Logger.minimumLogLevel(LogLevel.None))
+        Layer.provide(options.observed ?? Logger.minimumLogLevel(LogLevel.None))
       )
     )
     const listening = yield* Effect.provide(BrokerServer.BrokerServer, context)
