@@ -30,13 +30,17 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as Clocks from "effect-bearer/Clocks"
 import type * as TokenError from "effect-bearer/TokenError"
 import type { Config } from "./BrokerConfig.js"
+import * as BrokerConfig from "./BrokerConfig.js"
 import * as secrets from "./config/secrets.js"
+import * as watch from "./config/watch.js"
 import * as guard from "./guard/guard.js"
 import { Activity } from "./operations/activity.js"
 import * as auditing from "./operations/audit.js"
@@ -245,3 +249,50 @@ export const layer = (
   TokenError.InvalidConfiguration,
   FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 > => Layer.scoped(Broker, make(config))
+
+/**
+ * A broker of the configuration in a file, which is read again when it changes and on `SIGHUP`: a new configuration takes
+ * the place of the old one as a whole. One with mistakes is told in the log, and the old one stays.
+ *
+ * **Example** (the whole program)
+ *
+ * ```ts
+ * import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+ * import { Broker, BrokerServer } from "@effect-bearer/broker"
+ * import { Layer } from "effect"
+ *
+ * // SIGTERM drains: readiness goes false, running requests finish
+ * BrokerServer.layer.pipe(
+ *   Layer.provide(Broker.layerFile("broker.yaml")),
+ *   Layer.provide([NodeContext.layer, NodeHttpClient.layerUndici]),
+ *   Layer.launch,
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFile = (
+  file: string
+): Layer.Layer<
+  Broker,
+  BrokerConfig.ConfigurationProblems | TokenError.InvalidConfiguration,
+  FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
+> =>
+  Layer.scoped(
+    Broker,
+    Effect.gen(function*() {
+      const config = yield* BrokerConfig.load(file)
+      const broker = yield* make(config)
+      const changed = watch.changes(file, config)
+      yield* Stream.runForEach(changed, (next) =>
+        Either.isLeft(next)
+          ? Effect.logError(`${next.left.message}\nThe configuration before it stays in force.`)
+          : broker.reload(next.right).pipe(
+            Effect.zipRight(Effect.logInfo(`The configuration of ${file} is in force.`)),
+            Effect.catchAll((error) => Effect.logError(`${error.message}\nThe configuration before it stays in force.`))
+          )).pipe(Effect.interruptible, Effect.forkScoped)
+      return broker
+    })
+  )
