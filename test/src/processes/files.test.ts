@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { eventually } from "../redis/RedisServer.js"
+import { eventually } from "../eventually.js"
 import * as Fleet from "./Fleet.js"
 import * as Issuer from "./Issuer.js"
 

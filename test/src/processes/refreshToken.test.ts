@@ -2,9 +2,9 @@ import { assert, it } from "@effect/vitest"
 import { GrantServer } from "@effect-bearer/examples/support/GrantServer"
 import * as GrantServers from "@effect-bearer/examples/support/GrantServer"
 import { Effect, Layer, Logger, LogLevel, Redacted } from "effect"
+import { eventually } from "../eventually.js"
 import { describeWithRedis } from "../redis/describeWithRedis.js"
 import * as RedisServer from "../redis/RedisServer.js"
-import { eventually } from "../redis/RedisServer.js"
 import * as Fleet from "./Fleet.js"
 
 const Server = Layer.merge(GrantServers.layer({ lifetime: "3 seconds" }), Logger.minimumLogLevel(LogLevel.None))

@@ -1,10 +1,10 @@
 import { assert, it } from "@effect/vitest"
 import { AuthorizationServer } from "@effect-bearer/examples/support/AuthorizationServer"
 import { Effect, Redacted } from "effect"
+import { eventually } from "../eventually.js"
 import { servers } from "../harness.js"
 import { describeWithRedis } from "../redis/describeWithRedis.js"
 import * as RedisServer from "../redis/RedisServer.js"
-import { eventually } from "../redis/RedisServer.js"
 import * as Fleet from "./Fleet.js"
 
 const lifetime = 6000

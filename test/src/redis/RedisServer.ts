@@ -13,45 +13,14 @@
  * ```
  */
 import type { ChildProcess } from "node:child_process"
-import { spawn, spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Duration, Scope } from "effect"
-import { Cause, Effect, Random } from "effect"
-
-// ---------------------------------------------------------------------------------------------------------------
-// is there one?
-// ---------------------------------------------------------------------------------------------------------------
-
-const works = (command: string) => spawnSync(command, ["--version"]).status === 0
-
-/** Whether this machine has `redis-server` and `redis-cli`. */
-export const isInstalled = works("redis-server") && works("redis-cli")
-
-// ---------------------------------------------------------------------------------------------------------------
-// waiting
-// ---------------------------------------------------------------------------------------------------------------
-
-/** Runs the effect again and again until its result is good, and gives that; dies with the last one after `limit`. */
-export const eventually = <A, E, R>(
-  effect: Effect.Effect<A, E, R>,
-  isGood: (value: A) => boolean,
-  limit: Duration.DurationInput = "2 minutes"
-): Effect.Effect<A, never, R> => {
-  let last: unknown = "nothing yet"
-  const attempt: Effect.Effect<A, never, R> = Effect.flatMap(Effect.either(effect), (result) => {
-    last = result._tag === "Right" ? result.right : result.left
-    return result._tag === "Right" && isGood(result.right)
-      ? Effect.succeed(result.right)
-      : Effect.zipRight(Effect.sleep("25 millis"), attempt)
-  })
-  return Effect.timeoutFailCause(attempt, {
-    duration: limit,
-    onTimeout: () => Cause.die(new Error(`It did not come true: ${String(last)}`))
-  })
-}
+import type { Scope } from "effect"
+import { Effect } from "effect"
+import { eventually } from "../eventually.js"
+import { freePort } from "../freePort.js"
 
 // ---------------------------------------------------------------------------------------------------------------
 // one server
@@ -94,23 +63,6 @@ export interface RedisServer {
 /** Scopes do not close when a process is stopped in the middle of a test. */
 const running = new Set<ChildProcess>()
 process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")))
-
-const isFree = (port: number): Effect.Effect<boolean> =>
-  Effect.async((resume) => {
-    const server = createServer()
-    server.once("error", () => resume(Effect.succeed(false)))
-    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(true))))
-  })
-
-/**
- * A port that nobody listened on a moment ago. Not one of the system's choice: those are given to outgoing connections
- * as well, of which the tests beside this one have many, and a server that is started later, or again, would find its
- * port taken.
- */
-export const freePort: Effect.Effect<number> = Effect.repeat(
-  Effect.flatMap(Random.nextIntBetween(10_000, 32_000), (port) => Effect.map(isFree(port), (free) => free ? port : 0)),
-  { until: (port) => port !== 0 }
-)
 
 const folderOfItsOwn: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "redis-"))),

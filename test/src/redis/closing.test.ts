@@ -7,9 +7,10 @@ import { assert, describe, it } from "@effect/vitest"
 import type { RedisTokenStore } from "@effect-bearer/redis"
 import { Deferred, Duration, Effect, Exit, Fiber, Scope } from "effect"
 import * as Bound from "../bound.js"
+import { eventually } from "../eventually.js"
 import { describeWithRedis } from "./describeWithRedis.js"
 import type { RedisServer } from "./RedisServer.js"
-import { cluster, eventually, start, watched } from "./RedisServer.js"
+import { cluster, start, watched } from "./RedisServer.js"
 import { connections, key, open, works } from "./support.js"
 
 /** Milliseconds that a store lives: it is connecting, listening, or at work. */

@@ -5,9 +5,11 @@ import { assert, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Fiber, Option, Stream } from "effect"
 import type { TokenStore } from "effect-bearer"
 import { createClient } from "redis"
+import { eventually } from "../eventually.js"
+import { freePort } from "../freePort.js"
 import { describeWithRedis } from "./describeWithRedis.js"
 import type { RedisServer } from "./RedisServer.js"
-import { eventually, freePort, start } from "./RedisServer.js"
+import { start } from "./RedisServer.js"
 import { connections, grab, key, nameIn, open, shifted, token, works } from "./support.js"
 
 const lease: TokenStore.Lease = { key, owner: "me", fence: 1 }

@@ -2,9 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Option, Stream } from "effect"
 import { AccessToken, TokenStore } from "effect-bearer"
+import { eventually } from "../eventually.js"
 import { describeWithRedis } from "./describeWithRedis.js"
 import type { RedisServer } from "./RedisServer.js"
-import { eventually, start } from "./RedisServer.js"
+import { start } from "./RedisServer.js"
 import { grab, key, nameIn, open, remains, secret, shifted, token, works } from "./support.js"
 
 const place = (name: "token" | "lease" | "fence", at = key) => `effect-bearer:{=${at}}:${name}`

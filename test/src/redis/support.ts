@@ -4,8 +4,8 @@ import type { Duration, Scope } from "effect"
 import { Clock, Effect, Option, Redacted } from "effect"
 import type { TokenStore } from "effect-bearer"
 import { AccessToken } from "effect-bearer"
+import { eventually } from "../eventually.js"
 import type { RedisServer } from "./RedisServer.js"
-import { eventually } from "./RedisServer.js"
 
 /** A key as a source makes them, with more that could be in the way. */
 export const key = "https://login.example.com/oauth/token reports%7B1%7D:0f3a"

@@ -3,9 +3,10 @@ import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Option, Stream } from "effect"
 import { AccessToken, TokenSource, TokenStore } from "effect-bearer"
 import { createCluster, createSentinel } from "redis"
+import { eventually } from "../eventually.js"
 import { describeWithRedis } from "./describeWithRedis.js"
 import type { RedisServer } from "./RedisServer.js"
-import { cluster, eventually, watched } from "./RedisServer.js"
+import { cluster, watched } from "./RedisServer.js"
 import { acl, grab, key, nameIn, open, token, works } from "./support.js"
 
 const node = ({ host, port }: RedisServer) => ({ host, port })

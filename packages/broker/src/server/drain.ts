@@ -32,10 +32,11 @@ export const watch = (server: Server) => {
     server.getConnections((_error, count) => resume(Effect.succeed(count)))
   })
 
-  /** Looks until a condition holds, but not longer than `limit`. */
+  /** Looks until a condition holds, but not longer than `limit`: a finalizer, in which this runs, is not interruptible. */
   const until = (holds: Effect.Effect<boolean>, limit: Duration.Duration) =>
     Effect.flatMap(holds, (yes) => yes ? Effect.void : Effect.fail("not yet")).pipe(
       Effect.retry(Schedule.spaced(lookEvery)),
+      Effect.interruptible,
       Effect.timeout(limit),
       Effect.ignore
     )
