@@ -36,6 +36,8 @@ const secretLike = /[\w-]{32,}/
 interface Example {
   /** What the output must hold, in this order. */
   readonly lines: ReadonlyArray<RegExp>
+  /** What it is told on the command line. */
+  readonly args?: ReadonlyArray<string>
   /** What stderr must hold; nothing unless given. */
   readonly stderr?: RegExp
 }
@@ -145,6 +147,15 @@ const examples: Record<string, Example> = {
       /^ok {2}each was requested once$/m
     ]
   },
+  "broker.ts": {
+    args: ["tour"],
+    lines: [
+      /^as an OAuth client: Bearer, \d+ s left$/m,
+      /^the API answers 200$/m,
+      /^ok {2}the API took the token$/m,
+      /^ok {2}every way gave a token that the server issued, and none asked for one of its own$/m
+    ]
+  },
   // SPEC E4
   "genesys/users.ts": {
     lines: [
@@ -214,10 +225,10 @@ const program = bundle(folder, files)
 const textOf = (file: string) => readFileSync(new URL(file, folder), "utf8")
 
 describe("the examples", () => {
-  for (const [file, { lines, stderr }] of Object.entries(examples)) {
+  for (const [file, { args = [], lines, stderr }] of Object.entries(examples)) {
     it.live(file, () =>
       Effect.gen(function*() {
-        const ended = yield* run([program(file)])
+        const ended = yield* run([program(file), ...args])
         assert.strictEqual(ended.code, 0, ended.stdout + ended.stderr)
         let rest = ended.stdout
         for (const line of lines) {
@@ -252,7 +263,7 @@ describe("the examples", () => {
 
   it("import published packages, and the servers that stand in for the reader's", () => {
     const published =
-      /^(effect|effect-bearer|@effect\/platform|@effect\/platform-node|@effect-bearer\/(testing|redis|genesys|genesys\/FakeCloud)|purecloud-platform-client-v2|node:.+)$/
+      /^(effect|effect-bearer|@effect\/platform|@effect\/platform-node|@effect-bearer\/(testing|redis|broker|genesys|genesys\/FakeCloud)|purecloud-platform-client-v2|node:.+)$/
     for (const file of files) {
       const imports = Array.from(textOf(file).matchAll(/\bfrom "([^"]+)"/g), ([, name]) => name!)
       assert.isNotEmpty(imports)
