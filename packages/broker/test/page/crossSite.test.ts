@@ -5,11 +5,14 @@ import { Effect } from "effect"
 import { setUp } from "../support/broker.js"
 import { describeWithBrowser, evaluate, newPage, until } from "../support/browser.js"
 
-/** A web page of somebody else, on a port of its own. */
+/** A web page of somebody else, on a port of its own; at `/quiet` one that does not say where its requests come from. */
 const elsewhere = Effect.acquireRelease(
   Effect.async<Http.Server>((resume) => {
-    const server = Http.createServer((_request, response) => {
-      response.writeHead(200, { "content-type": "text/html" })
+    const server = Http.createServer((request, response) => {
+      response.writeHead(200, {
+        "content-type": "text/html",
+        ...(request.url === "/quiet" ? { "referrer-policy": "no-referrer" } : {})
+      })
       response.end("<!doctype html><html lang=en><title>elsewhere</title><body></body></html>")
     })
     server.listen(0, () => resume(Effect.succeed(server)))
@@ -49,6 +52,8 @@ const attack = (target: string, key: string) =>
       const node = document.createElement(tag)
       node.onload = () => resolve(read.push(name + " loaded"))
       node.onerror = () => resolve()
+      // what neither loads nor fails is not waited for: its answer is looked at all the same
+      setTimeout(resolve, 15_000)
       Object.assign(node, attributes)
       document.body.append(node)
     })
@@ -96,8 +101,11 @@ describeWithBrowser("pages of other origins", (it) => {
         // another port is the same site: nothing but the port tells them apart
         [`http://localhost:${other.port}`, `http://localhost:${port}`],
         [`http://127.0.0.1:${other.port}`, `http://127.0.0.1:${port}`],
-        // the same port under another name, and another site
-        [`http://127.0.0.1:${other.port}`, `http://localhost:${port}`]
+        [`http://localhost:${other.port}/quiet`, `http://localhost:${port}`],
+        // another name of this machine is another site
+        [`http://127.0.0.1:${other.port}`, `http://localhost:${port}`],
+        [`http://127.0.0.1:${other.port}/quiet`, `http://localhost:${port}`],
+        [`http://localhost:${other.port}/quiet`, `http://127.0.0.1:${port}`]
       ] as const
       for (const [from, target] of pairs) {
         const page = yield* newPage()
