@@ -68,11 +68,17 @@ describe("requests of web pages", () => {
         assert.strictEqual(yield* status(path, { referer: "https://evil.example/" }), 403, path)
         assert.strictEqual(yield* status(path, { origin: "null" }), 403, path)
       }
-      const link = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", referer: "https://evil.example/" }
+      const link = {
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "navigate",
+        "sec-fetch-dest": "document",
+        referer: "https://evil.example/"
+      }
       assert.strictEqual(yield* status("/", link), 200)
       assert.strictEqual(yield* status("/status", link), 403)
       assert.strictEqual(yield* status("/", { ...link, origin: "https://evil.example" }), 403)
       assert.strictEqual(yield* status("/", { ...link, "sec-fetch-mode": "cors" }), 403)
+      assert.strictEqual(yield* status("/", { ...link, "sec-fetch-dest": "iframe" }), 403)
     }))
 
   // SPEC BROKER §3
