@@ -1,8 +1,9 @@
 import { HttpClient, HttpClientRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Effect, Fiber, Option, Redacted, TestClock } from "effect"
 import * as FakeCloud from "../src/FakeCloud.js"
 import { sockets } from "./utils/cloud.js"
+import { eventually, meanwhile } from "./utils/sdk.js"
 
 const login = "https://login.mypurecloud.ie/oauth/token"
 const api = "https://api.mypurecloud.ie"
@@ -73,7 +74,7 @@ describe("FakeCloud", () => {
       assert.deepInclude(yield* fake.seen, { tokenRequests: 9, tokensIssued: 2 })
     }).pipe(Effect.provide(sockets({ lifetime: "1 hour" }))))
 
-  it.live("takes a token where and as long as it is good", () =>
+  it.effect("takes a token where and as long as it is good", () =>
     Effect.gen(function*() {
       const fake = yield* FakeCloud.FakeCloud
       const token = yield* issue
@@ -91,7 +92,7 @@ describe("FakeCloud", () => {
       yield* fake.setLifetime("1 second")
       const short = yield* issue
       assert.strictEqual((yield* call("/api/v2/organizations/me", short)).status, 200)
-      yield* Effect.sleep("1100 millis")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual((yield* call("/api/v2/organizations/me", short)).status, 401)
       assert.strictEqual((yield* call("/api/v2/organizations/me", token)).status, 200)
       yield* fake.revokeAll
@@ -139,7 +140,7 @@ describe("FakeCloud", () => {
       assert.deepStrictEqual([busy.status, busy.json["error"]], [429, "too.many.requests.retry.after"])
     }).pipe(Effect.provide(sockets())))
 
-  it.live("fails as it is told, for whom it is told, and recovers", () =>
+  it.effect("fails as it is told, for whom it is told, and recovers", () =>
     Effect.gen(function*() {
       const fake = yield* FakeCloud.FakeCloud
       const token = yield* issue
@@ -155,8 +156,13 @@ describe("FakeCloud", () => {
       assert.strictEqual((yield* answer(form(grant))).json["error"], "too.many.requests.retry.after")
       yield* fake.recover
       yield* fake.fail(1, FakeCloud.slow("200 millis"))
-      const [elapsed] = yield* Effect.timed(status)
-      assert.isAtLeast(Number(elapsed.value._tag === "Millis" ? elapsed.value.millis : 200), 200)
+      const slow = yield* Effect.fork(status)
+      yield* eventually(fake.seen, ({ requests }) => requests.at(-1)!.status === 0)
+      yield* TestClock.adjust("199 millis")
+      yield* meanwhile
+      assert.isTrue(Option.isNone(yield* Fiber.poll(slow)))
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(slow)
       const { statuses } = yield* fake.seen
       assert.deepStrictEqual(statuses, { 200: 5, 429: 3, 503: 2 })
     }).pipe(Effect.provide(sockets())))

@@ -11,7 +11,16 @@ import { GenesysCloud, Users } from "../src/index.js"
 import * as rateGate from "../src/internal/rateGate.js"
 import * as test from "./utils/cloud.js"
 import { logged } from "./utils/dataAction.js"
-import { eventually, setUp as setUpSdk, withFake } from "./utils/sdk.js"
+import type { HttpRequestOptions } from "./utils/sdk.js"
+import {
+  DefaultHttpClient,
+  ended as finished,
+  eventually,
+  inTime,
+  newClient,
+  setUp as setUpSdk,
+  withFake
+} from "./utils/sdk.js"
 import { recorder } from "./utils/spans.js"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -729,24 +738,24 @@ describe("those who wait", () => {
 // ---------------------------------------------------------------------------------------------------------------
 
 describe("over sockets", () => {
-  it.live("200 calls, 50 allowed: 50 are served, the rest is told when to come back, and nobody knocks in vain", () =>
+  it.effect("200 calls, 50 allowed: 50 are served, the rest is told when to come back, and nobody knocks in vain", () =>
     test.withCloud(
       Effect.gen(function*() {
         const fake = yield* FakeCloud.FakeCloud
         const { client } = yield* GenesysCloud.GenesysCloud
         yield* fake.setRateLimit(50)
-        const outcomes = yield* Effect.forEach(
+        const outcomes = yield* inTime(Effect.forEach(
           crowd(200),
           () => Effect.either(client.get("/api/v2/organizations/me")),
           { concurrency: "unbounded" }
-        )
+        ))
         const { statuses } = yield* fake.seen
         assert.strictEqual(outcomes.filter(Either.isRight).length, 50)
         assert.isAtMost(statuses[429] ?? 0, 5)
         for (const outcome of outcomes.filter(Either.isLeft)) {
           assert.strictEqual(outcome.left._tag, "ApiRateLimited")
           if (outcome.left._tag !== "ApiRateLimited") continue
-          const wait = Option.getOrThrow(outcome.left.retryAt) - Date.now()
+          const wait = Option.getOrThrow(outcome.left.retryAt) - (yield* Clock.currentTimeMillis)
           assert.isTrue(wait > 30_000 && wait < 70_000, String(wait))
         }
       }),
@@ -761,15 +770,22 @@ describe("over sockets", () => {
       assert.strictEqual((yield* fake.seen).statuses[429] ?? 0, 0)
     })))
 
-  it.live("the official SDK and the service wait for each other", () =>
+  it.effect("the official SDK and the service wait for each other", () =>
     withFake(Effect.gen(function*() {
-      const { cloud, fake, sdk } = yield* setUpSdk()
+      let answers = 0
+      class Counting extends DefaultHttpClient {
+        override request(options: HttpRequestOptions) {
+          return super.request(options).finally(() => answers++)
+        }
+      }
+      const client = newClient()
+      client.setHttpClient(new Counting() as never)
+      const { cloud, fake, sdk } = yield* setUpSdk({ client })
       yield* fake.fail(1, FakeCloud.rateLimited("1 second"), { host: "api", path: "/api/v2/users" })
       const ofSdk = yield* Effect.fork(sdk.call((api) => new platformClient.UsersApi(api).getUsers()))
-      yield* eventually(fake.seen, ({ statuses }) => statuses[429] === 1)
-      yield* Effect.sleep("100 millis")
-      yield* cloud.client.get("/api/v2/organizations/me")
-      yield* Fiber.join(ofSdk)
+      yield* eventually(Effect.sync(() => answers), (answers) => answers === 1)
+      yield* inTime(cloud.client.get("/api/v2/organizations/me"))
+      yield* finished(ofSdk)
       const [refused, ...served] = (yield* fake.seen).requests.filter(({ path }) => path.startsWith("/api/"))
       assert.strictEqual(refused?.status, 429)
       assert.lengthOf(served, 2)

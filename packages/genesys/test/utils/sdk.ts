@@ -1,8 +1,8 @@
 import { inspect } from "node:util"
 import type { HttpClient } from "@effect/platform"
 import { assert } from "@effect/vitest"
-import type { Scope } from "effect"
-import { Effect, Redacted } from "effect"
+import type { Duration, Scope } from "effect"
+import { Effect, Fiber, Option, Redacted, TestClock } from "effect"
 import type { TokenError } from "effect-bearer"
 import { AccessToken, TokenSource } from "effect-bearer"
 import platformClient from "purecloud-platform-client-v2"
@@ -97,11 +97,43 @@ export const reasonOf = <Tag extends GenesysError.CallError["_tag"]>(
   return error.reason as Extract<GenesysError.CallError, { readonly _tag: Tag }>
 }
 
-/** Waits for something that happens elsewhere. */
+/** Waits for something that happens elsewhere, in real time, whoever's clock this is. */
 export const eventually = <A>(effect: Effect.Effect<A>, holds: (a: A) => boolean): Effect.Effect<A> =>
+  Effect.flatMap(effect, (a) => holds(a) ? Effect.succeed(a) : Effect.zipRight(moment, eventually(effect, holds)))
+
+const real = (millis: number): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const timer = setTimeout(() => resume(Effect.void), millis)
+    return Effect.sync(() => clearTimeout(timer))
+  })
+
+const moment = real(5)
+
+/** Some real time in which what should not happen could happen. */
+export const meanwhile = real(50)
+
+/** Lets the time of a `TestClock` pass, a tenth of a second at a time, until this has ended. */
+export const ended = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<A, E> =>
   Effect.flatMap(
-    effect,
-    (a) => holds(a) ? Effect.succeed(a) : Effect.zipRight(Effect.sleep("10 millis"), eventually(effect, holds))
+    Fiber.poll(fiber),
+    Option.match({
+      onNone: () => Effect.zipRight(Effect.zipRight(TestClock.adjust("100 millis"), moment), ended(fiber)),
+      onSome: (exit) => exit
+    })
+  )
+
+/** {@link ended} of what begins now. */
+export const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Effect.fork(effect), ended)
+
+/**
+ * Lets the time of a `TestClock` pass, and then waits for the token that is asked for meanwhile, over real sockets. So
+ * no time passes while a token is on its way, however slow the machine is.
+ */
+export const pass = (cloud: GenesysCloud.Service, time: Duration.DurationInput) =>
+  Effect.zipRight(
+    TestClock.adjust(time),
+    eventually(TokenSource.status(cloud.tokens), ({ refreshing }) => !refreshing)
   )
 
 export const made: Effect.Effect<TokenSource.With<TokenError.TokenError>> = TokenSource.make(() =>
