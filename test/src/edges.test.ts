@@ -17,7 +17,21 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { AuthorizationServer, Reply } from "@effect-bearer/testing"
 import type { Scope } from "effect"
-import { Array, Chunk, Duration, Effect, Either, Layer, Logger, LogLevel, Option, Redacted, Stream } from "effect"
+import {
+  Array,
+  Chunk,
+  Clock,
+  Duration,
+  Effect,
+  Either,
+  Layer,
+  Logger,
+  LogLevel,
+  Option,
+  Redacted,
+  Stream,
+  TestClock
+} from "effect"
 import type { AccessToken } from "effect-bearer"
 import {
   BearerAuth,
@@ -29,6 +43,7 @@ import {
   TokenEvent,
   TokenSource
 } from "effect-bearer"
+import * as Passing from "./passing.js"
 
 const secret = "Zk9-s3cr3t/with+odd&chars~é"
 
@@ -43,20 +58,20 @@ const options = (server: Server) => ({
 
 const quiet = Layer.merge(NodeHttpClient.layerUndici, Logger.minimumLogLevel(LogLevel.None))
 
-/** One named test per row. */
-const row = (
-  name: string,
-  body: (server: Server) => Effect.Effect<void, unknown, HttpClient.HttpClient | Scope.Scope>,
-  server?: AuthorizationServer.Options
-) =>
-  it.scopedLive(
-    name,
-    () =>
-      Effect.flatMap(AuthorizationServer.listen(server), (server) => Effect.scoped(body(server))).pipe(
-        Effect.provide(quiet),
-        Effect.timeout("20 seconds")
-      )
+type Body = (server: Server) => Effect.Effect<void, unknown, HttpClient.HttpClient | Scope.Scope>
+
+const run = (body: Body, server?: AuthorizationServer.Options) =>
+  Effect.flatMap(AuthorizationServer.listen(server), (server) => Effect.scoped(body(server))).pipe(
+    Effect.provide(quiet)
   )
+
+/** One named test per row. */
+const row = (name: string, body: Body, server?: AuthorizationServer.Options) =>
+  it.scopedLive(name, () => run(body, server))
+
+/** A row in which time counts: it is the test that lets it pass. */
+const timed = (name: string, body: Body, server?: AuthorizationServer.Options) =>
+  it.scoped(name, () => Effect.zipRight(TestClock.setTime(Math.floor(Date.now() / 1000) * 1000), run(body, server)))
 
 /** Asks for a token; the server gives this reply. */
 const answered = (server: Server, reply: Reply.Reply, more: Partial<TokenSource.Options> = {}) =>
@@ -340,11 +355,11 @@ describe("W2 success", () => {
       }
     }))
 
-  row(
+  timed(
     "W2.21 expires_in: a strict decimal, a moment, one of its cousins, or unknown",
     (server) =>
       Effect.gen(function*() {
-        const now = Math.floor(Date.now() / 1000)
+        const now = (yield* Clock.currentTimeMillis) / 1000
         const tenYears = 10 * 365 * 86_400
         const cases: ReadonlyArray<readonly [Record<string, unknown>, number | null]> = [
           [{ expires_in: 3600 }, 3600],
@@ -374,11 +389,11 @@ describe("W2 success", () => {
       })
   )
 
-  row(
+  timed(
     "W2.22 the exp of a JWT counts where it comes earlier, and where nothing else is known",
     (server) =>
       Effect.gen(function*() {
-        const now = Math.floor(Date.now() / 1000)
+        const now = (yield* Clock.currentTimeMillis) / 1000
         const jwt = (exp: number) =>
           ["{\"alg\":\"none\"}", JSON.stringify({ exp })].map((part) => Buffer.from(part).toString("base64url")).join(
             "."
@@ -391,10 +406,10 @@ describe("W2 success", () => {
           )
         assert.strictEqual(yield* at(now + 600, 3600), 600)
         assert.strictEqual(yield* at(now + 600, undefined), 600)
-        assert.approximately((yield* at(now + 7200, 3600))!, 3600, 2)
-        assert.approximately((yield* at(now + 600, 3600, { jwtExpiry: false }))!, 3600, 2)
+        assert.strictEqual(yield* at(now + 7200, 3600), 3600)
+        assert.strictEqual(yield* at(now + 600, 3600, { jwtExpiry: false }), 3600)
         // a clock that is wrong must not kill a token on arrival
-        assert.approximately((yield* at(now - 600, 3600))!, 3600, 2)
+        assert.strictEqual(yield* at(now - 600, 3600), 3600)
       })
   )
 
@@ -438,14 +453,14 @@ describe("W2 success", () => {
       assert.deepStrictEqual(Option.map(kept.refreshToken, Redacted.value), Option.some("r9"))
     }))
 
-  row("W2.25 a refresh token that has run out is not sent", (server) =>
+  timed("W2.25 a refresh token that has run out is not sent", (server) =>
     Effect.gen(function*() {
       for (const name of ["refresh_expires_in", "refresh_token_expires_in"]) {
         const tokens = yield* TokenSource.refreshToken({ ...options(server), refreshToken: Redacted.make("r0") })
         yield* server.enqueue(Reply.token({ refresh_token: "r1", [name]: 1 }))
         yield* tokens.get()
         const before = yield* server.count
-        yield* Effect.sleep("1100 millis")
+        yield* TestClock.adjust("1 second")
         const error = yield* Effect.flip(tokens.get())
         assert.strictEqual(error._tag, "AuthenticationRequired")
         assert.include(error.message, "expired")
@@ -459,13 +474,17 @@ describe("W2 success", () => {
       assert.deepStrictEqual(Option.map(token.refreshAt, (at) => at - token.issuedAt), Option.some(60_000))
     }))
 
-  row("W2.27 the same token again until it expires: no loop of requests", (server) =>
+  timed("W2.27 the same token again until it expires: no loop of requests", (server) =>
     Effect.gen(function*() {
       const source = yield* TokenSource.clientCredentials(options(server)).pipe(
         Effect.flatMap(TokenSource.cached()),
         Effect.flatMap(TokenSource.backgroundRefresh({ ahead: "10 minutes" }))
       )
-      yield* Effect.replicateEffect(Effect.delay(source.get(), "20 millis"), 100)
+      for (let i = 0; i < 100; i++) {
+        yield* TestClock.adjust("20 millis")
+        yield* source.get()
+        yield* Passing.eventually(TokenSource.status(source), ({ refreshing }) => !refreshing)
+      }
       // half of its life is over after a second and a half: from there on it is asked for again, with patience
       assert.isAtMost(yield* server.count, 6)
       assert.isAtLeast(yield* server.count, 2)
@@ -482,7 +501,7 @@ describe("W2 success", () => {
       })
   )
 
-  row(
+  timed(
     "W2.29 no lifetime and an opaque token: served until it is refused, or for as long as told",
     (server) =>
       Effect.gen(function*() {
@@ -496,7 +515,11 @@ describe("W2 success", () => {
           TokenSource.cached({ onMissingExpiry: { assume: "300 millis" }, ahead: 0 })
         )
         yield* assuming.get()
-        yield* Effect.delay(assuming.get(), "400 millis")
+        yield* TestClock.adjust("100 millis")
+        yield* assuming.get()
+        assert.strictEqual(yield* server.count, 3)
+        yield* TestClock.adjust("200 millis")
+        yield* Passing.inTime(assuming.get())
         assert.strictEqual(yield* server.count, 4)
       }),
     { expiresIn: null }
@@ -504,12 +527,14 @@ describe("W2 success", () => {
 
   // the server takes a token only some time after it was issued
   const mintedAt = new Map<string, number>()
-  row(
+  timed(
     "W2.30 a token that is refused for a moment after it was minted: one delayed replay, no second token",
     (server) =>
       Effect.gen(function*() {
         const { client, tokenRequests, url } = yield* bearer(server, { replayDelay: "500 millis" })
-        const response = yield* client.get(url)
+        const call = yield* Effect.fork(client.get(url))
+        yield* Passing.eventually(tokenRequests, (count) => count === 2)
+        const response = yield* Passing.ended(call)
         assert.strictEqual(response.status, 200)
         // the one that was refused, and the one that took its place and was waited for
         assert.strictEqual(yield* tokenRequests, 2)
@@ -517,11 +542,11 @@ describe("W2 success", () => {
     {
       answer: (request) => {
         if (!request.url.startsWith("/api")) {
-          mintedAt.set(`Bearer fresh-${mintedAt.size + 1}`, Date.now())
+          mintedAt.set(`Bearer fresh-${mintedAt.size + 1}`, request.at)
           return Reply.token({ access_token: `fresh-${mintedAt.size}` })
         }
         const since = mintedAt.get(request.headers.authorization ?? "") ?? Infinity
-        return Reply.status(Date.now() - since >= 300 ? 200 : 401)
+        return Reply.status(request.at - since >= 300 ? 200 : 401)
       }
     }
   )
@@ -538,10 +563,10 @@ describe("W2 success", () => {
 
 /** Hands out one token over and over, with what is left of its life. */
 function sameToken(seconds: number) {
-  let since = 0
-  return () => {
-    since ||= Date.now()
-    const left = Math.max(0, Math.round(seconds - (Date.now() - since) / 1000))
+  let since: number | undefined
+  return ({ at }: AuthorizationServer.RecordedRequest) => {
+    since ??= at
+    const left = Math.max(0, Math.round(seconds - (at - since) / 1000))
     return Reply.token({ access_token: "the-same", expires_in: left })
   }
 }
@@ -691,7 +716,7 @@ describe("W5 the API", () => {
     )
   )
 
-  row(
+  timed(
     "W5.50 a POST that met a 401 is sent again with its body, and never after a time-out",
     (server) =>
       Effect.gen(function*() {
@@ -700,10 +725,15 @@ describe("W5 the API", () => {
         assert.strictEqual(response.status, 201)
         assert.deepStrictEqual((yield* calls).map(({ body }) => body), ["{\"order\":7}", "{\"order\":7}"])
 
-        const slow = yield* Effect.timeoutOption(client.post(`${url}/slow`, { body: HttpBody.text("x") }), "200 millis")
-        assert.isTrue(Option.isNone(slow))
-        yield* Effect.sleep("200 millis")
-        assert.lengthOf((yield* calls).filter(({ url }) => url.endsWith("/slow")), 1)
+        const slow = yield* Effect.fork(
+          Effect.timeoutOption(client.post(`${url}/slow`, { body: HttpBody.text("x") }), "200 millis")
+        )
+        const slowCalls = Effect.map(calls, (all) => all.filter(({ url }) => url.endsWith("/slow")).length)
+        yield* Passing.eventually(slowCalls, (count) => count === 1)
+        assert.isTrue(Option.isNone(yield* Passing.ended(slow)))
+        yield* TestClock.adjust("1 minute")
+        yield* Passing.meanwhile
+        assert.strictEqual(yield* slowCalls, 1)
       }),
     api((token, { url }) => url.endsWith("/slow") ? Reply.hang : Reply.status(token === "Bearer token-2" ? 201 : 401))
   )
@@ -758,28 +788,30 @@ describe("W6 seen at running servers", () => {
       })
   )
 
-  row("W6 the same token with a shrinking lifetime, down to 0: no spinning", (server) =>
+  timed("W6 the same token with a shrinking lifetime, down to 0: no spinning", (server) =>
     Effect.gen(function*() {
       const source = yield* TokenSource.clientCredentials(options(server)).pipe(
         Effect.flatMap(TokenSource.cached()),
         Effect.flatMap(TokenSource.backgroundRefresh())
       )
       // beyond its end the server still gives the same one, with a lifetime of 0; callers may have to wait then
-      yield* Effect.replicateEffect(Effect.timeoutOption(Effect.either(source.get()), "50 millis"), 60)
-      const calm = Effect.replicateEffect(Effect.delay(source.get(), "20 millis"), 150)
-      yield* Effect.timeoutOption(calm, "3 seconds")
-      assert.isAtLeast(yield* server.count, 2)
+      const calls = Effect.replicateEffect(
+        Effect.delay(Effect.timeoutOption(Effect.either(source.get()), "50 millis"), "20 millis"),
+        100
+      )
+      yield* Passing.inTime(calls, 20)
+      yield* Passing.eventually(server.count, (count) => count >= 2)
       assert.isAtMost(yield* server.count, 10)
     }), { answer: sameToken(1) })
 
-  row(
+  timed(
     "W6 expires_in 59 for 60, and a token that dies before it says: the next call has a new one",
     (server) =>
       Effect.gen(function*() {
         const { client, tokenRequests, url } = yield* bearer(server)
         assert.strictEqual((yield* client.get(url)).status, 200)
         // dead on the server, and half a second to live by its own account
-        yield* Effect.sleep("600 millis")
+        yield* TestClock.adjust("600 millis")
         assert.strictEqual((yield* client.get(url)).status, 200)
         assert.isAtLeast(yield* tokenRequests, 2)
       }),
@@ -788,10 +820,10 @@ describe("W6 seen at running servers", () => {
       return {
         answer: (request: AuthorizationServer.RecordedRequest) => {
           if (!request.url.startsWith("/api")) {
-            mintedAt.set(`Bearer t-${mintedAt.size + 1}`, Date.now())
+            mintedAt.set(`Bearer t-${mintedAt.size + 1}`, request.at)
             return Reply.token({ access_token: `t-${mintedAt.size}`, expires_in: 1 })
           }
-          const age = Date.now() - (mintedAt.get(request.headers.authorization ?? "") ?? 0)
+          const age = request.at - (mintedAt.get(request.headers.authorization ?? "") ?? 0)
           return Reply.status(age < 500 ? 200 : 401)
         }
       }
@@ -876,7 +908,9 @@ describe("the catalogue", () => {
     ]
   )("%s is the name of a test", (row) => {
     if (without[row] !== undefined) return
-    const name = new RegExp(`\\b(it|row|test)(\\.\\w+)*\\(\\s*["'\`][^"'\`\\n]*\\b${row.replace(".", "\\.")}(?![\\d.])`)
+    const name = new RegExp(
+      `\\b(it|row|timed|test)(\\.\\w+)*\\(\\s*["'\`][^"'\`\\n]*\\b${row.replace(".", "\\.")}(?![\\d.])`
+    )
     assert.isTrue(texts.some((text) => name.test(text)), `no test is named after ${row}`)
   })
 })
