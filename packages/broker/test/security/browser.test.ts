@@ -78,7 +78,9 @@ describe("requests of web pages", () => {
       assert.strictEqual(yield* status("/status", link), 403)
       assert.strictEqual(yield* status("/", { ...link, origin: "https://evil.example" }), 403)
       assert.strictEqual(yield* status("/", { ...link, "sec-fetch-mode": "cors" }), 403)
-      assert.strictEqual(yield* status("/", { ...link, "sec-fetch-dest": "iframe" }), 403)
+      for (const dest of ["iframe", "embed", "object", "script", "empty"]) {
+        assert.strictEqual(yield* status("/", { ...link, "sec-fetch-dest": dest }), 403, dest)
+      }
     }))
 
   // SPEC BROKER §3
