@@ -1,7 +1,8 @@
-/** A program whose stores end at various moments of their beginning. It says so, and exits by itself, or hangs. */
+/** A program whose stores end at various moments of their beginning. It exits by itself, in time, or with another code, or hangs. */
 import { text } from "node:stream/consumers"
 import { RedisTokenStore } from "@effect-bearer/redis"
 import { Effect } from "effect"
+import { exitWithin } from "../attended.js"
 
 interface Task {
   readonly options: RedisTokenStore.Options
@@ -16,7 +17,9 @@ const program = Effect.gen(function*() {
     (life) => Effect.provide(life === 0 ? Effect.void : Effect.sleep(life), RedisTokenStore.layer(options)),
     { concurrency: "unbounded" }
   )
-  process.stdout.write("closed")
 })
 
-void Effect.runPromise(program)
+/** Milliseconds from the end of the stores to that of the process. An attempt to connect may take five seconds. */
+const longest = 2000
+
+void Effect.runPromise(program).then(() => exitWithin(longest))

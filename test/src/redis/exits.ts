@@ -2,6 +2,7 @@
 import { RedisTokenStore } from "@effect-bearer/redis"
 import { Effect } from "effect"
 import { TokenStore } from "effect-bearer"
+import { exitWithin } from "../attended.js"
 
 const program = Effect.gen(function*() {
   const store = yield* TokenStore.TokenStore
@@ -13,9 +14,4 @@ const program = Effect.gen(function*() {
 /** Milliseconds from the end of the store to that of the process, which has nothing left to do. */
 const longest = 8000
 
-void Effect.runPromise(Effect.provide(program, RedisTokenStore.layerConfig())).then(() => {
-  const ended = performance.now()
-  process.once("exit", () => {
-    if (performance.now() - ended > longest) process.exitCode = 3
-  })
-})
+void Effect.runPromise(Effect.provide(program, RedisTokenStore.layerConfig())).then(() => exitWithin(longest))

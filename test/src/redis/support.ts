@@ -25,12 +25,12 @@ export const token = (name: string, lifetime: number | "unknown" = 3_600_000) =>
       extra: { instance_url: "https://eu.example.com" }
     }))
 
-/** A store; that it cannot be made ends the test. */
+/** A store; that it cannot be made ends the test. Its limit, if the test names none, is one that a stalled machine keeps. */
 export const open = (options: RedisTokenStore.Options): Effect.Effect<TokenStore.Service, never, Scope.Scope> =>
-  Effect.orDie(RedisTokenStore.make(options))
+  Effect.orDie(RedisTokenStore.make({ timeout: "1 minute", ...options }))
 
 /** The lease, which has to be free. */
-export const grab = (store: TokenStore.Service, ttl: Duration.DurationInput = "10 seconds", at = key) =>
+export const grab = (store: TokenStore.Service, ttl: Duration.DurationInput = "10 minutes", at = key) =>
   Effect.map(Effect.orDie(store.acquire(at, ttl)), Option.getOrThrow)
 
 /** The name of the stored token. */
