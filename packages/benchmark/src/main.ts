@@ -3,6 +3,7 @@
  */
 import * as Os from "node:os"
 import { parseArgs } from "node:util"
+import { broker } from "./broker.js"
 import { cachedSequential } from "./cachedSequential.js"
 import { coldStart } from "./coldStart.js"
 import type { Row } from "./harness.js"
@@ -24,7 +25,8 @@ const rows: ReadonlyArray<Row> = [
   outage,
   manyKeys,
   coldStart,
-  largestAnswer
+  largestAnswer,
+  broker
 ]
 
 const { positionals, values } = parseArgs({
