@@ -20,7 +20,6 @@
  *
  * @since 0.1.0
  */
-import { appendFile } from "node:fs/promises"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -44,6 +43,7 @@ import * as watch from "./config/watch.js"
 import * as guard from "./guard/guard.js"
 import { Activity } from "./operations/activity.js"
 import * as auditing from "./operations/audit.js"
+import * as auditFile from "./operations/auditFile.js"
 import * as journals from "./operations/journal.js"
 import * as metrics from "./operations/metrics.js"
 import { readiness } from "./operations/readiness.js"
@@ -125,7 +125,7 @@ export const make = (
     const now = () => Clocks.read(clock).steady
     const activity = new Activity(now)
     const journal = journals.make(activity)
-    const audit = yield* openAudit(initial)
+    const audit = yield* openAudit(initial, now)
     const draining = yield* Deferred.make<void>()
     let isDraining = false
 
@@ -211,29 +211,29 @@ export const make = (
     } satisfies Service
   })
 
-/** Lines go to a file that is opened for each write, so that it can be rotated, or to standard output. */
-const openAudit = ({ audit }: Config): Effect.Effect<auditing.Audit> =>
-  Effect.map(Effect.runtime<never>(), (runtime) => {
+/** Lines go to a file, or to standard output; the last ones before the scope has closed. */
+const openAudit = ({ audit }: Config, now: () => number): Effect.Effect<auditing.Audit, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const runtime = yield* Effect.runtime<never>()
     const log = (message: string) => void Runtime.runFork(runtime)(Effect.logWarning(message))
-    const { file } = audit
-    return auditing.make(
-      file === undefined
-        ? (lines) =>
-          new Promise((resolve, reject) => {
-            process.stdout.write(lines, (error) => error == null ? resolve() : reject(error))
-          })
-        : (lines) => appendFile(file, lines, { mode: 0o600 }),
-      {
-        required: audit.required,
-        onTrouble: () =>
-          log(
-            audit.required
-              ? "The audit cannot be written: no token is handed out until it can."
-              : "The audit cannot be written: its lines are lost, and counted, until it can."
-          ),
-        onRecovery: () => log("The audit is written again.")
-      }
-    )
+    const file = audit.file === undefined ? undefined : auditFile.make(audit.file, now)
+    const lines = auditing.make(file === undefined ? toStandardOutput : file.append, {
+      required: audit.required,
+      onTrouble: () =>
+        log(
+          audit.required
+            ? "The audit cannot be written: no token is handed out until it can."
+            : "The audit cannot be written: its lines are lost, and counted, until it can."
+        ),
+      onRecovery: () => log("The audit is written again.")
+    })
+    yield* Effect.addFinalizer(() => Effect.zipRight(lines.flush, Effect.promise(async () => file?.close())))
+    return lines
+  })
+
+const toStandardOutput = (lines: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    process.stdout.write(lines, (error) => error == null ? resolve() : reject(error))
   })
 
 /**

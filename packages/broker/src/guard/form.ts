@@ -1,7 +1,7 @@
 /** Reads the body of a request within its limits: bytes, and time. */
 import type { IncomingMessage } from "node:http"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Form } from "./credentials.js"
 import { toForm } from "./credentials.js"
@@ -54,20 +54,23 @@ const readText = (request: Request, limit: number, sending: Duration.Duration): 
   if (request.headers["content-encoding"] !== undefined) {
     return Effect.fail(badRequest("The body is compressed; send it as it is."))
   }
-  // requests are answered in a region that nothing interrupts, and a client that is slow would hold it
-  return Effect.timeoutFail(Effect.interruptible(collect(request.source as IncomingMessage, limit)), {
-    duration: sending,
-    onTimeout: () => refuse.slow
-  })
+  return collect(request.source as IncomingMessage, limit, sending)
 }
 
-/** The body, if it is not longer than that. What comes beyond it is dropped, so that the client can read the answer. */
-const collect = (body: IncomingMessage, limit: number): Effect.Effect<string, Refusal> =>
+/**
+ * The body, if it is not longer than that and comes in time. What comes beyond it is dropped, so that the client can read the
+ * answer. The timer is the socket's, in real time: a fiber for each body would cost more than the rest of the request.
+ */
+const collect = (body: IncomingMessage, limit: number, sending: Duration.Duration): Effect.Effect<string, Refusal> =>
   Effect.async<string, Refusal>((resume) => {
     const chunks: Array<Buffer> = []
     let size = 0
-    const end = (result: Effect.Effect<string, Refusal>) => {
+    const stop = () => {
+      clearTimeout(timer)
       body.off("data", onData).off("end", onEnd).off("close", onLost)
+    }
+    const end = (result: Effect.Effect<string, Refusal>) => {
+      stop()
       resume(result)
     }
     const onData = (chunk: Buffer) => {
@@ -77,7 +80,8 @@ const collect = (body: IncomingMessage, limit: number): Effect.Effect<string, Re
     }
     const onEnd = () => end(Effect.succeed(Buffer.concat(chunks).toString("utf8")))
     const onLost = () => end(Effect.fail(unreadable))
+    const timer = setTimeout(() => end(Effect.fail(refuse.slow)), Duration.toMillis(sending))
     // an error is followed by close
     body.on("data", onData).on("end", onEnd).on("close", onLost).on("error", () => {})
-    return Effect.sync(() => body.off("data", onData).off("end", onEnd).off("close", onLost))
+    return Effect.sync(stop)
   })

@@ -26,6 +26,8 @@ export interface Audit {
   readonly record: (entry: Entry) => Effect.Effect<boolean>
   /** Lines that could not be written since the last that could. */
   readonly lost: () => number
+  /** Waits, for a short time, until the lines so far are where they belong, or are lost. */
+  readonly flush: Effect.Effect<void>
 }
 
 /** Where lines go: resolves when they are safe. */
@@ -36,6 +38,9 @@ const mostPending = 10_000
 
 /** Of refusals not more than this, so that nobody who is refused takes the place of a line without which no token goes out. */
 const mostRefusals = mostPending / 2
+
+/** Milliseconds between two writes where no token waits for its line. */
+const pause = 5
 
 /** A token waits for its line so long at most. */
 const patience = 2000
@@ -94,6 +99,8 @@ export const make = (
         lost += batch.length
       }
       for (const done of settle) done(written)
+      // many lines in one write cost little more than one; a token that waits for its line goes first
+      if (!options.required && lines.length > 0) await new Promise((resolve) => setTimeout(resolve, pause))
     }
     isWriting = false
   }
@@ -116,6 +123,11 @@ export const make = (
 
   return {
     lost: () => lost,
+    flush: Effect.promise(async () => {
+      for (let waited = 0; isWriting && waited < patience; waited += pause) {
+        await new Promise((resolve) => setTimeout(resolve, pause))
+      }
+    }),
     record: (entry) =>
       Effect.flatMap(Clock.currentTimeMillis, (at) => {
         const line = lineOf(at, entry)
