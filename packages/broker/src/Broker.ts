@@ -179,7 +179,7 @@ export const make = (
       assets: yield* assets.load
     })
     const guarded = { policy: () => inForce.policy, rates: guard.makeRates(), audit: () => audit, activity, now }
-    const app = served as App
+    const app = served as (ask: guard.Ask, request: HttpServerRequest.HttpServerRequest) => App
 
     return {
       app: guard.make(guarded)(app),
@@ -215,10 +215,12 @@ export const make = (
 const openAudit = ({ audit }: Config, now: () => number): Effect.Effect<auditing.Audit, never, Scope.Scope> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
+    const clock = yield* Effect.clock
     const log = (message: string) => void Runtime.runFork(runtime)(Effect.logWarning(message))
     const file = audit.file === undefined ? undefined : auditFile.make(audit.file, now)
     const lines = auditing.make(file === undefined ? toStandardOutput : file.append, {
       required: audit.required,
+      now: () => Clocks.read(clock).wall,
       onTrouble: () =>
         log(
           audit.required

@@ -3,12 +3,12 @@ import type { IncomingMessage } from "node:http"
 import type { TLSSocket } from "node:tls"
 import type * as UrlParams from "@effect/platform/UrlParams"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import type { Caller, Callers, CertificateNames } from "../policy/callers.js"
 
+/** What is shown lives as long as the look at it; it is text here, as it is in the headers it comes from. */
 interface Shown {
   readonly id: string | undefined
-  readonly key: Redacted.Redacted
+  readonly key: string
 }
 
 /** No key, id or encoding of them is longer. */
@@ -18,21 +18,22 @@ const longest = 1024
 export const inHeader = (authorization: string | undefined): ReadonlyArray<Shown> => {
   if (authorization === undefined || authorization.length > longest) return []
   const [, scheme = "", value = ""] = /^(basic|bearer) +(\S+)$/i.exec(authorization) ?? []
-  if (scheme.toLowerCase() === "bearer") return [{ id: undefined, key: Redacted.make(value) }]
+  if (scheme.toLowerCase() === "bearer") return [{ id: undefined, key: value }]
   if (scheme === "") return []
   const text = Buffer.from(value, "base64").toString("utf8")
   const colon = text.indexOf(":")
   if (colon === -1) return []
-  const raw = { id: text.slice(0, colon), key: Redacted.make(text.slice(colon + 1)) }
+  const raw = { id: text.slice(0, colon), key: text.slice(colon + 1) }
   const decoded = formDecoded(text.slice(0, colon), text.slice(colon + 1))
   return decoded === undefined ? [raw] : [decoded, raw]
 }
 
 const formDecoded = (id: string, key: string): Shown | undefined => {
+  if (!/[%+]/.test(id) && !/[%+]/.test(key)) return undefined
   try {
     const decode = (part: string) => decodeURIComponent(part.replaceAll("+", " "))
     const shown = { id: decode(id), key: decode(key) }
-    return shown.id === id && shown.key === key ? undefined : { id: shown.id, key: Redacted.make(shown.key) }
+    return shown.id === id && shown.key === key ? undefined : { id: shown.id, key: shown.key }
   } catch {
     return undefined
   }
@@ -42,7 +43,7 @@ const formDecoded = (id: string, key: string): Shown | undefined => {
 export const inForm = (form: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArray<Shown> => {
   const id = form.get("client_id")?.[0]
   const key = form.get("client_secret")?.[0]
-  return key === undefined || key.length > longest ? [] : [{ id, key: Redacted.make(key) }]
+  return key === undefined || key.length > longest ? [] : [{ id, key }]
 }
 
 /** Whether the client that a form names is the caller, if it names one. */
@@ -53,7 +54,7 @@ export const isAbout = (form: Form, { id }: Caller): boolean => {
 
 export const byKey = (shown: ReadonlyArray<Shown>, callers: Callers): Caller | undefined => {
   for (const { id, key } of shown) {
-    const caller = callers.byKey(Redacted.value(key), id)
+    const caller = callers.byKey(key, id)
     if (caller !== undefined) return caller
   }
   return undefined

@@ -39,7 +39,7 @@ export interface Ask {
   readonly form: Form
 }
 
-/** The ask of the request that is being served. */
+/** The ask of the request that is being served, where the platform's API stands between the guard and the surface. */
 export class Asking extends Context.Reference<Asking>()("@effect-bearer/broker/Asking", {
   defaultValue: (): Ask => ({
     route: { kind: "none", profile: undefined },
@@ -128,7 +128,9 @@ export const make = (options: {
   /** What this listener serves at all. Default: everything. */
   readonly isServed?: ((route: Route) => boolean) | undefined
 }) =>
-<E, R>(app: Effect.Effect<Answer, E, R>): Effect.Effect<Answer, E, R | HttpServerRequest.HttpServerRequest> => {
+<E, R>(
+  serve: (ask: Ask, request: HttpServerRequest.HttpServerRequest) => Effect.Effect<Answer, E, R>
+): Effect.Effect<Answer, E, R | HttpServerRequest.HttpServerRequest> => {
   const { activity, audit, policy, rates } = options
 
   return Effect.withFiberRuntime<Answer, E, R | HttpServerRequest.HttpServerRequest>((fiber) => {
@@ -166,13 +168,7 @@ export const make = (options: {
     if (wait > 0) return refusing(tooMany("addressRate", wait))
 
     if (open.has(route.kind) || options.isOpen?.(route) === true) {
-      return Effect.provideService(app, Asking, {
-        route,
-        caller: undefined,
-        isOpen: true,
-        current: () => undefined,
-        form: noForm
-      })
+      return serve({ route, caller: undefined, isOpen: true, current: () => undefined, form: noForm }, request)
     }
 
     const inHeader = credentials.inHeader(request.headers["authorization"])
@@ -196,7 +192,7 @@ export const make = (options: {
         const latest = policy()
         return latest === inForce ? caller : identify(latest)
       }
-      return Effect.provideService(app, Asking, { route, caller, isOpen: false, current, form })
+      return serve({ route, caller, isOpen: false, current, form }, request)
     }
 
     return route.kind === "oauth2"

@@ -6,7 +6,6 @@
  * for its line; otherwise the line follows, and lines that the disk does not take are counted and reported.
  */
 import { createHash } from "node:crypto"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { AccessToken } from "effect-bearer/AccessToken"
@@ -72,11 +71,18 @@ const lineOf = (at: number, { caller, outcome, profile, remaining, surface, toke
     })
   }\n`
 
+const yes = Effect.succeed(true)
+
 type Settle = (written: boolean) => void
 
 export const make = (
   sink: Sink,
-  options: { readonly required: boolean; readonly onTrouble: (lost: number) => void; readonly onRecovery: () => void }
+  options: {
+    readonly required: boolean /** By the wall clock. */
+    readonly now: () => number
+    readonly onTrouble: (lost: number) => void
+    readonly onRecovery: () => void
+  }
 ): Audit => {
   let lines: Array<string> = []
   let waiting: Array<Settle> = []
@@ -129,11 +135,11 @@ export const make = (
       }
     }),
     record: (entry) =>
-      Effect.flatMap(Clock.currentTimeMillis, (at) => {
-        const line = lineOf(at, entry)
+      Effect.suspend(() => {
+        const line = lineOf(options.now(), entry)
         if (!options.required || entry.token === undefined) {
           push(line, entry.token === undefined ? mostRefusals : mostPending)
-          return Effect.succeed(true)
+          return yes
         }
         return Effect.async<boolean>((resume) => {
           const accepted = push(line, mostPending, (written) => resume(Effect.succeed(written)))

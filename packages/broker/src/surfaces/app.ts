@@ -39,23 +39,26 @@ export type App = Effect.Effect<
   HttpServerRequest.HttpServerRequest | HttpRouter.HttpRouter.DefaultServices
 >
 
-export const make = (options: Options): Effect.Effect<App> =>
+export const make = (
+  options: Options
+): Effect.Effect<(ask: Ask, request: HttpServerRequest.HttpServerRequest) => App> =>
   Effect.map(
     Effect.provide(HttpApiBuilder.httpApp, api(options)),
-    (served): App =>
-      Effect.flatMap(Asking, (ask): App => {
-        switch (ask.route.kind) {
-          // the surfaces that take what an endpoint of the API cannot say: other methods and paths, other credentials
-          case "oauth2":
-            return whole(oauthToken.answer(options.serving, ask), ask)
-          case "inject":
-            return whole(inject.answer(options.serving, ask), ask)
-          case "asset":
-            return asset(options.assets)
-          default:
-            return served
-        }
-      })
+    (served) => (ask, request): App => {
+      switch (ask.route.kind) {
+        // what nearly every request is for goes to its surface at once; the rest by the router of the API
+        case "oauth2":
+          return whole(oauthToken.answer(options.serving, ask), ask)
+        case "check":
+          return whole(tokenCheck.answer(options.serving, ask, request, options.limits()), ask)
+        case "inject":
+          return whole(inject.answer(options.serving, ask), ask)
+        case "asset":
+          return asset(options.assets)
+        default:
+          return Effect.provideService(served, Asking, ask)
+      }
+    }
   )
 
 /** A bug of the broker is told in its log, by the name of the error, and to the caller as no more than that. */
@@ -73,7 +76,15 @@ const api = ({ limits, operations: operate, serving }: Options) => {
   const tokens = HttpApiBuilder.group(BrokerApi, "tokens", (handlers) =>
     handlers
       .handleRaw("oauth2", asking((ask) => oauthToken.answer(serving, ask)))
-      .handleRaw("check", asking((ask) => tokenCheck.answer(serving, ask, limits())))
+      .handleRaw(
+        "check",
+        asking((ask) =>
+          Effect.flatMap(
+            HttpServerRequest.HttpServerRequest,
+            (request) => tokenCheck.answer(serving, ask, request, limits())
+          )
+        )
+      )
       .handleRaw("inject", asking((ask) => inject.answer(serving, ask)))
       .handleRaw("token", asking((ask) => profileToken.answer(serving, ask)))
       .handleRaw("tokens", asking((ask) => tokenStream.answer(serving, ask))))

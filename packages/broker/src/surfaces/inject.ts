@@ -10,15 +10,13 @@ import type { Answer, Serving } from "./serving.js"
 import { authorization, failing, grantedTo, handOut, lookAt, refusing, requestOf } from "./serving.js"
 
 export const answer = (serving: Serving, ask: Ask): Effect.Effect<Answer> => {
-  const decided = Either.gen(function*() {
-    const granted = yield* grantedTo(serving, ask)
-    return { granted, request: yield* requestOf(granted, nothing) }
-  })
-  if (Either.isLeft(decided)) return refusing(serving, ask, decided.left, ask.route.profile)
-  const { granted, request } = decided.right
-  return Effect.flatMap(lookAt(granted, request), (look) =>
+  const granted = grantedTo(serving, ask)
+  if (Either.isLeft(granted)) return refusing(serving, ask, granted.left, ask.route.profile)
+  const request = requestOf(granted.right, nothing)
+  if (Either.isLeft(request)) return refusing(serving, ask, request.left, ask.route.profile)
+  return Effect.flatMap(lookAt(granted.right, request.right), (look) =>
     look._tag === "Found"
-      ? handOut(serving, ask, granted, look, ({ token }) =>
+      ? handOut(serving, ask, granted.right, look, ({ token }) =>
         HttpServerResponse.empty({ status: 200, headers: { ...headers, authorization: authorization(token) } }))
-      : failing(serving, ask, granted, look, asLater))
+      : failing(serving, ask, granted.right, look, asLater))
 }

@@ -24,14 +24,7 @@ const accessTokens: ReadonlySet<string> = new Set([
 const exchanged = ["subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type"]
 
 export const answer = (serving: Serving, ask: Ask): Effect.Effect<Answer> => {
-  const decided = Either.gen(function*() {
-    const grantType = yield* grantTypeOf(ask.form)
-    const granted = yield* grantedTo(serving, ask)
-    const request = yield* requestOf(granted, askedIn(ask.form))
-    return grantType === exchange
-      ? { granted, request: yield* exchanging(granted, request, ask.form), source: granted.running.exchange }
-      : { granted, request, source: granted.running.own }
-  })
+  const decided = decide(serving, ask)
   if (Either.isLeft(decided)) return refusing(serving, ask, decided.left, ask.route.profile)
   const { granted, request, source } = decided.right
   return Effect.flatMap(lookAt(granted, request, { source }), (look) =>
@@ -47,6 +40,28 @@ export const answer = (serving: Serving, ask: Ask): Effect.Effect<Answer> => {
       : failing(serving, ask, granted, look, asOAuth))
 }
 
+interface Decided {
+  readonly granted: Granted
+  readonly request: TokenRequest.TokenRequest | undefined
+  readonly source: Granted["running"]["exchange"]
+}
+
+const decide = (serving: Serving, ask: Ask): Either.Either<Decided, Refusal> => {
+  const grantType = grantTypeOf(ask.form)
+  if (Either.isLeft(grantType)) return Either.left(grantType.left)
+  const granted = grantedTo(serving, ask)
+  if (Either.isLeft(granted)) return Either.left(granted.left)
+  const { running } = granted.right
+  const request = requestOf(granted.right, askedIn(ask.form))
+  return grantType.right === exchange
+    ? Either.flatMap(request, (request) =>
+      Either.map(
+        exchanging(granted.right, request, ask.form),
+        (request) => ({ granted: granted.right, request, source: running.exchange })
+      ))
+    : Either.map(request, (request) => ({ granted: granted.right, request, source: running.own }))
+}
+
 const grantTypeOf = (form: Form): Either.Either<string, Refusal> => {
   const type = form.get("grant_type")?.[0]
   if (type === undefined || type === "") return Either.left(badRequest("The parameter grant_type is missing."))
@@ -60,7 +75,7 @@ const grantTypeOf = (form: Form): Either.Either<string, Refusal> => {
 }
 
 const askedIn = (form: Form): Asked => ({
-  scopes: Scopes.make(form.get("scope")?.[0] ?? ""),
+  scopes: form.has("scope") ? Scopes.make(form.get("scope")?.[0] ?? "") : [],
   audience: named(form.get("audience")),
   resource: named(form.get("resource"))
 })

@@ -1,5 +1,5 @@
 /** F2: `POST /auth/token/check`, for flows that name a client and want its token or a "come back" (SPEC C2 to C4). */
-import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
@@ -34,33 +34,26 @@ export interface Limits {
 export const answer = (
   serving: Serving,
   ask: Ask,
+  request: HttpServerRequest.HttpServerRequest,
   limits: Limits
-): Effect.Effect<Answer, never, HttpServerRequest.HttpServerRequest> =>
-  Effect.flatMap(
-    HttpServerRequest.HttpServerRequest,
-    (request) =>
-      Effect.matchEffect(readJson(request, limits.body, limits.sending), {
-        onFailure: (refusal) => refusing(serving, ask, refusal),
-        onSuccess: (body) =>
-          Option.match(decode(body), {
-            onNone: () =>
-              refusing(
-                serving,
-                ask,
-                badRequest(
-                  "The body is {\"client_id\": text, \"request_timestamp\": text or number}; client_id is needed."
-                )
-              ),
-            onSome: (body) => check(serving, ask, body)
-          })
-      })
-  )
+): Effect.Effect<Answer> =>
+  Effect.matchEffect(readJson(request, limits.body, limits.sending), {
+    onFailure: (refusal) => refusing(serving, ask, refusal),
+    onSuccess: (body) => {
+      const named = decode(body)
+      return Option.isSome(named) ? check(serving, ask, named.value) : refusing(serving, ask, unknownBody)
+    }
+  })
+
+const unknownBody = badRequest(
+  "The body is {\"client_id\": text, \"request_timestamp\": text or number}; client_id is needed."
+)
 
 const check = (serving: Serving, ask: Ask, body: typeof Body.Type): Effect.Effect<Answer> => {
-  const decided = Either.gen(function*() {
-    const granted = yield* profileOf(serving, ask, body.client_id)
-    return { granted, request: yield* requestOf(granted, nothing) }
-  })
+  const decided = Either.flatMap(
+    profileOf(serving, ask, body.client_id),
+    (granted) => Either.map(requestOf(granted, nothing), (request) => ({ granted, request }))
+  )
   if (Either.isLeft(decided)) return refusing(serving, ask, decided.left)
   const { granted, request } = decided.right
   return Effect.flatMap(lookAt(granted, request), (look) => {
@@ -100,10 +93,13 @@ const accepted: Refusal = {
 
 /** The profile with this client id that the caller may use. */
 const profileOf = (serving: Serving, ask: Ask, clientId: string): Either.Either<Granted, Refusal> => {
-  const names = Array.from(ask.caller?.grants.keys() ?? []).filter((name) =>
-    serving.registry.get(name)?.config.clientId === clientId
-  )
-  const usable = names.filter((name) => Either.isRight(grantedTo(serving, ask, name)))
+  const names: Array<string> = []
+  const usable: Array<string> = []
+  for (const name of ask.caller?.grants.keys() ?? []) {
+    if (serving.registry.get(name)?.config.clientId !== clientId) continue
+    names.push(name)
+    if (Either.isRight(grantedTo(serving, ask, name))) usable.push(name)
+  }
   if (usable.length === 1) return grantedTo(serving, ask, usable[0])
   if (usable.length > 1) {
     return Either.left(badRequest(
