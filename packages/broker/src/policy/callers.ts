@@ -1,5 +1,4 @@
 /** Which caller a key or a certificate belongs to. */
-import * as crypto from "node:crypto"
 import { createHash, timingSafeEqual } from "node:crypto"
 import * as Duration from "effect/Duration"
 import type { Caller as CallerConfig, Config, Permission } from "../BrokerConfig.js"
@@ -31,11 +30,6 @@ export interface Callers {
 
 const defaultRate: Limit = { limit: 10_000, interval: 10_000 }
 
-/** In one call, where Node.js has it (20.12). */
-const sha256: (text: string) => Buffer = crypto.hash === undefined
-  ? (text) => createHash("sha256").update(text).digest()
-  : (text) => crypto.hash("sha256", text, "buffer")
-
 /** What the digest of an unknown key is compared with: nobody's. */
 const nobodys = Buffer.alloc(32)
 
@@ -59,7 +53,7 @@ export const make = (config: Config): Callers => {
   return {
     all,
     byKey: (key, id) => {
-      const digest = sha256(key)
+      const digest = createHash("sha256").update(key).digest()
       const entry = byDigest.get(digest.toString("hex"))
       const isEqual = timingSafeEqual(entry?.digest ?? nobodys, digest)
       return entry !== undefined && isEqual && (id === undefined || entry.caller.id === id) ? entry.caller : undefined

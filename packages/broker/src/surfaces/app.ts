@@ -61,9 +61,12 @@ export const make = (
     }
   )
 
-/** A bug of the broker is told in its log, by the name of the error, and to the caller as no more than that. */
+/**
+ * A bug of the broker is told in its log, by the name of the error, and to the caller as no more than that. The server answers
+ * in a region that nothing interrupts; a surface has waits that end.
+ */
 const whole = <R>(answer: Effect.Effect<Answer, never, R>, ask: Ask): Effect.Effect<Answer, never, R> =>
-  Effect.catchAllDefect(answer, (defect) =>
+  Effect.catchAllDefect(Effect.interruptible(answer), (defect) =>
     Effect.as(
       Effect.logError(`A bug of the broker: ${Disclosure.errorName(defect)} on the surface ${ask.route.kind}`),
       toResponse(refuse.defect, ask.route)

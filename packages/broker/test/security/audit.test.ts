@@ -145,6 +145,7 @@ describe("the audit", () => {
         () => outcomes[written++] === true ? Promise.resolve() : Promise.reject(new Error("full")),
         {
           required: true,
+          now: Date.now,
           ...silent
         }
       )
@@ -161,7 +162,7 @@ describe("the audit", () => {
       const audit = Audit.make(async (lines) => {
         text += lines
         await held
-      }, { required: true, ...silent })
+      }, { required: true, now: Date.now, ...silent })
       // the disk is slow, and refusals come by the thousands
       for (let i = 0; i < 20_000; i++) yield* audit.record(refused)
       assert.isAbove(audit.lost(), 5000)
