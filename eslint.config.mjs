@@ -90,5 +90,17 @@ export default tseslint.config(
       ]
     }
   },
+  {
+    // Node.js only; the rest of the rules for sources holds
+    files: ["packages/broker/src/**/*.ts"],
+    rules: {
+      "no-restricted-imports": ["error", {
+        patterns: [{
+          regex: "^(effect|@effect/platform)$",
+          message: "Import the module, not the barrel: it costs start-up time."
+        }]
+      }]
+    }
+  },
   ...downhill
 )

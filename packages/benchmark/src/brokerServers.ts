@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 
 export interface Ready {
   readonly origin: string
@@ -68,4 +69,5 @@ const bare = ({ body, headers }: { readonly body: string; readonly headers: Reco
 
 const [kind, argument = "{}"] = process.argv.slice(2)
 process.on("disconnect", () => process.exit(0))
-Effect.runFork(Effect.scoped(kind === "broker" ? broker : bare(JSON.parse(argument))))
+const server: Effect.Effect<void, unknown, Scope.Scope> = kind === "broker" ? broker : bare(JSON.parse(argument))
+Effect.runFork(Effect.scoped(server))

@@ -2,6 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { AuthorizationServer } from "@effect-bearer/testing"
 import { Effect } from "effect"
+import { eventually } from "../eventually.js"
 import { describeWithRedis } from "../redis/describeWithRedis.js"
 import * as RedisServer from "../redis/RedisServer.js"
 import type { Answer, Broker } from "./Brokers.js"
@@ -65,7 +66,7 @@ describeWithRedis("brokers that share a Redis", () => {
       const { brokers, burst, server } = yield* setUp({ lifetime: 3600 })
       const [first, second, third] = brokers
       const lost = yield* Effect.fork(burst([first!]))
-      yield* RedisServer.eventually(server.inFlight, (count) => count === 1)
+      yield* eventually(server.inFlight, (count) => count === 1)
       yield* first!.signal("SIGKILL")
       const answers = yield* burst([second!, third!])
       assert.deepStrictEqual(statuses(answers), { 200: flows })
