@@ -51,14 +51,14 @@ const program = Effect.gen(function*() {
 
   yield* Effect.gen(function*() {
     const { addresses: [origin = ""] } = yield* BrokerServer.BrokerServer
-    yield* isTour ? tour(origin, key, server, api) : invite(origin, key)
+    yield* isTour ? tour(origin, key, server, api) : invite(origin, key, server)
   }).pipe(
     Effect.provide(BrokerServer.layer.pipe(Layer.provide(Broker.layer(config))))
   )
 })
 
 /** What to paste into another terminal. */
-const invite = (origin: string, key: Redacted.Redacted) =>
+const invite = (origin: string, key: Redacted.Redacted, server: AuthorizationServer.Service) =>
   Effect.zipRight(
     Console.log(`The broker listens on ${origin}. Its status page is ${origin}/ and takes the key below.
 
@@ -67,7 +67,7 @@ const invite = (origin: string, key: Redacted.Redacted) =>
 As an OAuth client:
   curl -u "flow:$KEY" -d grant_type=client_credentials ${origin}/oauth2/calls/token
 As a flow that names a client:
-  curl -u "flow:$KEY" --json '{"client_id":"basic"}' ${origin}/auth/token/check
+  curl -u "flow:$KEY" --json '{"client_id":"${server.clients.basic.id}"}' ${origin}/auth/token/check
 As a script:
   curl -H "Authorization: Bearer $KEY" -H "X-Effect-Bearer: true" "${origin}/v1/profiles/calls/token?min_ttl=1"
 Each new token as it comes:
