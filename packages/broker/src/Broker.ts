@@ -55,6 +55,7 @@ import type { Running } from "./profile/registry.js"
 import * as registries from "./profile/registry.js"
 import * as stores from "./profile/store.js"
 import * as surfaces from "./surfaces/app.js"
+import * as streams from "./surfaces/streams.js"
 import * as tokenFile from "./surfaces/tokenFile.js"
 
 /**
@@ -157,7 +158,8 @@ export const make = (
       registry,
       activity,
       audit: () => audit,
-      draining: Deferred.await(draining)
+      draining: Deferred.await(draining),
+      streams: streams.make(() => inForce.config.limits.streamsPerCaller)
     }
     const served = yield* surfaces.make({
       serving,

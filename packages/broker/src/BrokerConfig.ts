@@ -542,6 +542,11 @@ export const Limits = Schema.Struct({
   headers: withDefault(count(1024, 65_536, "8192"), 8192, "Bytes of a request's headers."),
   sending: withDefault(Wait, "5 seconds", "How long a client may take to send its headers, and then its body."),
   connections: withDefault(count(1, 100_000, "1000"), 1000, "Connections at a time."),
+  streamsPerCaller: withDefault(
+    count(1, 100_000, "100"),
+    100,
+    "Streams (server-sent events) that one caller has open at a time."
+  ),
   requestsPerAddress: withDefault(
     Rate,
     { limit: 200_000, interval: "10 seconds" },
@@ -550,7 +555,7 @@ export const Limits = Schema.Struct({
   failuresPerAddress: withDefault(
     Rate,
     { limit: 60, interval: "1 minute" },
-    "Failed authentications of one address."
+    "Failed authentications of one address, and audit lines about requests of nobody from it."
   )
 }).annotations({ identifier: "Limits", description: "What the broker takes from one client." })
 

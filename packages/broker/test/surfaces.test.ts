@@ -424,6 +424,27 @@ describe("F5: a stream of tokens", () => {
       yield* broker.drain
       yield* passing(two.ended, "1 second")
     }))
+
+  // SPEC F5
+  it.scoped("one caller has so many streams at a time, and another's place is its own", () =>
+    Effect.gen(function*() {
+      const { key, origin, people, ...world } = yield* setUp({ config: { limits: { streamsPerCaller: 1 } } })
+      const stream = Effect.scoped(Effect.gen(function*() {
+        const open = yield* openStream(origin, key)
+        yield* open.next
+        return yield* world.ask("/v1/profiles/main/tokens", { headers: get(key) })
+      }))
+      yield* TestClock.setTime(Date.parse("2026-01-01T00:00:00Z"))
+      const refused = yield* stream
+      assert.strictEqual(refused.status, 429)
+      assert.strictEqual(refused.json.error, "RateLimited")
+      assert.strictEqual((yield* people()).status, 200)
+      // the place is free again when the connection has gone
+      const again = Effect.scoped(Effect.flatMap(openStream(origin, key), ({ ended, next }) =>
+        Effect.race(Effect.as(next, "open"), Effect.as(ended, "refused"))))
+      yield* eventually(again, (outcome) =>
+        outcome === "open")
+    }))
 })
 
 describe("F6: a token file", () => {

@@ -11,6 +11,7 @@ export type Reason =
   | "addressRate"
   | "credentials"
   | "callerRate"
+  | "streams"
   | "path"
   | "method"
   | "type"

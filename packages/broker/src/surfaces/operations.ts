@@ -10,6 +10,7 @@ import type { Readiness } from "../operations/readiness.js"
 import type { Snapshot } from "../operations/snapshot.js"
 import type { Answer, Serving } from "./serving.js"
 import { json, refusing } from "./serving.js"
+import { tooManyStreams } from "./streams.js"
 
 export interface Operations {
   readonly serving: Serving
@@ -35,17 +36,20 @@ const encoder = new TextEncoder()
 
 /** One snapshot a second, for as long as somebody looks; the last one says that the broker stops. */
 export const statusEvents = ({ serving, snapshot }: Operations, ask: Ask): Effect.Effect<Answer> =>
-  Effect.succeed(HttpServerResponse.stream(
-    Stream.tick(Duration.seconds(1)).pipe(
-      Stream.interruptWhen(serving.draining),
-      Stream.concat(Stream.make(undefined)),
-      // a reload may have taken the permission away
-      Stream.takeWhile(() => ask.current()?.permissions.has("status") === true),
-      Stream.mapEffect(() => snapshot),
-      Stream.map((body) => encoder.encode(`event: status\ndata: ${JSON.stringify(body)}\n\n`))
-    ),
-    { contentType: "text/event-stream", headers: { ...headers, "x-accel-buffering": "no" } }
-  ))
+  !serving.streams.mayOpen(ask.caller?.id) ?
+    refusing(serving, ask, tooManyStreams) :
+    Effect.succeed(HttpServerResponse.stream(
+      Stream.tick(Duration.seconds(1)).pipe(
+        Stream.interruptWhen(serving.draining),
+        Stream.concat(Stream.make(undefined)),
+        // a reload may have taken the permission away
+        Stream.takeWhile(() => ask.current()?.permissions.has("status") === true),
+        Stream.mapEffect(() => snapshot),
+        Stream.map((body) => encoder.encode(`event: status\ndata: ${JSON.stringify(body)}\n\n`)),
+        serving.streams.counted(ask.caller?.id)
+      ),
+      { contentType: "text/event-stream", headers: { ...headers, "x-accel-buffering": "no" } }
+    ))
 
 /** What needs a permission of the caller. */
 export const permitted = (

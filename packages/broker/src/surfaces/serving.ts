@@ -18,6 +18,7 @@ import type { Asked, Grant } from "../policy/access.js"
 import * as looking from "../profile/look.js"
 import type { Registry, Running } from "../profile/registry.js"
 import * as failure from "./failure.js"
+import type { Streams } from "./streams.js"
 
 export interface Serving {
   readonly registry: Registry
@@ -25,6 +26,7 @@ export interface Serving {
   readonly activity: Activity
   /** Ends when the broker begins to stop: streams end then. */
   readonly draining: Effect.Effect<void>
+  readonly streams: Streams
 }
 
 export type Answer = HttpServerResponse.HttpServerResponse

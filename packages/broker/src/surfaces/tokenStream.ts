@@ -21,6 +21,7 @@ import type { Found } from "../profile/look.js"
 import { describe } from "./profileToken.js"
 import type { Answer, Granted, Serving } from "./serving.js"
 import { failing, grantedTo, lookAt, mayHandOut, refusing, requestOf } from "./serving.js"
+import { tooManyStreams } from "./streams.js"
 
 /** A proxy cuts connections that say nothing. */
 const heartbeat = Duration.seconds(15)
@@ -41,11 +42,14 @@ export const answer = (
     })
     if (Either.isLeft(decided)) return refusing(serving, ask, decided.left, ask.route.profile)
     const { granted, request } = decided.right
+    if (!serving.streams.mayOpen(ask.caller?.id)) {
+      return refusing(serving, ask, tooManyStreams, ask.route.profile)
+    }
     return Effect.flatMap(
       lookAt(granted, request),
       (look) =>
         look._tag !== "Found" ? failing(serving, ask, granted, look) : Effect.succeed(HttpServerResponse.stream(
-          events(serving, ask, granted, lastIdOf(httpRequest)),
+          serving.streams.counted(ask.caller?.id)(events(serving, ask, granted, lastIdOf(httpRequest))),
           { contentType: "text/event-stream", headers: { ...headers, "x-accel-buffering": "no" } }
         ))
     )
