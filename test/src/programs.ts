@@ -56,7 +56,7 @@ export interface Running {
   /** What it has written so far. */
   readonly stdout: () => string
   readonly stderr: () => string
-  /** Its exit code, when it has ended; -1 if a signal ended it. */
+  /** Its exit code, when it has ended and everything that it wrote is read; -1 if a signal ended it. */
   readonly ended: Effect.Effect<number>
 }
 
@@ -93,10 +93,12 @@ export const start = (
         })
       }
     }),
-    ({ child, ended }) =>
-      Effect.suspend(() => {
+    ({ child }) =>
+      Effect.async<void>((resume) => {
+        if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+        // not `close`: a child of its own may keep its output open
+        child.once("exit", () => resume(Effect.void))
         child.kill("SIGKILL")
-        return ended
       })
   )
 

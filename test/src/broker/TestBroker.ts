@@ -26,10 +26,12 @@ export interface Options {
   readonly lifetime?: Duration.DurationInput
   /** Members of the profile `calls`, as in the file. */
   readonly profile?: Record<string, unknown>
+  /** Of the caller to that profile. Default: as wide as the profile. */
+  readonly access?: Record<string, unknown>
 }
 
 /** A broker with the profile `calls`, whose scopes are `calls:read calls:write`, and the caller {@link caller}. */
-export const start = ({ lifetime = "2 hours", profile }: Options = {}) =>
+export const start = ({ access = {}, lifetime = "2 hours", profile }: Options = {}) =>
   Effect.gen(function*() {
     const directory = yield* folder
     const issuer = yield* AuthorizationServer.make({ lifetime })
@@ -48,7 +50,7 @@ export const start = ({ lifetime = "2 hours", profile }: Options = {}) =>
           ...profile
         }
       },
-      callers: [{ id: caller, keys: [key.digest], profiles: { calls: {} } }]
+      callers: [{ id: caller, keys: [key.digest], profiles: { calls: access } }]
     })
     const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
     const context = yield* Layer.buildWithScope(
