@@ -131,7 +131,7 @@ describe("introspection", () => {
       yield* Effect.sleep("300 millis")
       assert.strictEqual(yield* tokens.get(), token)
       yield* server.revoke(token.value)
-      assert.strictEqual(Chunk.size(yield* Effect.timeout(Fiber.join(anomaly), "5 seconds")), 1)
+      assert.strictEqual(Chunk.size(yield* Fiber.join(anomaly)), 1)
       const next = yield* tokens.get()
       assert.isTrue((yield* introspection.check(next)).active)
     }).pipe(Effect.provide(servers(options))))

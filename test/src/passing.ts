@@ -3,6 +3,7 @@
  * so that a stall of the machine is no reason for anything to expire, to be late or to come in another order.
  */
 import { Effect, Fiber, Option, TestClock } from "effect"
+import { vi } from "vitest"
 
 const real = (millis: number): Effect.Effect<void> =>
   Effect.async((resume) => {
@@ -32,3 +33,24 @@ export const ended = <A, E>(fiber: Fiber.Fiber<A, E>, step = 100): Effect.Effect
 /** {@link ended} of what begins now. */
 export const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>, step?: number): Effect.Effect<A, E, R> =>
   Effect.flatMap(Effect.fork(effect), (fiber) => ended(fiber, step))
+
+/**
+ * Runs at the present time, with a `Date` that goes with the `TestClock`: servers of this process that know nothing of
+ * the clock live by it. Give the effect how to let time pass.
+ */
+export const together = <A, E, R>(
+  use: (pass: (millis: number) => Effect.Effect<void>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    let now = Math.floor(Date.now() / 1000) * 1000
+    const pass = (millis: number) =>
+      Effect.suspend(() => {
+        vi.setSystemTime(now += millis)
+        return TestClock.setTime(now)
+      })
+    return Effect.acquireUseRelease(
+      Effect.sync(() => void vi.useFakeTimers({ toFake: ["Date"], now })),
+      () => Effect.zipRight(TestClock.setTime(now), use(pass)),
+      () => Effect.sync(() => void vi.useRealTimers())
+    )
+  })

@@ -132,7 +132,7 @@ for (const [name, layer] of clients) {
         }).pipe(Effect.provide(layer))
     )
 
-    it.scopedLive("a refusal whose body was read already does not hold the replay up", () =>
+    it.scoped("a refusal whose body was read already does not hold the replay up", () =>
       Effect.gen(function*() {
         const server = yield* serve(accepting(() => "t2", JSON.stringify({ code: "bad.credentials" })))
         const { source } = yield* makeSource()
@@ -146,7 +146,8 @@ for (const [name, layer] of clients) {
               return text._tag === "Some" && text.value.includes("bad.credentials")
             })
         })
-        const response = yield* bearer.execute(HttpClientRequest.get(server.origin)).pipe(Effect.timeout("1500 millis"))
+        // no time passes
+        const response = yield* bearer.execute(HttpClientRequest.get(server.origin))
         assert.strictEqual(yield* response.text, "ok")
         assert.strictEqual(drained, 2)
       }).pipe(Effect.provide(layer)))

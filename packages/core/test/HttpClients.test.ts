@@ -336,8 +336,7 @@ for (const { name, plain, trusting } of clients) {
         // each was given up, and not only forgotten
         yield* Effect.sync(() => hanging.sockets.size + stopping.sockets.size + dripping.sockets.size).pipe(
           Effect.delay("20 millis"),
-          Effect.repeat({ until: (open) => open === 0 }),
-          Effect.timeout("10 seconds")
+          Effect.repeat({ until: (open) => open === 0 })
         )
       })
     )
@@ -354,8 +353,7 @@ for (const { name, plain, trusting } of clients) {
           yield* Fiber.interrupt(fiber)
           yield* Effect.sync(() => server.sockets.size).pipe(
             Effect.delay("20 millis"),
-            Effect.repeat({ until: (open) => open === 0 }),
-            Effect.timeout("10 seconds")
+            Effect.repeat({ until: (open) => open === 0 })
           )
         }
       })
@@ -427,8 +425,7 @@ for (const { name, plain, trusting } of clients) {
         }
         yield* Effect.sync(() => server.sockets.size).pipe(
           Effect.delay("20 millis"),
-          Effect.repeat({ until: (open) => open <= 1 }),
-          Effect.timeout("10 seconds")
+          Effect.repeat({ until: (open) => open <= 1 })
         )
       })
     )
