@@ -184,7 +184,7 @@ describe("one token request per lifecycle", () => {
 
 describe("a token's life under load", () => {
   /** Five calls at once, again and again while this holds, with a tenth of a second between them: what they were answered. */
-  const callWhile = (pass: (millis: number) => Effect.Effect<void>, holds: Effect.Effect<boolean>) =>
+  const callWhile = <E>(pass: (millis: number) => Effect.Effect<void>, holds: Effect.Effect<boolean, E>) =>
     Effect.gen(function*() {
       const client = yield* apiClient
       const statuses: Array<number> = []
