@@ -2,7 +2,7 @@
  * Listens for a {@link Broker.Broker} on Node.js: loopback ports, TLS, Unix sockets, with the limits of the configuration.
  *
  * When its scope closes it drains: readiness goes false, no new connections are taken, requests that run finish within 10
- * seconds, and streams end.
+ * seconds or are cut, and streams end.
  *
  * @since 0.1.0
  */
@@ -55,8 +55,15 @@ export const make: Effect.Effect<Service, TokenError.InvalidConfiguration, Broke
       opened.push(yield* listening.listen(broker.app, chosen, config.limits))
     }
     const metrics = yield* metricsListener(broker, config)
-    // finalizers run in reverse: this one is first, so that readiness is false and streams end while others drain
-    yield* Effect.addFinalizer(() => broker.drain)
+    const all = metrics === undefined ? opened : [...opened, metrics]
+    // finalizers run in reverse: this one is first. Readiness is false and streams end before any listener stops, and all
+    // stop at the same time
+    yield* Effect.addFinalizer(() =>
+      Effect.zipRight(
+        broker.drain,
+        Effect.forEach(all, ({ stop }) => stop, { concurrency: "unbounded", discard: true })
+      )
+    )
     return { addresses: opened.map(({ address }) => address), metrics: metrics?.address }
   }
 )
