@@ -130,19 +130,19 @@ export const make = (
     const draining = yield* Deferred.make<void>()
     let isDraining = false
 
-    /** What follows a profile from its start to its end. */
+    /** What follows a profile from its start until another takes its place. */
     const follow = (running: Running) =>
       Effect.gen(function*() {
-        yield* Effect.forkIn(Effect.interruptible(journal.follow(running)), running.scope)
+        yield* Effect.forkIn(Effect.interruptible(journal.follow(running)), running.inForce)
         const { file, required } = running.config
         if (file !== undefined) {
           yield* Effect.forkIn(
             Effect.interruptible(Effect.provide(tokenFile.keep(running, file), context)),
-            running.scope
+            running.inForce
           )
         }
         if (file !== undefined || required) {
-          yield* Effect.forkIn(Effect.interruptible(keeper.keep(running)), running.scope)
+          yield* Effect.forkIn(Effect.interruptible(keeper.keep(running)), running.inForce)
         }
       })
 
@@ -166,7 +166,7 @@ export const make = (
       operations: {
         serving,
         readiness: readiness(registry, () => isDraining),
-        metrics: Effect.suspend(() => metrics.text(registry, activity, audit.lost())),
+        metrics: Effect.suspend(() => metrics.text(registry, activity, audit)),
         snapshot: snapshot({
           registry,
           activity,

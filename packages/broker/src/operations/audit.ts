@@ -25,6 +25,8 @@ export interface Audit {
   readonly record: (entry: Entry) => Effect.Effect<boolean>
   /** Lines that could not be written since the last that could. */
   readonly lost: () => number
+  /** Lines that could not be written since the start. */
+  readonly lostEver: () => number
   /** Waits, for a short time, until the lines so far are where they belong, or are lost. */
   readonly flush: Effect.Effect<void>
 }
@@ -88,6 +90,7 @@ export const make = (
   let waiting: Array<Settle> = []
   let isWriting = false
   let lost = 0
+  let lostBefore = 0
 
   const write = async (): Promise<void> => {
     isWriting = true
@@ -99,6 +102,7 @@ export const make = (
       const written = await sink(batch.join("")).then(() => true, () => false)
       if (written) {
         if (lost > 0) options.onRecovery()
+        lostBefore += lost
         lost = 0
       } else {
         if (lost === 0) options.onTrouble(batch.length)
@@ -129,6 +133,7 @@ export const make = (
 
   return {
     lost: () => lost,
+    lostEver: () => lostBefore + lost,
     flush: Effect.promise(async () => {
       for (let waited = 0; isWriting && waited < patience; waited += pause) {
         await new Promise((resolve) => setTimeout(resolve, pause))

@@ -11,6 +11,7 @@ import * as TokenSource from "effect-bearer/TokenSource"
 import { Registry as Exposition } from "prom-client"
 import type { Registry } from "../profile/registry.js"
 import type { Activity } from "./activity.js"
+import type { Audit } from "./audit.js"
 
 type Labels = Readonly<Record<string, string>>
 
@@ -22,7 +23,7 @@ interface Value {
 
 type Kind = "counter" | "gauge" | "histogram" | "summary"
 
-export const text = (registry: Registry, activity: Activity, lostLines: number): Effect.Effect<string> =>
+export const text = (registry: Registry, activity: Activity, audit: Audit): Effect.Effect<string> =>
   Effect.gen(function*() {
     const exposition = new Exposition()
     const families = new Map<string, { readonly help: string; readonly type: Kind; readonly values: Array<Value> }>()
@@ -41,9 +42,15 @@ export const text = (registry: Registry, activity: Activity, lostLines: number):
         value: count
       }))
     )
-    add("effect_bearer_broker_audit_lines_lost", "gauge", "Audit lines that could not be written", [{
+    add(
+      "effect_bearer_broker_audit_lines_lost",
+      "gauge",
+      "Audit lines that could not be written since the last that could",
+      [{ labels: {}, value: audit.lost() }]
+    )
+    add("effect_bearer_broker_audit_lines_lost_total", "counter", "Audit lines that could not be written", [{
       labels: {},
-      value: lostLines
+      value: audit.lostEver()
     }])
     for (const { name, own } of registry.all()) {
       const { remaining, token } = yield* TokenSource.status(own)

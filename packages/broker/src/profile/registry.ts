@@ -21,7 +21,10 @@ import * as source from "./source.js"
 export interface Running extends Sources {
   readonly name: string
   readonly config: Profile
+  /** Its sources end with it, when nobody uses them any more. */
   readonly scope: Scope.CloseableScope
+  /** What the profile does by itself, such as writing its file, ends with it: at once when another takes its place. */
+  readonly inForce: Scope.CloseableScope
   /** The configuration as text: two that are equal are the same profile. */
   readonly text: string
 }
@@ -56,8 +59,9 @@ export const make: Effect.Effect<Registry, never, HttpClient.HttpClient | Scope.
     Effect.gen(function*() {
       const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
       const sources = yield* source.make(name, config, readSecret).pipe(
-        Effect.provide(context),
+        // in this order: the context has a scope of its own, in which a source would live as long as the broker
         Scope.extend(own),
+        Effect.provide(context),
         Effect.annotateLogs("profile", name),
         Effect.tagMetrics("source", name),
         Effect.onError((cause) => Scope.close(own, Exit.failCause(cause))),
@@ -68,7 +72,8 @@ export const make: Effect.Effect<Registry, never, HttpClient.HttpClient | Scope.
           })
         )
       )
-      return { ...sources, name, config, scope: own, text }
+      const inForce = yield* Scope.fork(own, ExecutionStrategy.sequential)
+      return { ...sources, name, config, scope: own, inForce, text }
     })
 
   return {
@@ -98,6 +103,7 @@ export const make: Effect.Effect<Registry, never, HttpClient.HttpClient | Scope.
         running = next
         swap()
         for (const profile of gone) {
+          yield* Scope.close(profile.inForce, Exit.void)
           yield* Scope.close(profile.scope, Exit.void).pipe(
             Effect.delay(patience(profile.config)),
             Effect.interruptible,
