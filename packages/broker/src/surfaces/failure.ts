@@ -55,6 +55,9 @@ const verdicts: {
 /** When to come back where nobody has said it. */
 const usualPause = 5
 
+/** Nobody is sent away for longer, also where the clock was put back after the moment was named. */
+const longestPause = 3600
+
 /** Of a failure upstream; its message holds no secret, and says what to do. */
 export const ofToken = (error: TokenError.TokenError, now: number): Refusal => {
   const [status, name, code] = (verdicts[error._tag] as (error: TokenError.TokenError) => Verdict)(error)
@@ -67,7 +70,7 @@ export const ofToken = (error: TokenError.TokenError, now: number): Refusal => {
     name,
     message: error.message,
     retryAfter: Option.isSome(at)
-      ? Math.max(1, Math.ceil((at.value - now) / 1000))
+      ? Math.min(longestPause, Math.max(1, Math.ceil((at.value - now) / 1000)))
       : isLater
       ? usualPause
       : undefined

@@ -61,8 +61,9 @@ export const keep = (
     yield* Stream.runForEach(Stream.merge(happened, Stream.tick(lookEvery)), () => step)
   }).pipe(Effect.scoped)
 
+/** The code of the system, such as ENOSPC: it tells a full disk from a missing folder. */
 const reasonOf = (error: PlatformError.PlatformError): string =>
-  error._tag === "SystemError" ? error.reason : "bad argument"
+  error._tag === "SystemError" ? /^E[A-Z0-9]+(?=:)/.exec(error.description ?? "")?.[0] ?? error.reason : "bad argument"
 
 const textOf = (token: AccessToken, remaining: Duration.Duration | undefined, format: TokenFile["format"]): string => {
   switch (format) {
@@ -89,12 +90,15 @@ const replace = (
     const fs = yield* FileSystem.FileSystem
     const { basename, dirname, join } = yield* Path.Path
     const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.new`)
-    yield* Effect.scoped(Effect.gen(function*() {
+    const write = Effect.scoped(Effect.gen(function*() {
       // what a process that was killed has left
       yield* fs.remove(temporary, { force: true })
       const handle = yield* fs.open(temporary, { flag: "wx", mode: 0o600 })
       yield* handle.writeAll(encoder.encode(text))
       yield* handle.sync
-    })).pipe(Effect.onError(() => Effect.ignore(fs.remove(temporary, { force: true }))))
-    yield* fs.rename(temporary, path)
+    }))
+    yield* Effect.zipRight(write, fs.rename(temporary, path)).pipe(
+      // a token is left nowhere but in its file
+      Effect.onError(() => Effect.ignore(fs.remove(temporary, { force: true })))
+    )
   })

@@ -119,7 +119,8 @@ const next = (
   return Effect.flatMap(lookAt(granted, request), (look): Effect.Effect<Step> => {
     if (look._tag !== "Found" || look.token === last.token) return Effect.succeed("nothing")
     const { token } = look
-    if (last.token === undefined && token.issuedAt <= after) return Effect.succeed({ id: after, token, text: "" })
+    // not "or before it": of a clock that was put back, a new token has the smaller number
+    if (last.token === undefined && token.issuedAt === after) return Effect.succeed({ id: after, token, text: "" })
     const id = Math.max(token.issuedAt, last.id + 1)
     return Effect.flatMap(mayHandOut(serving, ask, granted, look), (mayGo): Effect.Effect<Step> =>
       mayGo
