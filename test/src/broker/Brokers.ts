@@ -18,7 +18,7 @@ export interface Broker {
   readonly file: string
   /** What it wrote to standard output and standard error. */
   readonly output: () => string
-  readonly signal: (name: "SIGKILL" | "SIGTERM" | "SIGHUP" | "SIGSTOP" | "SIGCONT") => Effect.Effect<void>
+  readonly signal: (name: "SIGKILL" | "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGSTOP" | "SIGCONT") => Effect.Effect<void>
   /** Waits for its end: the exit code, or the signal. */
   readonly ended: Effect.Effect<number | string>
 }
