@@ -131,4 +131,17 @@ describe("the README", () => {
       assert.isTrue(validate(Yaml.parse(text!)), JSON.stringify(validate.errors))
     }
   })
+
+  it("and so is the one in its manifest for Kubernetes, which is one for its probes, too", () => {
+    const [, manifest = ""] = /```yaml pod\.yaml\n([^]*?)```/.exec(file("README.md")) ?? []
+    const [configMap, pod] = Yaml.parseAllDocuments(manifest).map((document) => document.toJS())
+    const text = configMap.data["broker.yaml"]
+    const config = parsed(text, "yaml")
+    assert.isTrue(validate(Yaml.parse(text)), JSON.stringify(validate.errors))
+    const [{ livenessProbe, readinessProbe, startupProbe }] = pod.spec.initContainers
+    for (const { httpGet } of [livenessProbe, readinessProbe, startupProbe]) {
+      assert.strictEqual(httpGet.port, config.metrics?.port)
+      assert.deepStrictEqual(httpGet.httpHeaders, [{ name: "Host", value: `127.0.0.1:${httpGet.port}` }])
+    }
+  })
 })
