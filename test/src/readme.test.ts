@@ -101,6 +101,11 @@ describe("the examples in the documentation compile", () => {
     )
   })
 
+  it("the nginx of the broker's is the one that is tested", () => {
+    const [, shown] = /```nginx\n([^]*?)```/.exec(read("packages/broker/README.md")) ?? []
+    assert.strictEqual(shown, read("test/src/broker/nginx.conf"))
+  })
+
   it("core has some", () => {
     const ofCore = Array.from(documents).filter(([file]) => file.startsWith("packages/core/src/"))
     assert.isAbove(ofCore.flatMap(([, { snippets }]) => snippets).length, 20)
