@@ -96,8 +96,8 @@ export const broker: Row = {
   id: 10,
   title: "The broker under load",
   run: async ({ quick }) => {
-    const rounds = quick ? 1 : 5
-    const seconds = quick ? 1 : 5
+    const rounds = quick ? 1 : 3
+    const seconds = quick ? 1 : 4
     const rows: Array<ReadonlyArray<string>> = []
     for (const surface of surfaces) {
       const ours = await start("broker", {})

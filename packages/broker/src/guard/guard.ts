@@ -146,6 +146,7 @@ export const make = (options: {
       headers: request.headers as Incoming["headers"],
       isAmbiguous: isAmbiguous(node.rawHeaders),
       address: node.socket.remoteAddress ?? "",
+      local: node.socket.localAddress ?? "",
       listening: Context.get(context, ListeningAt)
     }
     const now = options.now()

@@ -30,6 +30,8 @@ export interface Incoming {
   readonly isAmbiguous: boolean
   /** Of the other end of the connection. */
   readonly address: string
+  /** Of this end of it. */
+  readonly local: string
   readonly listening: Listening
 }
 
@@ -80,12 +82,15 @@ const forwarded: Rule = ({ address, headers, listening }, settings) =>
     ? undefined
     : refuse.forwarded
 
-const host: Rule = ({ headers, listening }, { hosts }) => {
+const host: Rule = ({ headers, listening, local }, { hosts }) => {
   const named = headers["host"]?.toLowerCase()
   if (named === undefined) return refuse.host
   if (hosts.has(named)) return undefined
   const parts = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(named)
-  if (parts === null || !isLoopbackName(parts[1]!)) return refuse.host
+  if (parts === null) return refuse.host
+  // probes and scrapers ask by address; no name can be bound to what is an address already
+  const isOwnAddress = listening.kind === "network" && parts[1]!.replace(/^\[|\]$/g, "") === bareAddress(local)
+  if (!isOwnAddress && !isLoopbackName(parts[1]!)) return refuse.host
   if (listening.kind === "socket") return undefined
   const port = parts[2] === undefined ? (listening.tls ? 443 : 80) : Number(parts[2])
   return port === listening.port ? undefined : refuse.host
@@ -150,9 +155,12 @@ export const clientAddress = (incoming: Incoming, settings: Settings): string =>
   return incoming.address
 }
 
+/** IPv4 without what an IPv6 socket puts before it. */
+const bareAddress = (address: string): string => address.startsWith("::ffff:") ? address.slice(7) : address
+
 /** One network of a client in IPv6 has more addresses than can be counted: its first 64 bits stand for all of them. */
 export const rateName = (address: string): string => {
-  const bare = address.startsWith("::ffff:") ? address.slice(7) : address
+  const bare = bareAddress(address)
   if (isIP(bare) !== 6) return bare
   const [before = "", after] = bare.toLowerCase().split("::")
   const groups = (part: string) => part === "" ? [] : part.split(":")
