@@ -84,8 +84,8 @@ export interface Service {
   readonly config: Effect.Effect<Config>
   /**
    * Puts another configuration in place: whole, or not at all. Requests under way finish with the old one; profiles that
-   * have not changed keep their tokens. Changes of `listen`, `metrics`, `store` and `audit` take effect at the next start,
-   * and a warning says so.
+   * have not changed keep their tokens. Changes of `listen`, `metrics`, `store`, `audit`, `limits.headers` and
+   * `limits.connections` take effect at the next start, and a warning says so.
    */
   readonly reload: (config: Config) => Effect.Effect<void, TokenError.InvalidConfiguration>
   /** Begins to stop: readiness goes false, and streams end. Requests are still answered. */
@@ -199,9 +199,13 @@ export const make = (
             inForce = enforce(config)
           })
           yield* Effect.forEach(fresh, follow, { discard: true })
-          const late = (["listen", "metrics", "store", "audit"] as const).filter((name) =>
-            JSON.stringify(before[name]) !== JSON.stringify(config[name])
-          )
+          const late = [
+            ...(["listen", "metrics", "store", "audit"] as const).filter((name) =>
+              JSON.stringify(before[name]) !== JSON.stringify(config[name])
+            ),
+            ...(["headers", "connections"] as const).filter((name) => before.limits[name] !== config.limits[name])
+              .map((name) => `limits.${name}`)
+          ]
           if (late.length > 0) {
             yield* Effect.logWarning(`Changes of ${late.join(", ")} take effect when the broker is started again.`)
           }

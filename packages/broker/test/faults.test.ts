@@ -14,9 +14,18 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Reply } from "@effect-bearer/testing"
-import { Effect, Fiber, Logger, TestClock } from "effect"
+import { Effect, Exit, Fiber, Logger, Scope, TestClock } from "effect"
 import type { SetUp } from "./support/broker.js"
-import { basic, configOf, eventually, folder, get, openStream, setUp as setUpBroker } from "./support/broker.js"
+import {
+  ask as askAt,
+  basic,
+  configOf,
+  eventually,
+  folder,
+  get,
+  openStream,
+  setUp as setUpBroker
+} from "./support/broker.js"
 import * as Gate from "./support/gate.js"
 import { passing, steppable, turn } from "./support/time.js"
 
@@ -396,6 +405,31 @@ describe("a wall clock that is put back by an hour", () => {
     }))
 })
 
+describe("a broker that stops", () => {
+  // SPEC BROKER §4
+  it.scopedLive("stops to listen everywhere at once, whatever is under way on its addresses", (context) =>
+    Effect.gen(function*() {
+      const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+      const { key, listening, server } = yield* Scope.extend(setUp({ profile: { wait: "1 minute" } }), scope)
+      const { addresses } = listening
+      if (addresses.length < 2) return context.skip("this machine has one loopback address")
+      yield* server.setOutage(Reply.hang)
+      const answered = yield* Effect.forEach(
+        addresses,
+        (address) => Effect.fork(Effect.exit(askAt(address, "/inject/main", { headers: get(key) })))
+      )
+      yield* eventually(server.inFlight, (count) => count === 1)
+      // all have come to the source
+      yield* Effect.repeatN(turn, 20)
+      const closed = yield* Effect.fork(Scope.close(scope, Exit.void))
+      for (const address of addresses) yield* eventually(Effect.exit(askAt(address, "/health/live")), Exit.isFailure)
+      // nobody listens, and what is under way still has its time
+      for (const fiber of answered) assert.isNull(fiber.unsafePoll())
+      yield* Fiber.join(closed)
+      for (const fiber of answered) assert.isTrue(Exit.isFailure(yield* Fiber.join(fiber)))
+    }))
+})
+
 describe("a reload", () => {
   // SPEC BROKER §4
   it.scoped("takes a profile away that callers wait for: they are answered, and nobody else is", () =>
@@ -440,6 +474,19 @@ describe("a reload", () => {
       // the request under way is ended with the profile
       yield* TestClock.adjust("3 hours")
       yield* eventually(server.inFlight, (count) => count === 0)
+    }))
+
+  // SPEC BROKER §4
+  it.scoped("names what waits for the next start", () =>
+    Effect.gen(function*() {
+      const { lines, observed } = warnings()
+      const { broker, encoded } = yield* setUp({ observed })
+      yield* broker.reload(configOf({ ...encoded, limits: { body: "1 KiB" } }))
+      assert.deepStrictEqual(lines, [])
+      yield* broker.reload(configOf({ ...encoded, audit: {}, limits: { headers: "4 KiB", connections: 10 } }))
+      assert.deepStrictEqual(lines, [
+        "Changes of audit, limits.headers, limits.connections take effect when the broker is started again."
+      ])
     }))
 
   // SPEC F6

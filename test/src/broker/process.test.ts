@@ -1,5 +1,6 @@
 /** What happens to a broker in the field: it is told to stop, its file is changed, its Redis dies. Nobody's request is lost. */
 import { readFileSync, renameSync, writeFileSync } from "node:fs"
+import * as Http from "node:http"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { AuthorizationServer, Reply } from "@effect-bearer/testing"
@@ -73,7 +74,8 @@ const setUp = (options: { readonly config?: Record<string, unknown> } = {}) =>
           }
         )
       ),
-      slowly: send(broker.origin, checking(key, "slow"))
+      /** On a connection that could take more. */
+      slowly: Effect.suspend(() => send(broker.origin, checking(key, "slow"), new Http.Agent({ keepAlive: true })))
     }
   })
 
@@ -113,6 +115,8 @@ describe("a broker that is told to stop", () => {
       const late = yield* Effect.fromFiber(waiting)
       assert.strictEqual(late.status, 200, late.code)
       assert.strictEqual(late.end, "whole")
+      // it asked before the end began, and brings its next request elsewhere
+      assert.strictEqual(late.headers.connection, "close")
       const answered = [...yield* kept.end, ...yield* fresh.end]
       const readiness = yield* ready.end
       const streams = yield* stream.end
