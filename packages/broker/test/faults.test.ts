@@ -481,9 +481,9 @@ describe("a reload", () => {
     Effect.gen(function*() {
       const { lines, observed } = warnings()
       const { broker, encoded } = yield* setUp({ observed })
-      yield* broker.reload(configOf({ ...encoded, limits: { body: "1 KiB" } }))
+      yield* broker.reload(configOf({ ...encoded, limits: { body: 1024 } }))
       assert.deepStrictEqual(lines, [])
-      yield* broker.reload(configOf({ ...encoded, audit: {}, limits: { headers: "4 KiB", connections: 10 } }))
+      yield* broker.reload(configOf({ ...encoded, audit: {}, limits: { headers: 4096, connections: 10 } }))
       assert.deepStrictEqual(lines, [
         "Changes of audit, limits.headers, limits.connections take effect when the broker is started again."
       ])
