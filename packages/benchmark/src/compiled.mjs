@@ -1,4 +1,4 @@
-// Makes `effect-bearer` mean the library as it is published, compiled by tsc. Compiled by tsx, every function that is
+// Makes `effect-bearer` and the broker mean the libraries as they are published, compiled by tsc. Compiled by tsx, every function that is
 // made on the way, for example once per request, would be given its name by a call of its own.
 import { register } from "node:module"
 
@@ -6,6 +6,8 @@ import { register } from "node:module"
 export const resolve = (specifier, context, next) =>
   specifier.startsWith("effect-bearer/")
     ? next(new URL(`../dist/core/${specifier.slice("effect-bearer/".length)}.js`, import.meta.url).href, context)
+    : specifier === "@effect-bearer/broker"
+    ? next(new URL("../../broker/dist/index.js", import.meta.url).href, context)
     : next(specifier, context)
 
 // Loaded twice: by `--import`, where it registers itself, and as the hooks so registered, in a thread of their own.

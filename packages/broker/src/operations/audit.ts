@@ -57,21 +57,23 @@ export const nameOf = (token: AccessToken): string => {
   return name
 }
 
-const lineOf = (at: number, { caller, outcome, profile, remaining, surface, token }: Entry): string =>
-  `${
-    JSON.stringify({
-      time: new Date(at).toISOString(),
-      caller,
-      profile,
-      surface,
-      outcome,
-      ...(token === undefined ? {} : {
-        token: nameOf(token),
-        scopes: token.scopes,
-        remaining: remaining === undefined ? undefined : Math.floor(remaining / 1000)
-      })
-    })
-  }\n`
+/** The part of a line that tells of a token: the same at each of its hand-outs. */
+const descriptions = new WeakMap<AccessToken, string>()
+
+const describe = (token: AccessToken): string => {
+  let text = descriptions.get(token)
+  if (text === undefined) {
+    descriptions.set(token, text = `,"token":"${nameOf(token)}","scopes":${JSON.stringify(token.scopes)}`)
+  }
+  return text
+}
+
+const lineOf = (at: number, { caller, outcome, profile, remaining, surface, token }: Entry): string => {
+  const asked = JSON.stringify({ time: new Date(at).toISOString(), caller, profile, surface, outcome })
+  if (token === undefined) return `${asked}\n`
+  const left = remaining === undefined ? "" : `,"remaining":${Math.floor(remaining / 1000)}`
+  return `${asked.slice(0, -1)}${describe(token)}${left}}\n`
+}
 
 const yes = Effect.succeed(true)
 

@@ -63,7 +63,8 @@ export const listen = (
     const listening: Listening = "socket" in place
       ? { kind: "socket", port: 0, tls: false }
       : { kind: place.kind, port, tls: place.tls !== undefined }
-    const handler = yield* discreet(NodeHttpServer.makeHandler(Effect.provideService(app, ListeningAt, listening)))
+    // given to the runtime once, and not to each request
+    const handler = yield* Effect.provideService(discreet(NodeHttpServer.makeHandler(app)), ListeningAt, listening)
     server.on("request", handler)
     return { address: nameOf(address, place), port: "socket" in place ? undefined : port, stop }
   })
