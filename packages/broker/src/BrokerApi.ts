@@ -31,6 +31,7 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
+import * as Schemas from "effect-bearer/Schemas"
 import { ProfileName } from "./BrokerConfig.js"
 import { Snapshot } from "./operations/snapshot.js"
 
@@ -67,7 +68,7 @@ export const ProfileToken = Schema.Struct({
   expires_at: Schema.String,
   /** Seconds. */
   remaining: Schema.Int,
-  scopes: Schema.Array(Schema.String),
+  scopes: Schemas.Scopes,
   refreshing: Schema.Boolean
 }).annotations({ identifier: "ProfileToken" })
 

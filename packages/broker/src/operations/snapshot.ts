@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Schemas from "effect-bearer/Schemas"
 import * as TokenSource from "effect-bearer/TokenSource"
 import type { Caller } from "../policy/callers.js"
 import type { Registry } from "../profile/registry.js"
@@ -29,7 +30,7 @@ export const ProfileStatus = Schema.Struct({
   nextRenewal: Schema.NullOr(Schema.Number),
   /** Which process asks for the token, or asked last: this one, another that shares the store, or nobody yet. */
   askedBy: Schema.Literal("this", "another", "nobody"),
-  scopes: Schema.Array(Schema.String),
+  scopes: Schemas.Scopes,
   /** What is wrong, and what to do about it; null while all is well. */
   problem: Schema.NullOr(Schema.Struct({
     since: Schema.Number,
