@@ -165,7 +165,7 @@ export const make = (
       serving,
       operations: {
         serving,
-        readiness: readiness(registry, () => isDraining),
+        readiness: readiness(registry, () => isDraining, () => initial.audit.required && audit.lost() > 0),
         metrics: Effect.suspend(() => metrics.text(registry, activity, audit)),
         snapshot: snapshot({
           registry,
@@ -227,11 +227,11 @@ const openAudit = ({ audit }: Config, now: () => number): Effect.Effect<auditing
     const lines = auditing.make(file === undefined ? toStandardOutput : file.append, {
       required: audit.required,
       now: () => Clocks.read(clock).wall,
-      onTrouble: () =>
+      onTrouble: (reason) =>
         log(
-          audit.required
-            ? "The audit cannot be written: no token is handed out until it can."
-            : "The audit cannot be written: its lines are lost, and counted, until it can."
+          `The audit cannot be written to ${audit.file ?? "standard output"} (${reason}): ${
+            audit.required ? "no token is handed out until it can." : "its lines are lost, and counted, until it can."
+          }`
         ),
       onRecovery: () => log("The audit is written again.")
     })

@@ -185,6 +185,8 @@ const tokens = HttpApiGroup.make("tokens")
       .addError(at(Failure, 401))
       .addError(at(Failure, 403))
       .addError(at(Failure, 429))
+      .addError(at(Failure, 500))
+      .addError(at(Failure, 502))
       .addError(at(Failure, 503))
       .annotate(
         OpenApi.Description,
@@ -243,6 +245,7 @@ const operations = HttpApiGroup.make("operations")
  * @category api
  */
 export class BrokerApi extends HttpApi.make("broker").add(tokens).add(operations)
+  .annotate(OpenApi.Version, "0.1.0")
   .annotate(OpenApi.Title, "effect-bearer token broker")
   .annotate(OpenApi.Description, "One OAuth 2.0 access token for callers that cannot keep one.")
   .annotate(OpenApi.Transform, (document) => ({

@@ -407,7 +407,8 @@ export const KeyDigest = text(
   "digest"
 ).annotations({
   identifier: "KeyDigest",
-  description: "`sha256:` and 64 hexadecimal digits, as `effect-bearer broker key` prints them."
+  description:
+    "`sha256:` and 64 hexadecimal digits, as `CallerKey.generate` gives them; `printf %s KEY | sha256sum` makes them of a key."
 })
 
 /**

@@ -64,9 +64,18 @@ export const make: Effect.Effect<Service, TokenError.InvalidConfiguration, Broke
         Effect.forEach(all, ({ stop }) => stop, { concurrency: "unbounded", discard: true })
       )
     )
-    return { addresses: opened.map(({ address }) => address), metrics: metrics?.address }
+    const addresses = opened.map(({ address }) => address)
+    yield* Effect.logInfo(
+      `The broker listens on ${
+        [...addresses, ...(metrics === undefined ? [] : [`${metrics.address} (metrics)`])].join(", ")
+      }: ` +
+        `${counted(Object.keys(config.profiles).length, "profile")}, ${counted(config.callers.length, "caller")}.`
+    )
+    return { addresses, metrics: metrics?.address }
   }
 )
+
+const counted = (count: number, name: string): string => `${count} ${name}${count === 1 ? "" : "s"}`
 
 const metricsListener = (broker: Broker.Service, config: Config) => {
   const { metrics } = config

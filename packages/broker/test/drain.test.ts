@@ -24,8 +24,8 @@ describe("drain", () => {
         )
         yield* withoutBody.until("100 Continue")
         // what does not end in a minute does not end; nothing can interrupt it, so it is left behind
-      const closing = yield* Effect.forkDaemon(Scope.close(scope, Exit.void))
-      yield* Effect.timeout(Fiber.join(closing), "1 minute")
+        const closing = yield* Effect.forkDaemon(Scope.close(scope, Exit.void))
+        yield* Effect.timeout(Fiber.join(closing), "1 minute")
         yield* Effect.forEach([silent, halfway, withoutBody], (connection) => connection.gone)
         assert.notInclude(yield* silent.received, "HTTP/1.1")
       }),

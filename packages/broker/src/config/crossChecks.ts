@@ -188,7 +188,7 @@ const callers = (config: Fields, report: Report): void => {
         path,
         "\"keys\" or \"certificates\": callers always authenticate",
         "neither",
-        "`effect-bearer broker key` makes a key and its digest."
+        "`CallerKey.generate` makes a key and its digest; so do the two lines in the README."
       )
     }
 

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Form } from "./credentials.js"
 import { toForm } from "./credentials.js"
 import type { Refusal } from "./refusal.js"
-import { badRequest, refuse } from "./refusal.js"
+import { badRequest, otherType, refuse } from "./refusal.js"
 
 type Request = HttpServerRequest.HttpServerRequest
 
@@ -30,7 +30,7 @@ export const readForm = (
       }
       return Effect.succeed(form)
     })
-    : Effect.fail(refuse.type)
+    : Effect.fail(otherType("application/x-www-form-urlencoded"))
 
 export const readJson = (
   request: Request,
@@ -43,7 +43,7 @@ export const readJson = (
         try: (): unknown => JSON.parse(text),
         catch: () => badRequest("The body is not JSON.")
       }))
-    : Effect.fail(refuse.type)
+    : Effect.fail(otherType("application/json"))
 
 const isOfType = ({ headers }: Request, type: string): boolean =>
   (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase() === type

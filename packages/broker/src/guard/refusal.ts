@@ -90,17 +90,11 @@ export const refuse = {
     status: 401,
     code: "invalid_client",
     name: "Unauthorized",
-    message: "No caller has this key. Send the caller's id and key by HTTP Basic, or the key as a Bearer token.",
+    message:
+      "No caller has this key, or none was shown. Send the caller's id and key by HTTP Basic, the key as a Bearer token, or, to a token endpoint, client_id and client_secret in the form.",
     headers: challenge
   },
   path: { reason: "path", status: 404, code: "invalid_request", name: "NotFound", message: "There is nothing here." },
-  type: {
-    reason: "type",
-    status: 415,
-    code: "invalid_request",
-    name: "BadRequest",
-    message: "The body has another content type than this path takes."
-  },
   size: {
     reason: "size",
     status: 413,
@@ -173,6 +167,15 @@ export const tooMany = (reason: "addressRate" | "callerRate", wait: number): Ref
     ? "Too many requests from this address."
     : "Too many requests of this caller.",
   retryAfter: Math.max(1, Math.ceil(wait / 1000))
+})
+
+/** The body is of another type than the path takes. */
+export const otherType = (type: string): Refusal => ({
+  reason: "type",
+  status: 415,
+  code: "invalid_request",
+  name: "BadRequest",
+  message: `This path takes a body of the type ${type}, and the header Content-Type has to say so.`
 })
 
 export const badRequest = (message: string): Refusal => ({

@@ -75,6 +75,12 @@ const lineOf = (at: number, { caller, outcome, profile, remaining, surface, toke
   return `${asked.slice(0, -1)}${describe(token)}${left}}\n`
 }
 
+/** What the system calls it: `ENOSPC`, `ENOENT`… */
+const codeOf = (error: unknown): string => {
+  const code: unknown = (error as { readonly code?: unknown } | null)?.code
+  return typeof code === "string" ? code : "unknown error"
+}
+
 const yes = Effect.succeed(true)
 
 type Settle = (written: boolean) => void
@@ -84,7 +90,7 @@ export const make = (
   options: {
     readonly required: boolean /** By the wall clock. */
     readonly now: () => number
-    readonly onTrouble: (lost: number) => void
+    readonly onTrouble: (reason: string) => void
     readonly onRecovery: () => void
   }
 ): Audit => {
@@ -101,13 +107,17 @@ export const make = (
       const settle = waiting
       lines = []
       waiting = []
-      const written = await sink(batch.join("")).then(() => true, () => false)
+      let reason = ""
+      const written = await sink(batch.join("")).then(() => true, (error: unknown) => {
+        reason = codeOf(error)
+        return false
+      })
       if (written) {
         if (lost > 0) options.onRecovery()
         lostBefore += lost
         lost = 0
       } else {
-        if (lost === 0) options.onTrouble(batch.length)
+        if (lost === 0) options.onTrouble(reason)
         lost += batch.length
       }
       for (const done of settle) done(written)

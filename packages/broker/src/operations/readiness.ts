@@ -1,4 +1,4 @@
-/** Whether the broker is ready: it does not stop, and every profile marked `required` has a usable token. */
+/** Whether the broker is ready: it does not stop, its audit can be written if it has to be, and every `required` profile has a token. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as TokenSource from "effect-bearer/TokenSource"
@@ -10,7 +10,12 @@ export interface Readiness {
   readonly profiles: Readonly<Record<string, { readonly required: boolean; readonly usable: boolean }>>
 }
 
-export const readiness = (registry: Registry, isDraining: () => boolean): Effect.Effect<Readiness> =>
+export const readiness = (
+  registry: Registry,
+  isDraining: () => boolean,
+  /** Whether the audit keeps every token back. */
+  isBlocked: () => boolean
+): Effect.Effect<Readiness> =>
   Effect.map(
     Effect.forEach(registry.all(), ({ config, name, own }) =>
       Effect.map(
@@ -20,7 +25,7 @@ export const readiness = (registry: Registry, isDraining: () => boolean): Effect
     (profiles) => {
       const draining = isDraining()
       return {
-        ready: !draining && profiles.every(([, { required, usable }]) => usable || !required),
+        ready: !draining && !isBlocked() && profiles.every(([, { required, usable }]) => usable || !required),
         draining,
         profiles: Object.fromEntries(profiles)
       }

@@ -95,18 +95,18 @@ export const snapshot = (options: {
           clientId: config.clientId,
           required: config.required,
           usable: Option.isSome(token),
-          remaining: Option.getOrNull(Option.map(remaining, Duration.toMillis)),
-          lifetime: Option.getOrNull(Option.flatMap(token, ({ expiresAt, issuedAt }) =>
-            Option.map(expiresAt, (end) =>
-              end - issuedAt))),
+          remaining: Option.getOrNull(Option.map(remaining, (left) =>
+            Math.floor(Duration.toMillis(left)))),
+          lifetime: Option.getOrNull(
+            Option.flatMap(token, ({ expiresAt, issuedAt }) => Option.map(expiresAt, (end) => end - issuedAt))
+          ),
           refreshing,
           stale,
           lastRenewal: known.lastRenewal,
           nextRenewal: Option.isSome(token) ? known.nextRenewal : null,
           askedBy: known.askedBy,
           scopes: Option.match(token, {
-            onNone: () =>
-              config.scopes,
+            onNone: () => config.scopes,
             onSome: ({ scopes }) => scopes
           }),
           problem: known.problem,

@@ -91,7 +91,7 @@ const create = (place: Place, limits: Limits): Effect.Effect<Server, TokenError.
     }
     const server = "socket" in place || place.tls === undefined
       ? Http.createServer(options)
-      : Https.createServer({ ...options, handshakeTimeout: sending, ...(yield* credentials(place.tls)) })
+      : yield* secure({ ...options, handshakeTimeout: sending, ...(yield* credentials(place.tls)) })
     server.maxConnections = limits.connections
     server.keepAliveTimeout = 5000
     // their size is limited; a limit of their number would leave out the last ones, and a proxy appends its own
@@ -136,6 +136,16 @@ const endOf = (error: NodeJS.ErrnoException, socket: BusySocket, latest: Exchang
   socket.write(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\ncache-control: no-store\r\n\r\n`)
   socket.destroySoon()
 }
+
+/** A certificate or a key that OpenSSL does not take is named, without its words about it. */
+const secure = (options: Https.ServerOptions): Effect.Effect<Server, TokenError.InvalidConfiguration> =>
+  Effect.try({
+    try: () => Https.createServer(options),
+    catch: failed(
+      "listen.tls",
+      "`certificate` is not a certificate in PEM, `key` is not its private key in PEM, or `clientCa` is not a certificate"
+    )
+  })
 
 const credentials = (tls: NonNullable<Extract<Place, { readonly host: string }>["tls"]>) =>
   Effect.gen(function*() {

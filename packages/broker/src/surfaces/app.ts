@@ -122,7 +122,9 @@ const undecodable = (serving: Serving) =>
           refusing(
             serving,
             ask,
-            badRequest("A parameter of the request has a form that its path does not take."),
+            badRequest(
+              "A parameter of the request has a form that its path does not take: min_ttl is a whole number of seconds."
+            ),
             ask.route.profile
           ))
     ) as typeof app

@@ -17,6 +17,9 @@ export const answer = (serving: Serving, ask: Ask): Effect.Effect<Answer> => {
   return Effect.flatMap(lookAt(granted.right, request.right), (look) =>
     look._tag === "Found"
       ? handOut(serving, ask, granted.right, look, ({ token }) =>
-        HttpServerResponse.empty({ status: 200, headers: { ...headers, authorization: authorization(token) } }))
+        HttpServerResponse.empty({
+          status: 200,
+          headers: { ...headers, "content-length": "0", authorization: authorization(token) }
+        }))
       : failing(serving, ask, granted.right, look, asLater))
 }
