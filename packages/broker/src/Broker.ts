@@ -165,7 +165,7 @@ export const make = (
       serving,
       operations: {
         serving,
-        readiness: readiness(registry, () => isDraining, () => initial.audit.required && audit.lost() > 0),
+        readiness: readiness(registry, () => isDraining, audit.isBlocked),
         metrics: Effect.suspend(() => metrics.text(registry, activity, audit)),
         snapshot: snapshot({
           registry,

@@ -231,6 +231,22 @@ describe("the disk", () => {
       assert.strictEqual(lines.filter((line) => line.includes("written again")).length, 1)
     }))
 
+  // SPEC F7
+  it.scopedLive("a broker whose audit keeps every token back is not ready, and finds out by itself when it can be written", () =>
+    Effect.gen(function*() {
+      const directory = join(yield* folder, "later")
+      const { ask, token } = yield* setUpBroker({
+        config: { audit: { file: join(directory, "audit.log"), required: true } }
+      })
+      assert.strictEqual((yield* ask("/health/ready")).status, 200)
+      assert.strictEqual((yield* token()).status, 503)
+      assert.strictEqual((yield* ask("/health/ready")).status, 503)
+      mkdirSync(directory)
+      // nobody asks for a token of a broker that is not ready
+      yield* eventually(ask("/health/ready"), ({ status }) => status === 200)
+      assert.strictEqual((yield* token()).status, 200)
+    }))
+
   // SPEC BROKER §3, F7
   it.scoped("is full: where the audit is not required tokens are handed out, and the lines that are lost are counted", () =>
     Effect.gen(function*() {

@@ -27,6 +27,11 @@ export interface Audit {
   readonly lost: () => number
   /** Lines that could not be written since the start. */
   readonly lostEver: () => number
+  /**
+   * Whether lines are required and the last could not be written. Then one more is tried: a broker that is not ready is asked
+   * for nothing, and would not find out by itself that the disk has room again.
+   */
+  readonly isBlocked: Effect.Effect<boolean>
   /** Waits, for a short time, until the lines so far are where they belong, or are lost. */
   readonly flush: Effect.Effect<void>
 }
@@ -81,6 +86,9 @@ const codeOf = (error: unknown): string => {
   return typeof code === "string" ? code : "unknown error"
 }
 
+/** What is written to find out whether something can be. */
+const trial: Entry = { caller: undefined, profile: undefined, surface: "ready", outcome: "audit" }
+
 const yes = Effect.succeed(true)
 
 type Settle = (written: boolean) => void
@@ -88,7 +96,8 @@ type Settle = (written: boolean) => void
 export const make = (
   sink: Sink,
   options: {
-    readonly required: boolean /** By the wall clock. */
+    readonly required: boolean
+    /** By the wall clock. */
     readonly now: () => number
     readonly onTrouble: (reason: string) => void
     readonly onRecovery: () => void
@@ -146,6 +155,11 @@ export const make = (
   return {
     lost: () => lost,
     lostEver: () => lostBefore + lost,
+    isBlocked: Effect.sync(() => {
+      const isBlocked = options.required && lost > 0
+      if (isBlocked) push(lineOf(options.now(), trial), mostRefusals)
+      return isBlocked
+    }),
     flush: Effect.promise(async () => {
       for (let waited = 0; isWriting && waited < patience; waited += pause) {
         await new Promise((resolve) => setTimeout(resolve, pause))

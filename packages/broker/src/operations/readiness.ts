@@ -14,20 +14,19 @@ export const readiness = (
   registry: Registry,
   isDraining: () => boolean,
   /** Whether the audit keeps every token back. */
-  isBlocked: () => boolean
+  isBlocked: Effect.Effect<boolean>
 ): Effect.Effect<Readiness> =>
-  Effect.map(
-    Effect.forEach(registry.all(), ({ config, name, own }) =>
+  Effect.gen(function*() {
+    const profiles = yield* Effect.forEach(registry.all(), ({ config, name, own }) =>
       Effect.map(
         TokenSource.status(own),
         ({ token }) => [name, { required: config.required, usable: Option.isSome(token) }] as const
-      )),
-    (profiles) => {
-      const draining = isDraining()
-      return {
-        ready: !draining && !isBlocked() && profiles.every(([, { required, usable }]) => usable || !required),
-        draining,
-        profiles: Object.fromEntries(profiles)
-      }
+      ))
+    const draining = isDraining()
+    const blocked = yield* isBlocked
+    return {
+      ready: !draining && !blocked && profiles.every(([, { required, usable }]) => usable || !required),
+      draining,
+      profiles: Object.fromEntries(profiles)
     }
-  )
+  })
