@@ -157,7 +157,7 @@ export const make = (
     const serving = {
       registry,
       activity,
-      audit: () => audit,
+      audit,
       draining: Deferred.await(draining),
       streams: streams.make(() => inForce.config.limits.streamsPerCaller)
     }
@@ -180,7 +180,7 @@ export const make = (
       limits: () => inForce.policy,
       assets: yield* assets.load
     })
-    const guarded = { policy: () => inForce.policy, rates: guard.makeRates(), audit: () => audit, activity, now }
+    const guarded = { policy: () => inForce.policy, rates: guard.makeRates(), audit, activity, now }
     const app = served as (ask: guard.Ask, request: HttpServerRequest.HttpServerRequest) => App
 
     return {

@@ -116,18 +116,17 @@ export const Failure = Schema.Struct({ error: Schema.String, message: Schema.Str
 const at = <A, I, R>(schema: Schema.Schema<A, I, R>, status: number) =>
   schema.annotations(HttpApiSchema.annotations({ status }))
 
+/** The same answer with any of these statuses. */
+const withStatus = <A, I, R>(schema: Schema.Schema<A, I, R>, ...statuses: ReadonlyArray<number>) =>
+  Schema.Union(...statuses.map((status) => at(schema, status)))
+
 const tokens = HttpApiGroup.make("tokens")
   .add(
     HttpApiEndpoint.post("oauth2", "/oauth2/:profile/token")
       .setPath(path)
       .setPayload(TokenForm.pipe(HttpApiSchema.withEncoding({ kind: "UrlParams" })))
       .addSuccess(Token)
-      .addError(at(OAuthFailure, 400))
-      .addError(at(OAuthFailure, 401))
-      .addError(at(OAuthFailure, 429))
-      .addError(at(OAuthFailure, 500))
-      .addError(at(OAuthFailure, 502))
-      .addError(at(OAuthFailure, 503))
+      .addError(withStatus(OAuthFailure, 400, 401, 429, 500, 502, 503))
       .annotate(OpenApi.Description, "A token endpoint (RFC 6749 §4.4, RFC 8693): any OAuth client can ask here.")
   )
   .add(
@@ -138,13 +137,7 @@ const tokens = HttpApiGroup.make("tokens")
       }))
       .addSuccess(Token)
       .addSuccess(at(Schema.Struct({ status: Schema.Literal("refreshing") }), 202))
-      .addError(at(Failure, 400))
-      .addError(at(Failure, 401))
-      .addError(at(Failure, 403))
-      .addError(at(Failure, 429))
-      .addError(at(Failure, 500))
-      .addError(at(Failure, 502))
-      .addError(at(Failure, 503))
+      .addError(withStatus(Failure, 400, 401, 403, 429, 500, 502, 503))
       .annotate(
         OpenApi.Description,
         "The token of the profile with this client id. X-Token-Refreshing: true while it is renewed; 202 with Retry-After " +
@@ -168,13 +161,7 @@ const tokens = HttpApiGroup.make("tokens")
       .setHeaders(bearerHeader)
       .setUrlParams(Schema.Struct({ min_ttl: Schema.optional(Schema.NumberFromString) }))
       .addSuccess(ProfileToken)
-      .addError(at(Failure, 400))
-      .addError(at(Failure, 401))
-      .addError(at(Failure, 403))
-      .addError(at(Failure, 429))
-      .addError(at(Failure, 500))
-      .addError(at(Failure, 502))
-      .addError(at(Failure, 503))
+      .addError(withStatus(Failure, 400, 401, 403, 429, 500, 502, 503))
       .annotate(OpenApi.Description, "The token for people and scripts. min_ttl: seconds of life that are needed.")
   )
   .add(
@@ -182,12 +169,7 @@ const tokens = HttpApiGroup.make("tokens")
       .setPath(path)
       .setHeaders(bearerHeader)
       .addSuccess(HttpApiSchema.Text({ contentType: "text/event-stream" }))
-      .addError(at(Failure, 401))
-      .addError(at(Failure, 403))
-      .addError(at(Failure, 429))
-      .addError(at(Failure, 500))
-      .addError(at(Failure, 502))
-      .addError(at(Failure, 503))
+      .addError(withStatus(Failure, 401, 403, 429, 500, 502, 503))
       .annotate(
         OpenApi.Description,
         "Server-sent events: the current token, then one `token` event per rotation; Last-Event-ID resumes."
@@ -219,22 +201,19 @@ const operations = HttpApiGroup.make("operations")
   .add(
     HttpApiEndpoint.get("metrics", "/metrics")
       .addSuccess(HttpApiSchema.Text({ contentType: "text/plain; version=0.0.4; charset=utf-8" }))
-      .addError(at(Failure, 401))
-      .addError(at(Failure, 403))
+      .addError(withStatus(Failure, 401, 403))
       .annotate(OpenApi.Description, "Prometheus text. Needs a caller with the permission `metrics`.")
   )
   .add(
     HttpApiEndpoint.get("status", "/status")
       .addSuccess(Snapshot)
-      .addError(at(Failure, 401))
-      .addError(at(Failure, 403))
+      .addError(withStatus(Failure, 401, 403))
       .annotate(OpenApi.Description, "What the status page shows. Needs a caller with the permission `status`.")
   )
   .add(
     HttpApiEndpoint.get("statusEvents", "/status/events")
       .addSuccess(HttpApiSchema.Text({ contentType: "text/event-stream" }))
-      .addError(at(Failure, 401))
-      .addError(at(Failure, 403))
+      .addError(withStatus(Failure, 401, 403))
       .annotate(OpenApi.Description, "Server-sent events: one `status` event a second.")
   )
 

@@ -684,19 +684,7 @@ export const jsonSchema: { readonly [key: string]: unknown } = schemas.make(Conf
  * @since 0.1.0
  * @category models
  */
-export interface Mistake {
-  /** Where, as `profiles.genesys.clientId` or `callers[0].keys[1]`; empty for the file as a whole. */
-  readonly path: string
-  /** What was expected there. */
-  readonly expected: string
-  /** What was found instead, by its kind: no value is ever quoted, because any of them may be a secret. */
-  readonly found: string
-  /** What to do, where the rest does not say so. */
-  readonly hint?: string
-  /** Where in the text that is, counted from 1. */
-  readonly line?: number
-  readonly column?: number
-}
+export interface Mistake extends mistake.Mistake {}
 
 /** So many are written out. */
 const mostShown = 100

@@ -2,14 +2,15 @@
 import * as Disclosure from "effect-bearer/Disclosure"
 
 export interface Mistake {
-  /** Where, as `profiles.genesys.clientId`; empty for the file as a whole. */
+  /** Where, as `profiles.genesys.clientId` or `callers[0].keys[1]`; empty for the file as a whole. */
   readonly path: string
   /** What was expected there. */
   readonly expected: string
-  /** What was found instead, by its kind: a value is described, never quoted. */
+  /** What was found instead, by its kind: no value is ever quoted, because any of them may be a secret. */
   readonly found: string
   /** What to do, where the rest does not say so. */
   readonly hint?: string
+  /** Where in the text that is, counted from 1. */
   readonly line?: number
   readonly column?: number
 }

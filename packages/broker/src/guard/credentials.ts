@@ -1,7 +1,6 @@
 /** What a request shows to say whose it is: a key by HTTP Basic, as a Bearer token, or in the form; or a certificate. */
 import type { IncomingMessage } from "node:http"
 import type { TLSSocket } from "node:tls"
-import type * as UrlParams from "@effect/platform/UrlParams"
 import * as Option from "effect/Option"
 import type { Caller, Callers, CertificateNames } from "../policy/callers.js"
 
@@ -32,8 +31,7 @@ const formDecoded = (id: string, key: string): Shown | undefined => {
   if (!/[%+]/.test(id) && !/[%+]/.test(key)) return undefined
   try {
     const decode = (part: string) => decodeURIComponent(part.replaceAll("+", " "))
-    const shown = { id: decode(id), key: decode(key) }
-    return shown.id === id && shown.key === key ? undefined : { id: shown.id, key: shown.key }
+    return { id: decode(id), key: decode(key) }
   } catch {
     return undefined
   }
@@ -77,9 +75,9 @@ export const certificateNames = (request: IncomingMessage): Option.Option<Certif
 
 export type Form = ReadonlyMap<string, ReadonlyArray<string>>
 
-export const toForm = (params: UrlParams.UrlParams): Form => {
+export const toForm = (text: string): Form => {
   const form = new Map<string, Array<string>>()
-  for (const [name, value] of params) {
+  for (const [name, value] of new URLSearchParams(text)) {
     const values = form.get(name)
     if (values === undefined) form.set(name, [value])
     else values.push(value)

@@ -22,7 +22,7 @@ export const readForm = (
 ): Effect.Effect<Form, Refusal> =>
   isOfType(request, "application/x-www-form-urlencoded")
     ? Effect.flatMap(readText(request, limit, sending), (text) => {
-      const form = toForm([...new URLSearchParams(text)])
+      const form = toForm(text)
       for (const [name, values] of form) {
         if (values.length > 1 && !repeatable.has(name)) {
           return Effect.fail(badRequest("A parameter stands in the body more than once."))

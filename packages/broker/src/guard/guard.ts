@@ -119,7 +119,7 @@ type Answer = HttpServerResponse.HttpServerResponse
 export const make = (options: {
   readonly policy: () => Policy
   readonly rates: Rates
-  readonly audit: () => Audit
+  readonly audit: Audit
   readonly activity: Activity
   /** Milliseconds, by the steady clock. */
   readonly now: () => number
@@ -159,7 +159,7 @@ export const make = (options: {
       const answer = toResponse(refusal, route)
       return caller === undefined && rates.lines.take(address, failures, now) > 0
         ? Effect.succeed(answer)
-        : Effect.as(audit().record(entry), answer)
+        : Effect.as(audit.record(entry), answer)
     }
 
     const refusal = check(incoming, settings) ?? unserved ?? misrouted

@@ -25,7 +25,6 @@ export type Reason =
   | "target"
   | "grantType"
   | "audit"
-  | "draining"
   | "upstream"
   | "defect"
 
@@ -91,7 +90,8 @@ export const refuse = {
     code: "invalid_client",
     name: "Unauthorized",
     message:
-      "No caller has this key, or none was shown. Send the caller's id and key by HTTP Basic, the key as a Bearer token, or, to a token endpoint, client_id and client_secret in the form.",
+      "No caller has this key, or none was shown. Send the caller's id and key by HTTP Basic, the key as a Bearer token, or, " +
+      "to a token endpoint, client_id and client_secret in the form.",
     headers: challenge
   },
   path: { reason: "path", status: 404, code: "invalid_request", name: "NotFound", message: "There is nothing here." },

@@ -9,6 +9,7 @@ import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { AccessToken } from "effect-bearer/AccessToken"
+import { codeOf } from "./systemError.js"
 
 export interface Entry {
   readonly caller: string | undefined
@@ -78,12 +79,6 @@ const lineOf = (at: number, { caller, outcome, profile, remaining, surface, toke
   if (token === undefined) return `${asked}\n`
   const left = remaining === undefined ? "" : `,"remaining":${Math.floor(remaining / 1000)}`
   return `${asked.slice(0, -1)}${describe(token)}${left}}\n`
-}
-
-/** What the system calls it: `ENOSPC`, `ENOENT`… */
-const codeOf = (error: unknown): string => {
-  const code: unknown = (error as { readonly code?: unknown } | null)?.code
-  return typeof code === "string" ? code : "unknown error"
 }
 
 /** What is written to find out whether something can be. */

@@ -16,6 +16,7 @@ import type { App } from "../Broker.js"
 import type { Limits } from "../BrokerConfig.js"
 import { ListeningAt } from "../guard/guard.js"
 import type { Listening } from "../guard/rules.js"
+import { codeOf } from "../operations/systemError.js"
 import { watch } from "./drain.js"
 import { discreet } from "./tracing.js"
 
@@ -43,11 +44,6 @@ const failed = (field: string, what: string) => (cause: unknown) =>
     fields: [field],
     detail: `${what} (${codeOf(cause)})`
   })
-
-const codeOf = (cause: unknown): string => {
-  const code: unknown = (cause as { readonly code?: unknown } | null)?.code
-  return typeof code === "string" ? code : "unknown error"
-}
 
 export const listen = (
   app: App,

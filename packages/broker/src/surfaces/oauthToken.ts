@@ -9,7 +9,7 @@ import type { Refusal } from "../guard/refusal.js"
 import { badRequest } from "../guard/refusal.js"
 import type { Asked } from "../policy/access.js"
 import { asOAuth } from "./failure.js"
-import type { Answer, Granted, Serving } from "./serving.js"
+import type { Answer, Decided, Granted, Serving } from "./serving.js"
 import { failing, grantedTo, handOut, json, lookAt, refusing, requestOf, tokenBody } from "./serving.js"
 
 const exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -40,13 +40,11 @@ export const answer = (serving: Serving, ask: Ask): Effect.Effect<Answer> => {
       : failing(serving, ask, granted, look, asOAuth))
 }
 
-interface Decided {
-  readonly granted: Granted
-  readonly request: TokenRequest.TokenRequest | undefined
+interface Sourced extends Decided {
   readonly source: Granted["running"]["exchange"]
 }
 
-const decide = (serving: Serving, ask: Ask): Either.Either<Decided, Refusal> => {
+const decide = (serving: Serving, ask: Ask): Either.Either<Sourced, Refusal> => {
   const grantType = grantTypeOf(ask.form)
   if (Either.isLeft(grantType)) return Either.left(grantType.left)
   const granted = grantedTo(serving, ask)

@@ -8,21 +8,19 @@ import * as Redacted from "effect/Redacted"
 import type { Ask } from "../guard/guard.js"
 import type { Refusal } from "../guard/refusal.js"
 import { badRequest } from "../guard/refusal.js"
-import { nothing } from "../policy/access.js"
 import type { Found } from "../profile/look.js"
 import type { Answer, Serving } from "./serving.js"
-import { expiresIn, failing, grantedTo, handOut, json, lookAt, refusing, requestOf } from "./serving.js"
+import { decide, expiresIn, failing, handOut, json, lookAt, refusing } from "./serving.js"
 
 export const answer = (
   serving: Serving,
   ask: Ask
 ): Effect.Effect<Answer, never, HttpServerRequest.HttpServerRequest> =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
-    const decided = Either.gen(function*() {
-      const granted = yield* grantedTo(serving, ask)
-      const least = yield* leastIn(url)
-      return { granted, least, request: yield* requestOf(granted, nothing) }
-    })
+    const decided = Either.flatMap(
+      decide(serving, ask),
+      (decided) => Either.map(leastIn(url), (least) => ({ ...decided, least }))
+    )
     if (Either.isLeft(decided)) return refusing(serving, ask, decided.left, ask.route.profile)
     const { granted, least, request } = decided.right
     return Effect.flatMap(lookAt(granted, request, { least }), (look) =>

@@ -15,6 +15,7 @@ import { headers, refuse, toResponse } from "../guard/refusal.js"
 import type { Activity } from "../operations/activity.js"
 import type { Audit } from "../operations/audit.js"
 import type { Asked, Grant } from "../policy/access.js"
+import { nothing } from "../policy/access.js"
 import * as looking from "../profile/look.js"
 import type { Registry, Running } from "../profile/registry.js"
 import * as failure from "./failure.js"
@@ -22,7 +23,7 @@ import type { Streams } from "./streams.js"
 
 export interface Serving {
   readonly registry: Registry
-  readonly audit: () => Audit
+  readonly audit: Audit
   readonly activity: Activity
   /** Ends when the broker begins to stop: streams end then. */
   readonly draining: Effect.Effect<void>
@@ -62,6 +63,19 @@ export const requestOf = (
     message: reason
   }))
 
+/** A profile, and the token request that an ask becomes there. */
+export interface Decided {
+  readonly granted: Granted
+  readonly request: TokenRequest.TokenRequest | undefined
+}
+
+/** What a caller who names the profile in the path, and nothing else, may have of it. */
+export const decide = (serving: Serving, ask: Ask): Either.Either<Decided, Refusal> =>
+  Either.flatMap(grantedTo(serving, ask), decideAt)
+
+export const decideAt = (granted: Granted): Either.Either<Decided, Refusal> =>
+  Either.map(requestOf(granted, nothing), (request) => ({ granted, request }))
+
 /** Looks at the token of a profile, as its configuration says. */
 export const lookAt = (
   { running }: Granted,
@@ -82,7 +96,7 @@ export const mayHandOut = (
   { remaining, token }: looking.Found
 ): Effect.Effect<boolean> =>
   Effect.map(
-    audit().record({ caller: caller?.id, profile: running.name, surface: route.kind, outcome: "ok", token, remaining }),
+    audit.record({ caller: caller?.id, profile: running.name, surface: route.kind, outcome: "ok", token, remaining }),
     (mayGo) => {
       activity.done({ surface: route.kind, profile: running.name, caller: caller?.id, outcome: mayGo ? "ok" : "audit" })
       return mayGo
@@ -112,7 +126,7 @@ export const refusing = (
   const profile = caller?.grants.has(asked ?? "") === true ? asked : undefined
   activity.done({ surface: route.kind, profile, caller: caller?.id, outcome: refusal.reason })
   return Effect.as(
-    audit().record({ caller: caller?.id, profile, surface: route.kind, outcome: refusal.reason }),
+    audit.record({ caller: caller?.id, profile, surface: route.kind, outcome: refusal.reason }),
     toResponse(refusal, route)
   )
 }
@@ -136,11 +150,13 @@ export const failing = (
 /** Whole seconds, at least one: a token that is handed out is good for something. */
 export const expiresIn = (remaining: number): number => Math.max(1, Math.floor(remaining / 1000))
 
-/** RFC 6749 §5.1, with the life that is left. */
-export const tokenBody = ({ remaining, token }: looking.Found) => ({
+/** RFC 6749 §5.1, with the life that is left, in milliseconds, where it is known. */
+export const tokenBody = (
+  { remaining, token }: { readonly token: AccessToken; readonly remaining: number | undefined }
+) => ({
   access_token: Redacted.value(token.value),
   token_type: token.tokenType,
-  expires_in: expiresIn(remaining),
+  ...(remaining === undefined ? {} : { expires_in: expiresIn(remaining) }),
   ...(token.scopes.length === 0 ? {} : { scope: Scopes.format(token.scopes) })
 })
 

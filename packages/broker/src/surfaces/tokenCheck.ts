@@ -11,9 +11,8 @@ import { readJson } from "../guard/form.js"
 import type { Ask } from "../guard/guard.js"
 import type { Refusal } from "../guard/refusal.js"
 import { badRequest, headers, refuse } from "../guard/refusal.js"
-import { nothing } from "../policy/access.js"
 import type { Answer, Granted, Serving } from "./serving.js"
-import { failing, grantedTo, handOut, json, lookAt, refusing, requestOf, tokenBody } from "./serving.js"
+import { decideAt, failing, grantedTo, handOut, json, lookAt, refusing, tokenBody } from "./serving.js"
 
 /** What a flow sends. */
 export const Body = Schema.Struct({
@@ -50,10 +49,7 @@ const unknownBody = badRequest(
 )
 
 const check = (serving: Serving, ask: Ask, body: typeof Body.Type): Effect.Effect<Answer> => {
-  const decided = Either.flatMap(
-    profileOf(serving, ask, body.client_id),
-    (granted) => Either.map(requestOf(granted, nothing), (request) => ({ granted, request }))
-  )
+  const decided = Either.flatMap(profileOf(serving, ask, body.client_id), decideAt)
   if (Either.isLeft(decided)) return refusing(serving, ask, decided.left)
   const { granted, request } = decided.right
   return Effect.flatMap(lookAt(granted, request), (look) => {
@@ -93,20 +89,21 @@ const accepted: Refusal = {
 
 /** The profile with this client id that the caller may use. */
 const profileOf = (serving: Serving, ask: Ask, clientId: string): Either.Either<Granted, Refusal> => {
-  const names: Array<string> = []
-  const usable: Array<string> = []
+  const usable: Array<Granted> = []
+  let isKnown = false
   for (const name of ask.caller?.grants.keys() ?? []) {
     if (serving.registry.get(name)?.config.clientId !== clientId) continue
-    names.push(name)
-    if (Either.isRight(grantedTo(serving, ask, name))) usable.push(name)
+    isKnown = true
+    const granted = grantedTo(serving, ask, name)
+    if (Either.isRight(granted)) usable.push(granted.right)
   }
-  if (usable.length === 1) return grantedTo(serving, ask, usable[0])
+  const [only] = usable
   if (usable.length > 1) {
     return Either.left(badRequest(
       "The caller may use several profiles with this client_id. Give it one of them, or ask at the profile's own path."
     ))
   }
-  return Either.left(names.length === 0 ? refuse.profile : refuse.surface)
+  return only === undefined ? Either.left(isKnown ? refuse.surface : refuse.profile) : Either.right(only)
 }
 
 /** RFC 9111 §5.5 form, for a caller whose clock is off: never a reason to refuse. */

@@ -13,11 +13,10 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "effect-bearer/AccessToken"
-import * as Scopes from "effect-bearer/Scopes"
 import * as TokenSource from "effect-bearer/TokenSource"
 import type { TokenFile } from "../BrokerConfig.js"
 import type { Running } from "../profile/registry.js"
-import { authorization, expiresIn } from "./serving.js"
+import { authorization, tokenBody } from "./serving.js"
 
 /** How often a file that could not be written is tried again, and a token that is over is noticed. */
 const lookEvery = Duration.seconds(30)
@@ -72,12 +71,10 @@ const textOf = (token: AccessToken, remaining: Duration.Duration | undefined, fo
     case "header":
       return authorization(token)
     case "json":
-      return JSON.stringify({
-        access_token: Redacted.value(token.value),
-        token_type: token.tokenType,
-        ...(remaining === undefined ? {} : { expires_in: expiresIn(Duration.toMillis(remaining)) }),
-        ...(token.scopes.length === 0 ? {} : { scope: Scopes.format(token.scopes) })
-      })
+      return JSON.stringify(tokenBody({
+        token,
+        remaining: remaining === undefined ? undefined : Duration.toMillis(remaining)
+      }))
   }
 }
 

@@ -16,11 +16,10 @@ import type { AccessToken } from "effect-bearer/AccessToken"
 import * as TokenSource from "effect-bearer/TokenSource"
 import type { Ask } from "../guard/guard.js"
 import { headers } from "../guard/refusal.js"
-import { nothing } from "../policy/access.js"
 import type { Found } from "../profile/look.js"
 import { describe } from "./profileToken.js"
 import type { Answer, Granted, Serving } from "./serving.js"
-import { failing, grantedTo, lookAt, mayHandOut, refusing, requestOf } from "./serving.js"
+import { decide, failing, lookAt, mayHandOut, refusing } from "./serving.js"
 import { tooManyStreams } from "./streams.js"
 
 /** A proxy cuts connections that say nothing. */
@@ -36,10 +35,7 @@ export const answer = (
   ask: Ask
 ): Effect.Effect<Answer, never, HttpServerRequest.HttpServerRequest> =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (httpRequest) => {
-    const decided = Either.gen(function*() {
-      const granted = yield* grantedTo(serving, ask)
-      return { granted, request: yield* requestOf(granted, nothing) }
-    })
+    const decided = decide(serving, ask)
     if (Either.isLeft(decided)) return refusing(serving, ask, decided.left, ask.route.profile)
     const { granted, request } = decided.right
     if (!serving.streams.mayOpen(ask.caller?.id)) {
@@ -110,10 +106,7 @@ const next = (
   after: number
 ): Effect.Effect<Step> => {
   // a reload may have taken the profile away, the caller's key, or its access to the profile or a part of it
-  const decided = Either.gen(function*() {
-    const granted = yield* grantedTo(serving, ask)
-    return { granted, request: yield* requestOf(granted, nothing) }
-  })
+  const decided = decide(serving, ask)
   if (Either.isLeft(decided)) return Effect.succeed("end")
   const { granted, request } = decided.right
   return Effect.flatMap(lookAt(granted, request), (look): Effect.Effect<Step> => {
