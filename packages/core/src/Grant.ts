@@ -202,8 +202,14 @@ export const refreshToken = (options: { readonly refreshToken: ClientAuthenticat
  */
 export const isGrant = (u: unknown): u is Grant => Predicate.hasProperty(u, TypeId)
 
-/** Names that an extra parameter may not take, because it would silently replace what the options say. */
-const reserved: ReadonlySet<string> = new Set([
+/**
+ * Names that a parameter of one's own may not take, because it would silently replace what the options say: those of
+ * RFC 6749 §4.4, RFC 7521 §4.2, RFC 8693 §2.1 and RFC 8707 §2.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const reserved: ReadonlySet<string> = new Set([
   "grant_type",
   "client_id",
   "client_secret",

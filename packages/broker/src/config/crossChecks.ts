@@ -5,6 +5,7 @@
  */
 import { isIP } from "node:net"
 import * as Predicate from "effect/Predicate"
+import * as Grant from "effect-bearer/Grant"
 import type { Path } from "./mistake.js"
 import { oneOf, shownKey } from "./mistake.js"
 import { didYouMean } from "./nearest.js"
@@ -65,7 +66,7 @@ const profileChecks = (profile: unknown, path: Path, report: Report): void => {
   const grant = field(field(profile, "grant"), "type")
   for (const name of Object.keys(fields(field(profile, "parameters")))) {
     if (
-      reserved.has(name.trim().toLowerCase()) ||
+      Grant.reserved.has(name.trim().toLowerCase()) ||
       (grant === "refresh_token" && name === "refresh_token") || (grant === "jwt_bearer" && name === "assertion")
     ) {
       report(
@@ -77,17 +78,6 @@ const profileChecks = (profile: unknown, path: Path, report: Report): void => {
     }
   }
 }
-
-const reserved: ReadonlySet<string> = new Set([
-  "grant_type",
-  "client_id",
-  "client_secret",
-  "client_assertion",
-  "client_assertion_type",
-  "scope",
-  "audience",
-  "resource"
-])
 
 const url = (
   value: string,
