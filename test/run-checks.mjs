@@ -52,7 +52,7 @@ const tests = () => {
 }
 
 staticCheck("types of the workspace", "tsc", ["--noEmit", "-p", "tsconfig.json"])
-for (const name of ["core", "testing", "jose", "redis", "genesys", "broker"]) {
+for (const name of ["core", "testing", "jose", "redis", "genesys", "broker", "cli"]) {
   staticCheck(`types of ${name} as it is published`, "tsc", ["--noEmit", "-p", `packages/${name}/tsconfig.build.json`])
 }
 staticCheck("lint", "eslint", ["."])

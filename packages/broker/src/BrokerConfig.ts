@@ -288,6 +288,19 @@ export const Profile = Schema.Struct({
     Text,
     "The issuer, whose metadata (RFC 8414) names the token endpoint. Either this or `tokenEndpoint`."
   ),
+  introspectionEndpoint: optional(
+    Text,
+    "The URL of the introspection endpoint (RFC 7662), for the command line. Default: what the metadata of the issuer say."
+  ),
+  revocationEndpoint: optional(
+    Text,
+    "The URL of the revocation endpoint (RFC 7009), for the command line. Default: what the metadata of the issuer say."
+  ),
+  origins: withDefault(
+    Names,
+    [],
+    "APIs that take the tokens, such as `https://api.example.com`. `effect-bearer call` sends tokens nowhere else."
+  ),
   clientId: required(Text, "The id of the broker at the authorization server."),
   authentication: required(Authentication, "How the broker proves to the authorization server who it is."),
   grant: withDefault(Grant, { type: "client_credentials" }, "How tokens are had."),

@@ -22,3 +22,8 @@ export * as BrokerServer from "./BrokerServer.js"
  * @since 0.1.0
  */
 export * as CallerKey from "./CallerKey.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as ProfileSource from "./ProfileSource.js"

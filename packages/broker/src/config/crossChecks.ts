@@ -63,6 +63,15 @@ const profileChecks = (profile: unknown, path: Path, report: Report): void => {
       url(value, [...path, name], { insecure: isTrue(profile, "allowInsecure"), query: name !== "issuer" }, report)
     }
   }
+  for (const name of ["introspectionEndpoint", "revocationEndpoint"]) {
+    const value = text(profile, name)
+    if (value !== undefined) {
+      url(value, [...path, name], { insecure: isTrue(profile, "allowInsecure"), query: true }, report)
+    }
+  }
+  list(field(profile, "origins")).forEach((value, index) => {
+    if (typeof value === "string" && value.trim() !== "") origin(value, [...path, "origins", index], report)
+  })
   const grant = field(field(profile, "grant"), "type")
   for (const name of Object.keys(fields(field(profile, "parameters")))) {
     if (
@@ -76,6 +85,21 @@ const profileChecks = (profile: unknown, path: Path, report: Report): void => {
         "Use scopes, audience, resource, clientId, authentication and grant."
       )
     }
+  }
+}
+
+/** `call` compares whole origins: what holds more than one would promise more than it keeps. */
+const origin = (value: string, path: Path, report: Report): void => {
+  const parsed = URL.canParse(value) ? new URL(value) : undefined
+  if (parsed === undefined || (parsed.protocol !== "https:" && parsed.protocol !== "http:")) {
+    return report(path, "an origin such as https://api.example.com", "a text that is none")
+  }
+  if (parsed.protocol === "http:" && !isLoopback(parsed.hostname)) {
+    return report(path, "https, because http would send tokens readable", "http")
+  }
+  const { hash, password, pathname, search, username } = parsed
+  if (pathname !== "/" || `${search}${hash}${username}${password}` !== "") {
+    report(path, "scheme, host and port alone", "more than these", "Leave out the path, the query and user info.")
   }
 }
 

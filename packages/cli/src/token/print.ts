@@ -1,0 +1,127 @@
+/** `effect-bearer token`: gets a token, from the store if it has one, and prints it. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as Path from "@effect/platform/Path"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as AccessToken from "effect-bearer/AccessToken"
+import type * as TokenError from "effect-bearer/TokenError"
+import * as TokenRequest from "effect-bearer/TokenRequest"
+import * as TokenSource from "effect-bearer/TokenSource"
+import * as input from "../input/input.js"
+import { failed, type Failure, usage } from "../output/failure.js"
+import * as terminal from "../output/terminal.js"
+import { orAsk } from "../settings/hiddenSecret.js"
+import type { Environment } from "../settings/places.js"
+import * as settings from "../settings/settings.js"
+import * as asking from "./asking.js"
+import * as formats from "./formats.js"
+import * as tokens from "./tokens.js"
+
+export interface Options extends settings.Wanted {
+  readonly format?: string | undefined
+  readonly minTtl?: string | undefined
+  readonly scope?: ReadonlyArray<string> | undefined
+  readonly audience?: ReadonlyArray<string> | undefined
+  readonly resource?: ReadonlyArray<string> | undefined
+  readonly json: boolean
+  readonly quiet: boolean
+  /** What git and Bazel add: `get`, `store`, `erase`. */
+  readonly operation?: string | undefined
+}
+
+type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
+
+const formatOf = ({ format, json }: Options): Either.Either<formats.Format, Failure> => {
+  const name = format ?? (json ? "json" : "raw")
+  return formats.isFormat(name)
+    ? Either.right(name)
+    : Either.left(usage(`There is no such format. These are: ${formats.names.join(", ")}.`))
+}
+
+/** Seconds as a number, or a time with its unit. */
+export const timeOf = (option: string, text: string): Either.Either<Duration.Duration, Failure> => {
+  const [, amount, unit = "s"] = /^\s*(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|min|h|d)?\s*$/.exec(text) ?? []
+  const millis = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 }[unit]
+  return amount === undefined || millis === undefined
+    ? Either.left(usage(`${option} is a number of seconds, or a time such as 90s, 5m or 1h.`))
+    : Either.right(Duration.millis(Number(amount) * millis))
+}
+
+const requestOf = ({ audience, resource, scope }: Options): TokenRequest.TokenRequest | undefined => {
+  const given = {
+    ...(scope === undefined || scope.length === 0 ? {} : { scopes: scope.join(" ") }),
+    ...(audience === undefined || audience.length === 0 ? {} : { audience }),
+    ...(resource === undefined || resource.length === 0 ? {} : { resource })
+  }
+  return Object.keys(given).length === 0 ? undefined : TokenRequest.make(given)
+}
+
+export const run = (
+  options: Options,
+  environment: Environment
+): Effect.Effect<void, settings.Problem | TokenError.TokenError, Services> =>
+  Effect.gen(function*() {
+    const format = yield* formatOf(options)
+    const operation = yield* operationOf(format, options.operation)
+    const least = options.minTtl === undefined ? undefined : yield* timeOf("--min-ttl", options.minTtl)
+    const question = formats.asks(format)
+      ? yield* Effect.flatMap(input.text(65_536), asking[format])
+      : { origin: undefined, credential: undefined }
+    // git tells what worked: it was ours already
+    if (operation === "store") return
+    const say = (text: string) => options.quiet ? Effect.void : terminal.note(text)
+    const chosen = yield* settings.choose(options, environment, input.canAsk())
+    const objection = asking.objection(question.origin, chosen.profile.origins)
+    // whoever asks goes on without a token: other helpers may know one
+    if (objection !== undefined) return yield* Effect.fail(failed(`No token is given: ${objection}`))
+    const request = requestOf(options)
+    const obtain = Effect.flatMap(tokens.open(chosen, { environment, say }), (source) =>
+      operation === "erase"
+        ? Effect.as(reject(source, request, question.credential), undefined)
+        : Effect.flatMap(
+          least === undefined ? source.get(request) : TokenSource.getWithRemaining(least, request)(source),
+          (token) => Effect.map(TokenSource.status(source, request), ({ remaining }) => ({ token, remaining }))
+        ))
+    const got = yield* orAsk(chosen, Effect.scoped(obtain))
+    if (got === undefined) return
+    const { remaining, token } = got
+    const text = yield* formats.render(
+      format,
+      {
+        token: Redacted.value(token.value),
+        type: token.tokenType,
+        scopes: token.scopes,
+        expiresAt: Option.getOrUndefined(token.expiresAt),
+        remaining: Option.getOrUndefined(Option.map(remaining, (left) => Math.floor(Duration.toSeconds(left)))),
+        profile: chosen.name
+      },
+      environment
+    )
+    yield* terminal.answer(text)
+  })
+
+const operationOf = (format: formats.Format, operation: string | undefined): Either.Either<string, Failure> => {
+  const known = format === "git" ? ["get", "store", "erase"] : format === "bazel" ? ["get"] : []
+  return operation === undefined
+    ? Either.right("get")
+    : known.includes(operation)
+    ? Either.right(operation)
+    : format === "git"
+    // git-credential(1): operations that are not known are ignored
+    ? Either.right("store")
+    : Either.left(usage(`"token" takes no such argument${known.length === 0 ? "" : ` but ${known.join(", ")}`}.`))
+}
+
+/** git was refused with this token: the next one is another. */
+const reject = (
+  source: TokenSource.With<TokenError.TokenError>,
+  request: TokenRequest.TokenRequest | undefined,
+  credential: string | undefined
+) =>
+  credential === undefined
+    ? Effect.void
+    : source.invalidate(AccessToken.make({ value: Redacted.make(credential), issuedAt: 0 }), request)
