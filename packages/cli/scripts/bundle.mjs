@@ -1,16 +1,20 @@
 /**
  * Bundles the command line to one file, `dist/effect-bearer.mjs`, with the licences of all that is in it beside it.
+ * (`--outdir` names another
+ * folder).
  *
  *     pnpm --filter @effect-bearer/cli run build
  */
 import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { basename, dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
 import { build } from "esbuild"
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = join(here, "..")
-const outfile = join(root, "dist/effect-bearer.mjs")
+const { values } = parseArgs({ options: { outdir: { type: "string", default: join(root, "dist") } } })
+const outfile = join(values.outdir, "effect-bearer.mjs")
 const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8"))
 
 /** The status page of the broker lies in its package as files; here it goes into the bundle. */
@@ -47,7 +51,7 @@ const pages = async () => {
   return found
 }
 
-await rm(join(root, "dist"), { recursive: true, force: true })
+await rm(outfile, { force: true })
 
 const result = await build({
   entryPoints: [join(root, "src/main.ts")],
@@ -97,7 +101,7 @@ for (const [name, folder] of Array.from(packages).sort(([a], [b]) => a < b ? -1 
 }
 const line = "-".repeat(80)
 await writeFile(
-  join(root, "dist/LICENSES.txt"),
+  join(values.outdir, "LICENSES.txt"),
   `effect-bearer.mjs contains code of these packages.\n\n${
     sections.map((section) => `${line}\n${section}`).join("\n\n")
   }\n`
