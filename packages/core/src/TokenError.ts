@@ -3,7 +3,7 @@
  *
  * Each member carries `retryable` as a *literal* type, so that what is transient and what is fatal is known to the
  * compiler: {@link Transient} may be retried, {@link Fatal} may not. No member holds a request, a response, a header
- * or a body, so none can print a secret.
+ * or a body, so none can print a secret. Every message ends with the {@link codeOf code} of the error in square brackets.
  *
  * @since 0.1.0
  */
@@ -11,6 +11,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as code from "./internal/code.js"
 import type * as Scopes from "./Scopes.js"
 
 /**
@@ -50,9 +51,11 @@ export class TransportError extends Data.TaggedError("TransportError")<{
   }
   readonly retryable = true as const
   override get message(): string {
-    return `No answer from ${this.endpoint}: ${this.detail}${
-      Option.match(this.code, { onNone: () => "", onSome: (code) => ` (${code})` })
-    }. Check the host name, the port and the network path.`
+    const said = Option.match(this.code, { onNone: () => "", onSome: (code) => ` (${code})` })
+    return code.append(
+      `No answer from ${this.endpoint}: ${this.detail}${said}. Check the host name, the port and the network path.`,
+      this._tag
+    )
   }
 }
 
@@ -73,8 +76,11 @@ export class EndpointTimeout extends Data.TaggedError("EndpointTimeout")<{
   }
   readonly retryable = true as const
   override get message(): string {
-    return `${this.endpoint} did not answer within ${Duration.toMillis(this.limit)} ms (${this.phase} timeout). ` +
-      "Check that it is reachable from here, or raise the source's `timeout`."
+    return code.append(
+      `${this.endpoint} did not answer within ${Duration.toMillis(this.limit)} ms (${this.phase} timeout). ` +
+        "Check that it is reachable from here, or raise the source's `timeout`.",
+      this._tag
+    )
   }
 }
 
@@ -96,8 +102,11 @@ export class RateLimited extends Data.TaggedError("RateLimited")<{
   }
   readonly retryable = true as const
   override get message(): string {
-    return `${this.endpoint} answered ${this.status}: too many requests${suffix(this.description)}. ` +
-      "Share one source between all callers, or limit it with TokenSource.rateLimit."
+    return code.append(
+      `${this.endpoint} answered ${this.status}: too many requests${suffix(this.description)}. ` +
+        "Share one source between all callers, or limit it with TokenSource.rateLimit.",
+      this._tag
+    )
   }
 }
 
@@ -118,7 +127,10 @@ export class EndpointUnavailable extends Data.TaggedError("EndpointUnavailable")
   }
   readonly retryable = true as const
   override get message(): string {
-    return `${this.endpoint} answered ${this.status} and cannot serve now${suffix(this.description)}.`
+    return code.append(
+      `${this.endpoint} answered ${this.status} and cannot serve now${suffix(this.description)}.`,
+      this._tag
+    )
   }
 }
 
@@ -142,7 +154,10 @@ export class FailedElsewhere extends Data.TaggedError("FailedElsewhere")<{
   }
   readonly retryable = true as const
   override get message(): string {
-    return `Another process that shares this token has just failed to get it (${this.error}): ${this.detail}`
+    return code.append(
+      `Another process that shares this token has just failed to get it (${this.error}): ${this.detail}`,
+      this._tag
+    )
   }
 }
 
@@ -172,8 +187,11 @@ export class OAuthError extends Data.TaggedError("OAuthError")<{
   }
   readonly retryable = false as const
   override get message(): string {
-    return `${this.endpoint} refused the request with ${this.status} "${this.error}"${suffix(this.description)}.` +
-      advise(this.advice)
+    return code.append(
+      `${this.endpoint} refused the request with ${this.status} "${this.error}"${suffix(this.description)}.` +
+        advise(this.advice),
+      this._tag
+    )
   }
 }
 
@@ -202,8 +220,11 @@ export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
     const hint = this.detail.startsWith("the reply is compressed")
       ? ""
       : " Check that the URL is the endpoint itself, not a login page or a proxy."
-    return `${this.endpoint} answered ${this.status} with ${this.contentType || "no content type"}: ${this.detail}.` +
-      hint + (this.excerpt === "" ? "" : ` It sent ${this.excerpt}.`)
+    return code.append(
+      `${this.endpoint} answered ${this.status} with ${this.contentType || "no content type"}: ${this.detail}.` +
+        hint + (this.excerpt === "" ? "" : ` It sent ${this.excerpt}.`),
+      this._tag
+    )
   }
 }
 
@@ -232,12 +253,14 @@ export class RejectedByEndpoint extends Data.TaggedError("RejectedByEndpoint")<{
   }
   readonly retryable = false as const
   override get message(): string {
-    if (Option.isSome(this.advice) && this.advice.value.startsWith(byProxy)) {
-      return `${this.advice.value} It answered ${this.status} in place of ${this.endpoint}.`
-    }
-    return `${this.endpoint} answered ${this.status}, not with an OAuth error.${advise(this.advice)}${
-      this.excerpt === "" ? "" : ` It sent ${this.excerpt}.`
-    }`
+    return code.append(
+      Option.isSome(this.advice) && this.advice.value.startsWith(byProxy)
+        ? `${this.advice.value} It answered ${this.status} in place of ${this.endpoint}.`
+        : `${this.endpoint} answered ${this.status}, not with an OAuth error.${advise(this.advice)}${
+          this.excerpt === "" ? "" : ` It sent ${this.excerpt}.`
+        }`,
+      this._tag
+    )
   }
 }
 
@@ -260,10 +283,13 @@ export class ScopeNotGranted extends Data.TaggedError("ScopeNotGranted")<{
   readonly retryable = false as const
   override get message(): string {
     const renamed = this.renamed.map(({ granted, requested }) => `${requested} as ${granted}`).join(", ")
-    return `The authorization server did not grant ${this.missing.join(", ")} ` +
-      `(granted: ${this.granted.join(", ") || "none"}). ` +
-      (renamed === "" ? "" : `It seems to write ${renamed}: ask for the names it uses. `) +
-      "Give the client these scopes or roles at the server, or stop asking for them."
+    return code.append(
+      `The authorization server did not grant ${this.missing.join(", ")} ` +
+        `(granted: ${this.granted.join(", ") || "none"}). ` +
+        (renamed === "" ? "" : `It seems to write ${renamed}: ask for the names it uses. `) +
+        "Give the client these scopes or roles at the server, or stop asking for them.",
+      this._tag
+    )
   }
 }
 
@@ -283,7 +309,7 @@ export class InvalidConfiguration extends Data.TaggedError("InvalidConfiguration
   }
   readonly retryable = false as const
   override get message(): string {
-    return `Invalid configuration of ${this.fields.join(", ")}: ${this.detail}`
+    return code.append(`Invalid configuration of ${this.fields.join(", ")}: ${this.detail}`, this._tag)
   }
 }
 
@@ -304,7 +330,7 @@ export class TlsError extends Data.TaggedError("TlsError")<{
   }
   readonly retryable = false as const
   override get message(): string {
-    return `The TLS handshake with ${this.endpoint} failed (${this.code}). ${this.advice}`
+    return code.append(`The TLS handshake with ${this.endpoint} failed (${this.code}). ${this.advice}`, this._tag)
   }
 }
 
@@ -324,7 +350,10 @@ export class AuthenticationRequired extends Data.TaggedError("AuthenticationRequ
   }
   readonly retryable = false as const
   override get message(): string {
-    return `Authenticate again: ${this.reason}. Provide a new refresh token, or configure a grant to fall back to.`
+    return code.append(
+      `Authenticate again: ${this.reason}. Provide a new refresh token, or configure a grant to fall back to.`,
+      this._tag
+    )
   }
 }
 
@@ -353,9 +382,8 @@ export class RetriesExhausted<E> extends Data.TaggedError("RetriesExhausted")<{
   }
   readonly retryable = false as const
   override get message(): string {
-    return `Gave up after ${this.attempts} attempt${this.attempts === 1 ? "" : "s"}${comeBack(this.retryAt)}. Last: ${
-      render(this.last)
-    }`
+    const attempts = `${this.attempts} attempt${this.attempts === 1 ? "" : "s"}`
+    return code.append(`Gave up after ${attempts}${comeBack(this.retryAt)}. Last: ${render(this.last)}`, this._tag)
   }
 }
 
@@ -374,7 +402,10 @@ export class CircuitOpen extends Data.TaggedError("CircuitOpen")<{
   }
   readonly retryable = false as const
   override get message(): string {
-    return `The circuit breaker is open: the token endpoint failed too often lately${comeBack(this.retryAt)}.`
+    return code.append(
+      `The circuit breaker is open: the token endpoint failed too often lately${comeBack(this.retryAt)}.`,
+      this._tag
+    )
   }
 }
 
@@ -416,6 +447,56 @@ export type RequestError = Transient | Fatal
  * @category models
  */
 export type TokenError = RequestError | RetriesExhausted<Transient> | CircuitOpen
+
+/**
+ * The code of every member of {@link TokenError}. Codes do not change; each has a page `docs/errors/<code>.md`.
+ *
+ * @since 0.1.0
+ * @category codes
+ */
+export const codes = [
+  "transport-error",
+  "endpoint-timeout",
+  "rate-limited",
+  "endpoint-unavailable",
+  "failed-elsewhere",
+  "oauth-error",
+  "malformed-response",
+  "rejected-by-endpoint",
+  "scope-not-granted",
+  "invalid-configuration",
+  "tls-error",
+  "authentication-required",
+  "retries-exhausted",
+  "circuit-open"
+] as const
+
+/**
+ * One of the {@link codes}.
+ *
+ * @since 0.1.0
+ * @category codes
+ */
+export type Code = (typeof codes)[number]
+
+/**
+ * The code of an error, with which its message ends: its tag in kebab case. It names the page of the error in
+ * `docs/errors`. The field `code` of {@link TransportError} and {@link TlsError} is another thing: what the system says.
+ *
+ * @example
+ * ```ts
+ * import { Option } from "effect"
+ * import { TokenError } from "effect-bearer"
+ *
+ * const error = new TokenError.CircuitOpen({ retryAt: Option.none() })
+ *
+ * TokenError.codeOf(error) // "circuit-open"
+ * ```
+ *
+ * @since 0.1.0
+ * @category codes
+ */
+export const codeOf = (error: { readonly _tag: TokenError["_tag"] }): Code => code.ofTag(error._tag) as Code
 
 /**
  * Whether this is an error of the library: by {@link TypeId}, so that it holds for errors of another copy of the package,

@@ -6,6 +6,7 @@
  */
 import * as Data from "effect/Data"
 import type * as Option from "effect/Option"
+import * as code from "./internal/code.js"
 import type * as Scopes from "./Scopes.js"
 
 /**
@@ -150,20 +151,53 @@ export type TokenEvent = Data.TaggedEnum<{
  */
 export const TokenEvent = Data.taggedEnum<TokenEvent>()
 
-const anomalies: ReadonlySet<TokenEvent["_tag"]> = new Set<TokenEvent["_tag"]>([
-  "RefreshFailed",
-  "RequestAbandoned",
-  "RevokedEarly",
-  "ClientUsedElsewhere",
-  "TokenInactive",
-  "FreshTokenRejected",
-  "SentWithoutToken",
-  "ScopeDrift",
-  "OverBroadScope",
-  "NoProgress",
-  "LeaseLost",
-  "StoreFailed"
-])
+/**
+ * The code of every anomaly: of every event for which {@link isAnomaly} holds. Codes do not change; each has a page
+ * `docs/errors/<code>.md`.
+ *
+ * @since 0.1.0
+ * @category codes
+ */
+export const anomalyCodes = [
+  "refresh-failed",
+  "request-abandoned",
+  "revoked-early",
+  "client-used-elsewhere",
+  "token-inactive",
+  "fresh-token-rejected",
+  "sent-without-token",
+  "scope-drift",
+  "over-broad-scope",
+  "no-progress",
+  "lease-lost",
+  "store-failed"
+] as const
+
+/**
+ * One of the {@link anomalyCodes}.
+ *
+ * @since 0.1.0
+ * @category codes
+ */
+export type AnomalyCode = (typeof anomalyCodes)[number]
+
+/**
+ * The code of an event: its tag in kebab case. The log line of an anomaly ends with it, in square brackets, and it names
+ * the page of the anomaly in `docs/errors`. Events that are no anomalies have no page.
+ *
+ * @example
+ * ```ts
+ * import { TokenEvent } from "effect-bearer"
+ *
+ * const event = TokenEvent.TokenEvent.LeaseLost({ key: "6f1c", at: 0 })
+ *
+ * TokenEvent.codeOf(event) // "lease-lost"
+ * ```
+ *
+ * @since 0.1.0
+ * @category codes
+ */
+export const codeOf = (event: { readonly _tag: TokenEvent["_tag"] }): string => code.ofTag(event._tag)
 
 /**
  * Whether an event reports something an operator wants to know about: revoked early, client used elsewhere, inactive
@@ -173,4 +207,4 @@ const anomalies: ReadonlySet<TokenEvent["_tag"]> = new Set<TokenEvent["_tag"]>([
  * @since 0.1.0
  * @category guards
  */
-export const isAnomaly = (event: TokenEvent): boolean => anomalies.has(event._tag)
+export const isAnomaly = (event: TokenEvent): boolean => (anomalyCodes as ReadonlyArray<string>).includes(codeOf(event))

@@ -327,6 +327,9 @@ describe("MalformedResponse", () => {
     const of = (detail: string) =>
       new TokenError.MalformedResponse({ endpoint: at, status: 200, contentType: "", detail, excerpt: "" }).message
     assert.notInclude(of("the reply is compressed (zstd)"), "login page")
-    assert.match(of("the reply is HTML"), /the reply is HTML\. Check .* not a login page or a proxy\.$/)
+    assert.match(
+      of("the reply is HTML"),
+      /the reply is HTML\. Check .* not a login page or a proxy\. \[malformed-response\]$/
+    )
   })
 })

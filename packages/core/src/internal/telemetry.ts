@@ -4,7 +4,8 @@ import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
-import { TokenEvent } from "../TokenEvent.js"
+import { isAnomaly, TokenEvent } from "../TokenEvent.js"
+import * as code from "./code.js"
 
 // The constants are published, with their documentation, by TokenMetrics.
 
@@ -134,14 +135,16 @@ const line: (event: TokenEvent) => Line = TokenEvent.$match({
   StoreRecovered: (): Line => [LogLevel.Info, "shared store usable again"]
 })
 
-const iso = (millis: number): string =>
-  Number.isFinite(millis) && Math.abs(millis) <= 8.64e15 ? new Date(millis).toISOString() : String(millis)
+/** Beyond this there are no dates, and further beyond no durations: a source of somebody's own may say anything. */
+const isShowable = (millis: number): boolean => Math.abs(millis) <= 8.64e15
+
+const iso = (millis: number): string => isShowable(millis) ? new Date(millis).toISOString() : String(millis)
 
 const readable = (name: string, value: unknown): unknown => {
   if (Option.isOption(value)) return Option.isSome(value) ? readable(name, value.value) : undefined
   if (typeof value !== "number") return value
   if (name.endsWith("At")) return iso(value)
-  return ["elapsed", "delay", "age", "remaining", "idle"].includes(name)
+  return isShowable(value) && ["elapsed", "delay", "age", "remaining", "idle"].includes(name)
     ? Duration.format(Duration.millis(value))
     : value
 }
@@ -160,7 +163,8 @@ const annotations = (event: TokenEvent): Record<string, unknown> => {
 }
 
 const log = (event: TokenEvent): Effect.Effect<void> => {
-  const [level, message] = line(event)
+  const [level, said] = line(event)
+  const message = isAnomaly(event) ? code.append(said, event._tag) : said
   return Effect.suspend(() => Effect.annotateLogs(Effect.logWithLevel(level, message), annotations(event)))
 }
 

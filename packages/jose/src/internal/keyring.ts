@@ -142,7 +142,7 @@ const reasonOf = (error: TokenError.RequestError): string => {
     case "TransportError":
       return error.code._tag === "Some" ? `no answer (${error.code.value})` : "no answer"
     default:
-      // says what to do, and holds nothing of the request
-      return error.message.replace(/\.$/, "")
+      // says what to do, and holds nothing of the request; the full stop comes from whoever embeds it
+      return error.message.replace(/\.(?= \[[a-z-]+\]$)/, "")
   }
 }
