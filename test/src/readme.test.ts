@@ -12,7 +12,8 @@ const packages = readdirSync(join(root, "packages")).sort()
 const readmes = [
   "README.md",
   ...packages.map((name) => `packages/${name}/README.md`),
-  "packages/genesys/FROM-PYTHON.md"
+  "packages/genesys/FROM-PYTHON.md",
+  ...readdirSync(join(root, "docs/errors")).sort().map((file) => `docs/errors/${file}`)
 ]
   .filter((file) => existsSync(join(root, file)))
 const sources = packages.map((name) => `packages/${name}/src`)
