@@ -29,6 +29,7 @@ export const floors = [
       "internal/scopeNames",
       "internal/tokenText",
       "Scopes",
+      "Spelling",
       "TokenRequest",
       "AccessToken",
       "TokenError",

@@ -1,22 +1,40 @@
 /** All commands, as `@effect/cli` reads them. */
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
+import * as CommandDescriptor from "@effect/cli/CommandDescriptor"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { inOrder } from "./commands/argumentOrder.js"
+import type { Shape } from "./commands/argumentOrder.js"
+import { inOrder, tableOf } from "./commands/argumentOrder.js"
+import { Rest } from "./commands/common.js"
 import * as token from "./commands/token.js"
-import { exitCodes, Failure } from "./output/failure.js"
-import { run } from "./run.js"
+import { exitCodes, Failure, usage } from "./output/failure.js"
+import * as terminal from "./output/terminal.js"
+import type { Manner } from "./run.js"
+import { levels, run } from "./run.js"
 import { version } from "./version.js"
+
+const commands = [token.command] as const
 
 const root = Command.make("effect-bearer").pipe(
   Command.withDescription("OAuth 2.0 access tokens: get, look at, use and revoke them, find out what is wrong."),
-  Command.withSubcommands([token.command])
+  Command.withSubcommands(commands)
 )
 
 const main = Command.run(root, { name: "effect-bearer", version, executable: "effect-bearer" })
+
+const shapeOf = (descriptor: CommandDescriptor.Command<unknown>): Shape => {
+  // a command without others below it names itself
+  const own = Array.from(CommandDescriptor.getNames(descriptor))
+  const below = Array.from(CommandDescriptor.getSubcommands(descriptor)).filter(([name]) => !own.includes(name))
+  return {
+    options: tableOf(CommandDescriptor.getUsage(descriptor)),
+    below: new Map(below.map(([name, descriptor]) => [name, shapeOf(descriptor)]))
+  }
+}
 
 /** What `@effect/cli` has said about a wrong command line is not said again. */
 const told = new Failure({ exit: exitCodes.usage, detail: "" })
@@ -26,11 +44,46 @@ const hasFlag = (argv: ReadonlyArray<string>, ...names: ReadonlyArray<string>): 
   return (end < 0 ? argv : argv.slice(0, end)).some((argument) => names.includes(argument))
 }
 
-export const start = (argv: ReadonlyArray<string>): void =>
-  run(
-    main(["node", "effect-bearer", ...argv.length === 0 ? ["--help"] : inOrder(argv)]).pipe(
-      Effect.catchIf(ValidationError.isValidationError, () => Effect.fail(told)),
-      Effect.provide(Layer.merge(NodeTerminal.layer, CliConfig.layer({ showBuiltIns: false })))
-    ),
-    { json: hasFlag(argv, "--json"), quiet: hasFlag(argv, "--quiet", "-q") }
+/** Help for a reader that is no terminal has no colours. */
+const plainConsole = (colour: boolean) =>
+  Effect.map(
+    Effect.console,
+    (console) => ({
+      ...console,
+      log: (text?: unknown) =>
+        Effect.catchAll(terminal.answer(plain(text, colour)), ({ message }) => terminal.note(message)),
+      error: (text?: unknown) => terminal.note(plain(text, colour))
+    })
   )
+
+const plain = (text: unknown, colour: boolean): string => {
+  const shown = String(text ?? "").trimEnd()
+
+  return colour ? shown : shown.replace(/\u001b\[[\d;]*m/g, "")
+}
+
+const manner = (argv: ReadonlyArray<string>): Manner => ({
+  json: hasFlag(argv, "--json"),
+  quiet: hasFlag(argv, "--quiet", "-q")
+})
+
+export const start = (argv: ReadonlyArray<string>): void => {
+  const ordered = inOrder(shapeOf(root.descriptor), argv)
+  if (Either.isLeft(ordered)) return run(Effect.fail(ordered.left), manner(argv))
+  const { argv: words, logLevel, rest } = ordered.right
+  const level = logLevel === undefined ? undefined : levels[logLevel.toLowerCase()]
+  if (logLevel !== undefined && level === undefined) {
+    return run(Effect.fail(usage(`--log-level is one of ${Object.keys(levels).join(", ")}.`)), manner(argv))
+  }
+  const { colour } = terminal.styleOf(process.stdout, process.env)
+  run(
+    Effect.flatMap(plainConsole(colour), (console) =>
+      main(["node", "effect-bearer", ...words]).pipe(
+        Effect.withConsole(console),
+        Effect.provideService(Rest, rest),
+        Effect.catchIf(ValidationError.isValidationError, () => Effect.fail(told)),
+        Effect.provide(Layer.merge(NodeTerminal.layer, CliConfig.layer({ showBuiltIns: false })))
+      )),
+    { ...manner(argv), logLevel: level }
+  )
+}

@@ -26,22 +26,44 @@ export type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 export interface Manner {
   readonly json: boolean
   readonly quiet: boolean
+  readonly logLevel?: LogLevel.LogLevel | undefined
 }
 
 const services = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, http.layer)
 
-/** The log of the library: to standard error, warnings and worse; nothing of it where it is to be quiet. */
-const logs = (quiet: boolean) =>
+/** The levels that `--log-level` knows. */
+export const levels: Readonly<Record<string, LogLevel.LogLevel>> = {
+  all: LogLevel.All,
+  trace: LogLevel.Trace,
+  debug: LogLevel.Debug,
+  info: LogLevel.Info,
+  warning: LogLevel.Warning,
+  error: LogLevel.Error,
+  none: LogLevel.None
+}
+
+/** A line of the log: when, how grave, what. */
+const line = ({ date, logLevel, message }: Logger.Logger.Options<unknown>): string =>
+  [
+    date.toISOString(),
+    logLevel.label,
+    ...(Array.isArray(message) ? message : [message]).filter((one) => typeof one === "string")
+  ].join(" ")
+
+/**
+ * The log of the library goes to standard error. Where nobody asked for a level these are its warnings: an error of the
+ * library is what the command fails with, and told by that.
+ */
+const logs = ({ logLevel, quiet }: Manner) =>
   Layer.merge(
     Logger.replace(
       Logger.defaultLogger,
-      Logger.make(({ date, logLevel, message }) => {
-        const text = (Array.isArray(message) ? message : [message]).map((one) => typeof one === "string" ? one : "")
-          .join(" ")
-        terminal.lastNote(`${date.toISOString()} ${logLevel.label} ${text}`)
+      Logger.make((options) => {
+        if (logLevel === undefined && options.logLevel !== LogLevel.Warning) return
+        terminal.lastNote(line(options))
       })
     ),
-    Logger.minimumLogLevel(quiet ? LogLevel.None : LogLevel.Warning)
+    Logger.minimumLogLevel(logLevel ?? (quiet ? LogLevel.None : LogLevel.Warning))
   )
 
 const signals: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }
@@ -55,15 +77,13 @@ const told = ({ code, message }: Ending, manner: Manner): string =>
 /** Runs the command, and ends the process. */
 export const run = <E>(
   command: Effect.Effect<number | void, E, Services>,
-  manner: Manner,
-  options: { readonly logLevel?: LogLevel.LogLevel | undefined } = {}
+  manner: Manner
 ): void => {
   terminal.listenForErrors()
   let signalled: string | undefined
   const fiber = Effect.runFork(command.pipe(
-    options.logLevel === undefined ? (self) => self : Logger.withMinimumLogLevel(options.logLevel),
     Effect.provide(services),
-    Effect.provide(logs(manner.quiet))
+    Effect.provide(logs(manner))
   ))
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {

@@ -11,8 +11,8 @@ import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Spelling from "effect-bearer/Spelling"
 import * as TokenError from "effect-bearer/TokenError"
-import * as distance from "./internal/distance.js"
 import * as loopback from "./internal/loopback.js"
 
 /**
@@ -236,7 +236,7 @@ const harmless = /^(?=.{1,60}$)[\w-]{1,20}(\.[\w-]{1,20})*$/
 
 const unknown = (text: string): TokenError.InvalidConfiguration => {
   // names are spelled with underscores here, hosts never are
-  const nearest = distance.nearest(text.includes(".") ? text : text.replaceAll("-", "_"), spellings, 2)
+  const nearest = Spelling.nearest(text.includes(".") ? text : text.replaceAll("-", "_"), spellings, 2)
   const what = text === ""
     ? "it is blank"
     : `${harmless.test(text) ? `"${text}"` : "this"} is no region of Genesys Cloud`

@@ -1,5 +1,6 @@
 /** Options that every command takes, and how a command becomes one of `@effect/cli`. */
 import * as Options from "@effect/cli/Options"
+import * as Context from "effect/Context"
 import * as Option from "effect/Option"
 import type { Wanted } from "../settings/settings.js"
 
@@ -47,3 +48,6 @@ export interface Common extends Wanted {
   readonly json: boolean
   readonly quiet: boolean
 }
+
+/** What follows `--` on the command line, untouched; `undefined` where there is no `--`. */
+export class Rest extends Context.Tag("@effect-bearer/cli/Rest")<Rest, ReadonlyArray<string> | undefined>() {}

@@ -8,10 +8,10 @@ import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Scopes from "effect-bearer/Scopes"
+import * as Spelling from "effect-bearer/Spelling"
 import type * as GenesysError from "../GenesysError.js"
 import * as Limits from "../Limits.js"
 import * as disclosures from "./disclosure.js"
-import * as distance from "./distance.js"
 import { optional } from "./optional.js"
 
 /** The message says which member is wrong and what it has to be, and nothing of what it was. */
@@ -146,7 +146,7 @@ const complaints = (error: ParseResult.ParseError): string => {
 /** A name is shown if it can be no secret that got into the wrong place. */
 const unknown = (name: string): string => {
   const shown = /^[\w-]{1,24}$/.test(name) ? name : "one of its members"
-  const nearest = distance.nearest(name, Object.keys(expected), 3)
+  const nearest = Spelling.nearest(name, Object.keys(expected), 3)
   return `${shown} is not known${nearest.length === 1 ? ` (is ${nearest[0]} meant?)` : ""}`
 }
 

@@ -1,0 +1,78 @@
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as CommandDescriptor from "@effect/cli/CommandDescriptor"
+import * as Options from "@effect/cli/Options"
+import { assert, describe, it } from "@effect/vitest"
+import { Either } from "effect"
+import type { Shape } from "../src/commands/argumentOrder.js"
+import { inOrder, tableOf } from "../src/commands/argumentOrder.js"
+
+const call = Command.make("call", {
+  header: Options.repeated(Options.withAlias(Options.text("header"), "H")),
+  data: Options.optional(Options.withAlias(Options.text("data"), "d")),
+  json: Options.boolean("json"),
+  quiet: Options.withAlias(Options.boolean("quiet"), "q"),
+  method: Args.text({ name: "method" })
+})
+
+const shape: Shape = {
+  options: new Map(),
+  below: new Map<string, Shape>([
+    ["call", { options: tableOf(CommandDescriptor.getUsage(call.descriptor)), below: new Map() }],
+    ["broker", { options: new Map(), below: new Map([["key", { options: new Map(), below: new Map() }]]) }]
+  ])
+}
+
+const ordered = (...argv: ReadonlyArray<string>) => Either.getOrThrow(inOrder(shape, argv))
+const refused = (...argv: ReadonlyArray<string>) => Either.getOrThrow(Either.flip(inOrder(shape, argv))).message
+
+describe("the order of a command line", () => {
+  it("puts options before arguments, and the values of one option together", () => {
+    assert.deepStrictEqual(
+      ordered("call", "GET", "-H", "a: 1", "https://api.example.com", "--json", "--header=b: 2").argv,
+      ["call", "--header", "a: 1", "--header", "b: 2", "--json", "true", "GET", "https://api.example.com"]
+    )
+  })
+
+  it("takes the value of an option as it is, whatever it looks like", () => {
+    assert.deepStrictEqual(ordered("call", "-d", "--json", "POST").argv, ["call", "--data", "--json", "POST"])
+    assert.deepStrictEqual(ordered("call", "-dx=1", "POST").argv, ["call", "--data", "x=1", "POST"])
+  })
+
+  it("takes an argument that looks like a flag's value for an argument", () => {
+    assert.deepStrictEqual(ordered("call", "--json", "yes").argv, ["call", "--json", "true", "yes"])
+  })
+
+  it("takes short flags apart", () => {
+    assert.deepStrictEqual(ordered("call", "-qHa: 1", "x").argv, ["call", "--quiet", "true", "--header", "a: 1", "x"])
+  })
+
+  it("leaves what follows -- alone", () => {
+    const { argv, rest } = ordered("call", "GET", "--", "ls", "--json", "-x")
+    assert.deepStrictEqual(argv, ["call", "GET"])
+    assert.deepStrictEqual(rest, ["ls", "--json", "-x"])
+    assert.strictEqual(ordered("call").rest, undefined)
+  })
+
+  it("gives help for no command, and for whatever asks for it", () => {
+    assert.deepStrictEqual(ordered().argv, ["--help"])
+    assert.deepStrictEqual(ordered("call", "GET", "-h", "--json").argv, ["call", "--help"])
+    assert.deepStrictEqual(ordered("broker", "--help").argv, ["broker", "--help"])
+  })
+
+  it("refuses what it does not know, and names what may be meant", () => {
+    assert.include(refused("cal"), "Did you mean \"call\"?")
+    assert.include(refused("call", "--heade", "x"), "Did you mean --header?")
+    assert.include(refused("broker", "kez"), "Did you mean \"broker key\"?")
+    assert.include(refused("broker"), "needs one of: key")
+    assert.include(refused("call", "--data"), "--data needs a value")
+    assert.include(refused("call", "--json=1"), "--json takes no value")
+  })
+
+  it("repeats no value: a token in the wrong place is not shown", () => {
+    const secret = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJzZWNyZXQifQ."
+    assert.notInclude(refused(secret), "eyJ")
+    assert.notInclude(refused("call", `--${secret}`), "eyJ")
+    assert.notInclude(refused("broker", secret), "eyJ")
+  })
+})
