@@ -1,7 +1,7 @@
 /** Messages of errors, and the log lines of anomalies, end with a code. */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Duration, Effect, Logger, LogLevel, Metric, Option } from "effect"
-import { TokenError, TokenEvent } from "../src/index.js"
+import { Disclosure, TokenError, TokenEvent } from "../src/index.js"
 import * as telemetry from "../src/internal/telemetry.js"
 import * as Schemas from "../src/Schemas.js"
 
@@ -63,6 +63,15 @@ describe("the code of an error", () => {
 
 const counted = ({ _tag }: TokenEvent.TokenEvent) =>
   Effect.map(Metric.value(Metric.tagged(telemetry.anomalies, "kind", _tag)), ({ count }) => count)
+
+describe("both codes", () => {
+  it("outlive the store through which processes tell each other of failures", () => {
+    const stored = Disclosure.make([], { keepsUuids: true })
+    for (const code of [...TokenError.codes, ...TokenEvent.anomalyCodes]) {
+      assert.strictEqual(stored.text(`no token came. [${code}]`), `no token came. [${code}]`)
+    }
+  })
+})
 
 describe("the code of an event", () => {
   it.effect.prop(

@@ -222,7 +222,9 @@ const replacing = () => {
       const current = Option.getOrElse(held, () => reported)
       const replaced = replacements.get(current)
       if (replaced !== undefined && !Clocks.isOver(replaced, yield* Clocks.now)) {
-        yield* Effect.logWarning("an API refuses a token that was just renewed; it is not renewed again at once")
+        yield* Effect.logWarning(
+          "an API refuses a token that was just renewed; it is not renewed again at once [fresh-token-rejected]"
+        )
         return current
       }
       const token = yield* source.renew(current, request)
