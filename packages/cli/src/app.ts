@@ -10,6 +10,9 @@ import * as Layer from "effect/Layer"
 import type { Shape } from "./commands/argumentOrder.js"
 import { inOrder, tableOf } from "./commands/argumentOrder.js"
 import { Rest } from "./commands/common.js"
+import * as inspect from "./commands/inspect.js"
+import * as introspect from "./commands/introspect.js"
+import * as revoke from "./commands/revoke.js"
 import * as token from "./commands/token.js"
 import { exitCodes, Failure, usage } from "./output/failure.js"
 import * as terminal from "./output/terminal.js"
@@ -17,7 +20,7 @@ import type { Manner } from "./run.js"
 import { levels, run } from "./run.js"
 import { version } from "./version.js"
 
-const commands = [token.command] as const
+const commands = [token.command, inspect.command, introspect.command, revoke.command] as const
 
 const root = Command.make("effect-bearer").pipe(
   Command.withDescription("OAuth 2.0 access tokens: get, look at, use and revoke them, find out what is wrong."),

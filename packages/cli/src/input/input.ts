@@ -51,6 +51,15 @@ export const token = (what: string): Effect.Effect<string, Failure> =>
     }
   )
 
+/** A token among the arguments is in the list of processes and in the history of the shell: it is not taken, nor repeated. */
+export const noToken = (given: ReadonlyArray<string>): Effect.Effect<void, Failure> =>
+  given.length === 0
+    ? Effect.void
+    : Effect.fail(usage(
+      "This command takes no arguments: a token is read from standard input. If one stood here, it is in the history of " +
+        "the shell now."
+    ))
+
 /** One line that does not appear on the terminal. `undefined` where whoever sits there does not answer (Ctrl-C, Ctrl-D). */
 export const hidden = (question: string): Effect.Effect<string | undefined> =>
   Effect.async((resume) => {
