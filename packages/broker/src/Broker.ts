@@ -282,7 +282,11 @@ export const layer = (
  * @category layers
  */
 export const layerFile = (
-  file: string
+  file: string,
+  options: {
+    /** What is made of each configuration before it takes effect, such as another port. Default: nothing. */
+    readonly adjust?: ((config: Config) => Config) | undefined
+  } = {}
 ): Layer.Layer<
   Broker,
   BrokerConfig.ConfigurationProblems | TokenError.InvalidConfiguration,
@@ -291,13 +295,14 @@ export const layerFile = (
   Layer.scoped(
     Broker,
     Effect.gen(function*() {
+      const adjust = options.adjust ?? ((config) => config)
       const config = yield* BrokerConfig.load(file)
-      const broker = yield* make(config)
+      const broker = yield* make(adjust(config))
       const changed = watch.changes(file, config)
       yield* Stream.runForEach(changed, (next) =>
         Either.isLeft(next)
           ? Effect.logError(`${next.left.message}\nThe configuration before it stays in force.`)
-          : broker.reload(next.right).pipe(
+          : broker.reload(adjust(next.right)).pipe(
             Effect.zipRight(Effect.logInfo(`The configuration of ${file} is in force.`)),
             Effect.catchAll((error) => Effect.logError(`${error.message}\nThe configuration before it stays in force.`))
           )).pipe(Effect.interruptible, Effect.forkScoped)

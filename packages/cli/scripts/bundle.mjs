@@ -9,7 +9,7 @@ import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { basename, dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { build } from "esbuild"
+import { build, transform } from "esbuild"
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = join(here, "..")
@@ -36,6 +36,18 @@ export const read = async (name) => new TextEncoder().encode(files[name])`,
         loader: "js"
       }
     })
+  }
+}
+
+/** oidc-provider knows its models by the names of their classes, which do not survive otherwise. */
+const namesKept = {
+  name: "names kept",
+  setup({ onLoad }) {
+    onLoad({ filter: /oidc-provider[\\/]lib[\\/].*\.js$/ }, async ({ path }) => ({
+      contents:
+        (await transform(await readFile(path, "utf8"), { keepNames: true, target: "node20", format: "esm" })).code,
+      loader: "js"
+    }))
   }
 }
 
@@ -71,7 +83,7 @@ const result = await build({
       "#!/usr/bin/env node\nimport{createRequire as __createRequire}from\"node:module\";const require=__createRequire(import.meta.url);"
   },
   define: { EFFECT_BEARER_VERSION: JSON.stringify(manifest.version) },
-  plugins: [embeddedFiles]
+  plugins: [embeddedFiles, namesKept]
 })
 await chmod(outfile, 0o755)
 

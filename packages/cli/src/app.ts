@@ -7,12 +7,16 @@ import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import type * as LogLevel from "effect/LogLevel"
 import type { Shape } from "./commands/argumentOrder.js"
 import { inOrder, tableOf } from "./commands/argumentOrder.js"
+import * as broker from "./commands/broker.js"
 import { Rest } from "./commands/common.js"
+import * as exec from "./commands/exec.js"
 import * as inspect from "./commands/inspect.js"
 import * as introspect from "./commands/introspect.js"
 import * as revoke from "./commands/revoke.js"
+import * as serve from "./commands/serve.js"
 import * as token from "./commands/token.js"
 import { exitCodes, Failure, usage } from "./output/failure.js"
 import * as terminal from "./output/terminal.js"
@@ -20,7 +24,15 @@ import type { Manner } from "./run.js"
 import { levels, run } from "./run.js"
 import { version } from "./version.js"
 
-const commands = [token.command, inspect.command, introspect.command, revoke.command] as const
+const commands = [
+  token.command,
+  inspect.command,
+  introspect.command,
+  revoke.command,
+  serve.command,
+  exec.command,
+  broker.command
+] as const
 
 const root = Command.make("effect-bearer").pipe(
   Command.withDescription("OAuth 2.0 access tokens: get, look at, use and revoke them, find out what is wrong."),
@@ -37,6 +49,16 @@ const shapeOf = (descriptor: CommandDescriptor.Command<unknown>): Shape => {
     options: tableOf(CommandDescriptor.getUsage(descriptor)),
     below: new Map(below.map(([name, descriptor]) => [name, shapeOf(descriptor)]))
   }
+}
+
+/** Seen from the root a command has lost those below it: each is asked itself. */
+const rootShape: Shape = {
+  ...shapeOf(root.descriptor),
+  below: new Map(
+    commands.flatMap(({ descriptor }) =>
+      Array.from(CommandDescriptor.getNames(descriptor), (name) => [name, shapeOf(descriptor)] as const)
+    )
+  )
 }
 
 /** What `@effect/cli` has said about a wrong command line is not said again. */
@@ -70,8 +92,12 @@ const manner = (argv: ReadonlyArray<string>): Manner => ({
   quiet: hasFlag(argv, "--quiet", "-q")
 })
 
+/** A broker tells what it does, and what goes wrong while it goes on. */
+const usualLevel = ([command]: ReadonlyArray<string>, { quiet }: Manner): LogLevel.LogLevel | undefined =>
+  quiet ? undefined : command === "serve" ? levels["info"] : command === "exec" ? levels["warning"] : undefined
+
 export const start = (argv: ReadonlyArray<string>): void => {
-  const ordered = inOrder(shapeOf(root.descriptor), argv)
+  const ordered = inOrder(rootShape, argv)
   if (Either.isLeft(ordered)) return run(Effect.fail(ordered.left), manner(argv))
   const { argv: words, logLevel, rest } = ordered.right
   const level = logLevel === undefined ? undefined : levels[logLevel.toLowerCase()]
@@ -87,6 +113,6 @@ export const start = (argv: ReadonlyArray<string>): void => {
         Effect.catchIf(ValidationError.isValidationError, () => Effect.fail(told)),
         Effect.provide(Layer.merge(NodeTerminal.layer, CliConfig.layer({ showBuiltIns: false })))
       )),
-    { ...manner(argv), logLevel: level }
+    { ...manner(argv), logLevel: level ?? usualLevel(words, manner(argv)) }
   )
 }

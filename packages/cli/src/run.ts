@@ -1,6 +1,7 @@
 /**
  * Runs a command to its end: its answer is written, its failure told, and the process ends with the exit code for it.
- * Ctrl-C and SIGTERM let the command put things in order; a second one ends the process at once.
+ * Ctrl-C and SIGTERM let the command put things in order; a second one ends the process at once. A command may take them
+ * over (`signals.ts`).
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -10,6 +11,7 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
@@ -18,6 +20,7 @@ import * as http from "./http/client.js"
 import type { Ending } from "./output/failure.js"
 import { endingOf, exitCodes } from "./output/failure.js"
 import * as terminal from "./output/terminal.js"
+import * as signals from "./signals.js"
 
 /** What every command may use. */
 export type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
@@ -42,11 +45,15 @@ export const levels: Readonly<Record<string, LogLevel.LogLevel>> = {
   none: LogLevel.None
 }
 
-/** A line of the log: when, how grave, what. */
-const line = ({ date, logLevel, message }: Logger.Logger.Options<unknown>): string =>
+/** A line of the log: when, how grave, about which profile, what. */
+const line = ({ annotations, date, logLevel, message }: Logger.Logger.Options<unknown>): string =>
   [
     date.toISOString(),
     logLevel.label,
+    ...Option.match(HashMap.get(annotations, "profile"), {
+      onNone: () => [],
+      onSome: (name) => [`${String(name)}:`]
+    }),
     ...(Array.isArray(message) ? message : [message]).filter((one) => typeof one === "string")
   ].join(" ")
 
@@ -66,8 +73,6 @@ const logs = ({ logLevel, quiet }: Manner) =>
     Logger.minimumLogLevel(logLevel ?? (quiet ? LogLevel.None : LogLevel.Warning))
   )
 
-const signals: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }
-
 /** The failure as it is told: one line and more for a person, an object for a program. */
 const told = ({ code, message }: Ending, manner: Manner): string =>
   manner.json
@@ -80,14 +85,15 @@ export const run = <E>(
   manner: Manner
 ): void => {
   terminal.listenForErrors()
-  let signalled: string | undefined
+  let signalled: NodeJS.Signals | undefined
   const fiber = Effect.runFork(command.pipe(
     Effect.provide(services),
     Effect.provide(logs(manner))
   ))
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
-      if (signalled !== undefined) process.exit(signals[name])
+      if (signals.passOn(name)) return
+      if (signalled !== undefined) process.exit(signals.exitCodeOf(name))
       signalled = name
       fiber.unsafeInterruptAsFork(fiber.id())
     })
@@ -95,9 +101,13 @@ export const run = <E>(
   fiber.addObserver((exit) => process.exit(codeOf(exit, manner, signalled)))
 }
 
-const codeOf = (exit: Exit.Exit<number | void, unknown>, manner: Manner, signalled: string | undefined): number => {
+const codeOf = (
+  exit: Exit.Exit<number | void, unknown>,
+  manner: Manner,
+  signalled: NodeJS.Signals | undefined
+): number => {
   if (Exit.isSuccess(exit)) return typeof exit.value === "number" ? exit.value : exitCodes.fine
-  if (signalled !== undefined && Cause.isInterrupted(exit.cause)) return signals[signalled]!
+  if (signalled !== undefined && Cause.isInterrupted(exit.cause)) return signals.exitCodeOf(signalled)
   // what the library of commands has told is told
   const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
   const ending = endingOf(failure ?? Cause.squash(exit.cause))

@@ -1,8 +1,8 @@
-/** The files of the status page and of the documentation page, as they lie in the package: read once, when the broker starts. */
-import { readFile } from "node:fs/promises"
+/** The files of the status page and of the documentation page: read once, when the broker starts. */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import { headers } from "../guard/refusal.js"
+import { read } from "./files.js"
 
 /** By path: the file, and its type. */
 const files: ReadonlyMap<string, readonly [file: string, type: string]> = new Map([
@@ -20,28 +20,23 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 
 export type Assets = ReadonlyMap<string, HttpServerResponse.HttpServerResponse>
 
-const read = (folder: string): Effect.Effect<Assets, unknown> =>
-  Effect.map(
-    Effect.forEach(files, ([path, [file, type]]) =>
-      Effect.map(
-        Effect.tryPromise(() => readFile(new URL(`${folder}${file}`, import.meta.url))),
-        (bytes) =>
-          [
-            path,
-            HttpServerResponse.uint8Array(bytes, {
-              contentType: type,
-              headers: { ...headers, "content-security-policy": policy, "x-frame-options": "DENY" }
-            })
-          ] as const
-      )),
-    (entries) => new Map(entries)
-  )
-
-/** Where they lie: beside the sources or what was built of them, and beside a bundle. */
-const folders = ["../../page/", "./page/"]
-
 /** A bundle that left them behind serves everything else. */
-export const load: Effect.Effect<Assets> = Effect.firstSuccessOf(folders.map((folder) => read(folder))).pipe(
+export const load: Effect.Effect<Assets> = Effect.forEach(
+  files,
+  ([path, [file, type]]) =>
+    Effect.map(
+      Effect.tryPromise(() => read(file)),
+      (bytes) =>
+        [
+          path,
+          HttpServerResponse.uint8Array(bytes, {
+            contentType: type,
+            headers: { ...headers, "content-security-policy": policy, "x-frame-options": "DENY" }
+          })
+        ] as const
+    )
+).pipe(
+  Effect.map((entries): Assets => new Map(entries)),
   Effect.catchAll(() =>
     Effect.as(
       Effect.logWarning("The files of the status page are missing: the broker answers everything else."),

@@ -1,10 +1,11 @@
 /** What is given on standard input: never more than is asked for, and never waited for where a person sits. */
+import { isatty } from "node:tty"
 import * as Effect from "effect/Effect"
 import type { Failure } from "../output/failure.js"
 import { failed, usage } from "../output/failure.js"
 
 /** Whether somebody can be asked at the terminal, while the answer goes wherever it goes. */
-export const canAsk = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true
+export const canAsk = (): boolean => isatty(0) && isatty(2)
 
 const tooLong = (most: number) => failed(`Standard input is longer than ${most} bytes.`)
 const notText = failed("Standard input is no text in UTF-8.")

@@ -2,6 +2,7 @@
 import type { BrokerConfig } from "@effect-bearer/broker"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
+import * as Secret from "effect-bearer/Secret"
 import * as input from "../input/input.js"
 import type { Chosen } from "./settings.js"
 
@@ -37,3 +38,7 @@ export const orAsk = <A, E, R>(chosen: Chosen, effect: Effect.Effect<A, E, R>): 
         return effect
       })
   })
+
+/** Asks at once for what is missing, where somebody can be asked; what is missing after that, the broker tells. */
+export const askForMissing = (chosen: Chosen): Effect.Effect<void> =>
+  Effect.ignore(orAsk(chosen, Effect.forEach(variables(chosen.profile), Secret.env, { discard: true })))

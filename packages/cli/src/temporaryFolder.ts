@@ -1,0 +1,35 @@
+/** A folder for this user alone, which is gone when the scope closes, or the process ends in another way but a kill. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Failure } from "./output/failure.js"
+import { failed } from "./output/failure.js"
+
+export const make: Effect.Effect<string, Failure, Scope.Scope> = Effect.map(
+  Effect.acquireRelease(
+    Effect.try({
+      try: () => {
+        // mode 0700
+        const path = mkdtempSync(join(tmpdir(), "effect-bearer-"))
+        const remove = () => {
+          try {
+            rmSync(path, { recursive: true, force: true })
+          } catch {
+            // somebody has taken it away, or keeps a file in it open
+          }
+        }
+        process.once("exit", remove)
+        return { path, remove }
+      },
+      catch: () => failed(`No folder for temporary files can be made in ${tmpdir()}.`)
+    }),
+    ({ remove }) =>
+      Effect.sync(() => {
+        process.removeListener("exit", remove)
+        remove()
+      })
+  ),
+  ({ path }) => path
+)
