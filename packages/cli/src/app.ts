@@ -55,7 +55,7 @@ const shapeOf = (descriptor: CommandDescriptor.Command<unknown>): Shape => {
 const rootShape: Shape = {
   ...shapeOf(root.descriptor),
   below: new Map(
-    commands.flatMap(({ descriptor }) =>
+    commands.map(({ descriptor }) => descriptor as CommandDescriptor.Command<unknown>).flatMap((descriptor) =>
       Array.from(CommandDescriptor.getNames(descriptor), (name) => [name, shapeOf(descriptor)] as const)
     )
   )

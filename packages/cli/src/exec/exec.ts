@@ -14,6 +14,8 @@ import * as CallerKey from "@effect-bearer/broker/CallerKey"
 import * as ProfileSource from "@effect-bearer/broker/ProfileSource"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as TokenError from "effect-bearer/TokenError"
@@ -57,8 +59,8 @@ export const run = (
     const chosen = yield* settings.choose(options, environment, input.canAsk())
     const folder = yield* temporaryFolder.make
     const store = yield* storeOf(chosen, environment, folder)
-    // the broker finds it in the store
-    yield* orAsk(chosen, firstToken(chosen, store))
+    // the broker finds it in the store; why there is none, the failure tells
+    yield* orAsk(chosen, Logger.withMinimumLogLevel(firstToken(chosen, store), LogLevel.None))
 
     const { digest, key } = yield* CallerKey.generate
     const tokenFile = join(folder, "token")
