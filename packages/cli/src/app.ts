@@ -13,6 +13,7 @@ import { inOrder, tableOf } from "./commands/argumentOrder.js"
 import * as broker from "./commands/broker.js"
 import { Rest } from "./commands/common.js"
 import * as exec from "./commands/exec.js"
+import * as explain from "./commands/explain.js"
 import * as inspect from "./commands/inspect.js"
 import * as introspect from "./commands/introspect.js"
 import * as revoke from "./commands/revoke.js"
@@ -29,6 +30,7 @@ const commands = [
   inspect.command,
   introspect.command,
   revoke.command,
+  explain.command,
   serve.command,
   exec.command,
   broker.command

@@ -73,7 +73,8 @@ export const styleOf = (
   return {
     isTerminal,
     colour: isTerminal && !forbidden,
-    columns: Math.max(40, Math.min(stream.columns ?? 80, 120))
+    // a terminal that nobody has told its size has none
+    columns: Math.max(40, Math.min(stream.columns || 80, 120))
   }
 }
 
