@@ -12,6 +12,7 @@ import type { Shape } from "./commands/argumentOrder.js"
 import { inOrder, tableOf } from "./commands/argumentOrder.js"
 import * as broker from "./commands/broker.js"
 import { Rest } from "./commands/common.js"
+import * as doctor from "./commands/doctor.js"
 import * as exec from "./commands/exec.js"
 import * as explain from "./commands/explain.js"
 import * as inspect from "./commands/inspect.js"
@@ -30,6 +31,7 @@ const commands = [
   inspect.command,
   introspect.command,
   revoke.command,
+  doctor.command,
   explain.command,
   serve.command,
   exec.command,

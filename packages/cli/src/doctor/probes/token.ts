@@ -1,0 +1,65 @@
+/** Token requests as the library sends them: one, and one more to compare. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type { BrokerConfig } from "@effect-bearer/broker"
+import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import type * as AccessToken from "effect-bearer/AccessToken"
+import type * as ClientAuthentication from "effect-bearer/ClientAuthentication"
+import * as Grant from "effect-bearer/Grant"
+import * as TokenEndpoint from "effect-bearer/TokenEndpoint"
+import type * as TokenError from "effect-bearer/TokenError"
+import * as TokenRequest from "effect-bearer/TokenRequest"
+import type { Observer } from "../observing.js"
+import * as client from "./client.js"
+
+export type Result = Either.Either<AccessToken.AccessToken, TokenError.RequestError>
+
+/** So many token requests are sent without `--try`, and why not more. */
+export const planned = ({ grant }: BrokerConfig.Profile): { readonly most: 0 | 1 | 2; readonly why: string } => {
+  switch (grant.type) {
+    case "client_credentials":
+      return { most: 2, why: "" }
+    case "jwt_bearer":
+      return { most: 1, why: "an assertion may be good for one request only" }
+    case "refresh_token":
+      return {
+        most: 0,
+        why: "a refresh token may be good for one request only, and the next one would have to be kept"
+      }
+  }
+}
+
+const grantOf = ({ grant }: BrokerConfig.Profile, observer: Observer) =>
+  grant.type === "jwt_bearer"
+    ? Effect.map(client.secret(grant.assertion, observer), (assertion) => Grant.jwtBearer({ assertion }))
+    : Effect.succeed(Grant.clientCredentials)
+
+/** Sends one token request. Nothing is kept, nothing is tried again. */
+export const request = (
+  profile: BrokerConfig.Profile,
+  url: URL,
+  authentication: ClientAuthentication.ClientAuthentication,
+  observer: Observer
+): Effect.Effect<Result, never, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const endpoint = yield* TokenEndpoint.make({
+      tokenEndpoint: url,
+      clientId: profile.clientId,
+      authentication,
+      timeout: profile.timeout,
+      allowInsecure: profile.allowInsecure
+    })
+    const { audience, parameters, resource, scopes } = profile
+    return yield* endpoint.request(
+      yield* grantOf(profile, observer),
+      TokenRequest.make({ scopes, audience, resource, parameters })
+    )
+  }).pipe(
+    Effect.provideService(HttpClient.HttpClient, observer.at("token")),
+    // what the library would warn of is among the findings
+    Logger.withMinimumLogLevel(LogLevel.None),
+    Effect.either
+  )
