@@ -1,11 +1,12 @@
 /**
- * Bundles the command line to one file, `dist/effect-bearer.mjs`, with the licences of all that is in it beside it.
+ * Bundles the command line to one file, `dist/effect-bearer.cjs`, with the licences of all that is in it beside it.
  * (`--outdir` names another
  * folder).
  *
  *     pnpm --filter @effect-bearer/cli run build
  */
-import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { createHash } from "node:crypto"
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { basename, dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
@@ -14,7 +15,7 @@ import { build, transform } from "esbuild"
 const here = dirname(fileURLToPath(import.meta.url))
 const root = join(here, "..")
 const { values } = parseArgs({ options: { outdir: { type: "string", default: join(root, "dist") } } })
-const outfile = join(values.outdir, "effect-bearer.mjs")
+const outfile = join(values.outdir, "effect-bearer.cjs")
 const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8"))
 
 /** The status page of the broker lies in its package as files; here it goes into the bundle. */
@@ -64,27 +65,89 @@ const pages = async () => {
 }
 
 await rm(outfile, { force: true })
+await mkdir(values.outdir, { recursive: true })
 
 const result = await build({
-  entryPoints: [join(root, "src/main.ts")],
-  outfile,
+  entryPoints: { main: join(root, "src/main.ts") },
+  outdir: values.outdir,
   bundle: true,
+  splitting: true,
   platform: "node",
   target: "node20",
   format: "esm",
   minify: true,
-  keepNames: false,
   legalComments: "none",
   metafile: true,
+  write: false,
   logLevel: "warning",
-  // packages in the bundle that are CommonJS ask for Node's own modules by `require`
-  banner: {
-    js:
-      "#!/usr/bin/env node\nimport{createRequire as __createRequire}from\"node:module\";const require=__createRequire(import.meta.url);"
-  },
-  define: { EFFECT_BEARER_VERSION: JSON.stringify(manifest.version) },
+  define: { EFFECT_BEARER_VERSION: JSON.stringify(manifest.version), "import.meta.url": "__url" },
   plugins: [embeddedFiles, namesKept]
 })
+
+/**
+ * One file of parts. Those that every start needs are code; the others stand behind the program, in a comment, and are
+ * compiled when they are asked for: as code they would be parsed at each start, which takes longer than `token` needs for
+ * its answer.
+ */
+const nameOf = (path) => `./${basename(path)}`
+const outputs = new Map(Object.entries(result.metafile.outputs).map(([path, output]) => [nameOf(path), output]))
+const needed = new Set()
+const need = (name) => {
+  if (needed.has(name)) return
+  needed.add(name)
+  for (const { external, kind, path } of outputs.get(name).imports) {
+    if (!external && kind === "import-statement") need(nameOf(path))
+  }
+}
+need("./main.js")
+
+const parts = new Map()
+for (const { path, text } of result.outputFiles) {
+  const { code } = await transform(text, {
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    minify: true,
+    legalComments: "none",
+    // another part is one of this file, however it is asked for
+    supported: { "dynamic-import": false },
+    logLevel: "warning"
+  })
+  // places in the file are counted in characters and read as bytes; esbuild escapes all but regular expressions
+  const ascii = code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+  parts.set(nameOf(path), ascii.trim())
+}
+
+const wrapped = (code) => `(exports,require,module,__url)=>{${code}}`
+/** One script for the parts of every start, and one for each of the others. */
+const scripts = [
+  ["main", `({${Array.from(needed, (name) => `${JSON.stringify(name)}:${wrapped(parts.get(name))}`).join(",\n")}})`],
+  ...Array.from(parts).filter(([name]) => !needed.has(name)).map(([name, code]) => [name, `(${wrapped(code)})`])
+]
+// what would end the comment is taken apart, and put together again by the loader
+const text = scripts.map(([, code]) => code.replaceAll("*/", "*\u0001/"))
+let offset = 0
+const places = Object.fromEntries(scripts.map(([name], index) => {
+  const from = offset
+  offset += text[index].length
+  return [name, [from, offset]]
+}))
+const behind = text.join("")
+const stamp = createHash("sha256").update(behind).digest("hex").slice(0, 16)
+// CommonJS: Node.js begins it sooner than a module
+const loader = await transform(await readFile(join(here, "loader.cjs"), "utf8"), {
+  define: { PLACES: JSON.stringify(places), STAMP: JSON.stringify(stamp) },
+  target: "node20",
+  minifyWhitespace: true
+})
+const program = [
+  "#!/usr/bin/env node",
+  `// ${manifest.name} ${manifest.version}, ${manifest.license}. The licences of what is in it: LICENSES.txt`,
+  loader.code.trim(),
+  `/*parts:${behind}*/`,
+  ""
+].join("\n")
+await writeFile(outfile, program)
 await chmod(outfile, 0o755)
 
 /** The packages whose code is in the bundle: the folder of each, below the last `node_modules` of its path. */
@@ -114,13 +177,12 @@ for (const [name, folder] of Array.from(packages).sort(([a], [b]) => a < b ? -1 
 const line = "-".repeat(80)
 await writeFile(
   join(values.outdir, "LICENSES.txt"),
-  `effect-bearer.mjs contains code of these packages.\n\n${
+  `effect-bearer.cjs contains code of these packages.\n\n${
     sections.map((section) => `${line}\n${section}`).join("\n\n")
   }\n`
 )
 
-const bytes = Object.values(result.metafile.outputs)[0].bytes
 console.log(
-  `${relative(process.cwd(), outfile)}: ${Math.round(bytes / 1024)} KiB, ${packages.size} packages` +
-    (without.length > 0 ? `; without a licence file: ${without.join(", ")}` : "")
+  `${relative(process.cwd(), outfile)}: ${Math.round(program.length / 1024)} KiB in ${parts.size} parts, ` +
+    `${packages.size} packages` + (without.length > 0 ? `; without a licence file: ${without.join(", ")}` : "")
 )

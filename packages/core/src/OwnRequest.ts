@@ -109,6 +109,11 @@ const knowsCacheModes = (): boolean => {
   }
 }
 
+let cacheMode: RequestInit | undefined
+
+/** Looked at with the first request: Node.js loads its fetch for that, and a token that is in a store needs none. */
+const withoutCache = (): RequestInit => cacheMode ??= knowsCacheModes() ? { cache: "no-store" } : {}
+
 /** How long the body of an error is waited for when its status says enough. */
 const grace = Duration.seconds(1)
 
@@ -149,7 +154,6 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
     false
   )
   const outer = yield* requestInit
-  const cache: RequestInit = knowsCacheModes() ? { cache: "no-store" } : {}
 
   const exchange = Effect.fnUntraced(function*({ endpoint, field, request, secrets = [], timeout }: Options & Limited) {
     const sentAt = yield* Clock.currentTimeMillis
@@ -158,7 +162,7 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
         Effect.fail(
           transport.toTokenError(cause, endpoint, Duration.millis(now - sentAt), Disclosure.make(secrets), field)
         ))
-    const init: RequestInit = { ...cache, ...outer, ...(yield* requestInit), redirect: "manual" }
+    const init: RequestInit = { ...withoutCache(), ...outer, ...(yield* requestInit), redirect: "manual" }
     const said = init.headers === undefined ? Headers.empty : Headers.fromInput(init.headers as Headers.Input)
     const outgoing = HttpClientRequest.setHeaders(request, [
       ...defaults.filter(([name]) => !Headers.has(said, name)),

@@ -19,7 +19,7 @@ export const bundle = (): string => {
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
   const { status, stderr } = spawnSync(process.execPath, [script, "--outdir", folder], { encoding: "utf8" })
   if (status !== 0) throw new Error(`The bundle could not be built: ${stderr}`)
-  built = join(folder, "effect-bearer.mjs")
+  built = join(folder, "effect-bearer.cjs")
   return built
 }
 

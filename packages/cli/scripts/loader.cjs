@@ -1,0 +1,114 @@
+"use strict"
+/**
+ * The beginning of the bundle. The program is in parts, which stand behind this code in a comment: what is not needed is
+ * not even parsed. Beside the user's other caches it keeps what V8 has made of the parts, because compiling them takes
+ * longer than `token` needs for its answer. Whatever is wrong with that cache, the parts are compiled.
+ *
+ * `scripts/bundle.mjs` puts it in front of the parts: PLACES says where each of them is, and STAMP is a digest of them.
+ */
+const fs = require("node:fs")
+const os = require("node:os")
+const path = require("node:path")
+const vm = require("node:vm")
+
+const places = PLACES
+const stamp = STAMP
+const here = require("node:url").pathToFileURL(__filename).href
+
+/** Node.js and V8 of another version, or another machine, make something else of the same code. */
+const kind = `${stamp}-${process.versions.v8}-${process.arch}`
+
+const given = (name) => (process.env[name] ?? "").trim() === "" ? undefined : process.env[name]
+
+const base = () => {
+  const home = given("HOME") ?? os.homedir()
+  if (process.platform === "win32") return given("LOCALAPPDATA") ?? path.join(home, "AppData", "Local")
+  return given("XDG_CACHE_HOME") ?? path.join(home, process.platform === "darwin" ? "Library/Caches" : ".cache")
+}
+
+const root = path.join(base(), "effect-bearer", "code")
+const folder = path.join(root, kind)
+
+/** What others could have written is not run. */
+const isOurs = (info) => {
+  const me = process.getuid?.()
+  return me === undefined || (info.uid === me && (info.mode & 0o022) === 0)
+}
+
+const isUsable = () => {
+  if (given("NODE_DISABLE_COMPILE_CACHE") !== undefined) return false
+  try {
+    return [root, folder].every((one) => {
+      const info = fs.lstatSync(one)
+      return info.isDirectory() && isOurs(info)
+    })
+  } catch {
+    return false
+  }
+}
+
+const cached = isUsable() ? (name) => {
+  try {
+    return fs.readFileSync(path.join(folder, name))
+  } catch {
+    return undefined
+  }
+} : () => undefined
+
+let text
+const sourceOf = (name) => {
+  if (text === undefined) {
+    const file = fs.readFileSync(__filename, "latin1")
+    text = file.slice(file.lastIndexOf("/*" + "parts:") + 8, -3)
+  }
+  // what would have ended the comment
+  return text.slice(...places[name]).replaceAll("*\u0001/", "*/")
+}
+
+/** The scripts that V8 had to compile. */
+const compiled = []
+
+const compile = (name) => {
+  const cachedData = cached(name)
+  const script = new vm.Script(sourceOf(name), { filename: `effect-bearer/${name}`, cachedData })
+  if (cachedData === undefined || script.cachedDataRejected) compiled.push([name, script])
+  return script.runInThisContext()
+}
+
+const parts = compile("main")
+
+const loaded = new Map()
+const load = (name) => {
+  if (!Object.hasOwn(parts, name) && !Object.hasOwn(places, name)) return require(name)
+  const known = loaded.get(name)
+  if (known !== undefined) return known.exports
+  const module = { exports: {} }
+  loaded.set(name, module)
+  const run = Object.hasOwn(parts, name) ? parts[name] : compile(name)
+  run(module.exports, load, module, here)
+  return module.exports
+}
+
+/** With what was compiled while it ran. A file appears whole or not at all. */
+const keep = () => {
+  if (compiled.length === 0 || given("NODE_DISABLE_COMPILE_CACHE") !== undefined) return
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+    if (!isUsable()) return
+    for (const other of fs.readdirSync(root)) {
+      if (other !== kind) fs.rmSync(path.join(root, other), { recursive: true, force: true })
+    }
+    for (const [name, script] of compiled) {
+      const temporary = path.join(folder, `${name}.${process.pid}`)
+      fs.writeFileSync(temporary, script.createCachedData(), { mode: 0o600 })
+      fs.renameSync(temporary, path.join(folder, name))
+    }
+  } catch {
+    // the next run compiles again
+  }
+}
+process.once("exit", (code) => {
+  if (code === 0) keep()
+})
+
+load("./main.js")

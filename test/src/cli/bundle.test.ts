@@ -1,0 +1,97 @@
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { builtinModules } from "node:module"
+import { dirname, join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as AuthorizationServer from "@effect-bearer/examples/support/AuthorizationServer"
+import { Effect, Redacted } from "effect"
+import { bundle, home, run } from "./program.js"
+
+const manifest = JSON.parse(
+  readFileSync(new URL("../../../packages/cli/package.json", import.meta.url), "utf8")
+) as Record<string, unknown>
+
+describe("the bundle", () => {
+  // SPEC G8
+  it("is one file, which installs nothing else, with the licences of what is in it", () => {
+    const folder = dirname(bundle())
+    assert.deepStrictEqual(readdirSync(folder).sort(), ["LICENSES.txt", "effect-bearer.cjs"])
+    assert.isUndefined(manifest["dependencies"])
+    assert.isUndefined(manifest["peerDependencies"])
+    assert.isUndefined(manifest["optionalDependencies"])
+    const licences = readFileSync(join(folder, "LICENSES.txt"), "utf8")
+    for (const name of ["effect", "@effect/cli", "@effect/platform", "undici", "yaml", "jose", "oidc-provider"]) {
+      assert.match(licences, new RegExp(`^${name}@\\d`, "m"))
+    }
+  })
+
+  it("asks for nothing that is not in it, but for the modules of Node.js", () => {
+    const source = readFileSync(bundle(), "utf8")
+    const asked = new Set(Array.from(source.matchAll(/\brequire\("([^"]+)"\)/g), ([, name]) => name!))
+    const own = new Set([...builtinModules, ...builtinModules.map((name) => `node:${name}`)])
+    const foreign = Array.from(asked).filter((name) => !name.startsWith("./") && !own.has(name))
+    // packages look for these, and do without them
+    assert.deepStrictEqual(
+      foreign.filter((name) => !["bufferutil", "utf-8-validate", "@node-rs/xxhash"].includes(name)),
+      []
+    )
+  })
+
+  it("runs as it is executed, and says its version", () => {
+    assert.strictEqual(statSync(bundle()).mode & 0o111, 0o111)
+    assert.match(readFileSync(bundle(), "utf8"), /^#!\/usr\/bin\/env node\n/)
+  })
+})
+
+describe("what V8 made of the bundle is kept", () => {
+  const world = Effect.gen(function*() {
+    const server = yield* AuthorizationServer.make({ lifetime: "1 hour" })
+    const user = yield* home
+    const env = {
+      OAUTH_TOKEN_ENDPOINT: server.tokenEndpoint,
+      OAUTH_CLIENT_ID: server.clients.basic.id,
+      OAUTH_CLIENT_SECRET: Redacted.value(server.clients.basic.secret)
+    }
+    const root = join(user.home, ".cache", "effect-bearer", "code")
+    return { user, env, root, token: () => run(user, ["token"], { env }) }
+  })
+
+  it.scoped("in a folder of the user's own, for each version of the program one", () =>
+    Effect.gen(function*() {
+      const { root, token } = yield* world
+      const first = yield* token()
+      const [kind, ...others] = readdirSync(root)
+      assert.deepStrictEqual(others, [])
+      assert.strictEqual(statSync(join(root, kind!)).mode & 0o777, 0o700)
+      for (const file of readdirSync(join(root, kind!))) {
+        assert.strictEqual(statSync(join(root, kind!, file)).mode & 0o777, 0o600)
+        assert.notInclude(readFileSync(join(root, kind!, file), "latin1"), first.stdout.trim())
+      }
+      assert.deepStrictEqual(yield* token(), first)
+    }))
+
+  it.scoped("and not believed: damaged, cut short or of others it is not used", () =>
+    Effect.gen(function*() {
+      const { env, root, token, user } = yield* world
+      const first = yield* token()
+      const folder = join(root, readdirSync(root)[0]!)
+      const file = join(folder, "main")
+      const whole = readFileSync(file)
+      for (const damaged of [Buffer.alloc(0), Buffer.from("no code"), whole.subarray(0, whole.length / 2)]) {
+        writeFileSync(file, damaged)
+        assert.deepStrictEqual(yield* token(), first)
+        // and mended
+        assert.isAbove(statSync(file).size, 100_000)
+      }
+      chmodSync(folder, 0o777)
+      writeFileSync(file, "of others")
+      assert.deepStrictEqual(yield* token(), first)
+      assert.strictEqual(readFileSync(file, "utf8"), "of others")
+      rmSync(root, { recursive: true })
+      writeFileSync(root, "no folder")
+      assert.deepStrictEqual(yield* token(), first)
+      rmSync(root)
+      const without = yield* run(user, ["token"], { env: { ...env, NODE_DISABLE_COMPILE_CACHE: "1" } })
+      assert.deepStrictEqual(without, first)
+      assert.throws(() => statSync(root))
+    }))
+})
