@@ -202,7 +202,7 @@ const callers = (config: Fields, report: Report): void => {
         path,
         "\"keys\" or \"certificates\": callers always authenticate",
         "neither",
-        "`CallerKey.generate` makes a key and its digest; so do the two lines in the README."
+        "`effect-bearer broker key` makes a key and its digest; so does `CallerKey.generate`."
       )
     }
 

@@ -1,5 +1,4 @@
 /** `serve --demo`: a broker to try, with an authorization server, an API, and lines to paste. */
-import { createServer } from "node:net"
 import { join } from "node:path"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -7,7 +6,10 @@ import type * as Path from "@effect/platform/Path"
 import * as Broker from "@effect-bearer/broker/Broker"
 import * as CallerKey from "@effect-bearer/broker/CallerKey"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
 import * as Scopes from "effect-bearer/Scopes"
 import type * as TokenError from "effect-bearer/TokenError"
 import type { Failure } from "../output/failure.js"
@@ -34,12 +36,12 @@ const usualPort = 4180
 const profile = "demo"
 const caller = "demo"
 
-/** The usual port where nobody listens on it, else any. */
-const freePort = Effect.async<number>((resume) => {
-  const probe = createServer()
-  probe.once("error", () => resume(Effect.succeed(0)))
-  probe.listen(usualPort, "127.0.0.1", () => probe.close(() => resume(Effect.succeed(usualPort))))
-})
+/** Whatever begins and fails is gone before something else is tried. */
+const attempt = <A, E, R>(begin: Effect.Effect<A, E, R | Scope.Scope>) =>
+  Effect.flatMap(
+    Effect.flatMap(Effect.scope, (scope) => Scope.fork(scope, ExecutionStrategy.sequential)),
+    (own) => Scope.extend(begin, own).pipe(Effect.onError((cause) => Scope.close(own, Exit.failCause(cause))))
+  )
 
 export const run = (
   options: Options,
@@ -63,24 +65,29 @@ const begin = ({ json, port }: Options, environment: Environment) =>
     const { digest, key } = yield* CallerKey.generate
     const tokenFile = join(folder, "token")
     const auditFile = join(folder, "audit.log")
-    const { server: { addresses } } = yield* running.start(Broker.layer(ownBroker.configOf({
-      listen: ownBroker.loopback(port ?? (yield* freePort)),
-      profile: {
-        name: profile,
+    const broker = (port: number) =>
+      running.start(Broker.layer(ownBroker.configOf({
+        listen: ownBroker.loopback(port),
         profile: {
-          ...defaults,
-          tokenEndpoint: server.tokenEndpoint,
-          clientId: server.clientId,
-          authentication: { method: "basic", secret: { plain: server.clientSecret } },
-          scopes: Scopes.make("calls:read"),
-          file: { path: tokenFile, format: "header", removeDead: false }
-        }
-      },
-      caller,
-      digest,
-      permissions: ["status", "metrics"],
-      auditFile
-    })))
+          name: profile,
+          profile: {
+            ...defaults,
+            tokenEndpoint: server.tokenEndpoint,
+            clientId: server.clientId,
+            authentication: { method: "basic", secret: { plain: server.clientSecret } },
+            scopes: Scopes.make("calls:read"),
+            file: { path: tokenFile, format: "header", removeDead: false }
+          }
+        },
+        caller,
+        digest,
+        permissions: ["status", "metrics"],
+        auditFile
+      })))
+    // the usual port, or any if another program has it
+    const { server: { addresses } } = yield* port === undefined
+      ? Effect.catchIf(attempt(broker(usualPort)), running.isInUse, () => broker(0))
+      : broker(port)
     const places = {
       origin: addresses[0] ?? "",
       profile,

@@ -63,7 +63,11 @@ const withoutProxy = (environment: Environment): Record<string, string> => {
   return { NO_PROXY: list, no_proxy: list }
 }
 
-export const make = (environment: Environment, chosen: Pick<Chosen, "profile" | "store">, given: Given) => {
+export const make = (
+  environment: Environment,
+  chosen: Pick<Chosen, "profile" | "store">,
+  given: Given
+): Record<string, string | undefined> => {
   const secrets = secretVariables(chosen)
   const kept = Object.entries(environment).filter(([name]) => !descriptions.has(name) && !secrets.has(name))
   return {

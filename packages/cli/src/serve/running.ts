@@ -12,8 +12,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
 import type * as TokenError from "effect-bearer/TokenError"
-import type { Failure } from "../output/failure.js"
-import { failed } from "../output/failure.js"
+import { failed, Failure } from "../output/failure.js"
 import * as terminal from "../output/terminal.js"
 import * as signals from "../signals.js"
 
@@ -27,6 +26,8 @@ const orInUse = (error: TokenError.InvalidConfiguration): Failure | TokenError.I
       "--port 0 takes any that is free."
   )
 }
+
+export const isInUse = (error: unknown): boolean => error instanceof Failure && / is in use: /.test(error.detail)
 
 /** Starts the broker and its listeners; they end with the scope, when the requests that run are answered. */
 export const start = <E>(
