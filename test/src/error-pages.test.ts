@@ -5,11 +5,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Arbitraries } from "@effect-bearer/testing"
 import { Duration, FastCheck, Option } from "effect"
 import { Scopes, TokenError, TokenEvent } from "effect-bearer"
+import { codes as findingCodes } from "../../packages/cli/src/doctor/findings.js"
 
 /** All lists of codes, each with its heading in the index. A new list is one more line here. */
 const lists: ReadonlyArray<readonly [heading: string, codes: ReadonlyArray<string>]> = [
   ["Errors", TokenError.codes],
-  ["Anomalies", TokenEvent.anomalyCodes]
+  ["Anomalies", TokenEvent.anomalyCodes],
+  ["Findings of `effect-bearer doctor`", findingCodes]
 ]
 
 const codes = lists.flatMap(([, codes]) => codes)

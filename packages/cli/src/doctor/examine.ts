@@ -11,9 +11,10 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as AccessToken from "effect-bearer/AccessToken"
 import type * as ServerMetadata from "effect-bearer/ServerMetadata"
+import type * as TokenError from "effect-bearer/TokenError"
 import type { Environment } from "../settings/places.js"
 import type { Chosen } from "../settings/settings.js"
-import { finding, inOrder } from "./findings.js"
+import { inOrder } from "./findings.js"
 import * as observing from "./observing.js"
 import type { Wanted } from "./plan.js"
 import * as api from "./probes/api.js"
@@ -22,7 +23,6 @@ import * as connection from "./probes/connection.js"
 import * as endpoints from "./probes/endpoints.js"
 import * as grant from "./probes/grant.js"
 import * as headers from "./probes/headers.js"
-import * as metadata from "./probes/metadata.js"
 import * as refusal from "./probes/refusal.js"
 import * as store from "./probes/store.js"
 import * as styles from "./probes/styles.js"
@@ -30,6 +30,7 @@ import * as token from "./probes/token.js"
 import * as variables from "./probes/variables.js"
 import type { Report, Seen } from "./report.js"
 import * as report from "./report.js"
+import * as way from "./way.js"
 import * as wording from "./wording.js"
 
 export type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
@@ -74,57 +75,6 @@ const look = (
     return report.join(set, who.seen, server, kept)
   })
 
-/** Where the token endpoint is, if the way to it is free. */
-interface Found {
-  readonly seen: Seen
-  readonly url: URL | undefined
-  readonly metadata: ServerMetadata.Metadata | undefined
-}
-
-const unusableUrl = (field: string): Seen =>
-  report.found("URL of the server", [
-    finding(
-      "unusable-profile",
-      `\`${field}\` is no URL of http or https.`,
-      `Write it in full, such as https://login.example.com/oauth/token.`
-    )
-  ])
-
-const parse = (text: string): URL | undefined => {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  return url?.protocol === "https:" || url?.protocol === "http:" ? url : undefined
-}
-
-const isFree = ({ findings }: Seen): boolean => findings.length === 0
-
-const findEndpoint = (
-  { profile }: Chosen,
-  options: Options,
-  observer: observing.Observer
-): Effect.Effect<Found> =>
-  Effect.gen(function*() {
-    const { environment } = options
-    const connect = (url: URL) => connection.probe(url, { observer, environment, timeout: profile.timeout })
-    const nothing = (seen: Seen): Found => ({ seen, url: undefined, metadata: undefined })
-    if (profile.issuer === undefined) {
-      const url = parse(profile.tokenEndpoint ?? "")
-      if (url === undefined) return nothing(unusableUrl("tokenEndpoint"))
-      const seen = yield* connect(url)
-      return isFree(seen) ? { seen, url, metadata: undefined } : nothing(seen)
-    }
-    const issuer = parse(profile.issuer)
-    if (issuer === undefined) return nothing(unusableUrl("issuer"))
-    const first = yield* connect(issuer)
-    if (!isFree(first)) return nothing(first)
-    const published = yield* metadata.probe(profile.issuer, profile, { environment, observer })
-    const seen = report.join(first, published.seen)
-    const url = published.metadata === undefined ? undefined : Option.getOrUndefined(published.metadata.endpoints.token)
-    if (url === undefined || url.origin === issuer.origin) return { seen, url, metadata: published.metadata }
-    const second = yield* connect(url)
-    const both = report.join(seen, second)
-    return isFree(second) ? { seen: both, url, metadata: published.metadata } : nothing(both)
-  })
-
 const lookAtServer = (
   chosen: Chosen,
   options: Options,
@@ -134,7 +84,7 @@ const lookAtServer = (
   Effect.gen(function*() {
     const { profile } = chosen
     const { environment } = options
-    const place = yield* findEndpoint(chosen, options, observer)
+    const place = yield* way.find(chosen, environment, observer)
     const dates = () => [...observer.answers("token"), ...observer.answers("metadata")]
     const clock = () => headers.clock(dates(), profile)
     if (place.url === undefined) {
@@ -155,16 +105,17 @@ const lookAtServer = (
     }
     const first = yield* token.request(profile, url, who.authentication, observer)
     const check = `token request to ${wording.place(url)}`
-    if (Either.isLeft(first)) {
-      const answer = observer.answers("token").at(0)
-      const refused = refusal.explain(first.left, {
+    const explained = (error: TokenError.RequestError) =>
+      refusal.explain(error, {
         url,
         place: "the token endpoint",
         environment,
-        answer,
+        answer: observer.answers("token").at(-1),
         profile,
         metadata: place.metadata
       })
+    if (Either.isLeft(first)) {
+      const refused = explained(first.left)
       const tried = options.try && planned.most === 2 && refusal.mayBeTheStyle(first.left)
         ? yield* styles.probe(profile, url, who, first, observer)
         : { replaces: false, seen: tryHint(options, "another way would change nothing") }
@@ -180,15 +131,16 @@ const lookAtServer = (
     const got = first.right
     const second = planned.most < 2 ? undefined : yield* token.request(profile, url, who.authentication, observer)
     const answers = observer.answers("token")
-    const tried = options.try && planned.most === 2
+    const fails = second !== undefined && Either.isLeft(second) ? [explained(second.left)] : []
+    const tried = options.try && planned.most === 2 && fails.length === 0
       ? (yield* styles.probe(profile, url, who, first, observer)).seen
-      : tryHint(options, planned.why)
+      : tryHint(options, planned.why || "the second token request failed")
     const lookedUp = yield* introspect(place.metadata, got, further)
     const revoked = yield* revocation
     const called = yield* call(options, got, further)
     return report.join(
       place.seen,
-      report.ok(check, `a token of type ${wording.name(got.tokenType, 20)}`),
+      report.found(check, fails, `a token of type ${wording.name(got.tokenType, 20)}`),
       grant.sameAgain(got, again(second, planned.why)),
       tried,
       grant.scopes(got, profile),
@@ -223,7 +175,7 @@ const endpointOf = (
 ): URL | undefined =>
   configured === undefined
     ? published === undefined ? undefined : Option.getOrUndefined(published.endpoints[name])
-    : parse(configured)
+    : way.parse(configured)
 
 const introspect = (
   published: ServerMetadata.Metadata | undefined,
@@ -241,7 +193,7 @@ const call = (options: Options, got: AccessToken.AccessToken, further: endpoints
     const url = options.api
     if (url === undefined) return { refused: false, seen: report.skipped("API", "--api names one") }
     const reached = yield* connection.probe(url, { ...further, timeout: further.profile.timeout })
-    if (!isFree(reached)) return { refused: false, seen: reached }
+    if (!way.isFree(reached)) return { refused: false, seen: reached }
     const { refused, seen } = yield* api.probe(url, got, further)
     return { refused, seen: report.join(reached, seen) }
   })

@@ -460,6 +460,15 @@ describe("doctor: the token endpoint", () => {
     requests: 2
   })
 
+  it.scopedLive("server-failed: at the second request only", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const server = yield* endpoint((_, response) => asked++ === 0 ? granted(response) : json(response, 500, {}))
+      const report = yield* diagnose(server.profile, { try: true })
+      assert.deepStrictEqual(codesOf(report), ["server-failed"])
+      assert.strictEqual(server.received.length, 2)
+    }))
+
   it.scopedLive("enough left of a rate limit is no finding", () =>
     Effect.gen(function*() {
       const server = yield* endpoint((_, response) =>
@@ -663,6 +672,19 @@ describe("doctor: introspection, revocation, API", () => {
   )
   refusedBy("server-failed", "500", (_, response) => json(response, 500, {}), /answered 500/)
   refusedBy("rate-limit-reached", "429", (_, response) => json(response, 429, {}), /429/)
+
+  it.scopedLive("an API that never ends its answer has not refused the token", () =>
+    Effect.gen(function*() {
+      const server = yield* fixture.serve((request, response) =>
+        request.path === "/token" ? granted(response) : void response.writeHead(200).write("data: 1\n\n")
+      )
+      const report = yield* diagnose(
+        { tokenEndpoint: `${server.origin}/token`, timeout: Duration.millis(500) },
+        { api: `${server.origin}/events` }
+      )
+      assert.deepStrictEqual(codesOf(report), [])
+      assert.strictEqual(checkOf(report, "request to")?.detail, "answered 200")
+    }))
 
   it.scopedLive("an opaque token that the API refuses may want an audience", () =>
     Effect.gen(function*() {

@@ -49,15 +49,15 @@ export const probe = (
       secrets: [token.value]
     }))
     const answer = options.observer.answers("api").at(-1)
-    if (Either.isLeft(result)) {
-      const way = failures.ofWay(result.left, { url, place: "the API", environment: options.environment, answer })
-      const findings = way === undefined ? [] : [way]
-      return { refused: false, seen: found(check, findings, `answered ${answer?.status ?? "nothing"}`) }
-    }
-    const findings = answer === undefined ? [] : ofAnswer(answer, url, where)
+    // a body that does not end says nothing against the token
+    const isAnswered = answer !== undefined && answer.status !== 407
+    const way = Either.isRight(result) || isAnswered
+      ? undefined
+      : failures.ofWay(result.left, { url, place: "the API", environment: options.environment, answer })
+    const findings = isAnswered ? ofAnswer(answer, url, where) : way === undefined ? [] : [way]
     return {
       refused: answer?.status === 401,
-      seen: found(check, findings, `answered ${result.right.reply.status}`)
+      seen: found(check, findings, `answered ${answer?.status ?? "nothing"}`)
     }
   }).pipe(Effect.provideService(HttpClient.HttpClient, options.observer.at("api")))
 
