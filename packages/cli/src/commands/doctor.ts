@@ -11,7 +11,7 @@ export const command = Command.make(
     ...manner,
     try: Options.boolean("try").pipe(
       Options.withDescription(
-        "Where the server refuses the client, try the other ways to send its id and secret, with one request each."
+        "Also try the other ways to send id and secret, with one token request each, and say which of them work."
       )
     ),
     api: maybe(

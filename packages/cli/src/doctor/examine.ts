@@ -9,7 +9,9 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import type * as AccessToken from "effect-bearer/AccessToken"
+import * as Disclosure from "effect-bearer/Disclosure"
 import type * as ServerMetadata from "effect-bearer/ServerMetadata"
 import type * as TokenError from "effect-bearer/TokenError"
 import type { Environment } from "../settings/places.js"
@@ -49,7 +51,7 @@ const providerOf = (environment: Environment): ConfigProvider.ConfigProvider =>
 export const examine = (chosen: Chosen, options: Options): Effect.Effect<Report, never, Services> =>
   Effect.gen(function*() {
     const observer = observing.make(yield* HttpClient.HttpClient)
-    const seen = yield* look(chosen, options, observer)
+    const seen = hiding(yield* look(chosen, options, observer), observer.hidden())
     return {
       profile: chosen.name,
       from: chosen.from,
@@ -58,6 +60,15 @@ export const examine = (chosen: Chosen, options: Options): Effect.Effect<Report,
       requests: observer.counts()
     }
   }).pipe(Effect.withConfigProvider(providerOf(options.environment)))
+
+/** No probe tells a secret. But a server may write one where a name belongs, such as into a scope. */
+const hiding = ({ checks, findings }: Seen, secrets: ReadonlyArray<Redacted.Redacted>): Seen => {
+  const { value } = Disclosure.make(secrets)
+  return {
+    checks: checks.map((check) => ({ ...check, check: value(check.check), detail: value(check.detail) })),
+    findings: findings.map((finding) => ({ ...finding, evidence: value(finding.evidence), fix: value(finding.fix) }))
+  }
+}
 
 const look = (
   chosen: Chosen,
@@ -69,7 +80,7 @@ const look = (
     const { environment } = options
     const fromEnvironment = chosen.from === "the environment"
     const set = variables.probe(profile, chosen.store, fromEnvironment, environment)
-    const who = yield* client.read(profile, observer)
+    const who = yield* client.probe(profile, observer, environment)
     const server = yield* lookAtServer(chosen, options, observer, who.client)
     const kept = yield* store.probe(chosen.store, { environment, observer })
     return report.join(set, who.seen, server, kept)
@@ -80,7 +91,7 @@ const lookAtServer = (
   options: Options,
   observer: observing.Observer,
   who: client.Client | undefined
-): Effect.Effect<Seen, never, FileSystem.FileSystem> =>
+): Effect.Effect<Seen> =>
   Effect.gen(function*() {
     const { profile } = chosen
     const { environment } = options
@@ -103,7 +114,7 @@ const lookAtServer = (
     if (planned.most === 0) {
       return report.join(place.seen, skippedAll(planned.why), yield* revocation, clock())
     }
-    const first = yield* token.request(profile, url, who.authentication, observer)
+    const first = yield* token.request(profile, url, who, observer)
     const check = `token request to ${wording.place(url)}`
     const explained = (error: TokenError.RequestError) =>
       refusal.explain(error, {
@@ -129,7 +140,7 @@ const lookAtServer = (
       )
     }
     const got = first.right
-    const second = planned.most < 2 ? undefined : yield* token.request(profile, url, who.authentication, observer)
+    const second = planned.most < 2 ? undefined : yield* token.request(profile, url, who, observer)
     const answers = observer.answers("token")
     const fails = second !== undefined && Either.isLeft(second) ? [explained(second.left)] : []
     const tried = options.try && planned.most === 2 && fails.length === 0

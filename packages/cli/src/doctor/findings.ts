@@ -78,7 +78,7 @@ export interface Finding {
 export const finding = (code: Code, evidence: string, fix: string): Finding => ({
   code,
   title: titles[code],
-  evidence,
+  evidence: evidence.replace(/^the /, "The "),
   fix
 })
 

@@ -7,6 +7,7 @@ import type { ResponseError } from "@effect/platform/HttpClientError"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import type { Counts, Place } from "./report.js"
 import { places } from "./report.js"
@@ -51,6 +52,9 @@ export interface Observer {
   /** The answers of a place so far, in their order. */
   readonly answers: (place: Place) => ReadonlyArray<Answer>
   readonly counts: () => Counts
+  /** Notes a secret that was used or came: the report is searched for it. */
+  readonly hide: (secret: Redacted.Redacted) => void
+  readonly hidden: () => ReadonlyArray<Redacted.Redacted>
 }
 
 export const make = (client: HttpClient.HttpClient): Observer => {
@@ -59,10 +63,13 @@ export const make = (client: HttpClient.HttpClient): Observer => {
     connections: 0
   }
   const answers: Array<Answer> = []
+  const secrets: Array<Redacted.Redacted> = []
   return {
     connected: Effect.sync(() => void counts.connections++),
     answers: (place) => answers.filter((answer) => answer.place === place),
     counts: () => ({ ...counts }),
+    hide: (secret) => void secrets.push(secret),
+    hidden: () => secrets,
     at: (place) =>
       HttpClient.transform(client, (effect) =>
         Effect.gen(function*() {

@@ -17,11 +17,9 @@ export const most = ({ profile, store }: Chosen, wanted: Wanted): Counts => {
   const tries = wanted.try && most > 0 && client.isStyle(authentication.method) ? client.styles.length - 1 : 0
   const introspection = most > 0 && (introspectionEndpoint !== undefined || issuer !== undefined) ? 1 : 0
   const revocation = revocationEndpoint !== undefined || issuer !== undefined ? 1 : 0
-  // a key is read for each request that it signs
-  const signed = "key" in authentication && "vault" in authentication.key ? most + introspection + revocation - 1 : 0
   return {
     connections: (issuer === undefined ? 1 : 2) + (wanted.api === undefined ? 0 : 1),
-    vault: references(profile, store).filter(([, reference]) => "vault" in reference).length + Math.max(0, signed),
+    vault: references(profile, store).filter(([, reference]) => "vault" in reference).length,
     metadata: issuer === undefined ? 0 : 2,
     token: most + tries,
     introspection,

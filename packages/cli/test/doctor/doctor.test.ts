@@ -1,6 +1,6 @@
 /** Each fault is set up for real, and doctor has to find it: its code, and no other. SPEC G3 */
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
+import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
@@ -96,6 +96,57 @@ describe("doctor: variables and secrets", () => {
         env: { OAUTH_AUDIENCE: "api\t", OAUTH_SCOPES: " " }
       })
       assert.sameMembers([...codesOf(report)], ["blank-variable", "untrimmed-variable"])
+    }))
+
+  it.scopedLive("unreadable-secret: a key, and an assertion", () =>
+    Effect.gen(function*() {
+      const server = yield* endpoint((_, response) => granted(response))
+      const file = join(yield* folder, "none")
+      const key = yield* diagnose({ ...server.profile, authentication: { method: "private-key-jwt", key: { file } } })
+      assert.deepStrictEqual(codesOf(key), ["unreadable-secret"])
+      const assertion = yield* diagnose({ ...server.profile, grant: { type: "jwt_bearer", assertion: { file } } })
+      assert.deepStrictEqual(codesOf(assertion), ["unreadable-secret"])
+      const unset = yield* diagnose({
+        ...server.profile,
+        authentication: { method: "private-key-jwt", key: { env: "KEY" } }
+      })
+      assert.deepStrictEqual(codesOf(unset), ["blank-variable"])
+      assert.strictEqual(server.received.length, 0)
+    }))
+
+  it.scopedLive("unreadable-secret: a Vault that refuses, which is asked once", () =>
+    Effect.gen(function*() {
+      const server = yield* endpoint((_, response) => granted(response))
+      const vault = yield* fixture.serve((_, response) => json(response, 403, { errors: [fixture.tokenText] }))
+      const report = yield* diagnose({
+        ...server.profile,
+        authentication: {
+          method: "basic",
+          secret: { vault: { path: "calls", field: "secret", address: vault.origin, token: { env: "VAULT_TOKEN" } } }
+        }
+      }, { env: { VAULT_TOKEN: "vault-token-of-nobody" } })
+      assert.deepStrictEqual(codesOf(report), ["unreadable-secret"])
+      assert.strictEqual(vault.received.length, 1)
+      assert.strictEqual(report.requests.vault, 1)
+      assert.strictEqual(server.received.length, 0)
+    }))
+
+  it.scopedLive("a secret of Vault is read once for all requests", () =>
+    Effect.gen(function*() {
+      const server = yield* endpoint((_, response) => granted(response))
+      const vault = yield* fixture.serve((_, response) =>
+        json(response, 200, { data: { data: { secret: fixture.secret }, metadata: { version: 1 } } })
+      )
+      const report = yield* diagnose({
+        ...server.profile,
+        authentication: {
+          method: "basic",
+          secret: { vault: { path: "calls", field: "secret", address: vault.origin, token: { env: "VAULT_TOKEN" } } }
+        }
+      }, { env: { VAULT_TOKEN: "vault-token-of-nobody" }, try: true })
+      assert.deepStrictEqual(codesOf(report), [])
+      assert.strictEqual(vault.received.length, 1)
+      assert.strictEqual(server.received.length, 4)
     }))
 
   it.scopedLive("unreadable-secret", () =>
@@ -238,6 +289,24 @@ describe("doctor: the way to the server", () => {
       assert.match(evidenceOf(report, "proxy-in-the-way"), /answered 403/)
     }))
 
+  it.scopedLive("through a proxy that works: the certificate of the server is found at the request", () =>
+    Effect.gen(function*() {
+      const server = yield* fixture.serve((_, response) => granted(response), { tls: certificates.selfSigned })
+      const tunnel = createServer((socket) =>
+        void socket.once("data", () => {
+          const further = connect(server.port, "127.0.0.1", () => {
+            socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
+            socket.pipe(further).pipe(socket)
+          })
+          further.on("error", () => {})
+        })
+      )
+      const HTTPS_PROXY = `http://127.0.0.1:${yield* fixture.listen(tunnel)}`
+      const report = yield* diagnose({ tokenEndpoint: "https://localhost/token" }, { env: { HTTPS_PROXY } })
+      assert.deepStrictEqual(codesOf(report), ["tls-self-signed"])
+      assert.strictEqual(server.received.length, 0)
+    }))
+
   it.scopedLive("proxy-in-the-way: it answers with a page", () =>
     Effect.gen(function*() {
       const HTTP_PROXY = yield* proxy("HTTP/1.1 200 Connection established\r\n\r\n", htmlAnswer)
@@ -251,6 +320,10 @@ describe("doctor: the way to the server", () => {
 
   finds("proxy-in-the-way", "a page with a header of a proxy", (_, response) => html(response, 200, { via: "1.1 p" }), {
     evidence: /header via/,
+    requests: 1
+  })
+  finds("wrong-path", "a page of a content network", (_, response) => html(response, 404, { via: "1.1 cdn" }), {
+    evidence: /404/,
     requests: 1
   })
   finds("proxy-in-the-way", "the network wants a sign-in", (_, response) => html(response, 511), {
@@ -517,6 +590,22 @@ describe("doctor: the token endpoint", () => {
       )
       const report = yield* diagnose({ ...server.profile, scopes: ["calls:read", "calls:write"] })
       assert.deepStrictEqual(codesOf(report), ["scope-narrowed"])
+    }))
+
+  it.scopedLive("a secret that a server writes where a name belongs is not told", () =>
+    Effect.gen(function*() {
+      const server = yield* endpoint((_, response) =>
+        granted(response, {
+          access_token: fixture.jwt({ scope: `a ${fixture.secret}`, aud: fixture.secret, jti: Math.random() }),
+          scope: `a ${fixture.secret}`
+        })
+      )
+      const profile = { ...server.profile, scopes: ["a", "b"], audience: ["c"] }
+      assert.deepStrictEqual(codesOf(yield* diagnose(profile)), ["audience-or-resource", "scope-narrowed"])
+      const redirecting = yield* endpoint((_, response) =>
+        void response.writeHead(302, { location: `https://a.example/${fixture.secret}/` }).end()
+      )
+      assert.deepStrictEqual(codesOf(yield* diagnose(redirecting.profile)), ["redirect"])
     }))
 
   it.scopedLive("scope-over-broad", () =>

@@ -69,8 +69,9 @@ export const ofWay = (error: TokenError.RequestError, context: Context): Finding
   const { answer, place, url } = context
   const where = `${place} ${wording.place(url)}`
   const status = "status" in error ? error.status : answer?.status
+  // content networks add a `Via` as well, also where they say that there is nothing
   const isProxied = proxies.of(url, context.environment) !== undefined ||
-    marks(answer).some((name) => !/^x-|cf-/.test(name))
+    (status !== 404 && status !== 405 && status !== 410 && marks(answer).some((name) => /^(?:via|proxy-)/.test(name)))
   switch (error._tag) {
     case "TransportError":
       return ofCode(Option.getOrElse(error.code, () => "unknown"), where)

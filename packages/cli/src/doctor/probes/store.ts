@@ -15,7 +15,6 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as AccessToken from "effect-bearer/AccessToken"
@@ -30,6 +29,7 @@ import type { Observer } from "../observing.js"
 import type { Seen } from "../report.js"
 import { found, skipped } from "../report.js"
 import * as wording from "../wording.js"
+import * as variables from "./variables.js"
 
 const unreachable = (evidence: string): Finding =>
   finding(
@@ -196,7 +196,9 @@ export const probe = (
     const findings = Either.match(result, {
       onRight: (trouble) => trouble === undefined ? [] : [unreachable(`${where}: ${trouble}.`)],
       onLeft: (error): ReadonlyArray<Finding> =>
-        error._tag === "StoreError" ? [ofStore(error.detail, where)] : opening(error, folder, environment)
+        error._tag === "StoreError"
+          ? [ofStore(error.detail, where)]
+          : opening(error, folder, references(store), environment)
     })
     // that a folder is open to others is said once
     const all = looked.findings.length > 0 ? findings.filter(({ code }) => code !== "store-open-to-others") : findings
@@ -204,19 +206,19 @@ export const probe = (
   })
 }
 
+const references = (store: BrokerConfig.Store | undefined): ReadonlyArray<BrokerConfig.SecretReference> => [
+  ...store !== undefined && "redis" in store ? [store.redis.url] : [],
+  ...store?.sealWith ?? []
+]
+
 const opening = (
   error: TokenError.InvalidConfiguration,
   folder: string | undefined,
+  store: ReadonlyArray<BrokerConfig.SecretReference>,
   environment: Environment
 ): ReadonlyArray<Finding> => {
   // a variable that is not set is among the findings already
-  if (
-    error.fields.some((field) =>
-      Predicate.isString(field) && (environment[field] ?? "").trim() === "" && /^[A-Z_0-9]+$/.test(field)
-    )
-  ) {
-    return []
-  }
+  if (variables.isToldOf(error, store, environment)) return []
   return folder === undefined || !error.fields.includes("directory")
     ? [
       unreachable(`${folder === undefined ? "Redis" : wording.name(folder, 300)}: ${wording.name(error.detail, 300)}.`)

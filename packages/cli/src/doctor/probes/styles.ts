@@ -1,5 +1,4 @@
 /** Which ways of sending an id and a secret the server takes: each way is tried once. */
-import type * as FileSystem from "@effect/platform/FileSystem"
 import type { BrokerConfig } from "@effect-bearer/broker"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -19,10 +18,10 @@ const check = "ways to send id and secret"
 export const probe = (
   profile: BrokerConfig.Profile,
   url: URL,
-  { as }: Client,
+  who: Client,
   first: token.Result,
   observer: Observer
-): Effect.Effect<{ readonly seen: Seen; readonly replaces: boolean }, never, FileSystem.FileSystem> =>
+): Effect.Effect<{ readonly seen: Seen; readonly replaces: boolean }> =>
   Effect.gen(function*() {
     const { method } = profile.authentication
     if (!client.isStyle(method)) {
@@ -30,9 +29,9 @@ export const probe = (
     }
     const results: Array<readonly [style: Style, result: token.Result]> = [[method, first]]
     for (const style of client.styles) {
-      const authentication = style === method ? undefined : as(style)
+      const authentication = style === method ? undefined : who.inStyle.get(style)
       if (authentication === undefined) continue
-      results.push([style, yield* token.request(profile, url, authentication, observer)])
+      results.push([style, yield* token.request(profile, url, { ...who, authentication }, observer)])
     }
     const inOrder = client.styles.flatMap((style) => results.filter(([one]) => one === style))
     const said = inOrder.map(([style, result]) => `${style} ${outcomeOf(result)}`).join(", ")

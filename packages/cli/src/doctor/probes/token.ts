@@ -1,5 +1,4 @@
 /** Token requests as the library sends them: one, and one more to compare. */
-import type * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { BrokerConfig } from "@effect-bearer/broker"
 import * as Effect from "effect/Effect"
@@ -8,12 +7,11 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import type * as AccessToken from "effect-bearer/AccessToken"
 import type * as ClientAuthentication from "effect-bearer/ClientAuthentication"
-import * as Grant from "effect-bearer/Grant"
+import type * as Grant from "effect-bearer/Grant"
 import * as TokenEndpoint from "effect-bearer/TokenEndpoint"
 import type * as TokenError from "effect-bearer/TokenError"
 import * as TokenRequest from "effect-bearer/TokenRequest"
 import type { Observer } from "../observing.js"
-import * as client from "./client.js"
 
 export type Result = Either.Either<AccessToken.AccessToken, TokenError.RequestError>
 
@@ -32,18 +30,16 @@ export const planned = ({ grant }: BrokerConfig.Profile): { readonly most: 0 | 1
   }
 }
 
-const grantOf = ({ grant }: BrokerConfig.Profile, observer: Observer) =>
-  grant.type === "jwt_bearer"
-    ? Effect.map(client.secret(grant.assertion, observer), (assertion) => Grant.jwtBearer({ assertion }))
-    : Effect.succeed(Grant.clientCredentials)
-
 /** Sends one token request. Nothing is kept, nothing is tried again. */
 export const request = (
   profile: BrokerConfig.Profile,
   url: URL,
-  authentication: ClientAuthentication.ClientAuthentication,
+  { authentication, grant }: {
+    readonly authentication: ClientAuthentication.ClientAuthentication
+    readonly grant: Grant.Grant
+  },
   observer: Observer
-): Effect.Effect<Result, never, FileSystem.FileSystem> =>
+): Effect.Effect<Result> =>
   Effect.gen(function*() {
     const endpoint = yield* TokenEndpoint.make({
       tokenEndpoint: url,
@@ -54,12 +50,13 @@ export const request = (
     })
     const { audience, parameters, resource, scopes } = profile
     return yield* endpoint.request(
-      yield* grantOf(profile, observer),
+      grant,
       TokenRequest.make({ scopes, audience, resource, parameters })
     )
   }).pipe(
     Effect.provideService(HttpClient.HttpClient, observer.at("token")),
     // what the library would warn of is among the findings
     Logger.withMinimumLogLevel(LogLevel.None),
+    Effect.tap((token) => Effect.sync(() => observer.hide(token.value))),
     Effect.either
   )

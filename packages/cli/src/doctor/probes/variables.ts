@@ -1,5 +1,6 @@
 /** Variables of the environment: those that are missing or blank, and those with white space at their ends. */
 import type { BrokerConfig } from "@effect-bearer/broker"
+import type * as TokenError from "effect-bearer/TokenError"
 import type { Environment } from "../../settings/places.js"
 import type { Finding } from "../findings.js"
 import { finding } from "../findings.js"
@@ -11,6 +12,9 @@ import * as wording from "../wording.js"
 const own =
   /^(?:OAUTH|GENESYS)_(?:TOKEN_ENDPOINT|ISSUER|CLIENT_ID|CLIENT_SECRET|CLIENT_SECRET_FILE|CLIENT_AUTHENTICATION|SCOPES|AUDIENCE|RESOURCE|API_URL|INTROSPECTION_ENDPOINT|REVOCATION_ENDPOINT|ENV_URL|REGION)$|^EFFECT_BEARER_(?:CONFIG|PROFILE|CACHE)$/
 
+/** What {@link references} calls a key. */
+export const privateKey = "the private key"
+
 /** The references of a profile and of the store, with what each is for. */
 export const references = (
   { authentication, grant }: BrokerConfig.Profile,
@@ -18,7 +22,7 @@ export const references = (
 ): ReadonlyArray<readonly [what: string, reference: BrokerConfig.SecretReference]> => {
   const all: Array<readonly [string, BrokerConfig.SecretReference | undefined]> = [
     ["the client secret", "secret" in authentication ? authentication.secret : undefined],
-    ["the private key", "key" in authentication ? authentication.key : undefined],
+    [privateKey, "key" in authentication ? authentication.key : undefined],
     ["the refresh token", "refreshToken" in grant ? grant.refreshToken : undefined],
     ["the assertion", "assertion" in grant ? grant.assertion : undefined],
     ["the URL of Redis", store !== undefined && "redis" in store ? store.redis.url : undefined],
@@ -56,6 +60,17 @@ const oddities = (names: Iterable<string>, environment: Environment): ReadonlyAr
       ? [blank(name, environment)]
       : [untrimmed(name)]
   })
+
+/** Whether an error says no more than that a variable which one of these names is not set: that is found here. */
+export const isToldOf = (
+  error: TokenError.RequestError,
+  references: ReadonlyArray<BrokerConfig.SecretReference>,
+  environment: Environment
+): boolean =>
+  error._tag === "InvalidConfiguration" && error.fields.length > 0 &&
+  error.fields.every((field) =>
+    isBlank(environment[field]) && references.some((reference) => "env" in reference && reference.env === field)
+  )
 
 const check = "variables of the environment"
 
