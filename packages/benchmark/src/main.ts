@@ -6,6 +6,7 @@ import { parseArgs } from "node:util"
 import { broker } from "./broker.js"
 import { cachedSequential } from "./cachedSequential.js"
 import { coldStart } from "./coldStart.js"
+import { commandLine } from "./commandLine.js"
 import type { Row } from "./harness.js"
 import { markdown, progress } from "./harness.js"
 import { largestAnswer } from "./largestAnswer.js"
@@ -26,7 +27,8 @@ const rows: ReadonlyArray<Row> = [
   manyKeys,
   coldStart,
   largestAnswer,
-  broker
+  broker,
+  commandLine
 ]
 
 const { positionals, values } = parseArgs({

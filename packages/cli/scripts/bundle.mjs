@@ -126,13 +126,14 @@ const scripts = [
 ]
 // what would end the comment is taken apart, and put together again by the loader
 const text = scripts.map(([, code]) => code.replaceAll("*/", "*\u0001/"))
-let offset = 0
-const places = Object.fromEntries(scripts.map(([name], index) => {
-  const from = offset
-  offset += text[index].length
-  return [name, [from, offset]]
-}))
 const behind = text.join("")
+const tail = "*/\n"
+let left = behind.length + tail.length
+const places = Object.fromEntries(scripts.map(([name], index) => {
+  const place = [left, text[index].length]
+  left -= text[index].length
+  return [name, place]
+}))
 const stamp = createHash("sha256").update(behind).digest("hex").slice(0, 16)
 // CommonJS: Node.js begins it sooner than a module
 const loader = await transform(await readFile(join(here, "loader.cjs"), "utf8"), {
@@ -144,8 +145,7 @@ const program = [
   "#!/usr/bin/env node",
   `// ${manifest.name} ${manifest.version}, ${manifest.license}. The licences of what is in it: LICENSES.txt`,
   loader.code.trim(),
-  `/*parts:${behind}*/`,
-  ""
+  `/*${behind}${tail}`
 ].join("\n")
 await writeFile(outfile, program)
 await chmod(outfile, 0o755)

@@ -55,14 +55,19 @@ const cached = isUsable() ? (name) => {
   }
 } : () => undefined
 
-let text
+/** Places are counted from the end of the file. */
+let file
+let size
 const sourceOf = (name) => {
-  if (text === undefined) {
-    const file = fs.readFileSync(__filename, "latin1")
-    text = file.slice(file.lastIndexOf("/*" + "parts:") + 8, -3)
+  if (file === undefined) {
+    file = fs.openSync(__filename, "r")
+    size = fs.fstatSync(file).size
   }
+  const [from, length] = places[name]
+  const bytes = Buffer.allocUnsafe(length)
+  if (fs.readSync(file, bytes, 0, length, size - from) !== length) throw new Error("effect-bearer is not whole")
   // what would have ended the comment
-  return text.slice(...places[name]).replaceAll("*\u0001/", "*/")
+  return bytes.latin1Slice().replaceAll("*\u0001/", "*/")
 }
 
 /** The scripts that V8 had to compile. */
