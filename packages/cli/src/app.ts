@@ -11,6 +11,7 @@ import type * as LogLevel from "effect/LogLevel"
 import type { Shape } from "./commands/argumentOrder.js"
 import { inOrder, tableOf } from "./commands/argumentOrder.js"
 import * as broker from "./commands/broker.js"
+import * as call from "./commands/call.js"
 import { Rest } from "./commands/common.js"
 import * as doctor from "./commands/doctor.js"
 import * as exec from "./commands/exec.js"
@@ -32,6 +33,7 @@ const commands = [
   introspect.command,
   revoke.command,
   doctor.command,
+  call.command,
   explain.command,
   serve.command,
   exec.command,

@@ -1,9 +1,9 @@
 /** Runs the command line at a terminal of its own: util-linux `script` makes one. */
-import { spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
 import { Effect } from "effect"
 import { program, run } from "../programs.js"
-import type { Home } from "./program.js"
-import { bundle, environmentOf } from "./program.js"
+import type { Ended, Home } from "./program.js"
+import { bundle, ended, environmentOf } from "./program.js"
 
 export const script = program("script")
 
@@ -31,12 +31,12 @@ export const inShell = (
   line: string,
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>> = {}
-) =>
-  Effect.sync(() => {
-    const { status, stderr, stdout } = spawnSync(
-      "sh",
-      ["-c", line, "sh", process.execPath, bundle(), ...args],
-      { encoding: "utf8", env: environmentOf(user, env), cwd: user.cwd }
-    )
-    return { code: status, stdout, stderr }
+): Effect.Effect<Ended> =>
+  Effect.suspend(() => {
+    const child = spawn("sh", ["-c", line, "sh", process.execPath, bundle(), ...args], {
+      env: environmentOf(user, env),
+      cwd: user.cwd
+    })
+    child.stdin.end()
+    return ended(child)
   })
