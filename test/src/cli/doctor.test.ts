@@ -1,4 +1,4 @@
-/** `doctor` as a process: what it says, what it sends, and how it ends. SPEC G3 */
+/** `doctor` as a process: what it says, what it sends, and how it ends. */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -47,6 +47,7 @@ const configured = (user: Home, tokenEndpoint: string, store: string) =>
     )
   )
 
+// SPEC G3
 describe("doctor", () => {
   it.scoped("finds nothing at a server that works, and sends what it says", () =>
     Effect.gen(function*() {

@@ -12,6 +12,18 @@ const mark = ({ outcome }: Check, style: Style): string =>
     ? paint(style, "red", "✖")
     : paint(style, "dim", "–")
 
+/** Checks that were skipped one after the other for the same reason, as one. */
+const grouped = (checks: ReadonlyArray<Check>): ReadonlyArray<Check> => {
+  const groups: Array<Check> = []
+  for (const check of checks) {
+    const last = groups.at(-1)
+    if (last?.outcome === "skipped" && check.outcome === "skipped" && last.detail === check.detail) {
+      groups[groups.length - 1] = { ...last, check: `${last.check}, ${check.check}` }
+    } else groups.push(check)
+  }
+  return groups
+}
+
 const line = (check: Check, style: Style): string => {
   const detail = check.outcome === "found" || check.detail === "" ? "" : paint(style, "dim", `: ${check.detail}`)
   return `${mark(check, style)} ${check.check}${detail}`
@@ -47,7 +59,7 @@ export const text = (report: Report, style: Style): string => {
     ? "Nothing was found."
     : `${wording.count(findings.length, "finding")}${findings.length > 1 ? ", first things first" : ""}:`
   return [
-    checks.map((check) => line(check, style)).join("\n"),
+    grouped(checks).map((check) => line(check, style)).join("\n"),
     count,
     ...findings.map((finding, index) => paragraph(finding, index, style)),
     ...findings.length === 0 ? [] : [`More about one: effect-bearer explain ${findings[0]!.code}`]

@@ -1,9 +1,11 @@
 /** What the tests of `doctor` set faults up with: real servers on loopback, and a profile that leads there. */
+import { spawn } from "node:child_process"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import type { AddressInfo } from "node:net"
 import type { Server as NetServer, Socket } from "node:net"
+import { connect } from "node:net"
 import type * as Tls from "node:tls"
 import { NodeContext, NodeHttpClient, Undici } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
@@ -67,6 +69,37 @@ const listening = <S extends NetServer>(server: S): Effect.Effect<number, never,
 
 /** Any server, for as long as the scope is open. */
 export const listen = listening
+
+/** A server that can be stopped so that not even the system takes connections for it. */
+export const stuck = Effect.gen(function*() {
+  const script = "const s=require('net').createServer();" +
+    "s.listen({port:0,host:'127.0.0.1',backlog:1},()=>console.log(s.address().port))"
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() => spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "ignore"] })),
+    (child) => Effect.sync(() => void child.kill("SIGKILL"))
+  )
+  const port = yield* Effect.async<number>((resume) => {
+    child.stdout.once("data", (chunk: Buffer) => resume(Effect.succeed(Number(chunk.toString("utf8")))))
+  })
+  const fill = Effect.acquireRelease(
+    Effect.sync(() => {
+      child.kill("SIGSTOP")
+      return Array.from({ length: 8 }, () => connect(port, "127.0.0.1").on("error", () => {}))
+    }),
+    (sockets) => Effect.sync(() => sockets.forEach((socket) => socket.destroy()))
+  )
+  // the queue is full when the two that it has room for are in it
+  const stop = Effect.flatMap(fill, (sockets) =>
+    Effect.async<void>((resume) => {
+      let answered = 0
+      sockets.forEach((socket) =>
+        socket.once("connect", () => {
+          if (++answered === 2) resume(Effect.void)
+        })
+      )
+    }))
+  return { port, stop }
+})
 
 const collecting =
   (received: Array<Received>, respond: Respond) => (request: IncomingMessage, response: ServerResponse) => {

@@ -1,4 +1,4 @@
-/** Each fault is set up for real, and doctor has to find it: its code, and no other. SPEC G3 */
+/** Each fault is set up for real, and doctor has to find it: its code, and no other. */
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
@@ -6,11 +6,14 @@ import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
+import type { RunnerTestSuite } from "vitest"
 import type { Code } from "../../src/doctor/findings.js"
 import * as findings from "../../src/doctor/findings.js"
 import * as certificates from "./certificates.js"
 import * as fixture from "./Fixture.js"
 import { checkOf, codesOf, diagnose, evidenceOf, granted, html, json } from "./Fixture.js"
+
+// SPEC G3
 
 /** A token endpoint that answers every request alike. */
 const endpoint = (respond: fixture.Respond) =>
@@ -96,6 +99,22 @@ describe("doctor: variables and secrets", () => {
         env: { OAUTH_AUDIENCE: "api\t", OAUTH_SCOPES: " " }
       })
       assert.sameMembers([...codesOf(report)], ["blank-variable", "untrimmed-variable"])
+    }))
+
+  it.scopedLive("a private key signs, and its line break is no fault", () =>
+    Effect.gen(function*() {
+      const server = yield* endpoint(({ body }, response) =>
+        new URLSearchParams(body).has("client_assertion") ? granted(response) : json(response, 401, {})
+      )
+      const file = join(yield* folder, "key.pem")
+      writeFileSync(file, `${certificates.good.key}\n`)
+      const report = yield* diagnose({
+        ...server.profile,
+        authentication: { method: "private-key-jwt", key: { file } }
+      }, { try: true })
+      assert.deepStrictEqual(codesOf(report), [])
+      // there is no other way to show such a client
+      assert.strictEqual(server.received.length, 2)
     }))
 
   it.scopedLive("unreadable-secret: a key, and an assertion", () =>
@@ -203,6 +222,28 @@ describe("doctor: the way to the server", () => {
       const report = yield* diagnose({ tokenEndpoint: `http://127.0.0.1:${port}/token` })
       assert.deepStrictEqual(codesOf(report), ["connection-failed"])
       assert.strictEqual(report.requests.token, 1)
+    }))
+
+  it.scopedLive("connection-failed: it speaks no HTTP", () =>
+    Effect.gen(function*() {
+      const port = yield* fixture.listen(createServer((socket) => void socket.write("SSH-2.0-OpenSSH_9.2\r\n")))
+      const report = yield* diagnose({ tokenEndpoint: `http://127.0.0.1:${port}/token` })
+      assert.deepStrictEqual(codesOf(report), ["connection-failed"])
+      assert.match(evidenceOf(report, "connection-failed"), /speaks no HTTP/)
+    }))
+
+  // Linux drops what does not fit into the queue of connections that nobody has accepted
+  it.scopedLive.skipIf(process.platform !== "linux")("connect-timeout: nothing answers", () =>
+    Effect.gen(function*() {
+      const { port, stop } = yield* fixture.stuck
+      yield* stop
+      const report = yield* diagnose({
+        tokenEndpoint: `http://127.0.0.1:${port}/token`,
+        timeout: Duration.millis(300)
+      })
+      assert.deepStrictEqual(codesOf(report), ["connect-timeout"])
+      assert.match(evidenceOf(report, "connect-timeout"), /the connection was not answered within 0\.3 s/)
+      assert.strictEqual(report.requests.token, 0)
     }))
 
   it.scopedLive("read-timeout", () =>
@@ -847,7 +888,12 @@ describe("doctor: a folder as the store", () => {
     }))
 })
 
-afterAll(() => {
+/** Whether all of the tests were run, and not those alone that somebody is at. */
+const isWhole = ({ tasks }: Pick<RunnerTestSuite, "tasks">): boolean =>
+  tasks.every((task) => task.mode === "run" && (task.type !== "suite" || isWhole(task)))
+
+afterAll((suite) => {
+  if (!isWhole(suite)) return
   // those of Redis are reached in test/src/cli/doctor.test.ts
   const others: ReadonlyArray<Code> = ["store-wrong-password"]
   assert.deepStrictEqual(

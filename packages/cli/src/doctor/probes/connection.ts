@@ -21,9 +21,19 @@ const unknownAuthority =
 
 const oldVersion = /UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|VERSION_TOO_LOW|INAPPROPRIATE_FALLBACK/
 
+/** There is no code. */
+export const unknown = "unknown"
+
+export const notHttp = (where: string): Finding =>
+  finding(
+    "connection-failed",
+    `${where}: what answers there speaks no HTTP.`,
+    "Check the port, and the scheme: a server that speaks TLS needs https://. The port may be that of another service."
+  )
+
 /** What to do about a code of the system or of TLS, wherever it comes from. */
 export const ofCode = (code: string, where: string, stage: handshake.Stage = "connecting"): Finding => {
-  const evidence = (what: string) => `${where}: ${what} (${code}).`
+  const evidence = (what: string) => `${where}: ${what}${code === unknown ? "" : ` (${code})`}.`
   if (code === "ENOTFOUND" || code.startsWith("EAI_")) {
     return finding(
       "host-unknown",

@@ -7,7 +7,7 @@ import type { Finding } from "../findings.js"
 import { finding } from "../findings.js"
 import type { Answer } from "../observing.js"
 import * as wording from "../wording.js"
-import { ofCode } from "./connection.js"
+import { notHttp, ofCode, unknown } from "./connection.js"
 import * as proxies from "./proxy.js"
 
 export interface Context {
@@ -74,7 +74,12 @@ export const ofWay = (error: TokenError.RequestError, context: Context): Finding
     (status !== 404 && status !== 405 && status !== 410 && marks(answer).some((name) => /^(?:via|proxy-)/.test(name)))
   switch (error._tag) {
     case "TransportError":
-      return ofCode(Option.getOrElse(error.code, () => "unknown"), where)
+      return Option.match(error.code, {
+        // the parser of undici has codes for some of its errors only
+        onNone: () =>
+          /\bHTTP\/1\.1 protocol\b|\bparse error\b/i.test(error.detail) ? notHttp(where) : ofCode(unknown, where),
+        onSome: (code) => code.startsWith("HPE_") ? notHttp(where) : ofCode(code, where)
+      })
     case "TlsError":
       return ofCode(error.code, where, "TLS")
     case "EndpointTimeout":
