@@ -16,6 +16,7 @@ import { Rest } from "./commands/common.js"
 import * as doctor from "./commands/doctor.js"
 import * as exec from "./commands/exec.js"
 import * as explain from "./commands/explain.js"
+import { help } from "./commands/help.js"
 import * as inspect from "./commands/inspect.js"
 import * as introspect from "./commands/introspect.js"
 import * as revoke from "./commands/revoke.js"
@@ -27,7 +28,8 @@ import type { Manner } from "./run.js"
 import { levels, run } from "./run.js"
 import { version } from "./version.js"
 
-const commands = [
+/** Each is told in a line by `commands/help.ts`, too. */
+export const commands = [
   token.command,
   inspect.command,
   introspect.command,
@@ -70,11 +72,6 @@ const rootShape: Shape = {
 /** What `@effect/cli` has said about a wrong command line is not said again. */
 const told = new Failure({ exit: exitCodes.usage, detail: "" })
 
-const hasFlag = (argv: ReadonlyArray<string>, ...names: ReadonlyArray<string>): boolean => {
-  const end = argv.indexOf("--")
-  return (end < 0 ? argv : argv.slice(0, end)).some((argument) => names.includes(argument))
-}
-
 /** Help for a reader that is no terminal has no colours. */
 const plainConsole = (colour: boolean) =>
   Effect.map(
@@ -93,9 +90,10 @@ const plain = (text: unknown, colour: boolean): string => {
   return colour ? shown : shown.replace(/\u001b\[[\d;]*m/g, "")
 }
 
-const manner = (argv: ReadonlyArray<string>): Manner => ({
-  json: hasFlag(argv, "--json"),
-  quiet: hasFlag(argv, "--quiet", "-q")
+/** Of a command line that could not be read, as far as it can be told. */
+const roughly = (argv: ReadonlyArray<string>): Manner => ({
+  json: argv.includes("--json"),
+  quiet: argv.includes("--quiet") || argv.includes("-q")
 })
 
 /** A broker tells what it does, and what goes wrong while it goes on. */
@@ -104,21 +102,23 @@ const usualLevel = ([command]: ReadonlyArray<string>, { quiet }: Manner): LogLev
 
 export const start = (argv: ReadonlyArray<string>): void => {
   const ordered = inOrder(rootShape, argv)
-  if (Either.isLeft(ordered)) return run(Effect.fail(ordered.left), manner(argv))
-  const { argv: words, logLevel, rest } = ordered.right
+  if (Either.isLeft(ordered)) return run(Effect.fail(ordered.left), roughly(argv))
+  const { argv: words, flags, logLevel, rest } = ordered.right
+  const manner: Manner = { json: flags.has("--json"), quiet: flags.has("--quiet") }
   const level = logLevel === undefined ? undefined : levels[logLevel.toLowerCase()]
   if (logLevel !== undefined && level === undefined) {
-    return run(Effect.fail(usage(`--log-level is one of ${Object.keys(levels).join(", ")}.`)), manner(argv))
+    return run(Effect.fail(usage(`--log-level is one of ${Object.keys(levels).join(", ")}.`)), manner)
   }
-  const { colour } = terminal.styleOf(process.stdout, process.env)
+  const style = terminal.styleOf(process.stdout, process.env)
+  if (words.length === 1 && words[0] === "--help") return run(terminal.answer(help(style)), manner)
   run(
-    Effect.flatMap(plainConsole(colour), (console) =>
+    Effect.flatMap(plainConsole(style.colour), (console) =>
       main(["node", "effect-bearer", ...words]).pipe(
         Effect.withConsole(console),
         Effect.provideService(Rest, rest),
         Effect.catchIf(ValidationError.isValidationError, () => Effect.fail(told)),
         Effect.provide(Layer.merge(NodeTerminal.layer, CliConfig.layer({ showBuiltIns: false })))
       )),
-    { ...manner(argv), logLevel: level ?? usualLevel(words, manner(argv)) }
+    { ...manner, logLevel: level ?? usualLevel(words, manner) }
   )
 }

@@ -74,6 +74,8 @@ export interface Ordered {
   readonly argv: ReadonlyArray<string>
   readonly rest: ReadonlyArray<string> | undefined
   readonly logLevel: string | undefined
+  /** The options that were given, by their long names. */
+  readonly flags: ReadonlySet<string>
 }
 
 /** Longer names are not repeated. */
@@ -148,15 +150,16 @@ export const inOrder = (root: Shape, argv: ReadonlyArray<string>): Either.Either
   }
   if (shape.below.size > 0 && !help && !["--version", "--completions", "--wizard"].some((name) => given.has(name))) {
     return path.length === 0
-      ? Either.right({ argv: ["--help"], rest, logLevel: undefined })
+      ? Either.right({ argv: ["--help"], rest, logLevel: undefined, flags: new Set(given.keys()) })
       : Either.left(usage(`"${path.join(" ")}" needs one of: ${Array.from(shape.below.keys()).join(", ")}.`))
   }
+  const flags = new Set(given.keys())
   const logLevel = given.get("--log-level")?.at(-1)
   given.delete("--log-level")
   const options = Array.from(given).flatMap(([name, values]) =>
     values.length > 0 ? values.flatMap((value) => [name, value]) : builtIn.has(name) ? [name] : [name, "true"]
   )
-  return Either.right({ argv: help ? [...path, "--help"] : [...path, ...options, ...plain], rest, logLevel })
+  return Either.right({ argv: help ? [...path, "--help"] : [...path, ...options, ...plain], rest, logLevel, flags })
 }
 
 const namesBelow = ({ below }: Shape, path: ReadonlyArray<string>): ReadonlyArray<string> =>
