@@ -151,7 +151,6 @@ export const make = (
       return { config, callers: known, policy: guard.policyOf(config, known) }
     }
 
-    yield* Effect.flatMap(registry.apply(initial, readSecret), Effect.forEach(follow, { discard: true }))
     let inForce = enforce(initial)
 
     const serving = {
@@ -180,6 +179,8 @@ export const make = (
       limits: () => inForce.policy,
       assets: yield* assets.load
     })
+    // after what is long in the making: a store that is asked meanwhile would seem not to answer in time
+    yield* Effect.flatMap(registry.apply(initial, readSecret), Effect.forEach(follow, { discard: true }))
     const guarded = { policy: () => inForce.policy, rates: guard.makeRates(), audit, activity, now }
     const app = served as (ask: guard.Ask, request: HttpServerRequest.HttpServerRequest) => App
 

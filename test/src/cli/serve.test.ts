@@ -276,6 +276,7 @@ describe("serve", () => {
       assert.notMatch(wrong.stderr, /^\s+at /m)
       assert.strictEqual((yield* run(user, ["serve", "--config", "none.yaml"])).code, 2)
       assert.strictEqual((yield* run(user, ["serve", "--port", "65536"], { env })).code, 2)
+      assert.strictEqual((yield* run(user, ["serve", "--demo", "--config", "none.yaml"])).code, 2)
 
       const { env: other, user: alone } = yield* fromEnvironment
       const nothing = yield* run(alone, ["serve"])

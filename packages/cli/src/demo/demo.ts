@@ -13,6 +13,7 @@ import * as Scope from "effect/Scope"
 import * as Scopes from "effect-bearer/Scopes"
 import type * as TokenError from "effect-bearer/TokenError"
 import type { Failure } from "../output/failure.js"
+import { usage } from "../output/failure.js"
 import * as terminal from "../output/terminal.js"
 import * as ownBroker from "../serve/ownBroker.js"
 import * as running from "../serve/running.js"
@@ -25,6 +26,7 @@ import * as authorizationServer from "./authorizationServer.js"
 import * as lines from "./lines.js"
 
 export interface Options {
+  readonly config?: string | undefined
   readonly port?: number | undefined
   readonly json: boolean
   readonly quiet: boolean
@@ -48,7 +50,9 @@ export const run = (
   environment: Environment
 ): Effect.Effect<void, Failure | TokenError.InvalidConfiguration, Services> =>
   Effect.zipRight(
-    checkPort(options.port),
+    options.config === undefined
+      ? checkPort(options.port)
+      : Effect.fail(usage("--demo has a configuration of its own: leave out --config, or --demo.")),
     running.untilAsked(
       // of a terminal that is closed, nothing is left behind either
       process.platform === "win32" ? ["SIGINT", "SIGTERM"] : ["SIGINT", "SIGTERM", "SIGHUP"],

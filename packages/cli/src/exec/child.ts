@@ -29,7 +29,7 @@ const hasTerminal = (): boolean => {
 }
 
 /** As a shell has it: 127 for a command that is not there, 126 for one that cannot be run. */
-const notStarted = (command: string, error: unknown): Effect.Effect<number> => {
+const notStarted = (command: string, error: unknown, json: boolean): Effect.Effect<number> => {
   const code = Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : "unknown"
   const [exit, reason] = code === "ENOENT"
     ? [127, "there is no such command"] as const
@@ -38,11 +38,16 @@ const notStarted = (command: string, error: unknown): Effect.Effect<number> => {
     : code === "ENOEXEC" || code === "UNKNOWN"
     ? [126, "it is no program, and no script that names its interpreter in its first line"] as const
     : [126, code] as const
-  return Effect.as(terminal.note(`effect-bearer: ${command} could not be started: ${reason}.`), exit)
+  const message = `${command} could not be started: ${reason}.`
+  return Effect.as(terminal.note(json ? JSON.stringify({ error: { message } }) : `effect-bearer: ${message}`), exit)
 }
 
 /** Runs it, and gives its exit code: 128 and the number of the signal for one that a signal has ended. */
-export const run = (command: readonly [string, ...Array<string>], env: NodeJS.ProcessEnv): Effect.Effect<number> =>
+export const run = (
+  command: readonly [string, ...Array<string>],
+  env: NodeJS.ProcessEnv,
+  json: boolean
+): Effect.Effect<number> =>
   Effect.scoped(Effect.gen(function*() {
     const [file, ...args] = command
     const isFromTerminal = hasTerminal()
@@ -54,9 +59,9 @@ export const run = (command: readonly [string, ...Array<string>], env: NodeJS.Pr
       try {
         child = spawn(file, args, { env, stdio: "inherit" })
       } catch (error) {
-        return resume(notStarted(file, error))
+        return resume(notStarted(file, error, json))
       }
-      child.once("error", (error) => resume(notStarted(file, error)))
+      child.once("error", (error) => resume(notStarted(file, error, json)))
       child.once(
         "exit",
         (code, signal) => resume(Effect.succeed(code ?? (signal === null ? 1 : signals.exitCodeOf(signal))))

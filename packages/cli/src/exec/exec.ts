@@ -85,7 +85,8 @@ export const run = (
         clientId: caller,
         key: Redacted.value(key),
         tokenFile
-      })
+      }),
+      options.json
     )
   }))
 
