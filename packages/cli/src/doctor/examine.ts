@@ -7,17 +7,16 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type * as Path from "@effect/platform/Path"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as AccessToken from "effect-bearer/AccessToken"
 import * as Disclosure from "effect-bearer/Disclosure"
 import type * as ServerMetadata from "effect-bearer/ServerMetadata"
-import type * as TokenError from "effect-bearer/TokenError"
 import type { Environment } from "../settings/places.js"
 import type { Chosen } from "../settings/settings.js"
 import { inOrder } from "./findings.js"
 import * as observing from "./observing.js"
+import * as obtain from "./obtain.js"
 import type { Wanted } from "./plan.js"
 import * as api from "./probes/api.js"
 import * as client from "./probes/client.js"
@@ -25,15 +24,11 @@ import * as connection from "./probes/connection.js"
 import * as endpoints from "./probes/endpoints.js"
 import * as grant from "./probes/grant.js"
 import * as headers from "./probes/headers.js"
-import * as refusal from "./probes/refusal.js"
 import * as store from "./probes/store.js"
-import * as styles from "./probes/styles.js"
-import * as token from "./probes/token.js"
 import * as variables from "./probes/variables.js"
 import type { Report, Seen } from "./report.js"
 import * as report from "./report.js"
 import * as way from "./way.js"
-import * as wording from "./wording.js"
 
 export type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 
@@ -96,88 +91,44 @@ const lookAtServer = (
     const { profile } = chosen
     const { environment } = options
     const place = yield* way.find(chosen, environment, observer)
-    const dates = () => [...observer.answers("token"), ...observer.answers("metadata")]
-    const clock = () => headers.clock(dates(), profile)
-    if (place.url === undefined) {
-      return report.join(place.seen, skippedAll("the token endpoint is not known or cannot be reached"), clock())
+    const { metadata, url } = place
+    const clock = () => headers.clock([...observer.answers("token"), ...observer.answers("metadata")], profile)
+    if (url === undefined) {
+      return report.join(place.seen, without("the token endpoint is not known or cannot be reached"), clock())
     }
-    if (who === undefined) {
-      return report.join(place.seen, skippedAll("the secret of the client cannot be read"), clock())
+    if (who === undefined) return report.join(place.seen, without("a secret of the client cannot be read"), clock())
+    const got = yield* obtain.token({ profile, url, metadata, environment, observer, try: options.try }, who)
+    const { authentication, token } = got
+    const further = { profile, authentication, observer, environment }
+    if (token === undefined) {
+      const revoked = got.mayRevoke
+        ? yield* revoke(metadata, further)
+        : report.skipped("revocation", got.why)
+      return report.join(place.seen, got.seen, withoutToken(got.why), revoked, limits(observer), clock())
     }
-    const { url } = place
-    const planned = token.planned(profile)
-    const further = { profile, authentication: who.authentication, observer, environment }
-    const revocationUrl = endpointOf(profile.revocationEndpoint, place.metadata, "revocation")
-    const revocation = revocationUrl === undefined
-      ? Effect.succeed(report.skipped("revocation", nowhere))
-      : endpoints.revocation(revocationUrl, further)
-    if (planned.most === 0) {
-      return report.join(place.seen, skippedAll(planned.why), yield* revocation, clock())
-    }
-    const first = yield* token.request(profile, url, who, observer)
-    const check = `token request to ${wording.place(url)}`
-    const explained = (error: TokenError.RequestError) =>
-      refusal.explain(error, {
-        url,
-        place: "the token endpoint",
-        environment,
-        answer: observer.answers("token").at(-1),
-        profile,
-        metadata: place.metadata
-      })
-    if (Either.isLeft(first)) {
-      const refused = explained(first.left)
-      const tried = options.try && planned.most === 2 && refusal.mayBeTheStyle(first.left)
-        ? yield* styles.probe(profile, url, who, first, observer)
-        : { replaces: false, seen: tryHint(options, "another way would change nothing") }
-      return report.join(
-        place.seen,
-        report.found(check, tried.replaces ? [] : [refused], "refused as it is sent"),
-        tried.seen,
-        skippedAfterRequest("there is no token"),
-        headers.rateLimit(observer.answers("token"), "the token endpoint"),
-        clock()
-      )
-    }
-    const got = first.right
-    const second = planned.most < 2 ? undefined : yield* token.request(profile, url, who, observer)
-    const answers = observer.answers("token")
-    const fails = second !== undefined && Either.isLeft(second) ? [explained(second.left)] : []
-    const tried = options.try && planned.most === 2 && fails.length === 0
-      ? (yield* styles.probe(profile, url, who, first, observer)).seen
-      : tryHint(options, planned.why || "the second token request failed")
-    const lookedUp = yield* introspect(place.metadata, got, further)
-    const revoked = yield* revocation
-    const called = yield* call(options, got, further)
+    const introspected = yield* introspect(metadata, token, further)
+    const revoked = yield* revoke(metadata, further)
+    const called = yield* call(options, token, further)
     return report.join(
       place.seen,
-      report.found(check, fails, `a token of type ${wording.name(got.tokenType, 20)}`),
-      grant.sameAgain(got, again(second, planned.why)),
-      tried,
-      grant.scopes(got, profile),
-      grant.audience(got, profile, place.metadata, { apiRefused: called.refused }),
-      grant.lifetime(got, profile),
+      got.seen,
+      grant.scopes(token, profile),
+      grant.audience(token, profile, metadata, { apiRefused: called.refused }),
+      grant.lifetime(token, profile),
       clock(),
-      headers.compression(answers),
-      headers.rateLimit(answers, "the token endpoint"),
-      lookedUp,
+      headers.compression(observer.answers("token")),
+      limits(observer),
+      introspected,
       revoked,
       called.seen,
       options.api === undefined ? report.join() : headers.rateLimit(observer.answers("api"), "the API")
     )
   })
 
-const nowhere = "neither the profile nor the metadata names one"
+const limits = (observer: observing.Observer): Seen =>
+  headers.rateLimit(observer.answers("token"), "the token endpoint")
 
-const again = (
-  second: token.Result | undefined,
-  why: string
-): { readonly token: AccessToken.AccessToken } | { readonly why: string } =>
-  second === undefined
-    ? { why }
-    : Either.isRight(second)
-    ? { token: second.right }
-    : { why: "the second request got none" }
+const nowhere = "neither the profile nor the metadata names one"
 
 const endpointOf = (
   configured: string | undefined,
@@ -199,6 +150,13 @@ const introspect = (
     : endpoints.introspection(url, got, further)
 }
 
+const revoke = (published: ServerMetadata.Metadata | undefined, further: endpoints.Options): Effect.Effect<Seen> => {
+  const url = endpointOf(further.profile.revocationEndpoint, published, "revocation")
+  return url === undefined
+    ? Effect.succeed(report.skipped("revocation", nowhere))
+    : endpoints.revocation(url, further)
+}
+
 const call = (options: Options, got: AccessToken.AccessToken, further: endpoints.Options): Effect.Effect<api.Result> =>
   Effect.gen(function*() {
     const url = options.api
@@ -209,14 +167,11 @@ const call = (options: Options, got: AccessToken.AccessToken, further: endpoints
     return { refused, seen: report.join(reached, seen) }
   })
 
-const tryHint = (options: Options, why: string): Seen =>
-  report.skipped("ways to send id and secret", options.try ? why : "--try tries them")
+const skippedAll = (why: string, ...checks: ReadonlyArray<string>): Seen =>
+  report.join(...checks.map((check) => report.skipped(check, why)))
 
-const skippedAfterRequest = (why: string): Seen =>
-  report.join(
-    ...["scopes", "audience and form of the token", "lifetime of the token", "introspection", "revocation", "API"].map((
-      check
-    ) => report.skipped(check, why))
-  )
+const withoutToken = (why: string): Seen =>
+  skippedAll(why, "scopes", "audience and form of the token", "lifetime of the token", "introspection", "API")
 
-const skippedAll = (why: string): Seen => report.join(report.skipped("token request", why), skippedAfterRequest(why))
+const without = (why: string): Seen =>
+  report.join(skippedAll(why, "token request"), withoutToken(why), skippedAll(why, "revocation"))

@@ -574,6 +574,15 @@ describe("doctor: the token endpoint", () => {
     requests: 2
   })
 
+  it.scopedLive("read-timeout: at the second request only", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const server = yield* endpoint((_, response) => void (asked++ === 0 && granted(response)))
+      const report = yield* diagnose({ ...server.profile, timeout: Duration.millis(500) })
+      assert.deepStrictEqual(codesOf(report), ["read-timeout"])
+      assert.match(evidenceOf(report, "read-timeout"), /did not answer within 0\.5 s/)
+    }))
+
   it.scopedLive("server-failed: at the second request only", () =>
     Effect.gen(function*() {
       let asked = 0
@@ -689,14 +698,15 @@ const authorization = (user: string, password: string) =>
   `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`
 
 describe("doctor: authentication-style", () => {
-  const accepts = (style: "basic" | "basic-raw" | "post"): fixture.Respond => ({ body, headers }, response) => {
-    const form = new URLSearchParams(body)
-    const isRight = style === "post"
-      ? form.get("client_secret") === fixture.secret
-      : headers.authorization ===
-        authorization("reports", style === "basic" ? encodeURIComponent(fixture.secret) : fixture.secret)
-    return isRight ? granted(response) : json(response, 401, { error: "invalid_client" })
-  }
+  const accepts =
+    (style: "basic" | "basic-raw" | "post", more = {}): fixture.Respond => ({ body, headers }, response) => {
+      const form = new URLSearchParams(body)
+      const isRight = style === "post"
+        ? form.get("client_secret") === fixture.secret
+        : headers.authorization ===
+          authorization("reports", style === "basic" ? encodeURIComponent(fixture.secret) : fixture.secret)
+      return isRight ? granted(response, more) : json(response, 401, { error: "invalid_client" })
+    }
 
   for (const [style, configured] of [["basic", "post"], ["basic-raw", "basic"], ["post", "basic-raw"]] as const) {
     it.scopedLive(`${configured} is configured, ${style} works`, () =>
@@ -715,6 +725,13 @@ describe("doctor: authentication-style", () => {
         assert.strictEqual(server.received.length, 4)
       }))
   }
+
+  it.scopedLive("the token that the other way got is looked at as well", () =>
+    Effect.gen(function*() {
+      const server = yield* endpoint(accepts("post", { expires_in: 60 }))
+      const report = yield* diagnose(server.profile, { try: true })
+      assert.deepStrictEqual(codesOf(report), ["authentication-style", "short-lifetime"])
+    }))
 
   it.scopedLive("none works: the secret is wrong, and one request each was enough to know", () =>
     Effect.gen(function*() {

@@ -10,7 +10,7 @@ import * as Scopes from "effect-bearer/Scopes"
 import type * as ServerMetadata from "effect-bearer/ServerMetadata"
 import { finding } from "../findings.js"
 import type { Seen } from "../report.js"
-import { found, skipped } from "../report.js"
+import { found } from "../report.js"
 import * as wording from "../wording.js"
 
 type Token = AccessToken.AccessToken
@@ -141,20 +141,15 @@ export const lifetime = (token: Token, profile: BrokerConfig.Profile): Seen => {
   )
 }
 
-export const sameAgain = (
-  first: Token,
-  second: { readonly token: Token } | { readonly why: string }
-): Seen => {
-  const check = "another token for another request"
-  if (!("token" in second)) return skipped(check, second.why)
-  return found(
+export const sameAgain = (check: string, first: Token, second: Token): Seen =>
+  found(
     check,
-    AccessToken.isSame(first, second.token) ?
+    AccessToken.isSame(first, second) ?
       [
         finding(
           "same-token-again",
           `Two token requests in a row gave the same token${
-            Option.match(AccessToken.remaining(second.token, second.token.issuedAt), {
+            Option.match(AccessToken.remaining(second, second.issuedAt), {
               onNone: () => "",
               onSome: (left) => `, the second time with ${wording.seconds(Duration.toMillis(left))} left`
             })
@@ -165,4 +160,3 @@ export const sameAgain = (
       ] :
       []
   )
-}

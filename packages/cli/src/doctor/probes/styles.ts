@@ -2,6 +2,8 @@
 import type { BrokerConfig } from "@effect-bearer/broker"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import type * as AccessToken from "effect-bearer/AccessToken"
+import type * as ClientAuthentication from "effect-bearer/ClientAuthentication"
 import type { Finding } from "../findings.js"
 import { finding } from "../findings.js"
 import type { Observer } from "../observing.js"
@@ -14,30 +16,45 @@ import * as token from "./token.js"
 
 const check = "ways to send id and secret"
 
-/** The first token request was the configured way; `replaces` says whether its finding is answered by this one. */
+export interface Tried {
+  readonly seen: Seen
+  /** What works instead, where the configured way does not: this explains its refusal. */
+  readonly instead:
+    | { readonly token: AccessToken.AccessToken; readonly authentication: ClientAuthentication.ClientAuthentication }
+    | undefined
+}
+
+/** The first token request was sent in the configured way. */
 export const probe = (
   profile: BrokerConfig.Profile,
   url: URL,
   who: Client,
   first: token.Result,
   observer: Observer
-): Effect.Effect<{ readonly seen: Seen; readonly replaces: boolean }> =>
+): Effect.Effect<Tried> =>
   Effect.gen(function*() {
     const { method } = profile.authentication
     if (!client.isStyle(method)) {
-      return { replaces: false, seen: skipped(check, `the client has no secret to send: it uses ${method}`) }
+      return { instead: undefined, seen: skipped(check, `the client has no secret to send: it uses ${method}`) }
     }
     const results: Array<readonly [style: Style, result: token.Result]> = [[method, first]]
     for (const style of client.styles) {
       const authentication = style === method ? undefined : who.inStyle.get(style)
       if (authentication === undefined) continue
-      results.push([style, yield* token.request(profile, url, { ...who, authentication }, observer)])
+      results.push([style, (yield* token.request(profile, url, { ...who, authentication }, observer)).result])
     }
     const inOrder = client.styles.flatMap((style) => results.filter(([one]) => one === style))
     const said = inOrder.map(([style, result]) => `${style} ${outcomeOf(result)}`).join(", ")
-    const working = inOrder.filter(([, result]) => Either.isRight(result)).map(([style]) => style)
-    const replaces = Either.isLeft(first) && working.length > 0 && refusal.mayBeTheStyle(first.left)
-    return { replaces, seen: found(check, replaces ? [wrongStyle(method, working, said)] : [], said) }
+    const working = inOrder.flatMap(([style, result]) => Either.isRight(result) ? [{ style, token: result.right }] : [])
+    const [best] = working
+    const authentication = best === undefined ? undefined : who.inStyle.get(best.style)
+    return best === undefined || authentication === undefined || Either.isRight(first) ||
+        !refusal.mayBeTheStyle(first.left)
+      ? { instead: undefined, seen: found(check, [], said) }
+      : {
+        instead: { token: best.token, authentication },
+        seen: found(check, [wrongStyle(method, best.style, said)])
+      }
   })
 
 const outcomeOf = (result: token.Result): string =>
@@ -49,12 +66,10 @@ const outcomeOf = (result: token.Result): string =>
     ? "cannot be used with this id"
     : "got no answer"
 
-const wrongStyle = (configured: Style, working: ReadonlyArray<Style>, said: string): Finding =>
+const wrongStyle = (configured: Style, best: Style, said: string): Finding =>
   finding(
     "authentication-style",
     `One token request each: ${said}.`,
-    `Id and secret are right. Send them as "${
-      working[0]
-    }" instead of "${configured}": \`authentication.method\` of the profile, or ` +
+    `Id and secret are right. Send them as "${best}" instead of "${configured}": \`authentication.method\` of the profile, or ` +
       "OAUTH_CLIENT_AUTHENTICATION where the environment describes it."
   )

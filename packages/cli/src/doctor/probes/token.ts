@@ -6,14 +6,20 @@ import type * as Either from "effect/Either"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import type * as AccessToken from "effect-bearer/AccessToken"
-import type * as ClientAuthentication from "effect-bearer/ClientAuthentication"
-import type * as Grant from "effect-bearer/Grant"
 import * as TokenEndpoint from "effect-bearer/TokenEndpoint"
 import type * as TokenError from "effect-bearer/TokenError"
 import * as TokenRequest from "effect-bearer/TokenRequest"
-import type { Observer } from "../observing.js"
+import type { Answer, Observer } from "../observing.js"
+import type { Client } from "./client.js"
 
 export type Result = Either.Either<AccessToken.AccessToken, TokenError.RequestError>
+
+/** What came of one token request. */
+export interface Asked {
+  readonly result: Result
+  /** Status and headers, if there was an answer. */
+  readonly answer: Answer | undefined
+}
 
 /** So many token requests are sent without `--try`, and why not more. */
 export const planned = ({ grant }: BrokerConfig.Profile): { readonly most: 0 | 1 | 2; readonly why: string } => {
@@ -34,10 +40,21 @@ export const planned = ({ grant }: BrokerConfig.Profile): { readonly most: 0 | 1
 export const request = (
   profile: BrokerConfig.Profile,
   url: URL,
-  { authentication, grant }: {
-    readonly authentication: ClientAuthentication.ClientAuthentication
-    readonly grant: Grant.Grant
-  },
+  client: Pick<Client, "authentication" | "grant">,
+  observer: Observer
+): Effect.Effect<Asked> =>
+  Effect.suspend(() => {
+    const before = observer.answers("token").length
+    return Effect.map(send(profile, url, client, observer), (result) => ({
+      result,
+      answer: observer.answers("token").at(before)
+    }))
+  })
+
+const send = (
+  profile: BrokerConfig.Profile,
+  url: URL,
+  { authentication, grant }: Pick<Client, "authentication" | "grant">,
   observer: Observer
 ): Effect.Effect<Result> =>
   Effect.gen(function*() {
