@@ -8,9 +8,10 @@ import * as LoopbackServer from "@effect-bearer/examples/support/LoopbackServer"
 import * as ProtectedApi from "@effect-bearer/examples/support/ProtectedApi"
 import { Effect, Redacted } from "effect"
 import { eventually } from "../eventually.js"
+import { describeWith } from "../programs.js"
 import type { Ended } from "./program.js"
 import { ended, home, run, start } from "./program.js"
-import { inShell } from "./terminal.js"
+import { atTerminal, inShell, script } from "./terminal.js"
 
 const environment = (server: AuthorizationServer.Service, api: string) => ({
   OAUTH_TOKEN_ENDPOINT: server.tokenEndpoint,
@@ -265,6 +266,32 @@ describe("call", () => {
       yield* eventually(Effect.sync(() => closed), (closed) => closed === 1)
     }))
 
+  it.scoped("an API that refuses before it has read a long body", () =>
+    Effect.gen(function*() {
+      const server = yield* AuthorizationServer.make({ lifetime: "1 hour" })
+      const api = yield* LoopbackServer.make
+      const tokens: Array<string | undefined> = []
+      let received = 0
+      yield* api.handle((request, response) => {
+        tokens.push(request.headers.authorization)
+        if (tokens.length === 1) {
+          response.writeHead(401, { "www-authenticate": "Bearer error=\"invalid_token\"" }).end()
+          return
+        }
+        request.on("data", (chunk: Buffer) => received += chunk.length)
+        request.on("end", () => response.end("stored"))
+      })
+      const user = yield* home
+      const bytes = 8 * 1024 * 1024
+      writeFileSync(join(user.cwd, "large"), Buffer.alloc(bytes))
+      const put = yield* run(user, ["call", "PUT", api.origin, "-d", "@large"], {
+        env: environment(server, api.origin)
+      })
+      assert.deepStrictEqual([put.code, put.stdout], [0, "stored"], put.stderr)
+      assert.strictEqual(received, bytes)
+      assert.lengthOf(new Set(tokens), 2)
+    }))
+
   it.scoped("an API that is not there, and one that takes too long", () =>
     Effect.gen(function*() {
       const { api, env, origin, user } = yield* recordingApi(() => {})
@@ -353,5 +380,20 @@ describe.runIf(process.platform === "linux")("call with a large body", () => {
       assert.strictEqual(received, (megabytes + 1) * chunk.length)
       const [small, large] = peaks
       assert.isBelow(large! - small!, megabytes / 2, `${small} MiB, then ${large} MiB`)
+    }))
+})
+
+describeWith([script], "call at a terminal", () => {
+  it.scoped("shows text, and no bytes that a terminal could take for commands", () =>
+    Effect.gen(function*() {
+      const { env, origin, user } = yield* recordingApi((request, response) => {
+        response.end(request.url === "/bytes" ? Buffer.from([0x1b, 0x5b, 0, 0xff]) : "text\n")
+      })
+      const text = yield* atTerminal(user, ["call", "GET", `${origin}/text`], { env })
+      assert.deepStrictEqual(text, { code: 0, shown: "text\n" })
+      const bytes = yield* atTerminal(user, ["call", "GET", `${origin}/bytes`], { env })
+      assert.strictEqual(bytes.code, 1)
+      assert.include(bytes.shown, "-o FILE")
+      assert.notInclude(bytes.shown, "\u001b")
     }))
 })
