@@ -84,8 +84,13 @@ const plainConsole = (colour: boolean) =>
     })
   )
 
+/** What `@effect/cli` says of every option: more than anybody reads. */
+const boilerplate =
+  /^ *(A user-defined piece of text|A true or false value|An integer|A file|One of the following: .*|This setting is optional|This (option|argument) may be repeated zero or more times)\.?\n\n?/gm
+
 const plain = (text: unknown, colour: boolean): string => {
-  const shown = String(text ?? "").trimEnd()
+  const shown = String(text ?? "").replace(boilerplate, "").replace(/^\$ (?!effect-bearer)/m, "$ effect-bearer ")
+    .trimEnd()
 
   return colour ? shown : shown.replace(/\u001b\[[\d;]*m/g, "")
 }
