@@ -7,7 +7,8 @@ const style = { colour: false, columns: 80, isTerminal: false }
 
 describe("help", () => {
   it("tells every command, and no other", () => {
-    const names = commands.flatMap(({ descriptor }) => Array.from(CommandDescriptor.getNames(descriptor)))
+    const names = commands.map(({ descriptor }) => descriptor as CommandDescriptor.Command<unknown>)
+      .flatMap((descriptor) => Array.from(CommandDescriptor.getNames(descriptor)))
     assert.deepStrictEqual(help.commands.map(([name]) => name.split(" ")[0]!).sort(), names.sort())
   })
 

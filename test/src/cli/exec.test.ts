@@ -148,6 +148,9 @@ describe("exec", () => {
         assert.strictEqual(none.code, 2)
         assert.include(none.stderr, "exec -- COMMAND")
       }
+      const misplaced = yield* (yield* watchProgram(user, ["exec", "env"], env)).ended
+      assert.deepStrictEqual([misplaced.code, misplaced.stdout], [2, ""])
+      assert.include(misplaced.stderr, "exec -- COMMAND")
       assert.deepStrictEqual(leftovers(user), [])
     }))
 

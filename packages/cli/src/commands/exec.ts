@@ -1,17 +1,25 @@
 /** `exec`: see `exec/exec.ts`. */
+import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import { manner, Rest, wanted } from "./common.js"
 
 export const command = Command.make(
   "exec",
-  { ...wanted, ...manner },
-  (options) =>
+  {
+    ...wanted,
+    ...manner,
+    // nobody means these: they are here to be told where they belong
+    misplaced: Args.repeated(Args.text({ name: "command" })).pipe(
+      Args.withDescription("The command and its arguments, after two hyphens.")
+    )
+  },
+  ({ misplaced, ...options }) =>
     Effect.flatMap(
       Rest,
       (command) =>
         Effect.flatMap(Effect.promise(() => import("../exec/exec.js")), ({ run }) =>
-          run(options, command ?? [], process.env))
+          run(options, misplaced.length > 0 ? [] : command ?? [], process.env))
     )
 ).pipe(
   Command.withDescription(
