@@ -162,6 +162,7 @@ describe("revoke", () => {
       const revoked = yield* run(user, ["revoke"], { env, input: token })
       assert.strictEqual(revoked.code, 0, revoked.stderr)
       assert.match(revoked.stdout, /^Revoked.*\n$/)
+      assert.strictEqual(revoked.stderr, "")
       tellsNothing(revoked, token, secret)
       assert.strictEqual((yield* server.seen).tokensRevoked, 1)
       assert.strictEqual((yield* run(user, ["introspect"], { env, input: token })).code, 1)
@@ -175,7 +176,7 @@ describe("revoke", () => {
       assert.strictEqual((yield* run(user, ["token"], { env })).stdout.trim(), next)
 
       const current = yield* run(user, ["revoke", "--current", "--json"], { env })
-      assert.deepStrictEqual([current.code, current.stdout], [0, "{\"revoked\":true}\n"])
+      assert.deepStrictEqual(current, { code: 0, signal: null, stdout: "{\"revoked\":true}\n", stderr: "" })
       assert.strictEqual((yield* server.seen).tokensRevoked, 2)
       const last = (yield* run(user, ["token"], { env })).stdout.trim()
       assert.notInclude([token, next], last)

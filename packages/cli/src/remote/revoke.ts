@@ -1,5 +1,7 @@
 /** `effect-bearer revoke`: tells the server that a token is no longer needed (RFC 7009), and forgets it here. */
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as AccessToken from "effect-bearer/AccessToken"
 import * as Revocation from "effect-bearer/Revocation"
 import type * as TokenError from "effect-bearer/TokenError"
@@ -16,8 +18,13 @@ export const run = (
     Effect.gen(function*() {
       const revocation = yield* Revocation.make(options)
       yield* revocation.revoke(token, { hint: wanted.hint })
-      // what is kept between runs is not handed out again
-      if (wanted.hint !== "refresh_token") yield* source.invalidate(AccessToken.make({ value: token, issuedAt: 0 }))
+      // what is kept between runs is not handed out again; that it is over before its time is no news
+      if (wanted.hint !== "refresh_token") {
+        yield* Logger.withMinimumLogLevel(
+          source.invalidate(AccessToken.make({ value: token, issuedAt: 0 })),
+          LogLevel.None
+        )
+      }
       yield* terminal.answer(
         wanted.json
           ? JSON.stringify({ revoked: true })
