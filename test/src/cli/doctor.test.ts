@@ -3,14 +3,15 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as AuthorizationServer from "@effect-bearer/examples/support/AuthorizationServer"
-import { Effect, Redacted } from "effect"
+import { Effect, Fiber, Redacted } from "effect"
 import * as certificates from "../../../packages/cli/test/doctor/certificates.js"
 import * as fixture from "../../../packages/cli/test/doctor/Fixture.js"
+import { eventually } from "../eventually.js"
 import { freePort } from "../freePort.js"
 import { describeWithRedis } from "../redis/describeWithRedis.js"
 import * as RedisServer from "../redis/RedisServer.js"
 import type { Ended, Home } from "./program.js"
-import { home, run } from "./program.js"
+import { ended, home, run, start } from "./program.js"
 
 interface Report {
   readonly findings: ReadonlyArray<
@@ -145,6 +146,28 @@ describe("doctor", () => {
       const elsewhere = yield* doctor(certificates.elsewhere)
       assert.deepStrictEqual(codesOf(elsewhere), ["tls-wrong-name"])
       assert.match(reportOf(elsewhere).findings[0]!.evidence, /is for login\.example\.com, not for 127\.0\.0\.1/)
+    }))
+})
+
+describe("doctor, interrupted", () => {
+  it.scopedLive("ends at once, and reports nothing", () =>
+    Effect.gen(function*() {
+      const user = yield* home
+      // it never answers
+      const server = yield* fixture.serve(() => {})
+      const child = yield* start(user, ["doctor"], {
+        env: {
+          OAUTH_TOKEN_ENDPOINT: `${server.origin}/token`,
+          OAUTH_CLIENT_ID: "reports",
+          OAUTH_CLIENT_SECRET: "secret-of-nobody"
+        }
+      })
+      const ending = yield* Effect.fork(ended(child))
+      yield* eventually(Effect.sync(() => server.received.length), (count) => count === 1)
+      child.kill("SIGINT")
+      const { code, stdout } = yield* Fiber.join(ending)
+      assert.strictEqual(code, 130)
+      assert.strictEqual(stdout, "")
     }))
 })
 

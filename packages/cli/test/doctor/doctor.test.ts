@@ -249,9 +249,9 @@ describe("doctor: the way to the server", () => {
   it.scopedLive("read-timeout", () =>
     Effect.gen(function*() {
       const server = yield* endpoint(() => {})
-      const report = yield* diagnose({ ...server.profile, timeout: Duration.millis(300) })
+      const report = yield* diagnose({ ...server.profile, timeout: Duration.seconds(2) })
       assert.deepStrictEqual(codesOf(report), ["read-timeout"])
-      assert.match(evidenceOf(report, "read-timeout"), /did not answer within 0\.3 s/)
+      assert.match(evidenceOf(report, "read-timeout"), /did not answer within 2 s/)
       assert.strictEqual(server.received.length, 1)
     }))
 
@@ -541,7 +541,7 @@ describe("doctor: the token endpoint", () => {
   finds("clock-differs", "it is ten minutes ahead", (_, response) => {
     response.sendDate = false
     granted(response, {}, { date: new Date(Date.now() + 600_000).toUTCString() })
-  }, { evidence: /(?:599|600|601) s ahead of this machine's; 30 s are allowed/, requests: 2 })
+  }, { evidence: /(?:59\d|60\d) s ahead of this machine's; 30 s are allowed/, requests: 2 })
   finds("short-lifetime", "five minutes", (_, response) => granted(response, { expires_in: 300 }), {
     evidence: /lives 300 s; `ahead` is 300 s/,
     requests: 2
@@ -578,9 +578,9 @@ describe("doctor: the token endpoint", () => {
     Effect.gen(function*() {
       let asked = 0
       const server = yield* endpoint((_, response) => void (asked++ === 0 && granted(response)))
-      const report = yield* diagnose({ ...server.profile, timeout: Duration.millis(500) })
+      const report = yield* diagnose({ ...server.profile, timeout: Duration.seconds(2) })
       assert.deepStrictEqual(codesOf(report), ["read-timeout"])
-      assert.match(evidenceOf(report, "read-timeout"), /did not answer within 0\.5 s/)
+      assert.match(evidenceOf(report, "read-timeout"), /did not answer within 2 s/)
     }))
 
   it.scopedLive("server-failed: at the second request only", () =>
@@ -820,13 +820,23 @@ describe("doctor: introspection, revocation, API", () => {
   refusedBy("server-failed", "500", (_, response) => json(response, 500, {}), /answered 500/)
   refusedBy("rate-limit-reached", "429", (_, response) => json(response, 429, {}), /429/)
 
+  it.scopedLive("connection-refused: by the API, which gets no request", () =>
+    Effect.gen(function*() {
+      const server = yield* endpoint((_, response) => granted(response))
+      const port = yield* Effect.scoped(fixture.listen(createServer()))
+      const report = yield* diagnose(server.profile, { api: `http://127.0.0.1:${port}/` })
+      assert.deepStrictEqual(codesOf(report), ["connection-refused"])
+      assert.include(evidenceOf(report, "connection-refused"), `127.0.0.1:${port}`)
+      assert.strictEqual(report.requests.api, 0)
+    }))
+
   it.scopedLive("an API that never ends its answer has not refused the token", () =>
     Effect.gen(function*() {
       const server = yield* fixture.serve((request, response) =>
         request.path === "/token" ? granted(response) : void response.writeHead(200).write("data: 1\n\n")
       )
       const report = yield* diagnose(
-        { tokenEndpoint: `${server.origin}/token`, timeout: Duration.millis(500) },
+        { tokenEndpoint: `${server.origin}/token`, timeout: Duration.seconds(2) },
         { api: `${server.origin}/events` }
       )
       assert.deepStrictEqual(codesOf(report), [])

@@ -80,12 +80,18 @@ export const connect = ({ host, port, tls }: Target, limit: Duration.Duration): 
         })
         over.on("error", onError)
         over.once("close", () => end({ _tag: "Failed", stage, code: "ECONNRESET" }))
-        over.once("secureConnect", () =>
-          end({
-            _tag: "Connected",
-            version: over.getProtocol() ?? undefined,
-            certificate: certificateOf(over, host)
-          }))
+        over.once("secureConnect", () => {
+          try {
+            end({
+              _tag: "Connected",
+              version: over.getProtocol() ?? undefined,
+              certificate: certificateOf(over, host)
+            })
+          } catch (error) {
+            // Node.js throws for names in a certificate that are not well-formed
+            onError(error)
+          }
+        })
       })
     })
     return attempt.pipe(
