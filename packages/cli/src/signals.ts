@@ -31,9 +31,12 @@ export const take = (
   )
 
 /** Whether somebody has taken the signal over. */
+export const isTaken = (name: NodeJS.Signals): boolean => taken?.names.has(name) === true
+
+/** Gives the signal to whoever has taken it over; whether somebody has. */
 export const passOn = (name: NodeJS.Signals): boolean => {
-  if (taken === undefined || !taken.names.has(name)) return false
-  taken.listener(name)
+  if (!isTaken(name)) return false
+  taken?.listener(name)
   return true
 }
 

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Failure } from "./output/failure.js"
 import { failed } from "./output/failure.js"
+import * as signals from "./signals.js"
 
 export const make: Effect.Effect<string, Failure, Scope.Scope> = Effect.map(
   Effect.acquireRelease(
@@ -20,14 +21,20 @@ export const make: Effect.Effect<string, Failure, Scope.Scope> = Effect.map(
             // somebody has taken it away, or keeps a file in it open
           }
         }
+        // a terminal that is closed would end the process without an "exit"
+        const hangUp = () => {
+          if (!signals.isTaken("SIGHUP")) process.exit(signals.exitCodeOf("SIGHUP"))
+        }
         process.once("exit", remove)
-        return { path, remove }
+        process.on("SIGHUP", hangUp)
+        return { path, remove, hangUp }
       },
       catch: () => failed(`No folder for temporary files can be made in ${tmpdir()}.`)
     }),
-    ({ remove }) =>
+    ({ hangUp, remove }) =>
       Effect.sync(() => {
         process.removeListener("exit", remove)
+        process.removeListener("SIGHUP", hangUp)
         remove()
       })
   ),

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as AuthorizationServer from "@effect-bearer/examples/support/AuthorizationServer"
 import type { Duration } from "effect"
 import { Effect, Redacted } from "effect"
+import { eventually } from "../eventually.js"
 import { freePort } from "../freePort.js"
 import { describeWith, program } from "../programs.js"
 import { bundle, home } from "./program.js"
@@ -242,16 +243,18 @@ profiles:
       assert.deepStrictEqual(leftovers(user), [])
     }))
 
-  it.scopedLive("Ctrl-C before the command has started ends it", () =>
+  it.scopedLive("Ctrl-C, and a terminal that is closed, end it before the command has started", () =>
     Effect.gen(function*() {
-      const { server, start, user } = yield* setUp()
-      yield* server.setLatency("1 minute")
-      const running = yield* start(["echo", "started"])
-      yield* Effect.repeat(server.seen, { until: ({ tokenRequests }) => tokenRequests > 0 })
-      yield* running.signal("SIGINT")
-      const { code, stdout } = yield* running.ended
-      assert.deepStrictEqual([code, stdout], [130, ""])
-      assert.deepStrictEqual(leftovers(user), [])
+      for (const [name, exit] of [["SIGINT", 130], ["SIGHUP", 129]] as const) {
+        const { server, start, user } = yield* setUp()
+        yield* server.setLatency("1 minute")
+        const running = yield* start(["echo", "started"])
+        yield* eventually(server.seen, ({ tokenRequests }) => tokenRequests > 0)
+        yield* running.signal(name)
+        const { code, stdout } = yield* running.ended
+        assert.deepStrictEqual([code, stdout], [exit, ""])
+        assert.deepStrictEqual(leftovers(user), [])
+      }
     }))
 })
 
