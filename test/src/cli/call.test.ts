@@ -182,6 +182,15 @@ describe("call", () => {
         assert.strictEqual((yield* send("POST", origin, ...args)).code, 2, args.join(" "))
       }
       assert.lengthOf(seen, 6)
+      // a pipe with a name is read once
+      const pipe = yield* inShell(
+        user,
+        "printf '{\"a\":1}' | \"$@\"",
+        ["call", "POST", origin, "-d", "@/dev/stdin"],
+        env
+      )
+      assert.strictEqual(pipe.code, 0, pipe.stderr)
+      assert.deepInclude(seen[6], { body: "{\"a\":1}" })
     }))
 
   it.scoped("what the API says becomes an exit code with --fail, and redirects are told", () =>

@@ -1,4 +1,5 @@
 /** The body of a call: text as it is, a file or standard input as a stream that is never whole in memory. */
+import { createReadStream } from "node:fs"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as Effect from "effect/Effect"
@@ -56,7 +57,10 @@ const file = (path: string): Effect.Effect<Body, Failure, FileSystem.FileSystem>
     const broken = failed(`${named} could not be read to its end.`)
     // a pipe or a device is read once, and nobody knows how long it is
     if (info.type !== "File") {
-      return streamed(fs.stream(path), broken, { contentType: bytes, length: undefined, replays: false })
+      const once = Stream.suspend(() =>
+        Stream.fromAsyncIterable<Uint8Array, Failure>(createReadStream(path), () => broken)
+      )
+      return streamed(once, broken, { contentType: bytes, length: undefined, replays: false })
     }
     const beginning = yield* Effect.scoped(
       Effect.flatMap(fs.open(path), (open) => Effect.map(open.readAlloc(peeked), Option.getOrUndefined))
