@@ -1,5 +1,6 @@
 /** `doctor` as a process: what it says, what it sends, and how it ends. */
 import { writeFileSync } from "node:fs"
+import { createServer } from "node:net"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as AuthorizationServer from "@effect-bearer/examples/support/AuthorizationServer"
@@ -95,6 +96,37 @@ describe("doctor", () => {
       assert.match(ended.stdout, /effect-bearer explain wrong-credentials\n$/)
       assert.notInclude(ended.stdout + ended.stderr, "s3cret")
       assert.notInclude(ended.stdout, "\u001b")
+    }))
+
+  it.scoped("--try says which ways work, with one request for each of the others", () =>
+    Effect.gen(function*() {
+      const server = yield* AuthorizationServer.make({ lifetime: "1 hour" })
+      const user = yield* home
+      const ended = yield* run(user, ["doctor", "--try", "--json"], { env: environment(server) })
+      assert.strictEqual(ended.code, 0, ended.stdout)
+      const ways = reportOf(ended).checks.find(({ check }) => check === "ways to send id and secret")
+      // oidc-provider takes both, whatever a client is registered for
+      assert.strictEqual(ways?.detail, "basic works, basic-raw works, post works")
+      assert.match(ended.stderr, /4 token requests/)
+      assert.strictEqual((yield* server.seen).tokenRequests, 4)
+    }))
+
+  it.scoped("goes through the proxy of the environment, and says so", () =>
+    Effect.gen(function*() {
+      const user = yield* home
+      const port = yield* fixture.listen(createServer((socket) =>
+        void socket.on("data", () =>
+          socket.write("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
+      ))
+      const env = {
+        OAUTH_TOKEN_ENDPOINT: "https://login.example.com/token",
+        OAUTH_CLIENT_ID: "reports",
+        OAUTH_CLIENT_SECRET: "secret-of-nobody",
+        HTTPS_PROXY: `http://user:pr0xy@127.0.0.1:${port}`
+      }
+      const ended = yield* run(user, ["doctor", "--json"], { env })
+      assert.deepStrictEqual(codesOf(ended), ["proxy-authentication"])
+      assert.notInclude(ended.stdout + ended.stderr, "pr0xy")
     }))
 
   it.scoped("a variable that is missing is a finding, and so is one with a space", () =>
