@@ -115,6 +115,11 @@ describe("doctor: variables and secrets", () => {
       assert.deepStrictEqual(codesOf(report), [])
       // there is no other way to show such a client
       assert.strictEqual(server.received.length, 2)
+      const variable = yield* diagnose({
+        ...server.profile,
+        authentication: { method: "private-key-jwt", key: { env: "KEY" } }
+      }, { env: { KEY: `${certificates.good.key}\n` } })
+      assert.deepStrictEqual(codesOf(variable), [])
     }))
 
   it.scopedLive("unreadable-secret: a key, and an assertion", () =>
@@ -901,6 +906,17 @@ describe("doctor: a folder as the store", () => {
       assert.deepStrictEqual(codesOf(yield* diagnose(server.profile, { store: { folder: join(file, "x") } })), [
         "store-unreachable"
       ])
+    }))
+
+  it.scopedLive("unusable-profile: a key that is none, whose length is not told", () =>
+    Effect.gen(function*() {
+      const server = yield* works
+      const store = { folder: yield* folder, sealWith: [{ env: "SEAL" }] }
+      const report = yield* diagnose(server.profile, { store, env: { SEAL: "seventeen letters" } })
+      assert.deepStrictEqual(codesOf(report), ["unusable-profile"])
+      assert.notInclude(JSON.stringify(report), "17")
+      assert.deepStrictEqual(codesOf(yield* diagnose(server.profile, { store, env: { SEAL: "a".repeat(64) } })), [])
+      assert.deepStrictEqual(codesOf(yield* diagnose(server.profile, { store })), ["blank-variable"])
     }))
 
   it.scopedLive("store-read-only", () =>

@@ -206,6 +206,10 @@ export const probe = (
   })
 }
 
+/** What the library says of a key is not repeated: it tells its length. */
+const isOfKey = ({ fields }: TokenError.InvalidConfiguration): boolean =>
+  fields.some((field) => field === "key" || field.startsWith("previous"))
+
 const references = (store: BrokerConfig.Store | undefined): ReadonlyArray<BrokerConfig.SecretReference> => [
   ...store !== undefined && "redis" in store ? [store.redis.url] : [],
   ...store?.sealWith ?? []
@@ -219,6 +223,16 @@ const opening = (
 ): ReadonlyArray<Finding> => {
   // a variable that is not set is among the findings already
   if (variables.isToldOf(error, store, environment)) return []
+  if (isOfKey(error)) {
+    return [
+      finding(
+        "unusable-profile",
+        "A key in `sealWith` of the store is none, or two of them have the same name.",
+        "A key is 32 random bytes as base64 or hexadecimal digits: `openssl rand -base64 32` makes one. All programs that share the " +
+          "store need the same."
+      )
+    ]
+  }
   return folder === undefined || !error.fields.includes("directory")
     ? [
       unreachable(`${folder === undefined ? "Redis" : wording.name(folder, 300)}: ${wording.name(error.detail, 300)}.`)

@@ -83,7 +83,11 @@ export const probe = (
 ): Seen => {
   const read = references(profile, store).flatMap(([, reference]) => "env" in reference ? [reference.env] : [])
   const missing = Array.from(new Set(read)).filter((name) => isBlank(environment[name]))
-  const others = [...read, ...fromEnvironment ? Object.keys(environment).filter((name) => own.test(name)) : []]
+  // a key in PEM ends with a line break, and nothing is wrong with that
+  const trimmed = references(profile, store).flatMap(([what, reference]) =>
+    "env" in reference && what !== privateKey ? [reference.env] : []
+  )
+  const others = [...trimmed, ...fromEnvironment ? Object.keys(environment).filter((name) => own.test(name)) : []]
     .filter((name) => !missing.includes(name))
   const findings = [...missing.map((name) => blank(name, environment)), ...oddities(others, environment)]
   return found(check, findings)
