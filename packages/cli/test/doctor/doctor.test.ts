@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import type { RunnerTestSuite } from "vitest"
+import { freePort } from "../../../../test/src/freePort.js"
 import type { Code } from "../../src/doctor/findings.js"
 import * as findings from "../../src/doctor/findings.js"
 import * as certificates from "./certificates.js"
@@ -202,7 +203,7 @@ describe("doctor: the way to the server", () => {
 
   it.scopedLive("connection-refused", () =>
     Effect.gen(function*() {
-      const port = yield* Effect.scoped(fixture.listen(createServer()))
+      const port = yield* freePort
       const report = yield* diagnose({ tokenEndpoint: `http://127.0.0.1:${port}/token` })
       assert.deepStrictEqual(codesOf(report), ["connection-refused"])
       assert.match(evidenceOf(report, "connection-refused"), /ECONNREFUSED/)
@@ -828,7 +829,7 @@ describe("doctor: introspection, revocation, API", () => {
   it.scopedLive("connection-refused: by the API, which gets no request", () =>
     Effect.gen(function*() {
       const server = yield* endpoint((_, response) => granted(response))
-      const port = yield* Effect.scoped(fixture.listen(createServer()))
+      const port = yield* freePort
       const report = yield* diagnose(server.profile, { api: `http://127.0.0.1:${port}/` })
       assert.deepStrictEqual(codesOf(report), ["connection-refused"])
       assert.include(evidenceOf(report, "connection-refused"), `127.0.0.1:${port}`)
