@@ -9,7 +9,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as LogLevel from "effect/LogLevel"
 import type { Shape } from "./commands/argumentOrder.js"
-import { inOrder, tableOf } from "./commands/argumentOrder.js"
+import { inOrder, mostArguments, tableOf } from "./commands/argumentOrder.js"
 import * as broker from "./commands/broker.js"
 import * as call from "./commands/call.js"
 import { Rest } from "./commands/common.js"
@@ -55,6 +55,7 @@ const shapeOf = (descriptor: CommandDescriptor.Command<unknown>): Shape => {
   const below = Array.from(CommandDescriptor.getSubcommands(descriptor)).filter(([name]) => !own.includes(name))
   return {
     options: tableOf(CommandDescriptor.getUsage(descriptor)),
+    most: mostArguments(CommandDescriptor.getUsage(descriptor)),
     below: new Map(below.map(([name, descriptor]) => [name, shapeOf(descriptor)]))
   }
 }

@@ -5,21 +5,27 @@ import * as Options from "@effect/cli/Options"
 import { assert, describe, it } from "@effect/vitest"
 import { Either } from "effect"
 import type { Shape } from "../src/commands/argumentOrder.js"
-import { inOrder, tableOf } from "../src/commands/argumentOrder.js"
+import { inOrder, mostArguments, tableOf } from "../src/commands/argumentOrder.js"
 
 const call = Command.make("call", {
   header: Options.repeated(Options.withAlias(Options.text("header"), "H")),
   data: Options.optional(Options.withAlias(Options.text("data"), "d")),
   json: Options.boolean("json"),
   quiet: Options.withAlias(Options.boolean("quiet"), "q"),
-  method: Args.text({ name: "method" })
+  method: Args.text({ name: "method" }),
+  url: Args.optional(Args.text({ name: "url" }))
 })
 
 const shape: Shape = {
   options: new Map(),
+  most: 0,
   below: new Map<string, Shape>([
-    ["call", { options: tableOf(CommandDescriptor.getUsage(call.descriptor)), below: new Map() }],
-    ["broker", { options: new Map(), below: new Map([["key", { options: new Map(), below: new Map() }]]) }]
+    ["call", { options: tableOf(CommandDescriptor.getUsage(call.descriptor)), most: 2, below: new Map() }],
+    ["broker", {
+      options: new Map(),
+      most: 0,
+      below: new Map([["key", { options: new Map(), most: 0, below: new Map() }]])
+    }]
   ])
 }
 
@@ -67,6 +73,13 @@ describe("the order of a command line", () => {
     assert.include(refused("broker"), "needs one of: key")
     assert.include(refused("call", "--data"), "--data needs a value")
     assert.include(refused("call", "--json=1"), "--json takes no value")
+  })
+
+  it("counts arguments", () => {
+    assert.strictEqual(mostArguments(CommandDescriptor.getUsage(call.descriptor)), 2)
+    assert.include(refused("call", "GET", "x", "surplus"), "\"call\" takes 2 arguments at most")
+    assert.notInclude(refused("call", "GET", "x", "surplus"), "surplus")
+    assert.include(refused("broker", "key", "one"), "\"broker key\" takes no argument")
   })
 
   it("repeats no value: a token in the wrong place is not shown", () => {

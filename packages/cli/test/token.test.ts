@@ -128,8 +128,9 @@ describe("times and bars", () => {
 describe("the short way to token", () => {
   const shape = {
     options: new Map(),
+    most: 0,
     below: new Map([
-      ["token", { options: tableOf(CommandDescriptor.getUsage(token.command.descriptor)), below: new Map() }]
+      ["token", { options: tableOf(CommandDescriptor.getUsage(token.command.descriptor)), most: 1, below: new Map() }]
     ])
   }
   const words = FastCheck.array(

@@ -96,6 +96,29 @@ describe("exec", () => {
     }))
 
   // SPEC G6
+  it.scopedLive("the program itself, run by the command, asks the broker, and not the file that lies there", () =>
+    Effect.gen(function*() {
+      const { env, server, user } = yield* setUp()
+      const file = {
+        profiles: {
+          calls: {
+            tokenEndpoint: server.tokenEndpoint,
+            clientId: server.clients.basic.id,
+            authentication: { method: "basic", secret: { env: "CALLS_SECRET" } }
+          }
+        }
+      }
+      writeFileSync(join(user.cwd, "effect-bearer.json"), JSON.stringify(file))
+      const command = [process.execPath, bundle(), "token", "--json"]
+      const { ended } = yield* watchProgram(user, ["exec", "--quiet", "--", ...command], {
+        CALLS_SECRET: env.OAUTH_CLIENT_SECRET
+      })
+      const { code, stdout } = yield* ended
+      assert.strictEqual(code, 0)
+      assert.strictEqual(JSON.parse(stdout).profile, "oauth")
+      assert.strictEqual((yield* server.seen).tokenRequests, 1)
+    }))
+
   it.scopedLive("has the command's arguments, input and output untouched", () =>
     Effect.gen(function*() {
       const { start } = yield* setUp()

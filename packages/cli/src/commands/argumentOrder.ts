@@ -25,6 +25,8 @@ export type Table = ReadonlyMap<string, Known>
 /** A command: its options, and the commands below it. */
 export interface Shape {
   readonly options: Table
+  /** How many arguments it takes at most. */
+  readonly most: number
   readonly below: ReadonlyMap<string, Shape>
 }
 
@@ -57,6 +59,26 @@ export const tableOf = (usage: Usage.Usage): Table => {
   }
   collect(usage)
   return found
+}
+
+/** How many arguments a usage speaks of, at most. */
+export const mostArguments = (usage: Usage.Usage): number => {
+  switch (usage._tag) {
+    case "Named":
+      // `<method>`; the others are options and the command itself
+      return usage.names.some((name) => name.startsWith("<")) ? 1 : 0
+    case "Optional":
+      return mostArguments(usage.usage)
+    case "Repeated":
+      return mostArguments(usage.usage) > 0 ? Infinity : 0
+    case "Alternation":
+      return Math.max(mostArguments(usage.left), mostArguments(usage.right))
+    case "Concat":
+      return mostArguments(usage.left) + mostArguments(usage.right)
+    case "Empty":
+    case "Mixed":
+      return 0
+  }
 }
 
 /** What every command has from `@effect/cli`. */
@@ -118,6 +140,14 @@ export const inOrder = (root: Shape, argv: ReadonlyArray<string>): Either.Either
         path.push(word)
       } else if (shape.below.size > 0) {
         return Either.left(unknownCommand([...path, word].join(" "), namesBelow(shape, path)))
+      } else if (plain.length >= shape.most) {
+        return Either.left(
+          usage(
+            `"${command}" takes ${
+              shape.most === 0 ? "no argument" : `${shape.most} argument${shape.most === 1 ? "" : "s"} at most`
+            }, and there are more. See effect-bearer ${command} --help.`
+          )
+        )
       } else plain.push(word)
       return Either.right(index + 1)
     }

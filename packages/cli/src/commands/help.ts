@@ -18,7 +18,7 @@ export const commands: ReadonlyArray<readonly [name: string, what: string]> = [
 ]
 
 const options: ReadonlyArray<readonly [name: string, what: string]> = [
-  ["-c, --config FILE", "The configuration. Default: effect-bearer.yaml here, config.yaml in the user's"],
+  ["-c, --config FILE", "The configuration. Default: effect-bearer.yaml here, config.yaml in your"],
   ["", "configuration folder, or the variables OAUTH_* or GENESYS_* alone"],
   ["-p, --profile NAME", "The profile of the configuration"],
   ["--json", "The answer, and a failure, as JSON"],

@@ -6,6 +6,7 @@ import type { BrokerConfig } from "@effect-bearer/broker"
 import * as Predicate from "effect/Predicate"
 import type { Environment } from "../settings/places.js"
 import type { Chosen } from "../settings/settings.js"
+import { noFile } from "../settings/settings.js"
 
 /** What the command is given. */
 export interface Given {
@@ -31,7 +32,6 @@ const descriptions: ReadonlySet<string> = new Set([
   "GENESYS_CLIENT_SECRET",
   "GENESYS_CLIENT_SECRET_FILE",
   "GENESYS_SCOPES",
-  "EFFECT_BEARER_CONFIG",
   "EFFECT_BEARER_PROFILE"
 ])
 
@@ -77,6 +77,8 @@ export const make = (
     OAUTH_CLIENT_ID: given.clientId,
     OAUTH_CLIENT_SECRET: given.key,
     OAUTH_CLIENT_AUTHENTICATION: "basic",
-    OAUTH_TOKEN_FILE: given.tokenFile
+    OAUTH_TOKEN_FILE: given.tokenFile,
+    // this program, run by the command, asks the broker as well, and not the file that lies here
+    EFFECT_BEARER_CONFIG: noFile
   }
 }

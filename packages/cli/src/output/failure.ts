@@ -67,8 +67,8 @@ const exitOf = (error: TokenError.TokenError): ExitCode => {
   }
 }
 
-/** The page of an error: its tag, as file names have it. */
-const pageOf = (error: TokenError.TokenError): string => error._tag.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase()
+/** The page of an error. */
+const pageOf = (error: TokenError.TokenError): string => TokenError.codeOf(error)
 
 /** Messages of the library show nothing secret; of any other error nothing is known but its kind. */
 export const endingOf = (error: unknown): Ending => {

@@ -34,10 +34,14 @@ const nowhere = usage(
     "GENESYS_CLIENT_SECRET and GENESYS_REGION; or write effect-bearer.yaml here; or name a file with --config."
 )
 
-/** Whether the environment asks for a file that is nobody's option: the same as `--config`. */
+/** `EFFECT_BEARER_CONFIG` with this value: no file, wherever one lies. */
+export const noFile = "none"
+
+/** The file that an option or the environment names, or one that lies where one is looked for. */
 const fileOf = (wanted: Wanted, environment: Environment): string | undefined | Failure => {
   const variable = environment["EFFECT_BEARER_CONFIG"]
   if (wanted.config !== undefined) return wanted.config
+  if (variable?.trim() === noFile) return undefined
   return variable !== undefined && variable.trim() !== "" ? variable : locate(environment)
 }
 

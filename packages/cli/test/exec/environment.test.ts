@@ -66,7 +66,8 @@ describe("the environment of a command", () => {
       OAUTH_CLIENT_ID: "exec",
       OAUTH_CLIENT_SECRET: "ebk_one-off",
       OAUTH_CLIENT_AUTHENTICATION: "basic",
-      OAUTH_TOKEN_FILE: "/tmp/folder/token"
+      OAUTH_TOKEN_FILE: "/tmp/folder/token",
+      EFFECT_BEARER_CONFIG: "none"
     })
   })
 
