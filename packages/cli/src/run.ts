@@ -74,10 +74,10 @@ const logs = ({ logLevel, quiet }: Manner) =>
   )
 
 /** The failure as it is told: one line and more for a person, an object for a program. */
-const told = ({ code, message }: Ending, manner: Manner): string =>
+const told = ({ code, message, page = code }: Ending, manner: Manner): string =>
   manner.json
     ? JSON.stringify({ error: { ...(code === undefined ? {} : { code }), message } })
-    : `effect-bearer: ${message}${code === undefined ? "" : `\nMore about it: effect-bearer explain ${code}`}`
+    : `effect-bearer: ${message}${page === undefined ? "" : `\nMore about it: effect-bearer explain ${page}`}`
 
 /** Runs the command, and ends the process. */
 export const run = <E>(

@@ -288,12 +288,12 @@ describe("TokenStore.encrypted", () => {
       const good = material(1)
       const text = Encoding.encodeBase64(bytes(77))
       const wrong: ReadonlyArray<readonly [TokenStore.Keys, string, string]> = [
-        [Redacted.make(""), "key", "0 characters"],
-        [Redacted.make(text.slice(0, 40)), "key", "40 characters"],
-        [Redacted.make(`${text.slice(0, 43)}!`), "key", "44 characters"],
-        [Redacted.make(Encoding.encodeHex(bytes(77)).slice(2)), "key", "62 characters"],
-        [Redacted.make(`g${Encoding.encodeHex(bytes(77)).slice(1)}`), "key", "64 characters"],
-        [Redacted.make(bytes(77).slice(1)), "key", "this one has 31"],
+        [Redacted.make(""), "key", "this one is neither"],
+        [Redacted.make(text.slice(0, 40)), "key", "this one is neither"],
+        [Redacted.make(`${text.slice(0, 43)}!`), "key", "this one is neither"],
+        [Redacted.make(Encoding.encodeHex(bytes(77)).slice(2)), "key", "this one is neither"],
+        [Redacted.make(`g${Encoding.encodeHex(bytes(77)).slice(1)}`), "key", "this one is neither"],
+        [Redacted.make(bytes(77).slice(1)), "key", "this one has more or fewer"],
         [Redacted.make(7 as never), "key", "a text or bytes"],
         [text as never, "key", "Redacted"],
         [bytes(77) as never, "key", "Redacted"],
@@ -301,7 +301,7 @@ describe("TokenStore.encrypted", () => {
         [{} as never, "key", "Redacted"],
         [{ id: "a", key: text } as never, "key", "Redacted"],
         [{ current: good, previous: Redacted.make(text) } as never, "previous", "list"],
-        [{ current: good, previous: [material(2), Redacted.make(text.slice(1))] }, "previous[1]", "43 characters"],
+        [{ current: good, previous: [material(2), Redacted.make(text.slice(1))] }, "previous[1]", "this one is neither"],
         [{ current: good, previous: [good] }, "key", "same"],
         [{ current: { id: "a", key: good }, previous: [{ id: "a", key: material(2) }] }, "key", "same id"],
         [{ id: "a.b", key: good }, "key", "letters"],

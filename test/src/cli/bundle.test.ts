@@ -36,6 +36,13 @@ describe("the bundle", () => {
     )
   })
 
+  it("parses no more for token than token needs: no commands, no YAML, no Schema of the configuration", () => {
+    const [, places = ""] = /=(\{"?main"?:\[[^}]*\})/.exec(readFileSync(bundle(), "utf8")) ?? []
+    const [, length] = /main"?:\[\d+,(\d+)\]/.exec(places) ?? []
+    assert.isAbove(Number(length), 100_000)
+    assert.isBelow(Number(length), 650_000)
+  })
+
   it("runs as it is executed, and says its version", () => {
     assert.strictEqual(statSync(bundle()).mode & 0o111, 0o111)
     assert.match(readFileSync(bundle(), "utf8"), /^#!\/usr\/bin\/env node\n/)

@@ -41,6 +41,8 @@ export interface Ending {
   readonly exit: ExitCode
   readonly code: string | undefined
   readonly message: string
+  /** The page that helps, where it is not that of `code`. */
+  readonly page?: string | undefined
 }
 
 const exitOf = (error: TokenError.TokenError): ExitCode => {
@@ -67,13 +69,16 @@ const exitOf = (error: TokenError.TokenError): ExitCode => {
   }
 }
 
-/** The page of an error. */
-const pageOf = (error: TokenError.TokenError): string => TokenError.codeOf(error)
+/** Of an error that stands for another the page of that one says what to do. */
+const pageOf = (error: TokenError.TokenError): string =>
+  error._tag === "RetriesExhausted" ? pageOf(error.last) : TokenError.codeOf(error)
 
 /** Messages of the library show nothing secret; of any other error nothing is known but its kind. */
 export const endingOf = (error: unknown): Ending => {
   if (error instanceof Failure) return { exit: error.exit, code: error.code, message: error.message }
-  if (TokenError.isTokenError(error)) return { exit: exitOf(error), code: pageOf(error), message: error.message }
+  if (TokenError.isTokenError(error)) {
+    return { exit: exitOf(error), code: TokenError.codeOf(error), message: error.message, page: pageOf(error) }
+  }
   if (Predicate.isTagged(error, "ConfigurationProblems") && error instanceof Error) {
     return { exit: exitCodes.usage, code: "invalid-configuration", message: error.message }
   }

@@ -43,7 +43,7 @@ const bytesOf = (material: Material, field: string): Either.Either<Uint8Array, T
   if (value instanceof Uint8Array) {
     return value.length === keyLength
       ? Either.right(value)
-      : Either.left(invalid(field, `a key has ${keyLength} bytes, this one has ${value.length}`))
+      : Either.left(invalid(field, `a key has ${keyLength} bytes, this one has more or fewer`))
   }
   if (typeof value !== "string") return Either.left(invalid(field, "a key is a text or bytes"))
   const text = value.trim()
@@ -55,8 +55,7 @@ const bytesOf = (material: Material, field: string): Either.Either<Uint8Array, T
   return Either.isRight(decoded) && decoded.right.length === keyLength ? Either.right(decoded.right) : Either.left(
     invalid(
       field,
-      `a key is ${keyLength} random bytes as base64 (44 characters, or 43), or hexadecimal (64 digits); ` +
-        `this one has ${text.length} characters`
+      `a key is ${keyLength} random bytes as base64 (44 characters, or 43), or hexadecimal (64 digits); this one is neither`
     )
   )
 }
