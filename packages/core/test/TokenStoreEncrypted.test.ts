@@ -301,7 +301,11 @@ describe("TokenStore.encrypted", () => {
         [{} as never, "key", "Redacted"],
         [{ id: "a", key: text } as never, "key", "Redacted"],
         [{ current: good, previous: Redacted.make(text) } as never, "previous", "list"],
-        [{ current: good, previous: [material(2), Redacted.make(text.slice(1))] }, "previous[1]", "this one is neither"],
+        [
+          { current: good, previous: [material(2), Redacted.make(text.slice(1))] },
+          "previous[1]",
+          "this one is neither"
+        ],
         [{ current: good, previous: [good] }, "key", "same"],
         [{ current: { id: "a", key: good }, previous: [{ id: "a", key: material(2) }] }, "key", "same id"],
         [{ id: "a.b", key: good }, "key", "letters"],
