@@ -1,6 +1,7 @@
 /**
  * One of several processes on one file store: asks for the lease of one key again and again, stores a token when it
- * gets it, reads when it does not, and reports each step on a line, at once, so that nothing is lost when it is killed.
+ * gets it, reads when it does not, and reports each step on a line, at once, so that nothing is lost when it is killed. It
+ * goes on for a time, and until it has had so many turns and five times as many reads, however slow the machine is.
  */
 import { writeSync } from "node:fs"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -23,7 +24,7 @@ export interface Line {
   readonly detail?: string
 }
 
-const [directory = "", key = "", ttl = "", time = ""] = process.argv.slice(2)
+const [directory = "", key = "", ttl = "", time = "", turns = ""] = process.argv.slice(2)
 const micros = () => Number(process.hrtime.bigint() / 1000n)
 const say = (line: Line) => void writeSync(1, `${JSON.stringify(line)}\n`)
 /** Long enough to be written in pieces, if it were. */
@@ -33,13 +34,16 @@ const program = Effect.gen(function*() {
   const store = yield* TokenStore.TokenStore
   say({ kind: "ready", called: 0, at: micros(), fence: 0 })
   const end = micros() + Number(time) * 1000
-  while (micros() < end) {
+  let held = 0
+  let reads = 0
+  while (micros() < end || held < Number(turns) || reads < 5 * Number(turns)) {
     let called = micros()
     const lease = yield* Effect.either(store.acquire(key, Number(ttl)))
     if (Either.isLeft(lease)) {
       say({ kind: "error", called, at: micros(), fence: 0, detail: lease.left.message })
     } else if (Option.isSome(lease.right)) {
       const { fence } = lease.right.value
+      held++
       say({ kind: "held", called, at: micros(), fence })
       if (fence % 3 === 0) yield* Effect.sleep(1)
       const now = yield* Clock.currentTimeMillis
@@ -51,6 +55,7 @@ const program = Effect.gen(function*() {
       yield* store.release(lease.right.value)
     }
     called = micros()
+    reads++
     const got = yield* Effect.either(store.get(key))
     if (Either.isLeft(got)) say({ kind: "error", called, at: micros(), fence: 0, detail: got.left.message })
     else if (Option.isNone(got.right)) say({ kind: "none", called, at: micros(), fence: 0 })
