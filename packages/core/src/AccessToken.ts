@@ -78,8 +78,9 @@ export interface Options {
 
 const noExtra: Redacted.Redacted<Readonly<Record<string, unknown>>> = Redacted.make({})
 
+/** A program without types may give a number out of a JSON text, which is no less a secret. */
 const redact = (value: string | Redacted.Redacted): Redacted.Redacted =>
-  typeof value === "string" ? Redacted.make(value) : value
+  Redacted.isRedacted(value) ? value : Redacted.make(typeof value === "number" ? String(value) : value)
 
 const systemClock = Clock.make()
 

@@ -68,7 +68,11 @@ export interface Disclosure {
     members: ReadonlyMap<string, unknown> | Readonly<Record<string, unknown>>,
     limit?: number
   ) => string
-  /** All of a value, laid out as it was, for what is handed on and not only told: each text in it is hidden, none is cut. */
+  /**
+   * All of a value, laid out as it was, for what is handed on and not only told: each text in it is hidden, none is cut.
+   * Of a value with more than some thousand texts, or a quarter of a million characters, those beyond are `<redacted>`;
+   * bytes are so in any case.
+   */
   readonly whole: (data: unknown) => unknown
 }
 
@@ -145,26 +149,64 @@ export const make = (
         limit
       )
     },
-    whole: (data) => whole(data, false, 0)
+    whole: (data) => whole(data, false, { depth: 0, left: new Budget(), within: new Set() })
   }
   const shown = (name: string, value: Value): string =>
     typeof value !== "string"
       ? disclosure.name(String(value))
       : JSON.stringify(identifies(name, value) ? disclosure.name(value) : explained(value))
   const hidden = (value: string): string => credentialLike.hide(all(value), keepsUuids)
-  const whole = (data: unknown, isSecret: boolean, depth: number): unknown => {
-    if (typeof data === "string") return isSecret && data !== "" ? knownSecrets.mask : hidden(data)
+  const whole = (data: unknown, isSecret: boolean, at: Place): unknown => {
+    if (typeof data === "string") {
+      return data !== "" && (isSecret || !at.left.takes(data)) ? knownSecrets.mask : hidden(data)
+    }
     if (typeof data === "number" || typeof data === "bigint") return isSecret ? knownSecrets.mask : data
+    if (typeof data === "symbol" || typeof data === "function") return undefined
     if (typeof data !== "object" || data === null) return data
-    if (depth > deepest) return undefined
-    if (Array.isArray(data)) return data.map((item) => whole(item, isSecret, depth + 1))
+    // bytes are no text that could be looked through, and any secret can be read from them
+    if (ArrayBuffer.isView(data) || data instanceof ArrayBuffer) return knownSecrets.mask
+    if (at.depth > deepest || at.within.has(data)) return undefined
+    const inside: Place = { depth: at.depth + 1, left: at.left, within: new Set(at.within).add(data) }
+    if (Array.isArray(data)) return data.map((item) => whole(item, isSecret, inside))
     return Object.fromEntries(
-      Object.entries(data).map((
+      entriesOf(data).filter(([name]) => at.left.takes(name)).map((
         [name, value]
-      ) => [hidden(name), whole(value, isSecret || isSecretName(name), depth + 1)])
+      ) => [hidden(name), whole(value, isSecret || isSecretName(name), inside)])
     )
   }
   return disclosure
+}
+
+/** Where in a whole something stands. */
+interface Place {
+  readonly depth: number
+  readonly left: Budget
+  /** What it stands in: a thing that holds itself has no end. */
+  readonly within: ReadonlySet<object>
+}
+
+/**
+ * What is looked at of one whole, texts and characters: a server may send any number of them, and looking takes time. A
+ * text beyond is not shown, and neither is the member of such a name.
+ */
+class Budget {
+  private texts = 5_000
+  private characters = 262_144
+
+  takes(text: string): boolean {
+    this.texts--
+    this.characters -= text.length
+    return this.texts >= 0 && this.characters >= 0
+  }
+}
+
+/** An object of a program's own may refuse to be looked at. */
+const entriesOf = (object: object): ReadonlyArray<readonly [string, unknown]> => {
+  try {
+    return Object.entries(object)
+  } catch {
+    return []
+  }
 }
 
 /** Whether a secret could be part of a scope by chance: short, and made of words in one case, such as `demo-api`. */

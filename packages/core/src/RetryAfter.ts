@@ -67,7 +67,16 @@ const httpDate = (value: string, now: number): Option.Option<number> => {
   return Option.none()
 }
 
-const trim = (value: string): string => value.replace(/^[ \t]+|[ \t]+$/g, "")
+const isBlank = (character: string | undefined): boolean => character === " " || character === "\t"
+
+/** By hand: an expression that looks for blanks at the end tries each run of them in between, from each of its blanks. */
+const trim = (value: string): string => {
+  let from = 0
+  let to = value.length
+  while (from < to && isBlank(value[from])) from++
+  while (to > from && isBlank(value[to - 1])) to--
+  return value.slice(from, to)
+}
 
 /**
  * Reads one `Retry-After` value at `now` (epoch milliseconds): seconds, with a fraction tolerated, or an HTTP-date.

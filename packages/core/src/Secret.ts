@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -109,14 +110,25 @@ export const file = (
   Effect.map(FileSystem.FileSystem, (fs) => {
     const unreadable = (detail: string) =>
       new TokenError.InvalidConfiguration({ fields: ["secret file"], detail: `${path} ${detail}` })
-    return fs.readFile(path).pipe(
+    const wrongFile = unreadable("is larger than 64 KiB: is it the right file?")
+    // a pipe would be waited for, on a thread of the runtime that nothing takes back; a device may have no end
+    const content = Effect.flatMap(fs.stat(path), ({ size, type }): Effect.Effect<Uint8Array, Trouble> =>
+      type === "File" || type === "Unknown"
+        ? size > BigInt(largestFile) ? Effect.fail(wrongFile) : fs.readFile(path)
+        : Effect.fail(unreadable(`is no file (${type}): it is read at every attempt, which needs one that stays`)))
+    return content.pipe(
       // nothing of the error is kept but its reason
-      Effect.mapError((error) => unreadable(fileTrouble(error._tag === "SystemError" ? error.reason : error._tag))),
+      Effect.mapError((error) =>
+        error._tag === "InvalidConfiguration"
+          ? error
+          : unreadable(fileTrouble(error._tag === "SystemError" ? error.reason : error._tag))
+      ),
       Effect.flatMap((bytes) =>
         bytes.length > largestFile ?
-          Effect.fail(unreadable("is larger than 64 KiB: is it the right file?")) :
+          Effect.fail(wrongFile) :
           Option.match(utf8(bytes), {
-            onNone: () => Effect.fail(unreadable("is no UTF-8 text: is it the right file?")),
+            onNone: () =>
+              Effect.fail(unreadable("is no UTF-8 text: is it the right file?")),
             onSome: (text) => {
               const secret = text.replace(/\r?\n$/, "")
               return secret.trim() === "" ? Effect.fail(unreadable("is empty")) : Effect.succeed(Redacted.make(secret))
@@ -125,6 +137,8 @@ export const file = (
       )
     )
   })
+
+type Trouble = PlatformError | TokenError.InvalidConfiguration
 
 const utf8 = Option.liftThrowable((bytes: Uint8Array) => new TextDecoder("utf-8", { fatal: true }).decode(bytes))
 

@@ -243,7 +243,7 @@ export const shared = (options: Options = {}) =>
       Effect.flatMap(clocks.now, ({ steady }) =>
         store.isResting(steady)
           ? Effect.void
-          : Effect.asVoid(store.ask("remove", request, (store) => store.remove(key(request), token))))
+          : Effect.asVoid(store.ask("remove", request, (store) => storeCall.remove(store, key(request), token))))
 
     return source.derive<E | TokenError.FailedElsewhere>(self, {
       get: (request) =>

@@ -33,7 +33,7 @@ export interface Options {
    * with {@link expect}. At least 1 millisecond; default 1 minute.
    */
   readonly overdueAfter?: Duration.DurationInput | undefined
-  /** Called each time work was given up. */
+  /** Called each time work was given up. What it throws is lost. */
   readonly onOverdue?: (() => void) | undefined
 }
 
@@ -42,6 +42,15 @@ const anySilence = Settings.duration(0)
 const ranges = { overdueAfter: Settings.duration("1 minute", { least: 1, unlimited: true }) }
 
 const limitOf = ({ overdueAfter }: Options): number => Settings.value(ranges.overdueAfter, overdueAfter)
+
+/** Whoever is told may throw: that is no reason for others to wait. */
+const tell = ({ onOverdue }: Options): void => {
+  try {
+    onOverdue?.()
+  } catch {
+    // nobody is left to hear of it
+  }
+}
 
 /** What is wrong with the options, told when they are used first: neither constructor is an effect. */
 const complaint = (options: Options): Effect.Effect<void> | undefined => {
@@ -133,7 +142,7 @@ export const make = <A, E, R>(work: Effect.Effect<A, E, R>, options: Options = {
         if (current !== run) return
         current = undefined
         stop()
-        options.onOverdue?.()
+        tell(options)
       }
     })
     const run: Run<A, E> = current = { flight, waiting: 0, stop }
@@ -200,7 +209,7 @@ export const makeLock = (options: Options = {}): Lock => {
     if (holder === undefined) return true
     if (!holder.isOverdue(steady)) return false
     holder = undefined
-    options.onOverdue?.()
+    tell(options)
     return true
   }
 
@@ -236,7 +245,7 @@ export const makeLock = (options: Options = {}): Lock => {
       if (queue.size === 0 && isFree(steady)) return Effect.succeed(holder = new Underway(steady, limit))
       const turn: Turn = { underway: undefined, wake: undefined, seen: steady }
       queue.add(turn)
-      return Effect.onInterrupt(
+      return Effect.onError(
         restore(requestBound ? look(turn) : watched(turn)),
         () => Effect.map(clocks.now, ({ steady }) => leave(turn, steady))
       )

@@ -15,6 +15,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -27,6 +28,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { AccessToken } from "./AccessToken.js"
+import { isAccessToken } from "./AccessToken.js"
 import type { Now } from "./Clocks.js"
 import * as clocks from "./Clocks.js"
 import * as Disclosure from "./Disclosure.js"
@@ -149,8 +151,6 @@ export interface Control {
 /** How long a served token is not looked at more closely: bounds what a clock step can do, and the cost of looking. */
 const lookEvery = 1000
 
-const interrupted = Exit.interrupt(FiberId.none)
-
 const hash = (key: string): string => TokenRequest.hash(TokenRequest.fromKey(key))
 
 /** Milliseconds; of a source whose deadline is not known, only so much can be said. */
@@ -173,6 +173,27 @@ const closedError = new TokenError.InvalidConfiguration({
     "this token source was used after its scope was closed: its layer was provided to an effect that has ended, " +
     "and what was taken out of that effect (a source, an HttpClient) does not work any more. Provide the layer around the " +
     "whole program, run it by Layer.launch, or keep it in a ManagedRuntime that is disposed of last"
+})
+
+/** The same for who waits for a token when it is closed: an interruption could be caught by nobody, and would say nothing. */
+const closedMeanwhile = new TokenError.InvalidConfiguration({
+  fields: ["scope"],
+  detail:
+    "the scope of this token source was closed while a token was on its way: end what uses it before, or keep its " +
+    "layer around the whole program (Layer.launch, or a ManagedRuntime that is disposed of last)"
+})
+
+/** What a source of the program's own may end with, and should not. */
+const noToken = new TokenError.InvalidConfiguration({
+  fields: ["source"],
+  detail: "what the token source yielded is no AccessToken: make one with AccessToken.make"
+})
+
+/** Nobody has interrupted those who wait for it. */
+const brokenOff = new TokenError.TransportError({
+  endpoint: "the token source",
+  code: Option.none(),
+  detail: "it was interrupted from inside, and not by who asked it"
 })
 
 /** The server hands out a token of which this process knows that its life is over; asked again after `wait`. */
@@ -280,7 +301,8 @@ const build = <E>(
     let closed = false
     let wasTold = false
     // nothing else is left to say it with, and it is a bug of the program
-    const closedExit = fail === undefined ? Exit.die(closedError) : fail(closedError)
+    const failing = (error: TokenError.RequestError) => fail === undefined ? Exit.die(error) : fail(error)
+    const closedExit = failing(closedError)
     const usedAfterClose: Token = Effect.suspend(() => {
       if (wasTold) return closedExit
       wasTold = true
@@ -320,6 +342,14 @@ const build = <E>(
 
     // --- work: runs in the cache's scope ------------------------------------------------------------------------
 
+    /** A token, or a failure that whoever waits can catch. */
+    const settled = (exit: Exit.Exit<AccessToken, E>): Exit.Exit<AccessToken, E> =>
+      Exit.isSuccess(exit)
+        ? isAccessToken(exit.value) ? exit : failing(noToken)
+        : Cause.isInterruptedOnly(exit.cause)
+        ? failing(brokenOff)
+        : exit
+
     /** One token request, and what it does to the slot. */
     const acquire = (slot: Slot<E>, reason: Reason, flight: Flight<AccessToken, E>): Token =>
       Effect.gen(function*() {
@@ -334,11 +364,11 @@ const build = <E>(
           : current === undefined
           ? self.get(request)
           : source.replace(self, current, request)
-        let exit = yield* Effect.exit(fetch)
+        let exit = settled(yield* Effect.exit(fetch))
         const random = yield* Random.next
         let now = clocks.read(clock)
         if (Exit.isSuccess(exit) && isLate(slot, exit.value, now, timing)) {
-          exit = yield* Effect.exit(fetch)
+          exit = settled(yield* Effect.exit(fetch))
           now = clocks.read(clock)
         }
         // it was given up, and somebody else has begun anew: what comes late changes nothing
@@ -444,7 +474,7 @@ const build = <E>(
         )
       ))
       // For a fiber that was interrupted before, or while, it did its work.
-      fibers[0]?.addObserver(() => closed ? land(interrupted) : flight.giveUp())
+      fibers[0]?.addObserver(() => closed ? land(failing(closedMeanwhile)) : flight.giveUp())
       if (!flight.isLanded) fibers.push(fork(Effect.interruptible(flight.watch(requestBound))))
       // Who starts it too: another request that finds it overdue must not resume this one.
       return flight.await(requestBound)

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
@@ -15,7 +15,9 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as clocks from "./Clocks.js"
 import { quietSleep } from "./internal/quietSleep.js"
+import * as ranges from "./internal/settingRanges.js"
 import * as telemetry from "./internal/telemetry.js"
+import * as Settings from "./Settings.js"
 import * as TokenSource from "./TokenSource.js"
 
 /**
@@ -116,6 +118,7 @@ export const observe = <E>(
   options: Options = {}
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
+    yield* Settings.warn(Settings.problems(ranges.metrics, options, "TokenMetrics"))
     const labels = new Set<string>()
     const labelOf = (key: string): string => {
       if (labels.size < mostLabels) labels.add(key)
@@ -142,7 +145,9 @@ export const observe = <E>(
           })
       })
     })
-    const poll = Effect.forever(Effect.zipRight(quietSleep(options.every ?? Duration.seconds(10)), update))
+    const poll = Effect.forever(
+      Effect.zipRight(quietSleep(Settings.value(ranges.metrics.every, options.every)), update)
+    )
     yield* Effect.forkScoped(Effect.interruptible(Effect.zip(follow, poll, { concurrent: true })))
   })
 

@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AccessToken } from "./AccessToken.js"
 import * as Clocks from "./Clocks.js"
+import * as anyError from "./internal/anyError.js"
 import { quietSleep } from "./internal/quietSleep.js"
 import * as ranges from "./internal/settingRanges.js"
 import * as source from "./internal/source.js"
@@ -217,6 +218,6 @@ const complain = (message: string, cause: Cause.Cause<TokenError.RequestError>):
     "reason",
     Option.match(Cause.failureOption(cause), {
       onNone: () => "an unexpected defect",
-      onSome: (error) => error.message
+      onSome: (error) => anyError.messageOf(error, "an error of somebody else's")
     })
   )

@@ -334,3 +334,47 @@ describe("what a store fails with", () => {
       }
     }))
 })
+
+describe("Disclosure.whole", () => {
+  const { whole } = Disclosure.make([Redacted.make(secret)])
+
+  // FAULTS S1
+  it("shows nothing of bytes, from which a secret can be read", () => {
+    const data = { body: Buffer.from(secret), part: bytes(secret).buffer, view: new DataView(bytes(secret).buffer) }
+    assert.deepStrictEqual(whole(data), { body: "<redacted>", part: "<redacted>", view: "<redacted>" })
+    assert.deepStrictEqual(whole({ mark: Symbol(secret), make: () => secret }), { mark: undefined, make: undefined })
+  })
+
+  // FAULTS B3: with two ways back to itself each level doubled the work
+  it("ends where a thing holds itself", () => {
+    const response: Record<string, unknown> = { status: 500 }
+    const request: Record<string, unknown> = { response, again: response, path: "/x" }
+    Object.assign(response, { request, also: request })
+    assert.deepStrictEqual(whole(response), {
+      status: 500,
+      request: { response: undefined, again: undefined, path: "/x" },
+      also: { response: undefined, again: undefined, path: "/x" }
+    })
+  }, 5000)
+
+  // FAULTS B3
+  it("of a great many texts those beyond a number are not looked at, and not shown", () => {
+    const shown = whole({ texts: Array.from({ length: 200_000 }, () => "the server is down"), more: "the end" }) as {
+      readonly texts: ReadonlyArray<string>
+      readonly more?: string
+    }
+    assert.lengthOf(shown.texts, 200_000)
+    assert.strictEqual(shown.texts[0], "the server is down")
+    assert.strictEqual(shown.texts.at(-1), "<redacted>")
+    assert.strictEqual(shown.more, "<redacted>")
+  }, 10_000)
+
+  it("an object that refuses to be looked at", () => {
+    const refusing = new Proxy({}, {
+      ownKeys: () => {
+        throw new Error(secret)
+      }
+    })
+    assert.deepStrictEqual(whole({ refusing, status: 1 }), { refusing: {}, status: 1 })
+  })
+})

@@ -113,4 +113,12 @@ describe("RetryAfter", () => {
       { numRuns: 1000 }
     )
   })
+
+  // FAULTS B3
+  it("a header that is all blanks but for its ends takes no time that grows with its square", () => {
+    // half a minute, if it did
+    const blanks = " ".repeat(100_000)
+    assert.strictEqual(millis(`1${blanks}x`), null)
+    assert.strictEqual(millis(`${blanks}2\t${blanks}`), 2000)
+  }, 5000)
 })

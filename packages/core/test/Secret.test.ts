@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { inspect } from "node:util"
@@ -83,7 +84,20 @@ describe("Secret.file", () => {
         }
         yield* fs.remove(path)
         yield* fs.makeDirectory(path)
-        assert.include((yield* Effect.flip(secret)).message, "could not be read")
+        assert.include((yield* Effect.flip(secret)).message, "is no file (Directory)")
+      })
+    ))
+
+  // FAULTS L3, B3: a pipe that nobody writes to, and a device without an end
+  it.effect("does not wait for what is no file, and does not read what has no end", () =>
+    inFolder((_fs, path) =>
+      Effect.gen(function*() {
+        yield* Effect.sync(() => execFileSync("mkfifo", [path]))
+        for (const place of [path, "/dev/zero"]) {
+          const error = yield* Effect.flatMap(Secret.file(place), Effect.flip)
+          assert.strictEqual(error._tag, "InvalidConfiguration")
+          assert.include(error.message, "is no file")
+        }
       })
     ))
 

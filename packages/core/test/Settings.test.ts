@@ -16,6 +16,7 @@ import {
   Settings,
   SharedTokens,
   TokenEndpoint,
+  TokenMetrics,
   TokenSource,
   TokenStore
 } from "../src/index.js"
@@ -213,7 +214,12 @@ describe("settings of constructors that cannot fail", () => {
         ),
         ...["failureThreshold", "resetAfter", "maxResetAfter"].map((name) =>
           [`circuitBreaker.${name}`, (given: never) => CircuitBreaker.make({ [name]: given })] as const
-        )
+        ),
+        [
+          "TokenMetrics.every",
+          (given: never) =>
+            Effect.scoped(Effect.flatMap(source, (self) => TokenMetrics.observe(self, { every: given })))
+        ]
       ]
       for (const [field, make] of makers) {
         for (const given of wrong) {

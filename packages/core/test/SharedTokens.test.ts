@@ -276,7 +276,7 @@ describe("SharedTokens", () => {
         const waiting = yield* Effect.fork(leaving.tokens.get())
         yield* TestClock.adjust("1 second")
         yield* Scope.close(scope, Exit.void)
-        assert.isTrue(Exit.isInterrupted(yield* Fiber.await(waiting)))
+        assert.isTrue(Exit.isFailure(yield* Fiber.await(waiting)))
         server.latency = 0
         assert.deepStrictEqual((yield* together(all([second]), "10 millis")).length, 1)
       }))

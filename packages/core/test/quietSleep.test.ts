@@ -58,4 +58,13 @@ describe.sequential("quietSleep", () => {
       set[0]!.run()
       yield* Fiber.join(sleeping)
     }))
+
+  // FAULTS W11, B2: a timer that is to count more than 31 bits ends at once, and what is done each month is done in a loop
+  it.scopedLive("sleeps longer than a timer can count", () =>
+    Effect.gen(function*() {
+      const sleeping = yield* Effect.fork(quietSleep("30 days"))
+      yield* Effect.sleep(50)
+      assert.isNull(sleeping.unsafePoll())
+      yield* Fiber.interrupt(sleeping)
+    }))
 })

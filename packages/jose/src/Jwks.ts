@@ -435,14 +435,18 @@ const verifier = (settled: Settled) => {
     Effect.gen(function*() {
       const jwt = Redacted.value(AccessToken.isAccessToken(token) ? token.value : token)
       // before any key is fetched: anybody can send anything
-      const { kid } = yield* header(jwt, settled)
+      const { kid, named } = yield* header(jwt, settled)
       const keys = yield* ring.current
       const claims = yield* check(jwt, kid, keys.find, settled).pipe(
-        Effect.catchTag("UnknownKey", (error) =>
-          Effect.flatMap(
-            ring.newer(keys),
-            (newer) => newer === undefined ? Effect.fail(error) : check(jwt, kid, newer.find, settled)
-          ))
+        // a token that does not name its key is of an unknown one if no key there is has signed it
+        Effect.catchIf(
+          (error) => error._tag === "UnknownKey" || (error._tag === "BadSignature" && !named),
+          (error) =>
+            Effect.flatMap(
+              ring.newer(keys),
+              (newer) => newer === undefined ? Effect.fail(error) : check(jwt, kid, newer.find, settled)
+            )
+        )
       )
       const granted = scopesOf(claims)
       const missing = Scopes.missing(settled.requiredScopes, granted)
@@ -462,8 +466,15 @@ const verifier = (settled: Settled) => {
 /** No server takes a header that is larger. */
 const longestToken = 262_144
 
+interface Header {
+  /** To be shown. */
+  readonly kid: Option.Option<string>
+  /** Whether the token says at all with which key it is signed. */
+  readonly named: boolean
+}
+
 const header = (jwt: string, { algorithms }: Settled) =>
-  Effect.suspend((): Effect.Effect<{ readonly kid: Option.Option<string> }, MalformedToken> => {
+  Effect.suspend((): Effect.Effect<Header, MalformedToken> => {
     let decoded: jose.ProtectedHeaderParameters
     if (jwt.length > longestToken) {
       return Effect.fail(new MalformedToken({ detail: "it is larger than a token can be" }))
@@ -476,6 +487,7 @@ const header = (jwt: string, { algorithms }: Settled) =>
     if (jwt.split(".").length !== 3) return Effect.fail(new MalformedToken({ detail: "it is no signed JWT" }))
     return typeof decoded.alg === "string" && algorithms.includes(decoded.alg === "Ed25519" ? "EdDSA" : decoded.alg)
       ? Effect.succeed({
+        named: decoded.kid !== undefined,
         // no part of the token itself is a name
         kid: Option.filter(Option.liftPredicate(decoded.kid, isName), (kid) => kid.length < 8 || !jwt.includes(kid))
       })

@@ -36,6 +36,8 @@ const sign = (
       .sign(privateKey)
   ).pipe(Effect.map((jwt) => Redacted.make(jwt)))
 
+const nameless = { kid: undefined as unknown as string }
+
 const verifier = (client: HttpClient.HttpClient, options: Partial<Jwks.Options> = {}) =>
   Effect.provideService(
     Jwks.make({ issuer, audience, jwksUri, algorithms: ["ES256"], ...options }),
@@ -145,6 +147,32 @@ describe("Jwks", () => {
       assert.strictEqual(fetches(), 3)
       // not one that can be told to be none
       yield* Effect.flip(verify(Redacted.make("opaque")))
+      assert.strictEqual(fetches(), 3)
+    }))
+
+  // FAULTS K2: an issuer that names no keys, and has changed its key
+  it.effect("fetches the set again for a token that names no key, if none there has signed it", () =>
+    Effect.gen(function*() {
+      const one = yield* key("ES256")
+      const two = yield* key("ES256", "two")
+      let keys: Array<jose.JWK> = [one.publicJwk]
+      const { client, fetches } = serve(() => Response.json({ keys }))
+      const { verify } = yield* verifier(client)
+      yield* verify(yield* sign(one, {}, nameless))
+      const rotated = yield* sign(two, {}, nameless)
+      keys = [two.publicJwk]
+      // not more often than allowed
+      assert.strictEqual((yield* Effect.flip(verify(rotated)))._tag, "BadSignature")
+      assert.strictEqual(fetches(), 1)
+      yield* TestClock.adjust("31 seconds")
+      yield* verify(rotated)
+      assert.strictEqual(fetches(), 2)
+      // one that names its key is what it seems
+      keys = [{ ...two.publicJwk, kid: "k1" }]
+      yield* TestClock.adjust("10 minutes")
+      yield* verify(yield* sign(two))
+      yield* TestClock.adjust("31 seconds")
+      assert.strictEqual((yield* Effect.flip(verify(yield* sign(one))))._tag, "BadSignature")
       assert.strictEqual(fetches(), 3)
     }))
 

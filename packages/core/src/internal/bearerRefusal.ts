@@ -34,7 +34,13 @@ const insufficient = /^insufficient_/
 const claimsWanted = "insufficient_claims"
 
 /** As it is compared: some servers write quotes of their own around it. */
-const codeOf = (error: string): string => error.toLowerCase().replace(/^[\s'"]+|[\s'"]+$/g, "")
+const codeOf = (error: string): string => {
+  const text = error.slice(0, longestCode).toLowerCase()
+  return text.replace(/^[\s'"]+|[\s'"]+$/g, "")
+}
+
+/** No code is longer; the time that it takes to look at one grows with the square of its length. */
+const longestCode = 100
 
 const isFinalCode = (challenge: Challenge.Bearer, error: string): boolean => {
   const code = codeOf(error)

@@ -43,16 +43,20 @@ type Entry<A> = Either.Either<A, string>
 
 const fields = (text: string): json.Members => Option.getOrElse(json.object(text), () => ({}))
 
+/** Far above any number that was given out, and the next one is still a whole number. Others are not believed. */
+const isFence = (value: unknown): value is number =>
+  typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 2 ** 52
+
 const decodeToken = (text: string): Entry<Stored> => {
   const { fence, token } = fields(text)
-  return typeof fence !== "number" || typeof token !== "string"
+  return !isFence(fence) || typeof token !== "string"
     ? Either.left("it is no entry of this store")
     : Either.map(storedToken.decode(token), (token) => ({ fence, token }))
 }
 
 const decodeLease = (text: string): Entry<Claimed> => {
   const { claim, fence } = fields(text)
-  return typeof fence !== "number" || typeof claim !== "string"
+  return !isFence(fence) || typeof claim !== "string"
     ? Either.left("it is no entry of this store")
     : Either.map(Either.fromOption(claims.decode(claim), () => "it holds no lease"), (claim) => ({ fence, ...claim }))
 }

@@ -14,7 +14,15 @@ const byTimer = Clock.make().sleep
 export const quietSleep = (duration: Duration.DurationInput): Effect.Effect<void> =>
   Effect.clockWith((clock) => clock.sleep === byTimer ? unheld(Duration.toMillis(duration)) : Effect.sleep(duration))
 
+/** A timer counts in 31 bits, and one that is to count more ends at once. */
+const longestTimer = 2 ** 31 - 1
+
 const unheld = (millis: number): Effect.Effect<void> =>
+  millis > longestTimer
+    ? Effect.zipRight(timer(longestTimer), Effect.suspend(() => unheld(millis - longestTimer)))
+    : timer(millis)
+
+const timer = (millis: number): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
     // eslint-disable-next-line no-restricted-globals -- Effect's Clock gives no handle on the timer
     const timer: unknown = setTimeout(() => resume(Effect.void), millis)

@@ -43,6 +43,9 @@ export const retry = {
   maxElapsed: Settings.duration("1 minute", { unlimited: true })
 }
 
+/** `TokenMetrics.Options` */
+export const metrics = { every: Settings.duration("10 seconds", { least: 1 }) }
+
 /** `TokenMonitor.watch` */
 export const monitor = { every: Settings.duration("1 minute", { least: 1 }) }
 

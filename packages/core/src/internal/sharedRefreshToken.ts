@@ -89,7 +89,7 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
     const put = (stored: Stored, lease: Lease): Failing<boolean> =>
       Effect.flatMap(
         Clock.currentTimeMillis,
-        (now) => ask("put", (store) => store.put(encode(stored, now, retention), lease))
+        (now) => ask("put", (store) => storeCall.put(store, encode(stored, now, retention), lease, [stored.token]))
       )
 
     const acquire = failing("acquire", storeCall.acquire(service, key, leaseTime, timeout))

@@ -14,6 +14,7 @@ import type { FallibleStore, Look } from "./fallibleStore.js"
 import { moments } from "./lifetime.js"
 import * as random from "./random.js"
 import type { Tell } from "./source.js"
+import * as storeCall from "./storeCall.js"
 import type { Lease } from "./tokenStore.js"
 
 /** A token that somebody of this process needs. */
@@ -146,7 +147,7 @@ export const make = ({ clockSkew, isPrivate, lease: leaseTime, store, tell }: {
       const isOld = current !== undefined && isSame(token, current)
       if (isOld || isPrivate(token)) return yield* Effect.as(end, token)
 
-      const stored = yield* store.ask("put", request, (store) => store.put(token, lease))
+      const stored = yield* store.ask("put", request, (store) => storeCall.put(store, token, lease))
       if (Option.contains(stored, false)) {
         yield* tell(request, TokenEvent.LeaseLost)
         const theirs = yield* store.look(lease.key, request)

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "../AccessToken.js"
@@ -33,18 +34,52 @@ const unexpected = (operation: StoreError["operation"]): StoreError =>
 
 const reasons: ReadonlySet<unknown> = new Set<StoreError["reason"]>(["unavailable", "timeout", "unreadable"])
 
-const texts = Disclosure.make([], { keepsUuids: true })
-
 /**
  * What may be told of the error of a store, whoever wrote it: its author meant to leave secrets out of it, but a driver
  * may quote what was to be written, and what was read.
  */
-export const told = (operation: StoreError["operation"], error: unknown): StoreError => {
+export const told = (
+  operation: StoreError["operation"],
+  error: unknown,
+  secrets: ReadonlyArray<Redacted.Redacted> = []
+): StoreError => {
   if (!isStoreError(error)) return unexpected(operation)
   const { detail, reason } = error
   if (!reasons.has(reason) || typeof detail !== "string") return unexpected(operation)
+  const texts = Disclosure.make(secrets, { keepsUuids: true })
   return new StoreError({ operation, reason, detail: texts.text(detail, 500) })
 }
+
+/** A token may be made of words: what is handed to a store is known, and not looked for by how it looks. */
+const withoutToken = <A>(
+  operation: "put" | "remove",
+  { extra, refreshToken, value }: AccessToken,
+  call: () => Effect.Effect<A, StoreError>,
+  others: ReadonlyArray<Redacted.Redacted> = []
+): Effect.Effect<A, StoreError> =>
+  Effect.mapError(
+    Effect.suspend(call),
+    (error) =>
+      told(operation, error, [
+        ...others,
+        value,
+        ...Option.toArray(refreshToken),
+        ...Object.entries(Redacted.value(extra)).flatMap(([name, text]) =>
+          typeof text === "string" && Disclosure.isSecretName(name) ? [Redacted.make(text)] : []
+        )
+      ])
+  )
+
+/** Stores a token. `others` are secrets that it stands for. */
+export const put = (
+  store: Service,
+  token: AccessToken,
+  lease: Lease,
+  others?: ReadonlyArray<Redacted.Redacted>
+): Effect.Effect<boolean, StoreError> => withoutToken("put", token, () => store.put(token, lease), others)
+
+export const remove = (store: Service, key: string, token: AccessToken): Effect.Effect<void, StoreError> =>
+  withoutToken("remove", token, () => store.remove(key, token))
 
 /**
  * One operation of a store that somebody else wrote: it may take any time, and break in any way. It goes on even while
