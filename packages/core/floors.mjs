@@ -95,6 +95,7 @@ export const floors = [
       "internal/leaseClaim",
       "internal/finishing",
       "internal/fileStoreNames",
+      "internal/makeFolder",
       "internal/fileStoreDirectory",
       "internal/fileStore",
       "internal/keyValueStore",

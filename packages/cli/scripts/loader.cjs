@@ -94,11 +94,23 @@ const load = (name) => {
   return module.exports
 }
 
+/** Each by a call of its own: with `recursive` Node.js tries for ever where the system makes none, as in `/proc`. */
+const makeFolder = (one) => {
+  try {
+    fs.mkdirSync(one, { mode: 0o700 })
+  } catch (error) {
+    if (error.code === "EEXIST") return
+    if (error.code !== "ENOENT" || fs.existsSync(path.dirname(one))) throw error
+    makeFolder(path.dirname(one))
+    fs.mkdirSync(one, { mode: 0o700 })
+  }
+}
+
 /** With what was compiled while it ran. A file appears whole or not at all. */
 const keep = () => {
   if (compiled.length === 0 || given("NODE_DISABLE_COMPILE_CACHE") !== undefined) return
   try {
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
     if (!isUsable()) return
     for (const other of fs.readdirSync(root)) {
       if (other !== kind) fs.rmSync(path.join(root, other), { recursive: true, force: true })

@@ -76,6 +76,17 @@ describe("what V8 made of the bundle is kept", () => {
       assert.deepStrictEqual(yield* token(), first)
     }))
 
+  it.skipIf(process.platform !== "linux")(
+    "where no folder can be made, nothing is kept, and nothing hangs",
+    () =>
+      Effect.gen(function*() {
+        const { env, user } = yield* world
+        const { code, stderr } = yield* run(user, ["token"], { env: { ...env, XDG_CACHE_HOME: "/proc/effect-bearer" } })
+        assert.strictEqual(code, 0)
+        assert.include(stderr, "The token is not kept")
+      }).pipe(Effect.scoped, Effect.runPromise)
+  )
+
   it.scoped("and not believed: damaged, cut short or of others it is not used", () =>
     Effect.gen(function*() {
       const { env, root, token, user } = yield* world

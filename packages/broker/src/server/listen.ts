@@ -1,4 +1,5 @@
 /** One listener: a server of node:http or node:https with the limits of the configuration, on a port or a socket. */
+import { existsSync } from "node:fs"
 import { chmod, lstat, mkdir, readFile, rm } from "node:fs/promises"
 import type { Server } from "node:http"
 import * as Http from "node:http"
@@ -191,12 +192,24 @@ const open = (server: Server, place: Place): Effect.Effect<void, TokenError.Inva
     }
   })
 
+/** Each by a call of its own: with `recursive` Node.js tries for ever where the system makes none, as in `/proc`. */
+const makeFolder = async (folder: string): Promise<void> => {
+  try {
+    await mkdir(folder, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return
+    if (codeOf(error) !== "ENOENT" || existsSync(dirname(folder))) throw error
+    await makeFolder(dirname(folder))
+    await mkdir(folder, { mode: 0o700 })
+  }
+}
+
 /** A folder for the owner alone, and nothing in the place of the socket but one that nobody listens on any more. */
 const prepare = (socket: string): Effect.Effect<void, TokenError.InvalidConfiguration> =>
   Effect.gen(function*() {
     const folder = dirname(socket)
     yield* Effect.tryPromise({
-      try: () => mkdir(folder, { recursive: true, mode: 0o700 }),
+      try: () => makeFolder(folder),
       catch: failed("listen.socket", `its folder cannot be made: ${folder}`)
     })
     const { mode, uid } = yield* Effect.tryPromise({

@@ -94,10 +94,11 @@ export const hidden = (question: string): Effect.Effect<string | undefined> =>
         }
       }
     }
-    stderr.write(question)
+    // before the question: what is typed at once is not shown either, and Ctrl-C is an answer
     stdin.setRawMode(true)
     stdin.resume()
     stdin.on("data", onData)
+    stderr.write(question)
     return Effect.sync(() => {
       stdin.off("data", onData)
       stdin.setRawMode(false)

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TokenError from "../TokenError.js"
 import * as names from "./fileStoreNames.js"
+import { makeFolder } from "./makeFolder.js"
 import * as random from "./random.js"
 
 /** A directory whose files appear whole or not at all, and are nobody else's to read. */
@@ -75,7 +76,7 @@ export const open = (
     const hasModes = path.sep === "/"
     const pathOf = (file: string) => path.join(root, file)
 
-    const make = fs.makeDirectory(root, { recursive: true, mode: directoryMode })
+    const make = makeFolder(fs, path, root, directoryMode)
 
     /**
      * The content is complete before the file has its name. It is not flushed to the disk: after a power failure

@@ -1,0 +1,36 @@
+/**
+ * A folder with all that lead to it, each made by a call of its own. With `recursive` Node.js tries for ever where the
+ * system makes no folder although the one above is there, as in `/proc`.
+ */
+import type { PlatformError } from "@effect/platform/Error"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+
+const is = (reason: "NotFound" | "AlreadyExists") => (error: PlatformError) =>
+  error._tag === "SystemError" && error.reason === reason
+
+/** Succeeds where the folder is there already. */
+export const makeFolder = (
+  fs: FileSystem.FileSystem,
+  path: Path.Path,
+  folder: string,
+  mode: number
+): Effect.Effect<void, PlatformError> => {
+  const make = fs.makeDirectory(folder, { mode }).pipe(
+    Effect.catchIf(
+      is("AlreadyExists"),
+      (error) => Effect.flatMap(fs.stat(folder), ({ type }) => type === "Directory" ? Effect.void : Effect.fail(error))
+    )
+  )
+  const above = path.dirname(folder)
+  return Effect.catchIf(
+    make,
+    is("NotFound"),
+    (error) =>
+      Effect.flatMap(Effect.orElseSucceed(fs.exists(above), () => true), (isThere) =>
+        isThere || above === folder
+          ? Effect.fail(error)
+          : Effect.zipRight(makeFolder(fs, path, above, mode), make))
+  )
+}
