@@ -238,6 +238,15 @@ const withRequest = (
       })
     )
   }
+  const shapeless = extra.filter(([, value]) => typeof value !== "string").map(([name]) => name)
+  if (shapeless.length > 0) {
+    return Effect.fail(
+      new TokenError.InvalidConfiguration({
+        fields: shapeless.map((name) => `parameters.${name}`),
+        detail: "an extra parameter is a text"
+      })
+    )
+  }
   return Effect.succeed([
     ...own,
     // some servers refuse an empty `scope=`

@@ -28,6 +28,7 @@ import type { AccessToken } from "./AccessToken.js"
 import * as Clocks from "./Clocks.js"
 import * as Digest from "./Digest.js"
 import * as Disclosure from "./Disclosure.js"
+import * as expiry from "./internal/expiry.js"
 import * as random from "./internal/random.js"
 import * as sharedRefreshToken from "./internal/sharedRefreshToken.js"
 import type { TokenStore } from "./internal/tokenStore.js"
@@ -546,8 +547,8 @@ const neverSent: ReadonlySet<string> = new Set([
 /** `refresh_expires_in` (Keycloak) or `refresh_token_expires_in`, in seconds; 0 is Keycloak's "never". */
 const refreshExpiry = (token: AccessToken): Option.Option<number> => {
   const extra = Redacted.value(token.extra)
-  const seconds = Number(extra.refresh_expires_in ?? extra.refresh_token_expires_in)
-  return Number.isFinite(seconds) && seconds > 0
-    ? Option.some(token.issuedAt + seconds * 1000)
-    : Option.none()
+  return expiry.seconds(extra.refresh_expires_in ?? extra.refresh_token_expires_in).pipe(
+    Option.filter((seconds) => seconds > 0),
+    Option.map((seconds) => token.issuedAt + seconds * 1000)
+  )
 }

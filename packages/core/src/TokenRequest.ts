@@ -8,6 +8,7 @@ import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import * as Digest from "./Digest.js"
 import * as Scopes from "./Scopes.js"
 
@@ -62,6 +63,17 @@ const sorted = (input: string | URL | Iterable<string | URL> | undefined): Reado
   return Array.from(new Set(values.map((value) => typeof value === "string" ? value : value.href)))
     .filter((value) => value.length > 0)
     .sort()
+}
+
+/**
+ * A program without types may give a number, which is sent as text, nothing, which is not sent, or a secret: its key has
+ * to differ from that of another secret. What is none of these stays as it is, and `Grant` refuses it.
+ */
+const named = ([name, given]: readonly [string, unknown]): ReadonlyArray<readonly [string, string]> => {
+  const value = Redacted.isRedacted(given) ? Redacted.value(given) : given
+  if (value === undefined || value === null) return []
+  const isPlain = typeof value === "number" || typeof value === "boolean" || typeof value === "bigint"
+  return [[name, isPlain ? String(value) : value as string]]
 }
 
 class TokenRequestImpl implements TokenRequest {
@@ -134,7 +146,7 @@ export const make = (options: Options = {}): TokenRequest =>
     Scopes.make(options.scopes ?? []),
     sorted(options.audience),
     sorted(options.resource),
-    Object.entries(options.parameters ?? {}).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0)
+    Object.entries(options.parameters ?? {}).flatMap(named).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0)
   )
 
 /**

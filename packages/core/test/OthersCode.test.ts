@@ -1,8 +1,20 @@
 /** What a program brings along: sources, stores and callbacks that do what their types forbid, or what nobody expects. */
 import { inspect } from "node:util"
+import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Logger, Option, Redacted, Scope, TestClock } from "effect"
-import { AccessToken, SharedWork, TokenError, TokenMonitor, TokenSource, TokenStore } from "../src/index.js"
+import {
+  AccessToken,
+  ClientAuthentication,
+  Grant,
+  SharedWork,
+  TokenEndpoint,
+  TokenError,
+  TokenMonitor,
+  TokenRequest,
+  TokenSource,
+  TokenStore
+} from "../src/index.js"
 import { collect, secret } from "./support/observe.js"
 import { Scripted } from "./support/scripted.js"
 
@@ -157,4 +169,68 @@ describe("a callback that throws", () => {
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual(yield* Fiber.join(waiting), 2)
     }))
+})
+
+describe("parameters of the program's own", () => {
+  const requestOf = (parameters: Readonly<Record<string, unknown>>) =>
+    TokenRequest.make({ parameters: parameters as Readonly<Record<string, string>> })
+
+  const sent = (parameters: Readonly<Record<string, unknown>>) =>
+    Effect.map(
+      Grant.clientCredentials.parameters(requestOf(parameters), {
+        clientId: "svc",
+        endpoint: new URL("https://auth.test/token")
+      }),
+      (form) => form.map(([name, value]) => `${name}=${Redacted.isRedacted(value) ? Redacted.value(value) : value}`)
+    )
+
+  // FAULTS T1
+  it("secrets that are Redacted are told apart: each has a token of its own", () => {
+    const [alice, bob, plain] = [Redacted.make("alice"), Redacted.make("bob"), "alice"].map((login) =>
+      requestOf({ login })
+    )
+    assert.notStrictEqual(alice!.key, bob!.key)
+    assert.strictEqual(alice!.key, plain!.key)
+    assert.strictEqual(requestOf({ login: undefined, other: null }).key, "")
+    assert.strictEqual(requestOf({ age: 5 }).key, requestOf({ age: "5" }).key)
+  })
+
+  it.effect("are sent as text, or refused by name", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(
+        yield* sent({ a: Redacted.make("x"), b: 5, c: undefined, d: true, e: BigInt(7) }),
+        ["grant_type=client_credentials", "a=x", "b=5", "d=true", "e=7"]
+      )
+      for (const wrong of [{}, ["x"], Symbol("s"), () => "x"]) {
+        const error = yield* Effect.flip(sent({ wrong }))
+        assert.strictEqual(error._tag, "InvalidConfiguration")
+        assert.include(error.message, "parameters.wrong")
+      }
+    }))
+})
+
+describe("a server that states with each success that there is no error", () => {
+  const answer = (members: object) =>
+    Effect.gen(function*() {
+      const client = HttpClient.make((request) =>
+        Effect.sync(() => HttpClientResponse.fromWeb(request, Response.json({ access_token: "t", ...members })))
+      )
+      const endpoint = yield* TokenEndpoint.make({
+        tokenEndpoint: "https://auth.test/token",
+        clientId: "svc",
+        authentication: ClientAuthentication.none
+      }).pipe(Effect.provideService(HttpClient.HttpClient, client))
+      return yield* endpoint.request(Grant.clientCredentials, TokenRequest.empty)
+    })
+
+  // FAULTS W2
+  for (const error of [0, "0", "", null, false, {}, { code: 0, message: "" }, []]) {
+    it.effect(`"error": ${JSON.stringify(error)} is none`, () =>
+      Effect.map(answer({ error }), (token) => assert.strictEqual(secret(token), "t")))
+  }
+
+  for (const error of [1, "x", true, { code: 17 }, { message: "no" }]) {
+    it.effect(`"error": ${JSON.stringify(error)} is one`, () =>
+      Effect.map(Effect.flip(answer({ error })), (failure) => assert.strictEqual(failure._tag, "OAuthError")))
+  }
 })

@@ -395,6 +395,23 @@ describe("RefreshToken", () => {
       assert.strictEqual(sent, 1)
     }))
 
+  // FAULTS W2: `Number(true)` is a second, and a login would be over after it
+  for (const said of [true, [60], "0x3c", "60 seconds", Number.NaN, -60]) {
+    it.effect(`a refresh_expires_in of ${JSON.stringify(said)} says nothing`, () =>
+      Effect.gen(function*() {
+        const spend = yield* RefreshToken.make({ refreshToken: Redacted.make("r") }, {
+          refresh: () =>
+            Effect.succeed(
+              AccessToken.make({ value: "a", refreshToken: "s", issuedAt: 0, extra: { refresh_expires_in: said } })
+            ),
+          fallback: undefined
+        })
+        yield* spend(TokenRequest.empty)
+        yield* TestClock.adjust("1 hour")
+        yield* spend(TokenRequest.empty)
+      }))
+  }
+
   it.effect("a pair that could not be stored is not handed out and not lost", () =>
     Effect.gen(function*() {
       const memory = yield* RefreshToken.memory

@@ -405,12 +405,15 @@ const decoded = <A, I, R>(
 
 const parse = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 
+const issuesOf = Option.liftThrowable(ParseResult.ArrayFormatter.formatErrorSync)
+
 /**
  * Where it does not fit, without what stands there. One place has an issue for each member of a union. The names on the
  * way may be the server's own, those of a record: so they are shown as text of a success is.
  */
 const places = (error: ParseResult.ParseError, { strict }: Disclosure.Disclosure): string => {
-  const issues = ParseResult.ArrayFormatter.formatErrorSync(error)
+  // it writes down what stands there, which may be nested deeper than a stack is
+  const issues = Option.getOrElse(issuesOf(error), () => [])
   const at = new Set(issues.map(({ path }) => path.map(String).join(".")).filter((place) => place !== ""))
   return at.size === 0 ? "" : ` at ${Array.from(at).slice(0, 3).map((place) => strict(place, 100)).join(", ")}`
 }

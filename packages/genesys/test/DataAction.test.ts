@@ -194,6 +194,19 @@ describe("payloads", () => {
       }
     }))
 
+  // SPEC A2, FAULTS B3: deeper than a stack is
+  effect("that are nested deep are bad requests like any other", () =>
+    Effect.gen(function*() {
+      const { action, server } = yield* memory()
+      const deep = "[".repeat(15_000) + "]".repeat(15_000)
+      for (const name of ["scope", "subject_token", "unknown"]) {
+        const refused = yield* action(`{"${name}":${deep}}`)
+        assert.strictEqual(verdict(refused), "400 BadRequest")
+        assert.include(message(refused), name)
+      }
+      assert.strictEqual(yield* server.count, 0)
+    }))
+
   // SPEC A2
   effect(
     "that are malformed get status 400, and a message that names the member and echoes nothing",

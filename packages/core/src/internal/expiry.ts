@@ -62,6 +62,9 @@ export const lifetime = (members: ReadonlyMap<string, unknown>, sentAt: number):
   return { seconds, unusable: Option.isSome(seconds) ? [] : unusable }
 }
 
+/** A member that is a number of whole seconds, and nothing else. */
+export const seconds = (value: unknown): Option.Option<number> => Option.map(decimal(value), clamp)
+
 /** `refresh_in` (Entra): advice, so what cannot be used is not worth a warning. */
 export const refreshIn = (members: ReadonlyMap<string, unknown>): Option.Option<number> =>
   Option.map(decimal(members.get("refresh_in")), clamp)

@@ -36,7 +36,15 @@ const text = (value: unknown): Option.Option<string> =>
   typeof value === "string" && value.trim() !== "" ? Option.some(value) : Option.none()
 
 const code = (value: unknown): Option.Option<string> =>
-  typeof value === "number" ? Option.some(String(value)) : value === true ? Option.some("error") : text(value)
+  says(value)
+    ? typeof value === "number" ? Option.some(String(value)) : value === true ? Option.some("error") : text(value)
+    : Option.none()
+
+/** Some servers state with each success that there is no error: `"error": 0`, or an object that holds nothing else. */
+const says = (value: unknown): boolean =>
+  Predicate.isRecord(value)
+    ? Object.values(value).some((inner) => says(inner) || (Array.isArray(inner) && inner.length > 0))
+    : value !== undefined && value !== null && value !== false && value !== 0 && value !== "0" && value !== ""
 
 /** The members in which servers state errors, RFC 6749 §5.2 first. */
 export const stated = (decoded: Decoded): Stated => {
@@ -47,7 +55,7 @@ export const stated = (decoded: Decoded): Stated => {
   const error = members.get("error")
   const description = first("error_description", "description", "message")
   const uri = first("error_uri")
-  if (Predicate.isRecord(error)) {
+  if (Predicate.isRecord(error) && says(error)) {
     // Facebook: {type, message}; Google: {status, message, code}
     return {
       code: Option.orElse(

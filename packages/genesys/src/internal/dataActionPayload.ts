@@ -76,7 +76,7 @@ export const decode = (
     const value = yield* parsed(yield* bodyOf(request), settings)
     if (!Predicate.isRecord(value)) return yield* bad("The payload must be a JSON object.")
     const payload = yield* Effect.mapError(
-      Schema.decodeUnknown(Payload)(value, {
+      Schema.decodeUnknown(Payload)(shallow(value), {
         errors: "all",
         onExcessProperty: settings.unknownMembers === "refuse" ? "error" : "ignore"
       }),
@@ -85,6 +85,14 @@ export const decode = (
     const lacking = incomplete(payload)
     return lacking === undefined ? payload : yield* bad(lacking)
   })
+
+/** No member holds more than a list of texts. What lies deeper is as wrong without its depth, which a stack may not stand. */
+const shallow = (value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, Array.isArray(member) ? member.map(emptied) : emptied(member)])
+  )
+
+const emptied = (value: unknown): unknown => Predicate.isObject(value) ? {} : value
 
 /** An event of AWS has no `body` where the request had none. */
 const isEvent = (request: Readonly<Record<string, unknown>>): boolean =>
