@@ -136,7 +136,10 @@ const places = Object.fromEntries(scripts.map(([name], index) => {
 }))
 const stamp = createHash("sha256").update(behind).digest("hex").slice(0, 16)
 // CommonJS: Node.js begins it sooner than a module
-const loader = await transform(await readFile(join(here, "loader.cjs"), "utf8"), {
+const [begin, lastAnswer] = await Promise.all(
+  ["loader.cjs", "lastAnswer.cjs"].map((name) => readFile(join(here, name), "utf8"))
+)
+const loader = await transform(begin.replace(/^LAST_ANSWER$/m, () => lastAnswer), {
   define: { PLACES: JSON.stringify(places), STAMP: JSON.stringify(stamp) },
   target: "node20",
   minifyWhitespace: true

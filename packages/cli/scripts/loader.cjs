@@ -4,7 +4,8 @@
  * not even parsed. Beside the user's other caches it keeps what V8 has made of the parts, because compiling them takes
  * longer than `token` needs for its answer. Whatever is wrong with that cache, the parts are compiled.
  *
- * `scripts/bundle.mjs` puts it in front of the parts: PLACES says where each of them is, and STAMP is a digest of them.
+ * `scripts/bundle.mjs` puts it in front of the parts: PLACES says where each of them is, STAMP is a digest of them, and
+ * LAST_ANSWER is `lastAnswer.cjs`.
  */
 const fs = require("node:fs")
 const os = require("node:os")
@@ -35,6 +36,18 @@ const isOurs = (info) => {
   return me === undefined || (info.uid === me && (info.mode & 0o022) === 0)
 }
 
+/** Each by a call of its own: with `recursive` Node.js tries for ever where the system makes none, as in `/proc`. */
+const makeFolder = (one) => {
+  try {
+    fs.mkdirSync(one, { mode: 0o700 })
+  } catch (error) {
+    if (error.code === "EEXIST") return
+    if (error.code !== "ENOENT" || fs.existsSync(path.dirname(one))) throw error
+    makeFolder(path.dirname(one))
+    fs.mkdirSync(one, { mode: 0o700 })
+  }
+}
+
 const isUsable = () => {
   if (given("NODE_DISABLE_COMPILE_CACHE") !== undefined) return false
   try {
@@ -46,6 +59,11 @@ const isUsable = () => {
     return false
   }
 }
+
+LAST_ANSWER
+
+if (lastAnswer.print()) process.exit(0)
+globalThis[Symbol.for("@effect-bearer/cli/lastAnswer")] = lastAnswer.keep
 
 const cached = isUsable() ? (name) => {
   try {
@@ -92,18 +110,6 @@ const load = (name) => {
   const run = Object.hasOwn(parts, name) ? parts[name] : compile(name)
   run(module.exports, load, module, here)
   return module.exports
-}
-
-/** Each by a call of its own: with `recursive` Node.js tries for ever where the system makes none, as in `/proc`. */
-const makeFolder = (one) => {
-  try {
-    fs.mkdirSync(one, { mode: 0o700 })
-  } catch (error) {
-    if (error.code === "EEXIST") return
-    if (error.code !== "ENOENT" || fs.existsSync(path.dirname(one))) throw error
-    makeFolder(path.dirname(one))
-    fs.mkdirSync(one, { mode: 0o700 })
-  }
 }
 
 /** With what was compiled while it ran. A file appears whole or not at all. */

@@ -59,7 +59,8 @@ describe("what V8 made of the bundle is kept", () => {
       OAUTH_CLIENT_SECRET: Redacted.value(server.clients.basic.secret)
     }
     const root = join(user.home, ".cache", "effect-bearer", "code")
-    return { user, env, root, token: () => run(user, ["token"], { env }) }
+    // not what was printed last: the program itself
+    return { user, env, root, token: () => run(user, ["token", "--min-ttl", "1"], { env }) }
   })
 
   it.scoped("in a folder of the user's own, for each version of the program one", () =>
@@ -108,8 +109,109 @@ describe("what V8 made of the bundle is kept", () => {
       writeFileSync(root, "no folder")
       assert.deepStrictEqual(yield* token(), first)
       rmSync(root)
-      const without = yield* run(user, ["token"], { env: { ...env, NODE_DISABLE_COMPILE_CACHE: "1" } })
+      const without = yield* run(user, ["token", "--min-ttl", "1"], {
+        env: { ...env, NODE_DISABLE_COMPILE_CACHE: "1" }
+      })
       assert.deepStrictEqual(without, first)
       assert.throws(() => statSync(root))
+    }))
+})
+
+describe("what token printed last", () => {
+  const world = Effect.gen(function*() {
+    const server = yield* AuthorizationServer.make({ lifetime: "1 hour" })
+    const user = yield* home
+    const env: Record<string, string | undefined> = {
+      OAUTH_TOKEN_ENDPOINT: server.tokenEndpoint,
+      OAUTH_REVOCATION_ENDPOINT: server.revocationEndpoint,
+      OAUTH_CLIENT_ID: server.clients.basic.id,
+      OAUTH_CLIENT_SECRET: Redacted.value(server.clients.basic.secret)
+    }
+    const answers = join(user.home, ".cache", "effect-bearer", "answers")
+    const printed = (args: ReadonlyArray<string> = [], more: typeof env = {}) =>
+      Effect.map(run(user, ["token", ...args], { env: { ...env, ...more } }), ({ code, stderr, stdout }) => {
+        assert.deepStrictEqual([code, stderr], [0, ""])
+        return stdout.trim()
+      })
+    /** Puts another text into what is kept, so that it can be told. */
+    const forge = (more: Record<string, unknown> = {}) => {
+      const [name, ...others] = readdirSync(answers)
+      assert.deepStrictEqual(others, [])
+      const file = join(answers, name!)
+      const kept = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>
+      writeFileSync(file, JSON.stringify({ ...kept, text: "forged", ...more }))
+      return { file, kept }
+    }
+    return { server, user, env, answers, printed, forge }
+  })
+
+  // SPEC G1
+  it.scoped("is printed again while nothing has changed, from a folder and files of the user's own", () =>
+    Effect.gen(function*() {
+      const { answers, forge, printed, server } = yield* world
+      const first = yield* printed()
+      const { file, kept } = forge()
+      assert.strictEqual(yield* printed(), "forged")
+      assert.strictEqual(statSync(answers).mode & 0o777, 0o700)
+      assert.strictEqual(statSync(file).mode & 0o777, 0o600)
+      assert.strictEqual(kept["text"], first)
+      assert.notInclude(JSON.stringify(kept), Redacted.value(server.clients.basic.secret))
+      assert.strictEqual((yield* server.seen).tokenRequests, 1)
+    }))
+
+  it.scoped("is not printed once the token was revoked, or taken from the store by another run", () =>
+    Effect.gen(function*() {
+      const { env, forge, printed, user } = yield* world
+      const first = yield* printed()
+      forge()
+      assert.strictEqual((yield* run(user, ["revoke", "--current"], { env })).code, 0)
+      const second = yield* printed()
+      assert.notInclude([first, "forged"], second)
+      assert.strictEqual(yield* printed(), second)
+      yield* run(user, ["token", "--format", "git", "erase"], { env, input: `credential=${second}\n\n` })
+      assert.notInclude([first, second, "forged"], yield* printed())
+    }))
+
+  it.scoped("is not printed for other words, other variables, another configuration", () =>
+    Effect.gen(function*() {
+      const { forge, printed, user } = yield* world
+      const first = yield* printed()
+      forge()
+      assert.strictEqual(yield* printed(["--quiet"]), first)
+      assert.strictEqual(yield* printed(["--min-ttl", "1"]), first)
+      assert.notStrictEqual(yield* printed([], { OAUTH_SCOPES: "calls:read" }), "forged")
+      writeFileSync(join(user.cwd, "effect-bearer.yaml"), "profiles: {}")
+      const { code } = yield* run(user, ["token"], { env: {} })
+      assert.strictEqual(code, 2)
+    }))
+
+  it.scoped("is not printed when it is over, kept for the future, or of a clock that was put forward", () =>
+    Effect.gen(function*() {
+      const { forge, printed } = yield* world
+      const first = yield* printed()
+      const now = Date.now()
+      for (
+        const wrong of [{ until: now - 1 }, { from: now + 3_600_000 }, { from: "x" }, { until: null }, { tokens: 1 }]
+      ) {
+        forge(wrong)
+        assert.strictEqual(yield* printed(), first, JSON.stringify(wrong))
+      }
+    }))
+
+  it.scoped("is not printed from what others could have written", () =>
+    Effect.gen(function*() {
+      const { answers, forge, printed } = yield* world
+      const first = yield* printed()
+      chmodSync(forge().file, 0o666)
+      assert.strictEqual(yield* printed(), first)
+      forge()
+      chmodSync(answers, 0o777)
+      assert.strictEqual(yield* printed(), first)
+      chmodSync(answers, 0o700)
+      const { file } = forge()
+      for (const damaged of ["", "{", "null", "[]", "x".repeat(200_000)]) {
+        writeFileSync(file, damaged)
+        assert.strictEqual(yield* printed(), first)
+      }
     }))
 })

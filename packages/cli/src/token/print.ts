@@ -102,7 +102,19 @@ export const run = (
       environment
     )
     yield* terminal.answer(text)
+    yield* Effect.sync(() => keep(chosen, token, text))
   })
+
+/** What a start of this program prints again by itself: `scripts/lastAnswer.cjs`. Nothing where it is not bundled. */
+const keepAnswer = (globalThis as { [key: symbol]: unknown })[Symbol.for("@effect-bearer/cli/lastAnswer")]
+
+/** Tokens of the user's own folder alone: another store changes without being looked at. */
+const keep = (chosen: settings.Chosen, token: AccessToken.AccessToken, text: string): void => {
+  if (typeof keepAnswer !== "function" || chosen.store !== undefined || Option.isNone(token.expiresAt)) return
+  const expiresAt = token.expiresAt.value
+  // well before it would be handed out no more
+  keepAnswer(text, expiresAt - Math.max(60_000, (expiresAt - token.issuedAt) / 5))
+}
 
 const operationOf = (format: formats.Format, operation: string | undefined): Either.Either<string, Failure> => {
   const known = format === "git" ? ["get", "store", "erase"] : format === "bazel" ? ["get"] : []

@@ -1,0 +1,110 @@
+/**
+ * What `token` printed last is printed again, without the program, while that is what the program would print: it was asked
+ * in the same words, with the same variables and the same configuration, nothing in the folder of the tokens has changed
+ * since, and the token has enough of its life left. Who revokes, renews or removes a token changes that folder.
+ *
+ * It holds a token, so it lies as tokens do: in a folder of mode 0700, in files of mode 0600, and what others could have
+ * written is not read.
+ */
+const lastAnswer = (() => {
+  const answers = path.join(base(), "effect-bearer", "answers")
+  const words = process.argv.slice(2)
+
+  /** A file as it is now: another one, or another content, is told by it. */
+  const state = (name) => {
+    try {
+      const { ino, mode, mtimeNs, size, uid } = fs.statSync(name, { bigint: true })
+      return [name, ino, mtimeNs, size, mode, uid].join(" ")
+    } catch (error) {
+      return `${name} ${error.code}`
+    }
+  }
+
+  const tokens = given("EFFECT_BEARER_CACHE") ?? path.join(base(), "effect-bearer", "tokens")
+
+  /** Everything in the folder of the tokens, or nothing where that is too much to look at. */
+  const stateOfTokens = () => {
+    const names = fs.readdirSync(tokens)
+    return names.length > 64 ? undefined : names.sort().map((name) => state(path.join(tokens, name))).join("\n")
+  }
+
+  /** What the answer rests on, secrets aside. */
+  const question = () => {
+    const config = given("XDG_CONFIG_HOME") ?? path.join(given("HOME") ?? os.homedir(), ".config")
+    const folders = process.platform === "win32" ? undefined : [process.cwd(), path.join(config, "effect-bearer")]
+    if (folders === undefined) return undefined
+    const named = words.flatMap((word, index) => ["--config", "-c"].includes(word) ? [words[index + 1] ?? ""] : [])
+    const files = [
+      ...[".yaml", ".yml", ".json"].flatMap((end) => [
+        path.join(folders[0], `effect-bearer${end}`),
+        path.join(folders[1], `config${end}`)
+      ]),
+      ...[...named, given("EFFECT_BEARER_CONFIG")].filter((name) => name !== undefined).map((name) => path.resolve(name))
+    ]
+    const variables = Object.entries(process.env)
+      .filter(([name]) => /^(OAUTH|GENESYS|EFFECT_BEARER|KUBERNETES)_/.test(name) && !/SECRET$|ACCESS_TOKEN$/.test(name))
+      .sort(([a], [b]) => a < b ? -1 : 1)
+    return JSON.stringify([kind, words, variables, path.resolve(tokens), files.map(state)])
+  }
+
+  /** Where it is kept: no more than a name, the whole question is compared. */
+  const fileOf = (text) => {
+    let hash = 7
+    for (let index = 0; index < text.length; index++) hash = (Math.imul(hash, 31) + text.charCodeAt(index)) | 0
+    return path.join(answers, (hash >>> 0).toString(16))
+  }
+
+  const isPlain = words[0] === "token" &&
+    !words.some((word) => /^--(min-ttl|json|scope|audience|resource|log-level|help)|^-[^cfpq]|git|bazel|json/.test(word))
+
+  const read = (asked) => {
+    const file = fs.openSync(fileOf(asked), fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW)
+    try {
+      const info = fs.fstatSync(file)
+      if (!info.isFile() || !isOurs(info) || (info.mode & 0o077) !== 0 || info.size > 131_072) return undefined
+      return JSON.parse(fs.readFileSync(file, "utf8"))
+    } finally {
+      fs.closeSync(file)
+    }
+  }
+
+  let asked
+  return {
+    /** Whether it was printed. */
+    print: () => {
+      if (!isPlain) return false
+      try {
+        asked = question()
+        const folder = fs.lstatSync(answers)
+        if (asked === undefined || !folder.isDirectory() || !isOurs(folder)) return false
+        const { from, question: of, text, tokens: state, until } = read(asked) ?? {}
+        const now = Date.now()
+        if (of !== asked || !(from <= now && now < until) || state === undefined || state !== stateOfTokens()) return false
+        const bytes = Buffer.from(`${text}\n`)
+        return fs.writeSync(1, bytes) === bytes.length
+      } catch {
+        return false
+      }
+    },
+    /** Keeps what was printed; it may be printed again before `until`. */
+    keep: (text, until) => {
+      if (!isPlain || asked === undefined) return
+      try {
+        const tokens = stateOfTokens()
+        if (tokens === undefined) return
+        makeFolder(answers)
+        if (!isOurs(fs.lstatSync(answers))) return
+        const others = fs.readdirSync(answers)
+        // of questions that nobody asks any more
+        if (others.length > 32) for (const other of others) fs.rmSync(path.join(answers, other), { force: true })
+        const file = fileOf(asked)
+        const temporary = `${file}.${process.pid}`
+        const answer = { question: asked, tokens, from: Date.now(), until, text }
+        fs.writeFileSync(temporary, JSON.stringify(answer), { mode: 0o600, flag: "wx" })
+        fs.renameSync(temporary, file)
+      } catch {
+        // the next run asks the store
+      }
+    }
+  }
+})()
