@@ -54,8 +54,9 @@ const lastAnswer = (() => {
     return path.join(answers, (hash >>> 0).toString(16))
   }
 
-  const isPlain = words[0] === "token" &&
-    !words.some((word) => /^--(min-ttl|json|scope|audience|resource|log-level|help)|^-[^cfpq]|git|bazel|json/.test(word))
+  /** Other options want something of the token, or of the time; git and Bazel ask on standard input. */
+  const other = /^--(min-ttl|json|scope|audience|resource|log-level|help)|^-[^-cfpq]|^(--format=|-f)?(git|bazel|json)$/
+  const isPlain = words[0] === "token" && !words.some((word) => other.test(word))
 
   const read = (asked) => {
     const file = fs.openSync(fileOf(asked), fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW)

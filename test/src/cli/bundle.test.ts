@@ -159,6 +159,35 @@ describe("what token printed last", () => {
       assert.strictEqual((yield* server.seen).tokenRequests, 1)
     }))
 
+  it.scoped("rests on the file of the configuration as it is now", () =>
+    Effect.gen(function*() {
+      const { answers, env, server, user } = yield* world
+      const file = join(user.home, "some.yaml")
+      const write = (clientId: string) =>
+        writeFileSync(
+          file,
+          JSON.stringify({
+            profiles: {
+              calls: {
+                tokenEndpoint: server.tokenEndpoint,
+                clientId,
+                authentication: { method: "basic", secret: { env: "CALLS_SECRET" } }
+              }
+            }
+          })
+        )
+      const token = () => run(user, ["token", "-c", file], { env: { CALLS_SECRET: env["OAUTH_CLIENT_SECRET"] } })
+      write(server.clients.basic.id)
+      const first = yield* token()
+      assert.strictEqual(first.code, 0)
+      const [name] = readdirSync(answers)
+      const kept = JSON.parse(readFileSync(join(answers, name!), "utf8")) as Record<string, unknown>
+      writeFileSync(join(answers, name!), JSON.stringify({ ...kept, text: "forged" }))
+      assert.strictEqual((yield* token()).stdout, "forged\n")
+      write("nobody")
+      assert.strictEqual((yield* token()).code, 3)
+    }))
+
   it.scoped("is not printed once the token was revoked, or taken from the store by another run", () =>
     Effect.gen(function*() {
       const { env, forge, printed, user } = yield* world
@@ -178,6 +207,8 @@ describe("what token printed last", () => {
       const first = yield* printed()
       forge()
       assert.strictEqual(yield* printed(["--quiet"]), first)
+      assert.strictEqual(yield* printed(["--format", "raw"]), first)
+      assert.strictEqual(JSON.parse(yield* printed(["--format=json"])).access_token, first)
       assert.strictEqual(yield* printed(["--min-ttl", "1"]), first)
       assert.notStrictEqual(yield* printed([], { OAUTH_SCOPES: "calls:read" }), "forged")
       writeFileSync(join(user.cwd, "effect-bearer.yaml"), "profiles: {}")
