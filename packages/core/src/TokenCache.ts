@@ -183,6 +183,10 @@ const closedMeanwhile = new TokenError.InvalidConfiguration({
     "layer around the whole program (Layer.launch, or a ManagedRuntime that is disposed of last)"
 })
 
+const noStay =
+  "waitUntil has thrown, so a token is not renewed before its end: give withWaitUntil a function that calls it " +
+  "on its context, (promise) => ctx.waitUntil(promise), while the request is being served"
+
 /** What a source of the program's own may end with, and should not. */
 const noToken = new TokenError.InvalidConfiguration({
   fields: ["source"],
@@ -300,6 +304,7 @@ const build = <E>(
     const { abandon, fork } = yield* workers
     let closed = false
     let wasTold = false
+    let cannotStay = false
     // nothing else is left to say it with, and it is a bug of the program
     const failing = (error: TokenError.RequestError) => fail === undefined ? Exit.die(error) : fail(error)
     const closedExit = failing(closedError)
@@ -508,13 +513,22 @@ const build = <E>(
 
     /** Where a request owns what it began, it is told to stay for a renewal, or there is none before need. */
     const renewWithin = (slot: Slot<E>, now: Now): Effect.Effect<void> =>
-      Effect.map(WaitUntil, (waitUntil) => {
+      Effect.flatMap(WaitUntil, (waitUntil) => {
         const held = slot.held
-        if (waitUntil === undefined || held === undefined || timing.ahead <= 0) return
-        if (until(held, held.refreshAt, now) > 0) return
+        if (waitUntil === undefined || held === undefined || timing.ahead <= 0) return Effect.void
+        if (until(held, held.refreshAt, now) > 0) return Effect.void
         renewAhead(slot, now)
         const flight = slot.flight
-        if (flight !== undefined) waitUntil(Effect.runPromise(Effect.exit(flight.await(true))))
+        if (flight === undefined) return Effect.void
+        try {
+          waitUntil(Effect.runPromise(Effect.exit(flight.await(true))))
+          return Effect.void
+        } catch {
+          // there is a token, and who asked for it gets it
+          const isNews = !cannotStay
+          cannotStay = true
+          return isNews ? Effect.logWarning(noStay) : Effect.void
+        }
       })
 
     /** For a slot that has nothing to serve: waits for the request under way, fails, or asks. */

@@ -416,3 +416,60 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
       assertHidden((cause as { readonly request: unknown }).request)
     }))
 })
+
+// FAULTS S5: what is made of the header, and shows it without a property that holds it
+describe("BearerAuth and errors that hold the token in another shape", () => {
+  const text = Buffer.from(header)
+  const shapes: Readonly<Record<string, () => unknown>> = {
+    "a URL": () => new URL(`https://x.test/?token=${encodeURIComponent(secret)}`),
+    "parameters of a URL": () => new URLSearchParams({ token: secret }),
+    "an expression": () => new RegExp(secret.replace(/[+]/g, "\\+")),
+    "a boxed text": () => new String(header),
+    "a list of letters": () => Array.from(header),
+    "what JSON makes of bytes": () => text.toJSON(),
+    "an array buffer": () => new Uint8Array(text).buffer,
+    "private members": () => {
+      class Hidden {
+        readonly #header = header
+        toString() {
+          return this.#header
+        }
+        toJSON() {
+          return this.#header
+        }
+        [util.inspect.custom]() {
+          return this.#header
+        }
+      }
+      return new Hidden()
+    },
+    "the name of a symbol": () => ({ [Symbol(header)]: 1 })
+  }
+  const spellings = [secret, encodeURIComponent(secret), text.toString("hex")].flatMap((it) => [it, it.slice(0, 20)])
+  const joined = (rendering: string) => rendering.replace(/[\s'",]/g, "")
+  const codes = Array.from(text.subarray(7, 20)).join("")
+
+  for (const [name, make] of Object.entries(shapes)) {
+    for (const place of ["member", "cause", "itself"] as const) {
+      it.effect(`${name}, as ${place}`, () =>
+        Effect.gen(function*() {
+          const failure = place === "itself"
+            ? Object.assign(new Error("failed"), make() as object)
+            : new HttpClientError.RequestError({
+              request: HttpClientRequest.get(api),
+              reason: "Transport",
+              cause: place === "cause" ? make() : Object.assign(new Error("failed"), { part: make() })
+            })
+          const client = HttpClient.make(() => Effect.fail(failure as HttpClientError.RequestError))
+          const exit = yield* Effect.exit(
+            client.pipe(BearerAuth.withBearer(tokens, { origins })).get(`${api}/x`)
+          )
+          for (const rendering of renderings(exit).map(joined)) {
+            for (const spelling of [...spellings.map(joined), codes]) {
+              assert.notInclude(rendering, spelling)
+            }
+          }
+        }))
+    }
+  }
+})

@@ -41,6 +41,21 @@ describe("withWaitUntil", () => {
       assert.strictEqual(secret(yield* tokens.get()), "token-2")
     }))
 
+  // FAULTS L3: taken off its context it throws, and so it does after the answer
+  it.scoped("a function that throws keeps nobody from the token there is", () =>
+    Effect.gen(function*() {
+      const { server, tokens } = yield* setup()
+      server.latency = 3000
+      yield* TestClock.adjust("56 minutes")
+      for (let i = 0; i < 3; i++) {
+        const token = yield* TokenSource.withWaitUntil(tokens.get(), () => {
+          throw new TypeError("Illegal invocation")
+        })
+        assert.strictEqual(secret(token), "token-1")
+        yield* TestClock.adjust(1001)
+      }
+    }))
+
   // FAULTS L1
   it.scoped("without it, or before it is due, or where nothing is to be renewed ahead, nothing is begun", () =>
     Effect.gen(function*() {

@@ -187,8 +187,7 @@ const originalSymbol = Symbol.for("effect/OriginalAnnotation")
 const original = <A>(value: A): A =>
   typeof value === "object" && value !== null && originalSymbol in value ? value[originalSymbol] as A : value
 
-const isWalkable = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !(value instanceof ArrayBuffer)
+const isWalkable = (value: unknown): value is object => typeof value === "object" && value !== null
 
 const isRequest = (value: object): value is HttpClientRequest.HttpClientRequest => HttpClientRequest.TypeId in value
 
@@ -273,20 +272,52 @@ const treat = (object: object, scrub: Scrub, name: string): void => {
   if (isRequest(object)) return treatRequest(object, name)
   if (isResponse(object)) return treatResponse(object, name)
   if (object instanceof Error) return treatError(object, scrub)
-  if (holdsText(object, scrub)) install(object, scrub)
+  const letters = lettersOf(object)
+  if (letters !== undefined && scrub(letters) !== letters) return veil(object, scrub)
+  if (holdsText(object, scrub) || rendersText(object, scrub)) install(object, scrub)
 }
 
 /** Bytes, and what is still to come. */
-const isOpaque = (object: object): object is ArrayBufferView | Promise<unknown> =>
-  ArrayBuffer.isView(object) || object instanceof Promise
+const isOpaque = (object: object): object is ArrayBufferView | ArrayBuffer | Promise<unknown> =>
+  ArrayBuffer.isView(object) || object instanceof ArrayBuffer || object instanceof Promise
 
 /** Bytes that hold the token, and what cannot be looked into, are shown as nothing. */
-const treatOpaque = (object: ArrayBufferView | Promise<unknown>, scrub: Scrub): void => {
-  if (ArrayBuffer.isView(object)) {
-    const bytes = new Uint8Array(object.buffer, object.byteOffset, Math.min(object.byteLength, mostOfAll))
-    const text = new TextDecoder().decode(bytes)
-    if (scrub(text) === text) return
-  }
+const treatOpaque = (object: ArrayBufferView | ArrayBuffer | Promise<unknown>, scrub: Scrub): void => {
+  const text = object instanceof Promise ? undefined : attempt(() => textOfBytes(object))
+  if (text === undefined || scrub(text) !== text) veil(object, scrub)
+}
+
+const textOfBytes = (object: ArrayBufferView | ArrayBuffer): string => {
+  const [buffer, from] = ArrayBuffer.isView(object) ? [object.buffer, object.byteOffset] : [object, 0]
+  return new TextDecoder().decode(new Uint8Array(buffer, from, Math.min(object.byteLength, mostOfAll)))
+}
+
+/** A text letter by letter: a list of characters, or of the numbers of bytes as JSON writes a `Buffer`, or a boxed one. */
+const lettersOf = (object: object): string | undefined => {
+  if (object instanceof String) return String(object).slice(0, mostOfOne)
+  if (!Array.isArray(object) || object.length < shortest) return undefined
+  const list: ReadonlyArray<unknown> = object.slice(0, mostOfOne)
+  return list.every((item) => typeof item === "string" && item.length <= 4)
+    ? list.join("")
+    : list.every((item) => typeof item === "number" && item >= 0 && item <= 0xffff)
+    ? list.map((item) => String.fromCharCode(item as number)).join("")
+    : undefined
+}
+
+/** Whether what shows no properties shows the token nevertheless: a `URL`, an expression, an object with private members. */
+const rendersText = (object: object, scrub: Scrub): boolean => {
+  for (const [, value] of properties(object)) if (isWalkable(value)) return false
+  return custom(object).some((name) => {
+    const rendering = attempt(() => {
+      const given = Reflect.apply((object as Record<PropertyKey, Renderer>)[name]!, object, [2, {}] as Array<never>)
+      return typeof given === "string" ? given : JSON.stringify(given)
+    })
+    return rendering !== undefined && scrub(rendering) !== rendering
+  })
+}
+
+/** Shows nothing of an object in any rendering. */
+const veil = (object: object, scrub: Scrub): void => {
   const define = (name: PropertyKey, value: (...args: Array<never>) => unknown) =>
     Object.defineProperty(object, name, { value, configurable: true, enumerable: false, writable: true })
   define("toJSON", () => hiding.mask)
@@ -319,7 +350,7 @@ const treatError = (error: Error, scrub: Scrub): void => {
     if (typeof text === "string" && scrub(text) !== text) write(error, key, scrub(text))
   }
   for (const [key] of properties(error)) {
-    if (typeof key === "string" && shownKey(key, scrub) !== key) rename(error, key, scrub(key))
+    if (shownKey(key, scrub) !== key) rename(error, key, shownKey(key, scrub))
   }
   if (custom(error).length === 0 && !hasGetter(error)) return
   if (Object.isExtensible(error)) return install(error, scrub)
@@ -353,7 +384,7 @@ const treatTold = (object: object, scrub: Scrub): void => {
 /** Getters that are ours. */
 const yieldsShown = new WeakSet<() => unknown>()
 
-const rename = (object: object, before: string, after: string): void => {
+const rename = (object: object, before: PropertyKey, after: PropertyKey): void => {
   const descriptor = Reflect.getOwnPropertyDescriptor(object, before)!
   if (!Reflect.deleteProperty(object, before)) throw new TypeError("frozen")
   Object.defineProperty(object, after, descriptor)
