@@ -426,6 +426,7 @@ describe("BearerAuth and errors that hold the token in another shape", () => {
     "an expression": () => new RegExp(secret.replace(/[+]/g, "\\+")),
     "a boxed text": () => new String(header),
     "a list of letters": () => Array.from(header),
+    "a list of texts": () => ["authorization", header],
     "what JSON makes of bytes": () => text.toJSON(),
     "an array buffer": () => new Uint8Array(text).buffer,
     "private members": () => {
@@ -461,9 +462,12 @@ describe("BearerAuth and errors that hold the token in another shape", () => {
               cause: place === "cause" ? make() : Object.assign(new Error("failed"), { part: make() })
             })
           const client = HttpClient.make(() => Effect.fail(failure as HttpClientError.RequestError))
+          const { source } = yield* tokens
           const exit = yield* Effect.exit(
-            client.pipe(BearerAuth.withBearer(tokens, { origins })).get(`${api}/x`)
+            client.pipe(BearerAuth.withBearer(source, { origins })).get(`${api}/x`)
           )
+          // it is the failure that was made, not another one
+          assert.isTrue(Exit.isFailure(exit) && Option.isSome(Cause.failureOption(exit.cause)))
           for (const rendering of renderings(exit).map(joined)) {
             for (const spelling of [...spellings.map(joined), codes]) {
               assert.notInclude(rendering, spelling)

@@ -244,7 +244,11 @@ const write = (object: object, key: PropertyKey, value: unknown): void => {
 
 /** The same, not frozen. */
 const copyOf = (object: object): object => {
-  if (Array.isArray(object)) return object.slice()
+  if (Array.isArray(object)) {
+    const copy: Array<unknown> = object.slice()
+    sources.set(copy, object)
+    return copy
+  }
   const prototype: object | null = Object.getPrototypeOf(object)
   const copy: object = object instanceof Map
     ? Object.setPrototypeOf(new Map(object), prototype)
@@ -272,8 +276,7 @@ const treat = (object: object, scrub: Scrub, name: string): void => {
   if (isRequest(object)) return treatRequest(object, name)
   if (isResponse(object)) return treatResponse(object, name)
   if (object instanceof Error) return treatError(object, scrub)
-  const letters = lettersOf(object)
-  if (letters !== undefined && scrub(letters) !== letters) return veil(object, scrub)
+  if (spells(object, scrub)) return veil(object, scrub)
   if (holdsText(object, scrub) || rendersText(object, scrub)) install(object, scrub)
 }
 
@@ -302,6 +305,11 @@ const lettersOf = (object: object): string | undefined => {
     : list.every((item) => typeof item === "number" && item >= 0 && item <= 0xffff)
     ? list.map((item) => String.fromCharCode(item as number)).join("")
     : undefined
+}
+
+const spells = (object: object, scrub: Scrub): boolean => {
+  const letters = lettersOf(object)
+  return letters !== undefined && scrub(letters) !== letters
 }
 
 /** Whether what shows no properties shows the token nevertheless: a `URL`, an expression, an object with private members. */
@@ -365,9 +373,15 @@ const treatError = (error: Error, scrub: Scrub): void => {
 const treatTold = (object: object, scrub: Scrub): void => {
   if (isOpaque(object) || object instanceof Map || object instanceof Set) return
   const ours = object instanceof Error || sources.has(object)
+  if (Array.isArray(object) && spells(object, scrub)) {
+    if (!ours) throw new TypeError("not an error")
+    object.splice(0, object.length, hiding.mask)
+    return
+  }
   for (const key of Object.keys(object)) {
     const { get, value } = Reflect.getOwnPropertyDescriptor(object, key)!
-    const isText = typeof value === "string" && scrub(value) !== value
+    const isText = (typeof value === "string" && scrub(value) !== value) ||
+      (isWalkable(value) && spells(value, scrub))
     if (get === undefined && !isText && shownKey(key, scrub) === key) continue
     if (!ours) throw new TypeError("not an error")
     if (get !== undefined && !yieldsShown.has(get)) {
@@ -375,7 +389,7 @@ const treatTold = (object: object, scrub: Scrub): void => {
       yieldsShown.add(shown)
       Object.defineProperty(object, key, { get: shown, configurable: true, enumerable: true })
     } else if (isText) {
-      write(object, key, scrub(value))
+      write(object, key, typeof value === "string" ? scrub(value) : hiding.mask)
     }
     if (shownKey(key, scrub) !== key) rename(object, key, scrub(key))
   }
