@@ -140,9 +140,13 @@ export const make = (
             Effect.forkIn(scope)
           )
           return run(scripts.acquire, [places.lease, places.fence], () => [owner, `${milliseconds}`, linger]).pipe(
-            Effect.map((reply) =>
-              Option.map(Option.fromNullable(reply), (fence) => ({ key, owner, fence: Number(fence) }))
-            ),
+            Effect.flatMap((reply) => {
+              if (reply === null || reply === undefined) return Effect.succeedNone
+              const fence = typeof reply === "string" ? Number(reply) : reply
+              return typeof fence === "number" && Number.isSafeInteger(fence)
+                ? Effect.succeedSome({ key, owner, fence })
+                : new TokenStore.StoreError({ operation: "acquire", reason: "unavailable", detail: noNumber })
+            }),
             operation("acquire"),
             Effect.onError(() => giveBack)
           )
@@ -158,6 +162,9 @@ export const make = (
     }
   })
 
+/** Something stands between here and Redis that answers by itself. */
+const noNumber = "what it answered is no number of a lease: check what is between here and the server"
+
 interface Found {
   readonly token: AccessToken.AccessToken
   /** As it is stored. */
@@ -168,7 +175,8 @@ interface Found {
 
 /** A token is stored behind the number of the lease that it was fetched under. */
 const decode = (reply: unknown): Either.Either<Found, string> => {
-  const [text, lifetime] = reply as readonly [string, number]
+  const [text, lifetime]: ReadonlyArray<unknown> = Array.isArray(reply) ? reply : []
+  if (typeof text !== "string" || typeof lifetime !== "number") return Either.left("it is no answer of the script")
   const stored = /^\d+ (.*)$/s.exec(text)?.[1]
   return stored === undefined
     ? Either.left("it does not begin with the number of a lease")
