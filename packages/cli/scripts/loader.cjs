@@ -21,10 +21,21 @@ const kind = `${stamp}-${process.versions.v8}-${process.arch}`
 
 const given = (name) => (process.env[name] ?? "").trim() === "" ? undefined : process.env[name]
 
+/** What is not absolute is ignored, as by `settings/places.ts`. */
+const folderOf = (name) => path.isAbsolute(given(name) ?? "") ? process.env[name] : undefined
+
+const registeredHome = () => {
+  try {
+    return os.userInfo().homedir
+  } catch {
+    return "/"
+  }
+}
+
 const base = () => {
-  const home = given("HOME") ?? os.homedir()
-  if (process.platform === "win32") return given("LOCALAPPDATA") ?? path.join(home, "AppData", "Local")
-  return given("XDG_CACHE_HOME") ?? path.join(home, process.platform === "darwin" ? "Library/Caches" : ".cache")
+  const home = folderOf("HOME") ?? registeredHome()
+  if (process.platform === "win32") return folderOf("LOCALAPPDATA") ?? path.join(home, "AppData", "Local")
+  return folderOf("XDG_CACHE_HOME") ?? path.join(home, process.platform === "darwin" ? "Library/Caches" : ".cache")
 }
 
 const root = path.join(base(), "effect-bearer", "code")
@@ -66,10 +77,16 @@ if (lastAnswer.print()) process.exit(0)
 globalThis[Symbol.for("@effect-bearer/cli/lastAnswer")] = lastAnswer.keep
 
 const cached = isUsable() ? (name) => {
+  let opened
   try {
-    return fs.readFileSync(path.join(folder, name))
+    opened = fs.openSync(path.join(folder, name), "r")
+    // the folder may have been exchanged since it was looked at
+    const info = fs.fstatSync(opened)
+    return info.isFile() && isOurs(info) ? fs.readFileSync(opened) : undefined
   } catch {
     return undefined
+  } finally {
+    if (opened !== undefined) fs.closeSync(opened)
   }
 } : () => undefined
 
@@ -123,8 +140,14 @@ const keep = () => {
     }
     for (const [name, script] of compiled) {
       const temporary = path.join(folder, `${name}.${process.pid}`)
-      fs.writeFileSync(temporary, script.createCachedData(), { mode: 0o600 })
-      fs.renameSync(temporary, path.join(folder, name))
+      try {
+        fs.writeFileSync(temporary, script.createCachedData(), { mode: 0o600, flag: "wx" })
+        fs.renameSync(temporary, path.join(folder, name))
+      } catch (error) {
+        // of a full disk not even the beginning of a file is left
+        fs.rmSync(temporary, { force: true })
+        throw error
+      }
     }
   } catch {
     // the next run compiles again

@@ -2,6 +2,7 @@
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
 import * as CommandDescriptor from "@effect/cli/CommandDescriptor"
+import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as Effect from "effect/Effect"
@@ -22,7 +23,8 @@ import * as introspect from "./commands/introspect.js"
 import * as revoke from "./commands/revoke.js"
 import * as serve from "./commands/serve.js"
 import * as token from "./commands/token.js"
-import { exitCodes, Failure, usage } from "./output/failure.js"
+import type { Failure } from "./output/failure.js"
+import { usage } from "./output/failure.js"
 import * as terminal from "./output/terminal.js"
 import type { Manner } from "./run.js"
 import { levels, run } from "./run.js"
@@ -56,6 +58,7 @@ const shapeOf = (descriptor: CommandDescriptor.Command<unknown>): Shape => {
   return {
     options: tableOf(CommandDescriptor.getUsage(descriptor)),
     most: mostArguments(CommandDescriptor.getUsage(descriptor)),
+    rest: own.includes("exec"),
     below: new Map(below.map(([name, descriptor]) => [name, shapeOf(descriptor)]))
   }
 }
@@ -70,8 +73,17 @@ const rootShape: Shape = {
   )
 }
 
-/** What `@effect/cli` has said about a wrong command line is not said again. */
-const told = new Failure({ exit: exitCodes.usage, detail: "" })
+/** What `@effect/cli` finds wrong, without what was given: it may be a secret in the wrong place. */
+const mistake = (error: ValidationError.ValidationError, words: ReadonlyArray<string>): Failure => {
+  const text = plain(HelpDoc.toAnsiText(error.error), false).trim()
+  const [command = ""] = words
+  const what = /^Missing argument <[\w-]+>$/.test(text) ? text : /^Expected one of .*: ([\w, -]+)$/.test(text)
+    ? text.replace(/^.*: /, "An option takes one of these alone: ")
+    : /^Expected path /.test(text)
+    ? "An option names a file that is not there, or is none"
+    : "The value of an option or an argument is none that it takes"
+  return usage(`${what}. See effect-bearer ${command} --help.`)
+}
 
 /** Help for a reader that is no terminal has no colours. */
 const plainConsole = (colour: boolean) =>
@@ -81,7 +93,8 @@ const plainConsole = (colour: boolean) =>
       ...console,
       log: (text?: unknown) =>
         Effect.catchAll(terminal.answer(plain(text, colour)), ({ message }) => terminal.note(message)),
-      error: (text?: unknown) => terminal.note(plain(text, colour))
+      // told when the command has failed, in the manner that is wanted
+      error: () => Effect.void
     })
   )
 
@@ -122,7 +135,7 @@ export const start = (argv: ReadonlyArray<string>): void => {
       main(["node", "effect-bearer", ...words]).pipe(
         Effect.withConsole(console),
         Effect.provideService(Rest, rest),
-        Effect.catchIf(ValidationError.isValidationError, () => Effect.fail(told)),
+        Effect.catchIf(ValidationError.isValidationError, (error) => Effect.fail(mistake(error, words))),
         Effect.provide(Layer.merge(NodeTerminal.layer, CliConfig.layer({ showBuiltIns: false })))
       )),
     { ...manner, logLevel: level ?? usualLevel(words, manner) }

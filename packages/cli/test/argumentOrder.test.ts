@@ -21,6 +21,7 @@ const shape: Shape = {
   most: 0,
   below: new Map<string, Shape>([
     ["call", { options: tableOf(CommandDescriptor.getUsage(call.descriptor)), most: 2, below: new Map() }],
+    ["exec", { options: new Map(), most: 0, rest: true, below: new Map() }],
     ["broker", {
       options: new Map(),
       most: 0,
@@ -54,8 +55,8 @@ describe("the order of a command line", () => {
   })
 
   it("leaves what follows -- alone", () => {
-    const { argv, rest } = ordered("call", "GET", "--", "ls", "--json", "-x")
-    assert.deepStrictEqual(argv, ["call", "GET"])
+    const { argv, rest } = ordered("exec", "--", "ls", "--json", "-x")
+    assert.deepStrictEqual(argv, ["exec"])
     assert.deepStrictEqual(rest, ["ls", "--json", "-x"])
     assert.strictEqual(ordered("call").rest, undefined)
   })
@@ -73,6 +74,32 @@ describe("the order of a command line", () => {
     assert.include(refused("broker"), "needs one of: key")
     assert.include(refused("call", "--data"), "--data needs a value")
     assert.include(refused("call", "--json=1"), "--json takes no value")
+  })
+
+  it("what follows -- are arguments, where it is no command line of its own", () => {
+    assert.deepStrictEqual(ordered("call", "GET", "--", "https://api.example.com").argv.slice(1), [
+      "GET",
+      "https://api.example.com"
+    ])
+    assert.include(refused("call", "--", "GET", "x", "surplus"), "takes 2 arguments at most")
+    assert.include(refused("call", "--", "--json"), "begins with a hyphen")
+    assert.include(refused("--", "call"), "stands before --")
+  })
+
+  it("an option that is given twice is no guess, unless it may be", () => {
+    assert.strictEqual(refused("call", "-d", "one", "--data=two"), "--data is given more than once.")
+    assert.strictEqual(
+      refused("call", "--log-level", "all", "--log-level", "none"),
+      "--log-level is given more than once."
+    )
+    assert.deepStrictEqual(ordered("call", "--json", "--json", "-H", "a: 1", "-H", "b: 2").argv.slice(1), [
+      "--json",
+      "true",
+      "--header",
+      "a: 1",
+      "--header",
+      "b: 2"
+    ])
   })
 
   it("counts arguments", () => {

@@ -121,6 +121,10 @@ describe("folders of the user", () => {
     assert.strictEqual(tokenFolder({ HOME: "/home/me" }), "/home/me/.cache/effect-bearer/tokens")
     assert.strictEqual(tokenFolder({ HOME: "/home/me", XDG_CACHE_HOME: "/tmp/c" }), "/tmp/c/effect-bearer/tokens")
     assert.strictEqual(tokenFolder({ HOME: "/home/me", EFFECT_BEARER_CACHE: "/tmp/t" }), "/tmp/t")
+    // a relative one would put tokens, and look for secrets' destinations, wherever somebody works
+    assert.strictEqual(tokenFolder({ HOME: "/home/me", XDG_CACHE_HOME: "c" }), "/home/me/.cache/effect-bearer/tokens")
+    assert.strictEqual(configFolder({ HOME: "/home/me", XDG_CONFIG_HOME: "c" }), "/home/me/.config/effect-bearer")
+    assert.isTrue(tokenFolder({ HOME: "me" }).startsWith("/"))
     assert.strictEqual(
       tokenFolder({ HOME: "/home/me", EFFECT_BEARER_CACHE: " " }),
       "/home/me/.cache/effect-bearer/tokens"

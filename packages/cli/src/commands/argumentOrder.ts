@@ -3,7 +3,7 @@
  * followed by its value, then its arguments. The library looks for options among arguments and among the values of other
  * options, and a value that looks like an option, or like `yes`, would be taken for one.
  *
- * Options may stand anywhere; after `--` nothing is an option. A name that is not known is refused here, with the name that
+ * Options may stand anywhere; after `--` nothing is an option, and a command may have all of it as it is. A name that is not known is refused here, with the name that
  * it may be meant for. A value is never repeated: it may be a secret in the wrong place.
  */
 import type * as Usage from "@effect/cli/Usage"
@@ -13,10 +13,11 @@ import * as Spelling from "effect-bearer/Spelling"
 import type { Failure } from "../output/failure.js"
 import { usage } from "../output/failure.js"
 
-/** An option: what it is called first, and whether a value follows. */
+/** An option: what it is called first, whether a value follows, and whether it may stand several times. */
 interface Known {
   readonly name: string
   readonly takes: boolean
+  readonly repeats?: boolean
 }
 
 /** The options of a command, by each of their names. */
@@ -27,37 +28,41 @@ export interface Shape {
   readonly options: Table
   /** How many arguments it takes at most. */
   readonly most: number
+  /** Whether what follows `--` is a command line of its own, which nobody here reads. */
+  readonly rest?: boolean
   readonly below: ReadonlyMap<string, Shape>
 }
 
 /** The options that a usage speaks of. */
 export const tableOf = (usage: Usage.Usage): Table => {
   const found = new Map<string, Known>()
-  const collect = (part: Usage.Usage): void => {
+  const collect = (part: Usage.Usage, repeats: boolean): void => {
     switch (part._tag) {
       case "Named":
         for (const name of part.names) {
           if (name.startsWith("-")) {
             found.set(name, {
               name: part.names.find((one) => one.startsWith("--")) ?? name,
-              takes: Option.isSome(part.acceptedValues)
+              takes: Option.isSome(part.acceptedValues),
+              repeats
             })
           }
         }
         return
       case "Optional":
+        return collect(part.usage, repeats)
       case "Repeated":
-        return collect(part.usage)
+        return collect(part.usage, true)
       case "Alternation":
       case "Concat":
-        collect(part.left)
-        return collect(part.right)
+        collect(part.left, repeats)
+        return collect(part.right, repeats)
       case "Empty":
       case "Mixed":
         return
     }
   }
-  collect(usage)
+  collect(usage, false)
   return found
 }
 
@@ -119,6 +124,13 @@ export const unknownCommand = (name: string, names: ReadonlyArray<string>): Fail
   )
 }
 
+const tooMany = (command: string, { most }: Shape): Failure =>
+  usage(
+    `"${command}" takes ${
+      most === 0 ? "no argument" : `${most} argument${most === 1 ? "" : "s"} at most`
+    }, and there are more. See effect-bearer ${command} --help.`
+  )
+
 export const inOrder = (root: Shape, argv: ReadonlyArray<string>): Either.Either<Ordered, Failure> => {
   const end = argv.indexOf("--")
   // short flags in one word are taken apart in here
@@ -140,15 +152,8 @@ export const inOrder = (root: Shape, argv: ReadonlyArray<string>): Either.Either
         path.push(word)
       } else if (shape.below.size > 0) {
         return Either.left(unknownCommand([...path, word].join(" "), namesBelow(shape, path)))
-      } else if (plain.length >= shape.most) {
-        return Either.left(
-          usage(
-            `"${command}" takes ${
-              shape.most === 0 ? "no argument" : `${shape.most} argument${shape.most === 1 ? "" : "s"} at most`
-            }, and there are more. See effect-bearer ${command} --help.`
-          )
-        )
-      } else plain.push(word)
+      } else if (plain.length >= shape.most) return Either.left(tooMany(command, shape))
+      else plain.push(word)
       return Either.right(index + 1)
     }
     const table = new Map([...builtIn, ...shape.options])
@@ -170,6 +175,7 @@ export const inOrder = (root: Shape, argv: ReadonlyArray<string>): Either.Either
     }
     const value = inline ?? words[index + 1]
     if (value === undefined) return Either.left(usage(`${known.name} needs a value after it.`))
+    if (values.length > 0 && known.repeats !== true) return Either.left(usage(`${known.name} is given more than once.`))
     values.push(value)
     return Either.right(inline === undefined ? index + 2 : index + 1)
   }
@@ -177,6 +183,14 @@ export const inOrder = (root: Shape, argv: ReadonlyArray<string>): Either.Either
     const next = wordAt(index)
     if (Either.isLeft(next)) return Either.left(next.left)
     index = next.right
+  }
+  for (const word of shape.rest === true || help ? [] : rest ?? []) {
+    const command = path.join(" ")
+    if (shape.below.size > 0) return Either.left(usage("The command stands before --."))
+    if (plain.length >= shape.most) return Either.left(tooMany(command, shape))
+    // the library would take it for an option
+    if (word.startsWith("-")) return Either.left(usage(`"${command}" takes no argument that begins with a hyphen.`))
+    plain.push(word)
   }
   if (shape.below.size > 0 && !help && !["--version", "--completions", "--wizard"].some((name) => given.has(name))) {
     return path.length === 0

@@ -2,6 +2,7 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
+import { portOf } from "../serve/port.js"
 import { config, manner, maybe } from "./common.js"
 
 export const command = Command.make(
@@ -10,7 +11,7 @@ export const command = Command.make(
     config,
     ...manner,
     port: maybe(
-      Options.integer("port").pipe(
+      Options.text("port").pipe(
         Options.withDescription("Instead of the port of the configuration (4180 by default); 0 for any free one.")
       )
     ),
@@ -18,10 +19,12 @@ export const command = Command.make(
       Options.withDescription("Bring an authorization server and an API of its own, and show lines to paste.")
     )
   },
-  ({ demo, ...options }) =>
-    demo
-      ? Effect.flatMap(Effect.promise(() => import("../demo/demo.js")), ({ run }) => run(options, process.env))
-      : Effect.flatMap(Effect.promise(() => import("../serve/serve.js")), ({ run }) => run(options, process.env))
+  ({ demo, port, ...rest }) =>
+    Effect.gen(function*() {
+      const options = { ...rest, port: yield* portOf(port) }
+      const { run } = yield* Effect.promise(() => demo ? import("../demo/demo.js") : import("../serve/serve.js"))
+      return yield* run(options, process.env)
+    })
 ).pipe(
   Command.withDescription(
     "Runs the token broker. Its audit, a line of JSON for each token, goes to standard output unless the configuration " +

@@ -17,7 +17,6 @@ import { usage } from "../output/failure.js"
 import * as terminal from "../output/terminal.js"
 import * as ownBroker from "../serve/ownBroker.js"
 import * as running from "../serve/running.js"
-import { checkPort } from "../serve/serve.js"
 import { defaults } from "../settings/environmentProfile.js"
 import type { Environment } from "../settings/places.js"
 import * as temporaryFolder from "../temporaryFolder.js"
@@ -51,7 +50,7 @@ export const run = (
 ): Effect.Effect<void, Failure | TokenError.InvalidConfiguration, Services> =>
   Effect.zipRight(
     options.config === undefined
-      ? checkPort(options.port)
+      ? Effect.void
       : Effect.fail(usage("--demo has a configuration of its own: leave out --config, or --demo.")),
     running.untilAsked(
       // of a terminal that is closed, nothing is left behind either

@@ -32,15 +32,9 @@ const caller = "local"
 
 export const run = (options: Options, environment: Environment): Effect.Effect<void, settings.Problem, Services> =>
   Effect.gen(function*() {
-    yield* checkPort(options.port)
     const file = yield* settings.file(options, environment)
     return yield* file === undefined ? fromEnvironment(options, environment) : fromFile(file, options)
   })
-
-export const checkPort = (port: number | undefined): Effect.Effect<void, Failure> =>
-  port === undefined || (port >= 0 && port <= 65_535)
-    ? Effect.void
-    : Effect.fail(usage("--port is a number from 0 to 65535."))
 
 const atPort = (port: number) => (config: BrokerConfig.Config): BrokerConfig.Config => {
   const [first, ...others] = config.listen.map((listener) => "port" in listener ? { ...listener, port } : listener)

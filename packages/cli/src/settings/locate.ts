@@ -1,5 +1,6 @@
 /** Which file holds the configuration: the one that was named, or the first that lies where one is looked for. */
-import { statSync } from "node:fs"
+import type { Stats } from "node:fs"
+import { lstatSync, statSync } from "node:fs"
 import { join } from "node:path"
 import type { Failure } from "../output/failure.js"
 import { usage } from "../output/failure.js"
@@ -33,11 +34,24 @@ const objection = (
   )
 }
 
+/** What cannot be looked at, such as the folder of another user whose `HOME` is still set, is not there. */
+const look = (stat: () => Stats): Stats | undefined => {
+  try {
+    return stat()
+  } catch {
+    return undefined
+  }
+}
+
 /** The file, `undefined` where there is none, or why the one that is there is not used. */
 export const locate = (environment: Environment): string | undefined | Failure => {
   for (const file of places(environment)) {
-    const info = statSync(file, { throwIfNoEntry: false })
-    if (info?.isFile() === true) return objection(file, info) ?? file
+    const info = look(() => statSync(file))
+    const link = look(() => lstatSync(file))
+    if (info?.isFile() !== true || link === undefined) continue
+    // whoever made a link chooses the file
+    return objection(file, info) ?? (link.isSymbolicLink() ? objection(file, { uid: link.uid, mode: 0 }) : undefined) ??
+      file
   }
   return undefined
 }
