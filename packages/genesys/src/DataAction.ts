@@ -358,7 +358,11 @@ export const toPromiseHandler = <E, R, LE>(
     }
     const current = runtime ??= ManagedRuntime.make(all)
     return current.runPromiseExit(Effect.flatMap(Built, (handler) => handler(request))).then((exit) => {
-      if (Exit.isSuccess(exit)) return exit.value
+      if (Exit.isSuccess(exit)) {
+        // what it stands on was closed under a request: that is no matter of the configuration
+        const wasClosed = disposed && "error" in exit.value.body && exit.value.body.error === "ConfigurationError"
+        return wasClosed ? Effect.runPromise(refused(closed)) : exit.value
+      }
       // Only building can fail. A runtime remembers that it could not be built.
       if (runtime === current) runtime = undefined
       return current.dispose().then(() => Effect.runPromise(disposed ? refused(closed) : notBuilt(exit.cause)))
