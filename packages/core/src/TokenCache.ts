@@ -666,7 +666,7 @@ const build = <E>(
         })
       })
 
-    const renewBelow: source.Hooks["renewBelow"] = (least, request) =>
+    const renewHeldBelow: source.Hooks["renewBelow"] = (least, request) =>
       Effect.clockWith((clock) => {
         const slot = slotOf(request)
         const now = clocks.read(clock)
@@ -676,6 +676,14 @@ const build = <E>(
         renewAhead(slot, now)
         return slot.flight === undefined ? Effect.void : Effect.ignore(slot.flight.await(requestBound))
       })
+
+    /** What is not held may be in a store, and have little left. */
+    const renewBelow: source.Hooks["renewBelow"] = (least, request) =>
+      Effect.suspend(() =>
+        closed || slotOf(request).held !== undefined
+          ? renewHeldBelow(least, request)
+          : Effect.zipRight(Effect.ignore(get(request)), renewHeldBelow(least, request))
+      )
 
     const left: source.Hooks["left"] = (token, request) =>
       Effect.clockWith((clock) => {

@@ -14,7 +14,7 @@ import {
   Tracer
 } from "effect"
 import type { TokenCache } from "../src/index.js"
-import { AccessToken, TokenError, TokenRequest, TokenSource } from "../src/index.js"
+import { AccessToken, TokenError, TokenRequest, TokenSource, TokenStore } from "../src/index.js"
 import { collect, secret, tags } from "./support/observe.js"
 import { refused, Scripted, unavailable } from "./support/scripted.js"
 import { steppable } from "./support/time.js"
@@ -61,6 +61,33 @@ describe("TokenCache", () => {
         assert.strictEqual(secret(yield* TokenSource.getWithRemaining("50 minutes")(tokens)), "token-2")
         assert.strictEqual(server.count, 2)
       }))
+
+    // SPEC G1
+    it.scoped("renews a token that another process has left in the store with less", () =>
+      Effect.gen(function*() {
+        const { server } = yield* setup()
+        const store = yield* TokenStore.TokenStore
+        /** As a process does that asks once and ends. */
+        const once = (least?: Duration.DurationInput) =>
+          Effect.scoped(Effect.gen(function*() {
+            const alone = yield* server.source
+            const tokens = yield* Effect.provideService(
+              TokenSource.shared({ namespace: "one" })(alone),
+              TokenStore.TokenStore,
+              store
+            ).pipe(Effect.flatMap(TokenSource.cached({ ahead: 0, jitter: 0 })))
+            return secret(yield* (least === undefined ? tokens.get() : TokenSource.getWithRemaining(least)(tokens)))
+          }))
+        assert.strictEqual(yield* once(), "token-1")
+        assert.strictEqual(yield* once("20 minutes"), "token-1")
+        yield* TestClock.adjust("41 minutes")
+        assert.strictEqual(yield* once(), "token-1")
+        assert.strictEqual(yield* once("15 minutes"), "token-1")
+        assert.strictEqual(server.count, 1)
+        assert.strictEqual(yield* once("20 minutes"), "token-2")
+        assert.strictEqual(yield* once("20 minutes"), "token-2")
+        assert.strictEqual(server.count, 2)
+      }).pipe(Effect.provide(TokenStore.layerMemory)))
 
     it.scoped("gives the held token where the renewal fails, and leaves the server alone afterwards", () =>
       Effect.gen(function*() {

@@ -306,7 +306,8 @@ const acquired = <E>(slot: Slot<E>, held: Held, { elapsed, key, now, reason }: A
   slot.trouble = undefined
   slot.isEarly = false
   slot.acquiredAt = now
-  slot.pause = leastPause
+  // of one that another process got a while ago no request has just been made
+  slot.pause = now.wall - token.issuedAt >= 2 * leastPause ? 0 : leastPause
   const event = TokenEvent.TokenAcquired({
     ...common,
     reason,
