@@ -102,8 +102,16 @@ const plainConsole = (colour: boolean) =>
 const boilerplate =
   /^ *(A user-defined piece of text|A true or false value|An integer|A file|One of the following: .*|This setting is optional|This (option|argument) may be repeated zero or more times)\.?\n\n?/gm
 
+/** The script for bash takes the name of the program for two, and offers what there is not. */
+const completions = (script: string): string =>
+  script.replaceAll("cmd=\"effect-bearer\"", "cmd=\"effect__bearer\"")
+    .replaceAll(/^( +)effect-bearer\)$/gm, "$1effect__bearer)")
+    .replaceAll(" --wizard", "")
+
 const plain = (text: unknown, colour: boolean): string => {
-  const shown = String(text ?? "").replace(boilerplate, "").replace(/^\$ (?!effect-bearer)/m, "$ effect-bearer ")
+  const given = String(text ?? "")
+  if (given.includes("COMPREPLY")) return completions(given)
+  const shown = given.replace(boilerplate, "").replace(/^\$ (?!effect-bearer)/m, "$ effect-bearer ")
     .trimEnd()
 
   return colour ? shown : shown.replace(/\u001b\[[\d;]*m/g, "")

@@ -73,11 +73,20 @@ const logs = ({ logLevel, quiet }: Manner) =>
     Logger.minimumLogLevel(logLevel ?? (quiet ? LogLevel.None : LogLevel.Warning))
   )
 
+/** What `doctor` can look into. */
+const fromServer: ReadonlySet<number> = new Set([exitCodes.refused, exitCodes.unreachable])
+
 /** The failure as it is told: one line and more for a person, an object for a program. */
-const told = ({ code, message, page = code }: Ending, manner: Manner): string =>
+const told = ({ code, exit, message, page = code }: Ending, manner: Manner): string =>
   manner.json
     ? JSON.stringify({ error: { ...(code === undefined ? {} : { code }), message } })
-    : `effect-bearer: ${message}${page === undefined ? "" : `\nMore about it: effect-bearer explain ${page}`}`
+    : `effect-bearer: ${message}${
+      page === undefined ?
+        "" :
+        `\nMore about it: effect-bearer explain ${page}${
+          fromServer.has(exit) ? "; what is wrong here: effect-bearer doctor" : ""
+        }`
+    }`
 
 /** Runs the command, and ends the process. */
 export const run = <E>(

@@ -116,3 +116,19 @@ describe("the order of a command line", () => {
     assert.notInclude(refused("broker", secret), "eyJ")
   })
 })
+
+describe("options before the command", () => {
+  it("are those of the command, or refused by it", () => {
+    assert.deepStrictEqual(ordered("--json", "-q", "call", "GET").argv, [
+      "call",
+      "--json",
+      "true",
+      "--quiet",
+      "true",
+      "GET"
+    ])
+    assert.deepStrictEqual(ordered("-d", "x", "call", "GET").argv, ["call", "--data", "x", "GET"])
+    assert.include(refused("--json", "broker", "key"), "\"broker key\" has no option --json")
+    assert.include(refused("-x", "call"), "There is no option -x")
+  })
+})

@@ -109,11 +109,6 @@ const knowsCacheModes = (): boolean => {
   }
 }
 
-let cacheMode: RequestInit | undefined
-
-/** Looked at with the first request: Node.js loads its fetch for that, and a token that is in a store needs none. */
-const withoutCache = (): RequestInit => cacheMode ??= knowsCacheModes() ? { cache: "no-store" } : {}
-
 /** How long the body of an error is waited for when its status says enough. */
 const grace = Duration.seconds(1)
 
@@ -154,6 +149,9 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
     false
   )
   const outer = yield* requestInit
+  let cacheMode: RequestInit | undefined
+  /** Looked at with the first request: Node.js loads its fetch for that, and a token that is in a store needs none. */
+  const withoutCache = (): RequestInit => cacheMode ??= knowsCacheModes() ? { cache: "no-store" } : {}
 
   const exchange = Effect.fnUntraced(function*({ endpoint, field, request, secrets = [], timeout }: Options & Limited) {
     const sentAt = yield* Clock.currentTimeMillis

@@ -91,7 +91,6 @@ const builtIn: Table = new Map([
   ["--help", { name: "--help", takes: false }],
   ["-h", { name: "--help", takes: false }],
   ["--version", { name: "--version", takes: false }],
-  ["--wizard", { name: "--wizard", takes: false }],
   ["--completions", { name: "--completions", takes: true }],
   ["--log-level", { name: "--log-level", takes: true }]
 ])
@@ -105,10 +104,15 @@ export interface Ordered {
   readonly flags: ReadonlySet<string>
 }
 
+/** The options of all commands, for those that stand before the command. */
+const anywhere = ({ below, options }: Shape): Table =>
+  new Map([...Array.from(below.values()).flatMap((one) => Array.from(anywhere(one))), ...options])
+
 /** Longer names are not repeated. */
 const shown = (name: string): string => /^-{1,2}[A-Za-z][\w-]{0,40}$/.test(name) ? ` ${name}` : " with this name"
 
 const unknownOption = (name: string, table: Table, command: string): Failure => {
+  if (command === "") return usage(`There is no option${shown(name)}. See effect-bearer --help.`)
   const meant = Spelling.meant(name.replace(/^-+/, ""), Array.from(table.keys(), (one) => one.replace(/^-+/, "")))
   return usage(
     `"${command}" has no option${shown(name)}.${meant === undefined ? "" : ` Did you mean --${meant}?`} ` +
@@ -156,7 +160,8 @@ export const inOrder = (root: Shape, argv: ReadonlyArray<string>): Either.Either
       else plain.push(word)
       return Either.right(index + 1)
     }
-    const table = new Map([...builtIn, ...shape.options])
+    // before the command: what one of them takes; whether this one does is looked at when it is known
+    const table = new Map([...builtIn, ...(path.length === 0 ? anywhere(root) : []), ...shape.options])
     const [name, inline] = split(word, table)
     const known = table.get(name)
     if (known === undefined) return Either.left(unknownOption(name, table, command))
@@ -184,6 +189,11 @@ export const inOrder = (root: Shape, argv: ReadonlyArray<string>): Either.Either
     if (Either.isLeft(next)) return Either.left(next.left)
     index = next.right
   }
+  if (path.length > 0 && shape.below.size === 0) {
+    const names = new Set(Array.from([...builtIn, ...shape.options], ([, { name }]) => name))
+    const foreign = Array.from(given.keys()).find((name) => !names.has(name))
+    if (foreign !== undefined) return Either.left(unknownOption(foreign, shape.options, path.join(" ")))
+  }
   for (const word of shape.rest === true || help ? [] : rest ?? []) {
     const command = path.join(" ")
     if (shape.below.size > 0) return Either.left(usage("The command stands before --."))
@@ -192,7 +202,7 @@ export const inOrder = (root: Shape, argv: ReadonlyArray<string>): Either.Either
     if (word.startsWith("-")) return Either.left(usage(`"${command}" takes no argument that begins with a hyphen.`))
     plain.push(word)
   }
-  if (shape.below.size > 0 && !help && !["--version", "--completions", "--wizard"].some((name) => given.has(name))) {
+  if (shape.below.size > 0 && !help && !["--version", "--completions"].some((name) => given.has(name))) {
     return path.length === 0
       ? Either.right({ argv: ["--help"], rest, logLevel: undefined, flags: new Set(given.keys()) })
       : Either.left(usage(`"${path.join(" ")}" needs one of: ${Array.from(shape.below.keys()).join(", ")}.`))

@@ -69,7 +69,7 @@ export const choose = (
     }
     const asked = profileName(wanted, environment)
     return Effect.fail(
-      asked === undefined ? nowhere : usage(`There is no profile "${asked}": ${nowhere.detail}`)
+      asked === undefined ? nowhere : usage(`There is no profile${quoted(asked)}: ${nowhere.detail}`)
     )
   })
 
@@ -103,9 +103,12 @@ const pick = (
   }
   const profile = Object.hasOwn(config.profiles, chosen) ? config.profiles[chosen] : undefined
   return profile === undefined
-    ? Effect.fail(usage(`${file} has no profile "${chosen}". It has ${listed(names) || "none"}.`))
+    ? Effect.fail(usage(`${file} has no profile${quoted(chosen)}. It has ${listed(names) || "none"}.`))
     : Effect.succeed({ name: chosen, profile, from: file, store: config.store })
 }
+
+/** What cannot be the name of a profile may be a secret in the wrong place. */
+const quoted = (name: string): string => /^[a-z0-9-]{1,64}$/.test(name) ? ` "${name}"` : " of this name"
 
 const listed = (names: ReadonlyArray<string>): string =>
   names.length > 10 ? `${names.slice(0, 10).join(", ")} and ${names.length - 10} more` : names.join(", ")

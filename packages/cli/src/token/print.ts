@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import * as AccessToken from "effect-bearer/AccessToken"
 import type * as TokenError from "effect-bearer/TokenError"
 import * as TokenRequest from "effect-bearer/TokenRequest"
@@ -79,15 +80,18 @@ export const run = (
     // whoever asks goes on without a token: other helpers may know one
     if (objection !== undefined) return yield* Effect.fail(failed(`No token is given: ${objection}`))
     const request = requestOf(options)
-    const obtain = Effect.flatMap(tokens.open(chosen, { environment, say }), (source) =>
+    const obtain = Effect.flatMap(Effect.tap(tokens.open(chosen, { environment, say }), tellWaits(say)), (source) =>
       operation === "erase"
         ? Effect.as(reject(source, request, question.credential), undefined)
         : Effect.flatMap(
           least === undefined ? source.get(request) : TokenSource.getWithRemaining(least, request)(source),
-          (token) => Effect.map(TokenSource.status(source, request), ({ remaining }) => ({ token, remaining }))
+          (token) =>
+            Effect.map(TokenSource.status(source, request), ({ remaining }) => ({ token, remaining }))
         ))
     const got = yield* orAsk(chosen, Effect.scoped(obtain))
-    if (got === undefined) return
+    if (got === undefined) {
+      return
+    }
     const { remaining, token } = got
     const text = yield* formats.render(
       format,
@@ -96,7 +100,8 @@ export const run = (
         type: token.tokenType,
         scopes: token.scopes,
         expiresAt: Option.getOrUndefined(token.expiresAt),
-        remaining: Option.getOrUndefined(Option.map(remaining, (left) => Math.floor(Duration.toSeconds(left)))),
+        remaining: Option.getOrUndefined(Option.map(remaining, (left) =>
+          Math.floor(Duration.toSeconds(left)))),
         profile: chosen.name
       },
       environment
@@ -115,6 +120,17 @@ const keep = (chosen: settings.Chosen, token: AccessToken.AccessToken, text: str
   // well before it would be handed out no more
   keepAnswer(text, expiresAt - Math.max(60_000, (expiresAt - token.issuedAt) / 5))
 }
+
+/** Whoever waits for longer than a moment is told for what. */
+const tellWaits = (say: (text: string) => Effect.Effect<void>) => (source: TokenSource.With<TokenError.TokenError>) =>
+  Effect.flatMap(
+    TokenSource.subscribe(source),
+    (events) =>
+      Effect.forkScoped(Stream.runForEach(events, (event) =>
+        event._tag === "RetryScheduled" && event.delay >= 2000
+          ? say(`Trying again in ${Math.ceil(event.delay / 1000)} s: ${event.message}`)
+          : Effect.void))
+  )
 
 const operationOf = (format: formats.Format, operation: string | undefined): Either.Either<string, Failure> => {
   const known = format === "git" ? ["get", "store", "erase"] : format === "bazel" ? ["get"] : []

@@ -107,7 +107,7 @@ const wrongCredentials = (evidence: string, { metadata, profile }: Refused): Fin
       supported === undefined ? "" : `; by its metadata the server takes ${wording.names(supported)}`
     }.`,
     "Compare the client id and the secret with those at the server: has the secret been rotated, is it of another environment, was " +
-      "it cut when it was pasted? If both are right they are sent in the wrong way: `effect-bearer doctor --try` finds out which one " +
+      "it cut when it was pasted? If both are right they are sent in the wrong way: `effect-bearer doctor --try` finds out which way " +
       "the server takes."
   )
 }
