@@ -5,7 +5,7 @@
  * key for a caller, and prints the lines to paste into another terminal. It ends with Ctrl-C. `… broker.ts tour` asks in
  * every way itself, shows the answers, and ends.
  */
-import { mkdtempSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -20,6 +20,7 @@ import * as ProtectedApi from "./support/ProtectedApi.js"
 const isTour = process.argv[2] === "tour"
 
 const folder = mkdtempSync(join(tmpdir(), "effect-bearer-broker-"))
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
 const tokenFile = join(folder, "token")
 
 /** What would stand in `broker.yaml`. */

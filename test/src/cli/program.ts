@@ -5,18 +5,23 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { afterAll } from "@effect/vitest"
 import type { Scope } from "effect"
 import { Effect } from "effect"
 
 const script = fileURLToPath(new URL("../../../packages/cli/scripts/bundle.mjs", import.meta.url))
 
 let built: string | undefined
+const made: Array<string> = []
+
+// a worker that runs tests does not live to its exit
+afterAll(() => made.forEach((folder) => rmSync(folder, { recursive: true, force: true })))
 
 /** The bundle, built once in each process that runs tests. */
 export const bundle = (): string => {
   if (built !== undefined) return built
   const folder = mkdtempSync(join(tmpdir(), "effect-bearer-cli-"))
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
+  made.push(folder)
   const { status, stderr } = spawnSync(process.execPath, [script, "--outdir", folder], { encoding: "utf8" })
   if (status !== 0) throw new Error(`The bundle could not be built: ${stderr}`)
   built = join(folder, "effect-bearer.cjs")
