@@ -666,13 +666,15 @@ const build = <E>(
         })
       })
 
-    const renewHeldBelow: source.Hooks["renewBelow"] = (least, request) =>
+    const renewHeldBelow = (least: number, request: TokenRequest.TokenRequest | undefined, isNew: boolean) =>
       Effect.clockWith((clock) => {
         const slot = slotOf(request)
         const now = clocks.read(clock)
         const held = slot.held
         if (closed || held === undefined || until(held, held.mustAt, now) <= 0) return Effect.void
         if (until(held, held.endsAt, now) >= Math.min(least, held.lifetime / 2)) return Effect.void
+        // one that has just come with half of its life gone is of a store: the server has not just been asked
+        if (isNew && slot.cutShort === 0) slot.pause = 0
         renewAhead(slot, now)
         return slot.flight === undefined ? Effect.void : Effect.ignore(slot.flight.await(requestBound))
       })
@@ -681,8 +683,8 @@ const build = <E>(
     const renewBelow: source.Hooks["renewBelow"] = (least, request) =>
       Effect.suspend(() =>
         closed || slotOf(request).held !== undefined
-          ? renewHeldBelow(least, request)
-          : Effect.zipRight(Effect.ignore(get(request)), renewHeldBelow(least, request))
+          ? renewHeldBelow(least, request, false)
+          : Effect.zipRight(Effect.ignore(get(request)), renewHeldBelow(least, request, true))
       )
 
     const left: source.Hooks["left"] = (token, request) =>

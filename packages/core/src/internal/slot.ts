@@ -306,8 +306,7 @@ const acquired = <E>(slot: Slot<E>, held: Held, { elapsed, key, now, reason }: A
   slot.trouble = undefined
   slot.isEarly = false
   slot.acquiredAt = now
-  // of one that another process got a while ago no request has just been made
-  slot.pause = now.wall - token.issuedAt >= 2 * leastPause ? 0 : leastPause
+  slot.pause = leastPause
   const event = TokenEvent.TokenAcquired({
     ...common,
     reason,
