@@ -49,14 +49,20 @@ const isOurs = (info) => {
 
 /** Each by a call of its own: with `recursive` Node.js tries for ever where the system makes none, as in `/proc`. */
 const makeFolder = (one) => {
-  try {
-    fs.mkdirSync(one, { mode: 0o700 })
-  } catch (error) {
-    if (error.code === "EEXIST") return
-    if (error.code !== "ENOENT" || fs.existsSync(path.dirname(one))) throw error
-    makeFolder(path.dirname(one))
-    fs.mkdirSync(one, { mode: 0o700 })
+  const make = (isLast) => {
+    try {
+      fs.mkdirSync(one, { mode: 0o700 })
+      return true
+    } catch (error) {
+      if (error.code === "EEXIST") return true
+      if (error.code === "ENOENT" && !isLast) return false
+      throw error
+    }
   }
+  if (make(false)) return
+  if (!fs.existsSync(path.dirname(one))) makeFolder(path.dirname(one))
+  // once more, also where another process has made the one above meanwhile
+  make(true)
 }
 
 const isUsable = () => {

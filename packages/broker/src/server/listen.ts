@@ -194,14 +194,16 @@ const open = (server: Server, place: Place): Effect.Effect<void, TokenError.Inva
 
 /** Each by a call of its own: with `recursive` Node.js tries for ever where the system makes none, as in `/proc`. */
 const makeFolder = async (folder: string): Promise<void> => {
-  try {
-    await mkdir(folder, { mode: 0o700 })
-  } catch (error) {
-    if (codeOf(error) === "EEXIST") return
-    if (codeOf(error) !== "ENOENT" || existsSync(dirname(folder))) throw error
-    await makeFolder(dirname(folder))
-    await mkdir(folder, { mode: 0o700 })
-  }
+  const make = (isLast: boolean): Promise<boolean> =>
+    mkdir(folder, { mode: 0o700 }).then(() => true, (error: unknown) => {
+      if (codeOf(error) === "EEXIST") return true
+      if (codeOf(error) === "ENOENT" && !isLast) return false
+      throw error
+    })
+  if (await make(false)) return
+  if (!existsSync(dirname(folder))) await makeFolder(dirname(folder))
+  // once more, also where another process has made the one above meanwhile
+  await make(true)
 }
 
 /** A folder for the owner alone, and nothing in the place of the socket but one that nobody listens on any more. */

@@ -24,13 +24,11 @@ export const makeFolder = (
     )
   )
   const above = path.dirname(folder)
-  return Effect.catchIf(
-    make,
-    is("NotFound"),
-    (error) =>
-      Effect.flatMap(Effect.orElseSucceed(fs.exists(above), () => true), (isThere) =>
-        isThere || above === folder
-          ? Effect.fail(error)
-          : Effect.zipRight(makeFolder(fs, path, above, mode), make))
-  )
+  const isThere = above === folder ? Effect.succeed(true) : Effect.orElseSucceed(fs.exists(above), () => true)
+  return Effect.catchIf(make, is("NotFound"), () =>
+    Effect.zipRight(
+      Effect.flatMap(isThere, (isThere) => isThere ? Effect.void : makeFolder(fs, path, above, mode)),
+      // once more, also where another process has made the one above meanwhile
+      make
+    ))
 }
