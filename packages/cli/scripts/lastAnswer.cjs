@@ -20,31 +20,23 @@ const lastAnswer = (() => {
     }
   }
 
-  const tokens = given("EFFECT_BEARER_CACHE") ?? path.join(base(), "effect-bearer", "tokens")
-
   /** Everything in the folder of the tokens, or nothing where that is too much to look at. */
-  const stateOfTokens = () => {
-    const names = fs.readdirSync(tokens)
-    return names.length > 64 ? undefined : names.sort().map((name) => state(path.join(tokens, name))).join("\n")
+  const stateOfTokens = (folder) => {
+    const names = fs.readdirSync(folder)
+    return names.length > 64 ? undefined : names.sort().map((name) => state(path.join(folder, name))).join("\n")
   }
 
-  /** What the answer rests on, secrets aside. */
+  const stateOfFiles = (files) => files.map(state).join("\n")
+
+  /** What was asked, and by whom, secrets aside. Which folder and files the answer rests on follows from it. */
   const question = () => {
-    const config = given("XDG_CONFIG_HOME") ?? path.join(given("HOME") ?? os.homedir(), ".config")
-    const folders = process.platform === "win32" ? undefined : [process.cwd(), path.join(config, "effect-bearer")]
-    if (folders === undefined) return undefined
-    const named = words.flatMap((word, index) => ["--config", "-c"].includes(word) ? [words[index + 1] ?? ""] : [])
-    const files = [
-      ...[".yaml", ".yml", ".json"].flatMap((end) => [
-        path.join(folders[0], `effect-bearer${end}`),
-        path.join(folders[1], `config${end}`)
-      ]),
-      ...[...named, given("EFFECT_BEARER_CONFIG")].filter((name) => name !== undefined).map((name) => path.resolve(name))
-    ]
     const variables = Object.entries(process.env)
-      .filter(([name]) => /^(OAUTH|GENESYS|EFFECT_BEARER|KUBERNETES)_/.test(name) && !/SECRET$|ACCESS_TOKEN$/.test(name))
+      .filter(([name]) =>
+        /^(OAUTH|GENESYS|EFFECT_BEARER|KUBERNETES|XDG)_|^(HOME|APPDATA|LOCALAPPDATA)$/.test(name) &&
+        !/SECRET$|ACCESS_TOKEN$/.test(name)
+      )
       .sort(([a], [b]) => a < b ? -1 : 1)
-    return JSON.stringify([kind, words, variables, path.resolve(tokens), files.map(state)])
+    return JSON.stringify([kind, process.cwd(), words, variables])
   }
 
   /** Where it is kept: no more than a name, the whole question is compared. */
@@ -77,21 +69,23 @@ const lastAnswer = (() => {
       try {
         asked = question()
         const folder = fs.lstatSync(answers)
-        if (asked === undefined || !folder.isDirectory() || !isOurs(folder)) return false
-        const { from, question: of, text, tokens: state, until } = read(asked) ?? {}
+        if (!folder.isDirectory() || !isOurs(folder)) return false
+        const kept = read(asked) ?? {}
         const now = Date.now()
-        if (of !== asked || !(from <= now && now < until) || state === undefined || state !== stateOfTokens()) return false
-        const bytes = Buffer.from(`${text}\n`)
+        if (kept.question !== asked || !(kept.from <= now && now < kept.until)) return false
+        if (kept.configuration !== stateOfFiles(kept.files)) return false
+        if (kept.tokens === undefined || kept.tokens !== stateOfTokens(kept.folder)) return false
+        const bytes = Buffer.from(`${kept.text}\n`)
         return fs.writeSync(1, bytes) === bytes.length
       } catch {
         return false
       }
     },
-    /** Keeps what was printed; it may be printed again before `until`. */
-    keep: (text, until) => {
+    /** Keeps what was printed; it may be printed again before `until`, while the folder and the files are as they are. */
+    keep: (text, until, { files, folder }) => {
       if (!isPlain || asked === undefined) return
       try {
-        const tokens = stateOfTokens()
+        const tokens = stateOfTokens(folder)
         if (tokens === undefined) return
         makeFolder(answers)
         if (!isOurs(fs.lstatSync(answers))) return
@@ -100,7 +94,8 @@ const lastAnswer = (() => {
         if (others.length > 32) for (const other of others) fs.rmSync(path.join(answers, other), { force: true })
         const file = fileOf(asked)
         const temporary = `${file}.${process.pid}`
-        const answer = { question: asked, tokens, from: Date.now(), until, text }
+        const configuration = stateOfFiles(files)
+        const answer = { question: asked, folder, tokens, files, configuration, from: Date.now(), until, text }
         fs.writeFileSync(temporary, JSON.stringify(answer), { mode: 0o600, flag: "wx" })
         fs.renameSync(temporary, file)
       } catch {

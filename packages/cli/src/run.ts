@@ -3,9 +3,6 @@
  * Ctrl-C and SIGTERM let the command put things in order; a second one ends the process at once. A command may take them
  * over (`signals.ts`).
  */
-import type * as FileSystem from "@effect/platform/FileSystem"
-import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as Path from "@effect/platform/Path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as Cause from "effect/Cause"
@@ -20,10 +17,8 @@ import * as http from "./http/client.js"
 import type { Ending } from "./output/failure.js"
 import { endingOf, exitCodes } from "./output/failure.js"
 import * as terminal from "./output/terminal.js"
+import type { Services } from "./services.js"
 import * as signals from "./signals.js"
-
-/** What every command may use. */
-export type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 
 /** How this run talks. */
 export interface Manner {
@@ -117,9 +112,8 @@ const codeOf = (
 ): number => {
   if (Exit.isSuccess(exit)) return typeof exit.value === "number" ? exit.value : exitCodes.fine
   if (signalled !== undefined && Cause.isInterrupted(exit.cause)) return signals.exitCodeOf(signalled)
-  // what the library of commands has told is told
   const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
   const ending = endingOf(failure ?? Cause.squash(exit.cause))
-  if (ending.message !== "") terminal.lastNote(told(ending, manner))
+  terminal.lastNote(told(ending, manner))
   return ending.exit
 }

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import type { Failure } from "../output/failure.js"
 import { failed, usage } from "../output/failure.js"
 import * as shown from "../output/shown.js"
+import { reasonOf } from "./reason.js"
 import type { Data } from "./request.js"
 import { contentTypeOf } from "./request.js"
 
@@ -51,7 +52,7 @@ const file = (path: string): Effect.Effect<Body, Failure, FileSystem.FileSystem>
     const named = shown.line(path, 200)
     const info = yield* Effect.mapError(
       fs.stat(path),
-      (error) => usage(`${named} could not be read (${error._tag === "SystemError" ? error.reason : "wrong name"}).`)
+      (error) => usage(`${named} could not be read (${reasonOf(error)}).`)
     )
     if (info.type === "Directory") return yield* Effect.fail(usage(`${named} is a folder.`))
     const broken = failed(`${named} could not be read to its end.`)
@@ -64,9 +65,7 @@ const file = (path: string): Effect.Effect<Body, Failure, FileSystem.FileSystem>
     }
     const beginning = yield* Effect.scoped(
       Effect.flatMap(fs.open(path), (open) => Effect.map(open.readAlloc(peeked), Option.getOrUndefined))
-    ).pipe(Effect.mapError((error) =>
-      usage(`${named} could not be read (${error._tag === "SystemError" ? error.reason : "wrong name"}).`)
-    ))
+    ).pipe(Effect.mapError((error) => usage(`${named} could not be read (${reasonOf(error)}).`)))
     const length = Number(info.size)
     return streamed(fs.stream(path, { bytesToRead: info.size }), broken, {
       contentType: contentTypeOf(beginningOf(beginning), bytes),

@@ -1,10 +1,8 @@
 /** `effect-bearer call`: one request with the token of the profile; body and answer are streams. */
-import type * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
-import type * as Path from "@effect/platform/Path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -13,6 +11,7 @@ import type * as TokenError from "effect-bearer/TokenError"
 import * as input from "../input/input.js"
 import { exitCodes, Failure } from "../output/failure.js"
 import * as terminal from "../output/terminal.js"
+import type { Services } from "../services.js"
 import { orAsk } from "../settings/hiddenSecret.js"
 import type { Environment } from "../settings/places.js"
 import * as settings from "../settings/settings.js"
@@ -38,8 +37,6 @@ export interface Options extends settings.Wanted {
   readonly quiet: boolean
 }
 
-type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
-
 export const run = (
   options: Options,
   environment: Environment
@@ -62,7 +59,7 @@ export const run = (
       body.body._tag === "Empty" ? (self) => self : HttpClientRequest.setBody(body.body),
       HttpClientRequest.setHeaders(headers)
     )
-    const say = (text: string) => options.quiet || options.json ? Effect.void : terminal.note(text)
+    const say = terminal.sayer(options.quiet || options.json)
     const send = Effect.gen(function*() {
       const source = yield* tokens.open(chosen, { environment, say })
       const client = BearerAuth.withBearer(plain(yield* HttpClient.HttpClient), source, {

@@ -8,6 +8,7 @@ import type { Failure } from "../output/failure.js"
 import { failed } from "../output/failure.js"
 import * as shown from "../output/shown.js"
 import * as terminal from "../output/terminal.js"
+import { reasonOf } from "./reason.js"
 
 /** Takes bytes; whether somebody still reads. */
 export type Sink = (chunk: Uint8Array) => Effect.Effect<boolean, Failure>
@@ -25,9 +26,6 @@ export const output: Effect.Effect<Sink> = Effect.sync(() => {
     return terminal.bytes(chunk)
   }
 })
-
-const reasonOf = (error: PlatformError.PlatformError): string =>
-  error._tag === "SystemError" ? error.reason : "wrong name"
 
 /**
  * A file. One that is there keeps its content until the answer is whole, and a new one is not there before. A device or a

@@ -3,8 +3,9 @@
  * followed by its value, then its arguments. The library looks for options among arguments and among the values of other
  * options, and a value that looks like an option, or like `yes`, would be taken for one.
  *
- * Options may stand anywhere; after `--` nothing is an option, and a command may have all of it as it is. A name that is not known is refused here, with the name that
- * it may be meant for. A value is never repeated: it may be a secret in the wrong place.
+ * Options may stand anywhere; after `--` nothing is an option, and a command may have all of it as it is. A name that is
+ * not known is refused here, with the name that it may be meant for. A value is never repeated: it may be a secret in the
+ * wrong place.
  */
 import type * as Usage from "@effect/cli/Usage"
 import * as Either from "effect/Either"

@@ -1,8 +1,5 @@
 /** `serve --demo`: a broker to try, with an authorization server, an API, and lines to paste. */
 import { join } from "node:path"
-import type * as FileSystem from "@effect/platform/FileSystem"
-import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as Path from "@effect/platform/Path"
 import * as Broker from "@effect-bearer/broker/Broker"
 import * as CallerKey from "@effect-bearer/broker/CallerKey"
 import * as Effect from "effect/Effect"
@@ -17,21 +14,14 @@ import { usage } from "../output/failure.js"
 import * as terminal from "../output/terminal.js"
 import * as ownBroker from "../serve/ownBroker.js"
 import * as running from "../serve/running.js"
+import type { Options } from "../serve/serve.js"
+import type { Services } from "../services.js"
 import { defaults } from "../settings/environmentProfile.js"
 import type { Environment } from "../settings/places.js"
 import * as temporaryFolder from "../temporaryFolder.js"
 import * as api from "./api.js"
 import * as authorizationServer from "./authorizationServer.js"
 import * as lines from "./lines.js"
-
-export interface Options {
-  readonly config?: string | undefined
-  readonly port?: number | undefined
-  readonly json: boolean
-  readonly quiet: boolean
-}
-
-type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 
 const usualPort = 4180
 const profile = "demo"

@@ -1,4 +1,5 @@
 /** What a person pastes into another terminal. The key is good for this demo alone, so it may stand in a command line. */
+import { quoted } from "../output/shell.js"
 
 export interface Places {
   readonly origin: string
@@ -16,14 +17,14 @@ export interface Line {
   readonly line: string
 }
 
-/** A text as a shell takes it, whatever is in it. */
-const quoted = (text: string): string => /^[\w./:@=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+/** What a shell takes as it is stays without quotes, for people. */
+const word = (text: string): string => /^[\w./:@=-]+$/.test(text) ? text : quoted(text)
 
 /** The first one shows a token. */
 export const make = (
   { api, auditFile, caller, clientId, key, origin, profile, tokenFile }: Places
 ): readonly [Line, ...Array<Line>] => {
-  const user = `-u ${quoted(`${caller}:${key}`)}`
+  const user = `-u ${word(`${caller}:${key}`)}`
   const bearer = `-H 'Authorization: Bearer ${key}' -H 'X-Effect-Bearer: true'`
   return [
     {
@@ -49,9 +50,9 @@ export const make = (
     },
     {
       title: "Call the API of the demo with the token from a file",
-      line: `curl -H "Authorization: $(cat ${quoted(tokenFile)})" ${api}`
+      line: `curl -H "Authorization: $(cat ${word(tokenFile)})" ${api}`
     },
-    { title: "Who got what (the audit)", line: `cat ${quoted(auditFile)}` }
+    { title: "Who got what (the audit)", line: `cat ${word(auditFile)}` }
   ]
 }
 

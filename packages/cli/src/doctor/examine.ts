@@ -12,6 +12,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as AccessToken from "effect-bearer/AccessToken"
 import * as Disclosure from "effect-bearer/Disclosure"
 import type * as ServerMetadata from "effect-bearer/ServerMetadata"
+import type { Services } from "../services.js"
 import type { Environment } from "../settings/places.js"
 import type { Chosen } from "../settings/settings.js"
 import { inOrder } from "./findings.js"
@@ -29,8 +30,6 @@ import * as variables from "./probes/variables.js"
 import type { Report, Seen } from "./report.js"
 import * as report from "./report.js"
 import * as way from "./way.js"
-
-export type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 
 export interface Options extends Wanted {
   readonly environment: Environment

@@ -5,9 +5,6 @@
 import { existsSync } from "node:fs"
 import { devNull } from "node:os"
 import { join } from "node:path"
-import type * as FileSystem from "@effect/platform/FileSystem"
-import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as Path from "@effect/platform/Path"
 import * as Broker from "@effect-bearer/broker/Broker"
 import type { Store } from "@effect-bearer/broker/BrokerConfig"
 import * as CallerKey from "@effect-bearer/broker/CallerKey"
@@ -24,6 +21,7 @@ import * as input from "../input/input.js"
 import { failed, usage } from "../output/failure.js"
 import * as ownBroker from "../serve/ownBroker.js"
 import * as running from "../serve/running.js"
+import type { Services } from "../services.js"
 import { orAsk } from "../settings/hiddenSecret.js"
 import type { Environment } from "../settings/places.js"
 import { tokenFolder } from "../settings/places.js"
@@ -36,8 +34,6 @@ export interface Options extends settings.Wanted {
   readonly json: boolean
   readonly quiet: boolean
 }
-
-type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 
 /** The id of the command at its broker. */
 const caller = "exec"

@@ -32,6 +32,15 @@ export const json = (value: unknown): string | undefined => {
 export const value = (value: unknown, most = 200): string =>
   line(typeof value === "string" ? value : json(value) ?? "(nested too deep to be shown)", most)
 
+/** So many names are told. */
+const mostNames = 10
+
+/** Names in one line. */
+export const names = (all: ReadonlyArray<string>): string =>
+  all.length <= mostNames
+    ? all.join(", ")
+    : `${all.slice(0, mostNames).join(", ")} and ${all.length - mostNames} more`
+
 /** Names and values below each other. */
 export const table = (rows: ReadonlyArray<readonly [name: string, value: string]>): ReadonlyArray<string> => {
   const width = Math.min(24, Math.max(0, ...rows.map(([name]) => name.length)))

@@ -40,6 +40,9 @@ export const answer = (text: string): Effect.Effect<void, Failure> => Effect.asV
 /** Says something to whoever watches; if nobody does, that is no failure. */
 export const note = (text: string): Effect.Effect<void> => Effect.ignore(write(process.stderr, `${text}\n`))
 
+/** How a command says something, unless it is to be quiet. */
+export const sayer = (quiet: boolean) => (text: string): Effect.Effect<void> => quiet ? Effect.void : note(text)
+
 /** The same, when the program is about to end. */
 export const lastNote = (text: string): void => {
   try {

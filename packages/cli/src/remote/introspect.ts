@@ -12,6 +12,7 @@ import { moment } from "../output/life.js"
 import * as shown from "../output/shown.js"
 import type { Style } from "../output/terminal.js"
 import * as terminal from "../output/terminal.js"
+import type { Services } from "../services.js"
 import type { Environment } from "../settings/places.js"
 import type * as settings from "../settings/settings.js"
 import * as which from "./which.js"
@@ -98,7 +99,7 @@ export const page = (
 export const run = (
   wanted: which.Wanted,
   environment: Environment
-): Effect.Effect<number, settings.Problem | TokenError.TokenError, which.Services> =>
+): Effect.Effect<number, settings.Problem | TokenError.TokenError, Services> =>
   which.ask("introspection", wanted, environment, ({ options, token }) =>
     Effect.gen(function*() {
       const introspection = yield* Introspection.make(options)

@@ -6,6 +6,7 @@ import * as AccessToken from "effect-bearer/AccessToken"
 import * as Revocation from "effect-bearer/Revocation"
 import type * as TokenError from "effect-bearer/TokenError"
 import * as terminal from "../output/terminal.js"
+import type { Services } from "../services.js"
 import type { Environment } from "../settings/places.js"
 import type * as settings from "../settings/settings.js"
 import * as which from "./which.js"
@@ -13,7 +14,7 @@ import * as which from "./which.js"
 export const run = (
   wanted: which.Wanted,
   environment: Environment
-): Effect.Effect<void, settings.Problem | TokenError.TokenError, which.Services> =>
+): Effect.Effect<void, settings.Problem | TokenError.TokenError, Services> =>
   which.ask("revocation", wanted, environment, ({ options, source, token }) =>
     Effect.gen(function*() {
       const revocation = yield* Revocation.make(options)

@@ -1,7 +1,4 @@
 /** Which token a server is asked about, at which endpoint, as whom. */
-import type * as FileSystem from "@effect/platform/FileSystem"
-import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as Path from "@effect/platform/Path"
 import type { BrokerConfig } from "@effect-bearer/broker"
 import * as ProfileSource from "@effect-bearer/broker/ProfileSource"
 import * as Effect from "effect/Effect"
@@ -15,12 +12,11 @@ import * as input from "../input/input.js"
 import type { Failure } from "../output/failure.js"
 import { usage } from "../output/failure.js"
 import * as terminal from "../output/terminal.js"
+import type { Services } from "../services.js"
 import { orAsk } from "../settings/hiddenSecret.js"
 import type { Environment } from "../settings/places.js"
 import * as settings from "../settings/settings.js"
 import * as tokens from "../token/tokens.js"
-
-export type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 
 /** What the options of `introspect` and `revoke` say. */
 export interface Wanted extends settings.Wanted {
@@ -94,7 +90,7 @@ export const ask = <A, E>(
     const endpoint = yield* endpointOf(kind, chosen, wanted.endpoint)
     const isCurrent = wanted.current || (kinds[kind].currentAtTerminal && process.stdin.isTTY === true)
     const given = isCurrent ? undefined : Redacted.make(yield* input.token("The token"))
-    const say = (text: string) => wanted.quiet ? Effect.void : terminal.note(text)
+    const say = terminal.sayer(wanted.quiet)
     const { allowInsecure, clientId, timeout } = chosen.profile
     const run = Effect.gen(function*() {
       const authentication = yield* ProfileSource.authentication(chosen.profile)

@@ -1,14 +1,7 @@
 /** The first lines of a broker: where it listens, what it serves, to whom. */
 import type * as BrokerConfig from "@effect-bearer/broker/BrokerConfig"
 import type * as BrokerServer from "@effect-bearer/broker/BrokerServer"
-
-/** So many are named. */
-const mostNamed = 10
-
-const listed = (names: ReadonlyArray<string>): string =>
-  names.length <= mostNamed
-    ? names.join(", ")
-    : `${names.slice(0, mostNamed).join(", ")} and ${names.length - mostNamed} more`
+import * as shown from "../output/shown.js"
 
 /** The page, if there is an address that a browser can open. */
 const statusPage = ({ addresses }: BrokerServer.Service): string | undefined => {
@@ -32,9 +25,9 @@ export const text = (server: BrokerServer.Service, config: BrokerConfig.Config):
   return [
     `Listening on ${server.addresses.join(", ")}`,
     ...(server.metrics === undefined ? [] : [`Metrics at   ${server.metrics}/metrics`]),
-    `Profiles:    ${listed(Object.entries(profiles).map(profileLine)) || "none"}`,
+    `Profiles:    ${shown.names(Object.entries(profiles).map(profileLine)) || "none"}`,
     `Callers:     ${
-      listed(callers.map(({ id }) => id)) || "none, so nobody may ask. Make a key: effect-bearer broker key"
+      shown.names(callers.map(({ id }) => id)) || "none, so nobody may ask. Make a key: effect-bearer broker key"
     }`,
     ...(page === undefined ? [] : [
       `Status page: ${page}${maySeeStatus(config) ? "" : " (no caller has the permission \"status\")"}`

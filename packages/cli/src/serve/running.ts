@@ -1,7 +1,4 @@
 /** A broker that listens, and runs until it is asked to end. */
-import type * as FileSystem from "@effect/platform/FileSystem"
-import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as Path from "@effect/platform/Path"
 import type * as Broker from "@effect-bearer/broker/Broker"
 import * as BrokerServer from "@effect-bearer/broker/BrokerServer"
 import * as Context from "effect/Context"
@@ -13,10 +10,8 @@ import * as LogLevel from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
 import type * as TokenError from "effect-bearer/TokenError"
 import { failed, Failure } from "../output/failure.js"
-import * as terminal from "../output/terminal.js"
+import type { Services } from "../services.js"
 import * as signals from "../signals.js"
-
-type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 
 /** An address that somebody else has is no mistake of the configuration. */
 const orInUse = (error: TokenError.InvalidConfiguration): Failure | TokenError.InvalidConfiguration => {
@@ -72,7 +67,3 @@ export const untilAsked = <E, R>(
     )
     yield* Effect.scoped(Effect.raceFirst(running, ending))
   })) as Effect.Effect<void, E, Exclude<R, Scope.Scope>>
-
-/** Says something to whoever watches, unless it is to be quiet. */
-export const sayer = (quiet: boolean) => (text: string): Effect.Effect<void> =>
-  quiet ? Effect.void : terminal.note(text)

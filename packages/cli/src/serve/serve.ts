@@ -1,7 +1,4 @@
 /** `serve`: the broker of a configuration, or of the environment alone. */
-import type * as FileSystem from "@effect/platform/FileSystem"
-import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as Path from "@effect/platform/Path"
 import * as Broker from "@effect-bearer/broker/Broker"
 import type * as BrokerConfig from "@effect-bearer/broker/BrokerConfig"
 import type * as BrokerServer from "@effect-bearer/broker/BrokerServer"
@@ -11,6 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as input from "../input/input.js"
 import { Failure, usage } from "../output/failure.js"
 import * as terminal from "../output/terminal.js"
+import type { Services } from "../services.js"
 import { askForMissing } from "../settings/hiddenSecret.js"
 import type { Environment } from "../settings/places.js"
 import * as settings from "../settings/settings.js"
@@ -24,8 +22,6 @@ export interface Options {
   readonly json: boolean
   readonly quiet: boolean
 }
-
-type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 
 /** Who may ask a broker that has no file. */
 const caller = "local"
@@ -44,12 +40,12 @@ const atPort = (port: number) => (config: BrokerConfig.Config): BrokerConfig.Con
 const fromFile = (file: string, { json, port, quiet }: Options) =>
   running.untilAsked(
     ["SIGINT", "SIGTERM"],
-    running.sayer(quiet),
+    terminal.sayer(quiet),
     Effect.gen(function*() {
       const { broker, server } = yield* running.start(
         Broker.layerFile(file, port === undefined ? {} : { adjust: atPort(port) })
       )
-      yield* announce(server, yield* broker.config, json, running.sayer(quiet))
+      yield* announce(server, yield* broker.config, json, terminal.sayer(quiet))
     })
   )
 
@@ -83,7 +79,7 @@ const fromEnvironment = ({ json, port, quiet }: Options, environment: Environmen
       permissions: ["status", "metrics"],
       store: chosen.store
     })
-    const say = running.sayer(quiet)
+    const say = terminal.sayer(quiet)
     yield* running.untilAsked(
       ["SIGINT", "SIGTERM"],
       say,

@@ -8,8 +8,9 @@ import type { BrokerConfig } from "@effect-bearer/broker"
 import * as Effect from "effect/Effect"
 import type * as TokenError from "effect-bearer/TokenError"
 import { Failure, usage } from "../output/failure.js"
+import * as shown from "../output/shown.js"
 import * as environmentProfile from "./environmentProfile.js"
-import { locate } from "./locate.js"
+import { locate, places } from "./locate.js"
 import type { Environment } from "./places.js"
 
 /** What the options of a command say about it. */
@@ -44,6 +45,10 @@ const fileOf = (wanted: Wanted, environment: Environment): string | undefined | 
   if (variable?.trim() === noFile) return undefined
   return variable !== undefined && variable.trim() !== "" ? variable : locate(environment)
 }
+
+/** Every file whose content, or whose absence, decides about the configuration. */
+export const candidates = (wanted: Wanted, environment: Environment): ReadonlyArray<string> =>
+  [...places(environment), wanted.config, environment["EFFECT_BEARER_CONFIG"]].filter((file) => file !== undefined)
 
 /** The file with the configuration, as a name, or `undefined` where the environment alone has it. */
 export const file = (
@@ -97,18 +102,15 @@ const pick = (
       usage(
         names.length === 0
           ? `${file} has no profile.`
-          : `${file} has several profiles: choose one with --profile: ${listed(names)}.`
+          : `${file} has several profiles: choose one with --profile: ${shown.names(names)}.`
       )
     )
   }
   const profile = Object.hasOwn(config.profiles, chosen) ? config.profiles[chosen] : undefined
   return profile === undefined
-    ? Effect.fail(usage(`${file} has no profile${quoted(chosen)}. It has ${listed(names) || "none"}.`))
+    ? Effect.fail(usage(`${file} has no profile${quoted(chosen)}. It has ${shown.names(names) || "none"}.`))
     : Effect.succeed({ name: chosen, profile, from: file, store: config.store })
 }
 
 /** What cannot be the name of a profile may be a secret in the wrong place. */
 const quoted = (name: string): string => /^[a-z0-9-]{1,64}$/.test(name) ? ` "${name}"` : " of this name"
-
-const listed = (names: ReadonlyArray<string>): string =>
-  names.length > 10 ? `${names.slice(0, 10).join(", ")} and ${names.length - 10} more` : names.join(", ")

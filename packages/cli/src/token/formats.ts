@@ -2,6 +2,7 @@
 import * as Either from "effect/Either"
 import type { Failure } from "../output/failure.js"
 import { failed } from "../output/failure.js"
+import { quoted } from "../output/shell.js"
 
 /** What is printed. */
 export interface Given {
@@ -36,9 +37,6 @@ export const isFormat = (text: string): text is Format => (names as ReadonlyArra
 export const asks = (format: Format): format is "git" | "bazel" => format === "git" || format === "bazel"
 
 const headerOf = ({ token, type }: Given): string => `${type} ${token}`
-
-/** In single quotes, so that a shell takes it as it is. */
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
 /** RFC 3339, in whole seconds, and never later than the token ends. */
 const timestamp = (millis: number): string =>

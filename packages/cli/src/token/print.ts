@@ -1,7 +1,5 @@
 /** `effect-bearer token`: gets a token, from the store if it has one, and prints it. */
-import type * as FileSystem from "@effect/platform/FileSystem"
-import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as Path from "@effect/platform/Path"
+import { resolve } from "node:path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -15,8 +13,10 @@ import * as TokenSource from "effect-bearer/TokenSource"
 import * as input from "../input/input.js"
 import { failed, type Failure, usage } from "../output/failure.js"
 import * as terminal from "../output/terminal.js"
+import type { Services } from "../services.js"
 import { orAsk } from "../settings/hiddenSecret.js"
 import type { Environment } from "../settings/places.js"
+import { tokenFolder } from "../settings/places.js"
 import * as settings from "../settings/settings.js"
 import * as asking from "./asking.js"
 import * as formats from "./formats.js"
@@ -33,8 +33,6 @@ export interface Options extends settings.Wanted {
   /** What git and Bazel add: `get`, `store`, `erase`. */
   readonly operation?: string | undefined
 }
-
-type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 
 const formatOf = ({ format, json }: Options): Either.Either<formats.Format, Failure> => {
   const name = format ?? (json ? "json" : "raw")
@@ -74,7 +72,7 @@ export const run = (
       : { origin: undefined, credential: undefined }
     // git tells what worked: it was ours already
     if (operation === "store") return
-    const say = (text: string) => options.quiet ? Effect.void : terminal.note(text)
+    const say = terminal.sayer(options.quiet)
     const chosen = yield* settings.choose(options, environment, input.canAsk())
     const objection = asking.objection(question.origin, chosen.profile.origins)
     // whoever asks goes on without a token: other helpers may know one
@@ -107,18 +105,28 @@ export const run = (
       environment
     )
     yield* terminal.answer(text)
-    yield* Effect.sync(() => keep(chosen, token, text))
+    yield* Effect.sync(() => keep(chosen, token, text, options, environment))
   })
 
 /** What a start of this program prints again by itself: `scripts/lastAnswer.cjs`. Nothing where it is not bundled. */
 const keepAnswer = (globalThis as { [key: symbol]: unknown })[Symbol.for("@effect-bearer/cli/lastAnswer")]
 
 /** Tokens of the user's own folder alone: another store changes without being looked at. */
-const keep = (chosen: settings.Chosen, token: AccessToken.AccessToken, text: string): void => {
+const keep = (
+  chosen: settings.Chosen,
+  token: AccessToken.AccessToken,
+  text: string,
+  wanted: settings.Wanted,
+  environment: Environment
+): void => {
   if (typeof keepAnswer !== "function" || chosen.store !== undefined || Option.isNone(token.expiresAt)) return
   const expiresAt = token.expiresAt.value
   // well before it would be handed out no more
-  keepAnswer(text, expiresAt - Math.max(60_000, (expiresAt - token.issuedAt) / 5))
+  const until = expiresAt - Math.max(60_000, (expiresAt - token.issuedAt) / 5)
+  keepAnswer(text, until, {
+    folder: resolve(tokenFolder(environment)),
+    files: settings.candidates(wanted, environment).map((file) => resolve(file))
+  })
 }
 
 /** Whoever waits for longer than a moment is told for what. */

@@ -2,9 +2,6 @@
  * The source of a profile's tokens as a command uses it: with the store of the configuration, or the user's own folder, so
  * that the next run finds what this one has got.
  */
-import type * as FileSystem from "@effect/platform/FileSystem"
-import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as Path from "@effect/platform/Path"
 import * as ProfileSource from "@effect-bearer/broker/ProfileSource"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -13,11 +10,10 @@ import type * as Scope from "effect/Scope"
 import type * as TokenError from "effect-bearer/TokenError"
 import type * as TokenSource from "effect-bearer/TokenSource"
 import * as TokenStore from "effect-bearer/TokenStore"
+import type { Services } from "../services.js"
 import type { Environment } from "../settings/places.js"
 import { tokenFolder } from "../settings/places.js"
 import type { Chosen } from "../settings/settings.js"
-
-type Services = FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
 
 const services = Effect.context<Services>()
 
