@@ -167,6 +167,8 @@ describeWithBrowser("status page", (it) => {
         Effect.gen(function*() {
           yield* untilState(page, "main", "good")
           const width = `${card("main")}.querySelector('.fill').getBoundingClientRect().width`
+          // a bar that is not drawn yet has no width, and less than that never comes
+          yield* until(page, `${width} > 3`)
           const before = yield* evaluate<number>(page, width)
           yield* until(page, `${width} < ${before - 3}`)
           yield* untilText(page, "left of 32 s")
