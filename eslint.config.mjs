@@ -1,7 +1,6 @@
 import effect from "@effect/eslint-plugin"
 import simpleImportSort from "eslint-plugin-simple-import-sort"
 import tseslint from "typescript-eslint"
-import { floors } from "./packages/core/floors.mjs"
 
 const format = {
   indentWidth: 2,
@@ -15,23 +14,39 @@ const format = {
   "module.sortImportDeclarations": "maintain"
 }
 
-/** Imports run downhill only: a module of one floor may not name a module of a floor above it. */
-const downhill = floors.flatMap((floor, level) => {
-  const above = floors.slice(level + 1).flatMap((higher) => higher.modules)
-  return above.length === 0 ? [] : [{
-    files: floor.modules.map((name) => `packages/core/src/${name}.ts`),
+const barrels = [
+  { regex: "^(effect|@effect/platform)$", message: "Import the module, not the barrel: it costs start-up time." },
+  { regex: "^node:", message: "Core runs on every runtime: no Node built-ins." }
+]
+const noSchema = {
+  regex: "^effect/(Schema|SchemaAST|ParseResult)$",
+  message: "Schemas is the one module with Schema in it."
+}
+const noSchemas = { regex: "/(Schemas|schemas/.*)\\.js$", message: "Nobody may load Schema who does not ask for it." }
+const noHttp = { regex: "^@effect/platform", message: "This floor knows nothing of HTTP." }
+
+/** The folders of core, lowest first: a module may import from its own and from those before it. */
+const floors = ["values", "wire", "store", "lifecycle", "edge"]
+
+const downhill = floors.map((floor, level) => {
+  const above = floors.slice(level + 1)
+  return {
+    files: [`packages/core/src/${floor}/**/*.ts`],
     rules: {
       "no-restricted-imports": ["error", {
         patterns: [
-          {
-            regex: `/(${above.map((name) => name.replace("internal/", "(internal/)?")).join("|")})\\.js$`,
-            message: `Imports run downhill only: this module stands on the ${floor.name} floor.`
-          },
-          ...(floor.forbidden ?? [])
+          ...barrels,
+          noSchema,
+          noSchemas,
+          ...(floor === "values" ? [noHttp] : []),
+          ...(above.length === 0 ? [] : [{
+            regex: `^\\.\\..*/(${above.join("|")})/`,
+            message: `Imports run downhill only: this module stands on the ${floor} floor.`
+          }])
         ]
       }]
     }
-  }]
+  }
 })
 
 export default tseslint.config(
@@ -68,13 +83,7 @@ export default tseslint.config(
     ],
     rules: {
       "no-restricted-imports": ["error", {
-        patterns: [
-          {
-            regex: "^(effect|@effect/platform)$",
-            message: "Import the module, not the barrel: it costs start-up time."
-          },
-          { regex: "^node:", message: "Core runs on every runtime: no Node built-ins." }
-        ]
+        patterns: barrels
       }],
       "no-restricted-globals": [
         "error",
@@ -102,5 +111,9 @@ export default tseslint.config(
       }]
     }
   },
-  ...downhill
+  ...downhill,
+  {
+    files: ["packages/core/src/edge/Schemas.ts", "packages/core/src/edge/schemas/**/*.ts"],
+    rules: { "no-restricted-imports": ["error", { patterns: barrels }] }
+  }
 )

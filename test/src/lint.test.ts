@@ -21,33 +21,37 @@ const imports = (path: string) => `import * as It from "${path}"\n\nexport const
 
 describe("the lint rules about imports", () => {
   it("imports run downhill only", async () => {
-    assert.lengthOf(await complaints("AccessToken.ts", imports("./TokenEndpoint.js")), 1)
-    assert.lengthOf(await complaints("TokenEndpoint.ts", imports("./TokenCache.js")), 1)
-    assert.lengthOf(await complaints("TokenSource.ts", imports("./BearerAuth.js")), 1)
+    assert.lengthOf(await complaints("values/AccessToken.ts", imports("../wire/TokenEndpoint.js")), 1)
+    assert.lengthOf(await complaints("wire/TokenEndpoint.ts", imports("../store/TokenStore.js")), 1)
+    assert.lengthOf(await complaints("wire/decode/pageTitle.ts", imports("../../lifecycle/cache/slot.js")), 1)
+    assert.lengthOf(await complaints("store/TokenStore.ts", imports("../lifecycle/TokenCache.js")), 1)
+    assert.lengthOf(await complaints("lifecycle/TokenSource.ts", imports("../edge/BearerAuth.js")), 1)
   })
 
   it("imports of the same floor and of those below are fine", async () => {
-    assert.deepStrictEqual(await complaints("AccessToken.ts", imports("./Scopes.js")), [])
-    assert.deepStrictEqual(await complaints("TokenEndpoint.ts", imports("./AccessToken.js")), [])
-    assert.deepStrictEqual(await complaints("BearerAuth.ts", imports("./TokenSource.js")), [])
+    assert.deepStrictEqual(await complaints("values/AccessToken.ts", imports("./Scopes.js")), [])
+    assert.deepStrictEqual(await complaints("wire/TokenEndpoint.ts", imports("../values/AccessToken.js")), [])
+    assert.deepStrictEqual(await complaints("lifecycle/cache/slot.ts", imports("../../store/contract.js")), [])
+    assert.deepStrictEqual(await complaints("edge/BearerAuth.ts", imports("../lifecycle/TokenSource.js")), [])
   })
 
   it("values know nothing of HTTP, and nobody takes the barrel", async () => {
-    assert.lengthOf(await complaints("AccessToken.ts", imports("@effect/platform/HttpClient")), 1)
-    assert.deepStrictEqual(await complaints("TokenEndpoint.ts", imports("@effect/platform/HttpClient")), [])
-    assert.lengthOf(await complaints("BearerAuth.ts", imports("effect")), 1)
+    assert.lengthOf(await complaints("values/AccessToken.ts", imports("@effect/platform/HttpClient")), 1)
+    assert.deepStrictEqual(await complaints("wire/TokenEndpoint.ts", imports("@effect/platform/HttpClient")), [])
+    assert.lengthOf(await complaints("edge/BearerAuth.ts", imports("effect")), 1)
   })
 
   it("Schema is for one module only, and that module for nobody", async () => {
-    assert.lengthOf(await complaints("TokenError.ts", imports("effect/Schema")), 1)
-    assert.lengthOf(await complaints("BearerAuth.ts", imports("effect/Schema")), 1)
-    assert.lengthOf(await complaints("BearerAuth.ts", imports("./Schemas.js")), 1)
-    assert.deepStrictEqual(await complaints("Schemas.ts", imports("effect/Schema")), [])
+    assert.lengthOf(await complaints("values/TokenError.ts", imports("effect/Schema")), 1)
+    assert.lengthOf(await complaints("edge/BearerAuth.ts", imports("effect/Schema")), 1)
+    assert.lengthOf(await complaints("edge/BearerAuth.ts", imports("./Schemas.js")), 1)
+    assert.deepStrictEqual(await complaints("edge/Schemas.ts", imports("effect/Schema")), [])
+    assert.deepStrictEqual(await complaints("edge/Schemas.ts", imports("./schemas/quietIssue.js")), [])
   })
 
   it("core is refused Node's built-in modules", async () => {
-    assert.lengthOf(await complaints("TokenSource.ts", imports("node:crypto")), 1)
-    assert.lengthOf(await complaints("BearerAuth.ts", imports("node:crypto")), 1)
+    assert.lengthOf(await complaints("lifecycle/TokenSource.ts", imports("node:crypto")), 1)
+    assert.lengthOf(await complaints("edge/BearerAuth.ts", imports("node:crypto")), 1)
   })
 })
 

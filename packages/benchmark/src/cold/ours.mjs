@@ -3,8 +3,8 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as ClientAuthentication from "../../dist/core/ClientAuthentication.js"
-import * as TokenSource from "../../dist/core/TokenSource.js"
+import * as TokenSource from "../../dist/core/lifecycle/TokenSource.js"
+import * as ClientAuthentication from "../../dist/core/wire/ClientAuthentication.js"
 
 const [tokenEndpoint] = process.argv.slice(2)
 

@@ -12,8 +12,8 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as AccessToken from "../../src/AccessToken.js"
-import * as TokenStore from "../../src/TokenStore.js"
+import * as TokenStore from "../../src/store/TokenStore.js"
+import * as AccessToken from "../../src/values/AccessToken.js"
 
 /** Microseconds on the clock all processes of a machine have in common. */
 export interface Line {

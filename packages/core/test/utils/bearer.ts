@@ -1,11 +1,11 @@
 import type { HttpClientRequest } from "@effect/platform"
 import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { Effect, Fiber, Stream } from "effect"
-import * as AccessToken from "../../src/AccessToken.js"
-import * as Source from "../../src/internal/source.js"
-import type { TokenError } from "../../src/TokenError.js"
-import type { TokenEvent } from "../../src/TokenEvent.js"
-import type * as TokenRequest from "../../src/TokenRequest.js"
+import * as Source from "../../src/lifecycle/source.js"
+import * as AccessToken from "../../src/values/AccessToken.js"
+import type { TokenError } from "../../src/values/TokenError.js"
+import type { TokenEvent } from "../../src/values/TokenEvent.js"
+import type * as TokenRequest from "../../src/values/TokenRequest.js"
 
 /** A token request: the n-th one, counted from 1, for `request`. */
 export type Mint = (n: number, request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken.AccessToken, TokenError>

@@ -1,0 +1,78 @@
+/**
+ * Keeps a header that a client adds to a request out of what is shown of it: a token, a proof. `BearerAuth` does so with
+ * `Authorization`; this is for clients that add another one.
+ *
+ * **Rule: what can be reached is looked through.** Requests, headers and other objects that hold the value get a
+ * rendering without it (`JSON.stringify`, `inspect`, `String`), and the texts of errors are written without it. Data that
+ * a program may need stays as it is; what is frozen is replaced by a copy. Nothing else is looked for.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type * as Cause from "effect/Cause"
+import * as Redacted from "effect/Redacted"
+import * as bearerConceal from "./bearer/conceal.js"
+import * as hiding from "./bearer/hiding.js"
+
+/**
+ * A header that is to be shown to nobody.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Header {
+  /** In lower case, as in `request.headers`. */
+  readonly name: string
+  /** As it was sent. */
+  readonly value: Redacted.Redacted
+}
+
+/**
+ * Leaves the header out of renderings of this request, whoever else does so with another. `false` where the request has
+ * no such header, or is frozen.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const request: (self: HttpClientRequest.HttpClientRequest, name: string) => boolean = hiding.hideHeader
+
+/**
+ * The same for the request of a response; gives a copy of the response where the request is frozen.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const response = (
+  self: HttpClientResponse.HttpClientResponse,
+  { name, value }: Header
+): HttpClientResponse.HttpClientResponse =>
+  hiding.hideHeader(self.request, name) ? self : bearerConceal.concealResponse(self, Redacted.value(value), name)
+
+/**
+ * What a client has failed or died with, without the value of the header, in any encoding and also where it was cut.
+ * Of an error that holds very much the nearest 5 000 objects are looked at.
+ *
+ * @example
+ * ```ts
+ * import { HttpClient, HttpClientRequest } from "@effect/platform"
+ * import { Cause, Effect, Redacted } from "effect"
+ * import { Concealment } from "effect-bearer"
+ *
+ * const withApiKey = (value: Redacted.Redacted) => <E, R>(self: HttpClient.HttpClient.With<E, R>) =>
+ *   HttpClient.makeWith<never, never, E, R>(
+ *     Effect.flatMap((request) =>
+ *       Effect.catchAllCause(
+ *         self.execute(HttpClientRequest.setHeader(request, "x-api-key", Redacted.value(value))),
+ *         (cause: Cause.Cause<E>) => Effect.failCause(Concealment.cause(cause, { name: "x-api-key", value }))
+ *       )
+ *     ),
+ *     Effect.succeed
+ *   )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const cause = <E>(self: Cause.Cause<E>, { name, value }: Header): Cause.Cause<E> =>
+  bearerConceal.concealCause(self, Redacted.value(value), name)

@@ -1,0 +1,942 @@
+/**
+ * `Schema`s of the library's values: for the errors of your own `HttpApi` and RPC, for workflows, for what is kept.
+ *
+ * **Secrets.** A form holds a secret in the clear only where its name says `WithSecrets`. `…Info` is what may be told of
+ * a value, for status pages and logs. A name without either is the value itself, inside of one process; errors and
+ * events hold no secrets. No `ParseError` of these schemas quotes its input: it says where, and what was expected.
+ * (One of the schema that Effect's `encodedSchema` derives does: that has nothing of this module left.)
+ *
+ * **Encoded forms** are JSON. Times are epoch milliseconds, durations are milliseconds, as everywhere in the library.
+ * Where there is no value the member is left out; `null` is read as that, too. Members that are not known are passed
+ * over, so that a later version may add some. Numbers are finite; a text has at most 1 048 576 characters (no more than
+ * that is read of any server), a list at most 65 536 entries.
+ *
+ * Decoding makes the values of the library: `instanceof`, `isTokenError`, `isAccessToken` and `Equal.equals` hold.
+ *
+ * No other module loads this one, and it is not in the index: import it by its path.
+ *
+ * @example
+ * ```ts
+ * import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "@effect/platform"
+ * import * as Schemas from "effect-bearer/Schemas"
+ * import { Schema } from "effect"
+ *
+ * // the errors of your API: what the server refused is a 502, what may go away by itself a 503
+ * export class Reports extends HttpApiGroup.make("reports").add(
+ *   HttpApiEndpoint.get("latest", "/reports/latest")
+ *     .addSuccess(Schema.String)
+ *     .addError(Schemas.withAnnotations(Schemas.OAuthError, HttpApiSchema.annotations({ status: 502 })))
+ *     .addError(Schemas.withAnnotations(Schemas.Transient, HttpApiSchema.annotations({ status: 503 })))
+ * ) {}
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as AST from "effect/SchemaAST"
+import * as Struct from "effect/Struct"
+import type * as Types from "effect/Types"
+import type * as TokenSource from "../lifecycle/TokenSource.js"
+import { printable } from "../store/storedToken.js"
+import * as Token from "../values/AccessToken.js"
+import * as ScopeSet from "../values/Scopes.js"
+import * as Errors from "../values/TokenError.js"
+import type * as Events from "../values/TokenEvent.js"
+import * as Request from "../values/TokenRequest.js"
+import * as quietIssue from "./schemas/quietIssue.js"
+
+// ---------------------------------------------------------------------------------------------------------------
+// what they are made of
+// ---------------------------------------------------------------------------------------------------------------
+
+/** What core reads of a response at most, and so the longest text that it can come by. */
+const longestText = 1_048_576
+
+const longestList = 65_536
+
+const text = Schema.String.pipe(
+  Schema.maxLength(longestText, { description: `a string of at most ${longestText} characters` })
+)
+
+const isText = (u: unknown): u is string => Predicate.isString(u) && u.length <= longestText
+
+const nonEmptyText = text.pipe(Schema.minLength(1, { description: "a string that is not empty" }))
+
+/** Without a negative zero, which has no JSON. */
+const finite = (description: string) =>
+  Schema.Finite.annotations({
+    description,
+    arbitrary: () => (fc) => fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0)
+  })
+
+const number = finite("a finite number")
+
+const time = finite("epoch milliseconds: a finite number")
+
+const flag = Schema.Boolean.annotations({ description: "true or false" })
+
+const texts = Schema.Array(text).pipe(
+  Schema.maxItems(longestList, { description: `a list of at most ${longestList} strings` })
+)
+
+const duration: Schema.Schema<Duration.Duration, number> = Schema.transform(
+  Schema.Finite.pipe(Schema.nonNegative({ description: "a number of milliseconds, zero or more" })),
+  Schema.DurationFromSelf.pipe(
+    Schema.filter(Duration.isFinite, {
+      description: "a finite duration",
+      arbitrary: () => (fc) => fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }).map(Duration.millis)
+    })
+  ),
+  { strict: true, decode: Duration.millis, encode: Duration.toMillis }
+)
+
+const optional = <A, I>(value: Schema.Schema<A, I>): Schema.optionalWith<
+  Schema.Schema<A, I>,
+  { as: "Option"; nullable: true }
+> => Schema.optionalWith(value, { as: "Option", nullable: true })
+
+const namespace = "effect-bearer."
+
+/** The name that OpenAPI and JSON Schema know it by: a program may well have a `RateLimited` of its own. */
+const named = (name: string, description: string) => ({
+  identifier: `${namespace}${name}`,
+  description,
+  ...quietIssue.message(name)
+})
+
+/** The same for a class of this module: its own form, the way to it, and the encoded one. */
+const info = (name: string, description: string) =>
+  [quietIssue.message(name), named(name, description), quietIssue.message(name)] as const
+
+/** What is wrong with a value is told when it is encoded: a constructor could only throw. */
+const unchecked = { disableValidation: true }
+
+/** Taken as it is and not copied: with `__proto__` for a name, a copy would be another object. */
+const record = <A>(
+  description: string,
+  isValue: Predicate.Refinement<unknown, A>,
+  jsonSchema: object
+): Schema.Schema<Readonly<Record<string, A>>> =>
+  Schema.declare(
+    (u): u is Readonly<Record<string, A>> => {
+      if (!Predicate.isRecord(u)) return false
+      const values = Object.values(u)
+      return values.length <= longestList && values.every(isValue)
+    },
+    { description, jsonSchema: { type: "object", ...jsonSchema }, pretty: () => () => description }
+  )
+
+/** A value of the library: it is made from the fields of `struct`, and has them. */
+const built = <A, F, I, R>(
+  name: string,
+  description: string,
+  struct: Schema.Schema<F, I, R> & { readonly fields: Schema.Struct.Fields },
+  is: Predicate.Refinement<unknown, A>,
+  make: (fields: F) => A,
+  pretty: (value: A) => string = () => name,
+  /** Schemas of several shapes have no name in common. */
+  annotations: (name: string, description: string) => Schema.Annotations.GenericSchema<A> = named
+): { readonly self: Schema.Schema<A>; readonly encoded: Schema.Schema<A, I, R> } => {
+  const names = Object.keys(struct.fields)
+  const pick = (value: A): F => Struct.pick(value as Record<string, unknown>, ...names) as F
+  const check =
+    <E>(parse: (u: unknown) => Effect.Effect<E, ParseResult.ParseIssue>) =>
+    (u: unknown, _options: AST.ParseOptions, ast: AST.Declaration): Effect.Effect<A, ParseResult.ParseIssue> =>
+      is(u)
+        ? ParseResult.mapBoth(parse(pick(u)), {
+          onFailure: (issue) => new ParseResult.Composite(ast, u, issue),
+          onSuccess: () => u
+        })
+        : ParseResult.fail(new ParseResult.Type(ast, u))
+  const self: Schema.Schema<A> = Schema.declare(
+    [Schema.typeSchema(struct)],
+    {
+      decode: (fields) => check(ParseResult.decodeUnknown(fields)),
+      encode: (fields) => check(ParseResult.encodeUnknown(fields))
+    },
+    {
+      ...annotations(name, description) as {},
+      pretty: () => pretty,
+      arbitrary: (fields) => (fc) => fields(fc).map(make)
+    }
+  )
+  return {
+    self,
+    encoded: Schema.transform(struct.annotations(quietIssue.message(name)), self, {
+      strict: true,
+      decode: make,
+      encode: pick
+    }).annotations(annotations(name, description))
+  }
+}
+
+/** The names of the fields of an error or an event. */
+type Names<A> = Exclude<
+  Extract<keyof A, string>,
+  A extends Error ? keyof Cause.YieldableError | "retryable" : never
+>
+
+type Optional<A> = { [K in Names<A>]: A[K] extends Option.Option<unknown> ? K : never }[Names<A>]
+
+type Field<V> = [V] extends [Option.Option<infer A>] ? Field<A>
+  : [V] extends [Duration.Duration] ? number
+  : [V] extends [Errors.TokenError] ? Encoded<V>
+  : V
+
+/**
+ * The JSON form of an error or an event: its fields under their own names, with `_tag`. A duration is its milliseconds,
+ * and an `Option` is left out where it is `None`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Encoded<A> = A extends unknown ? Types.Simplify<
+    & { readonly [K in Exclude<Names<A>, Optional<A>>]: Field<A[K]> }
+    & { readonly [K in Optional<A>]?: Field<A[K]> | null | undefined }
+  >
+  : never
+
+/** The schema of each field, so that none is forgotten. */
+type Fields<A, Known extends string = "_tag"> = {
+  readonly [K in Exclude<Names<A>, Known>]: [A[K]] extends [Option.Option<infer V>] ?
+    Schema.optionalWith<Schema.Schema<V, Field<V>>, { as: "Option"; nullable: true }>
+    : Schema.Schema<A[K], Field<A[K]>>
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// scopes
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * A set of scopes, encoded as a list. Decoding sorts them, and leaves out what is there twice.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Scopes: Schema.Schema<ScopeSet.Scopes, ReadonlyArray<string>> = Schema.transform(
+  texts,
+  Schema.declare(
+    (u): u is ScopeSet.Scopes => Array.isArray(u) && u.length <= longestList && u.every(Predicate.isString),
+    {
+      ...named("Scopes", "a set of scopes"),
+      pretty: () => ScopeSet.format,
+      arbitrary: () => (fc) =>
+        fc.array(fc.stringMatching(/^[!#-+\--:<-[\]-~]{1,12}$/), { maxLength: 8 }).map(ScopeSet.make)
+    }
+  ),
+  { strict: true, decode: ScopeSet.make, encode: (scopes) => scopes }
+).annotations(named("Scopes", "a set of scopes"))
+
+// ---------------------------------------------------------------------------------------------------------------
+// tokens
+// ---------------------------------------------------------------------------------------------------------------
+
+const extra = record("an object", (_): _ is unknown => true, {}).annotations({
+  arbitrary: () => (fc) =>
+    fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4 }).map((value) => JSON.parse(JSON.stringify(value)))
+})
+
+const knownOfToken = {
+  tokenType: text,
+  scopes: Scopes,
+  issuedAt: time,
+  expiresAt: optional(time),
+  refreshAt: optional(time)
+}
+
+const token = built(
+  "AccessToken",
+  "an access token",
+  Schema.Struct({
+    // anything else could break the header it may end up in
+    value: Schema.Redacted(text.pipe(Schema.pattern(printable, { description: "a token of printable ASCII" }))),
+    ...knownOfToken,
+    refreshToken: optional(Schema.Redacted(nonEmptyText)),
+    extra: Schema.optionalWith(Schema.Redacted(extra), { default: () => Redacted.make({}) })
+  }),
+  Token.isAccessToken,
+  (fields) => Token.make({ ...fields, extra: Redacted.value(fields.extra) })
+)
+
+/**
+ * A token inside of one process: decoding and encoding hand on what they are given. What `JSON.stringify` makes of it
+ * shows no secret and cannot be read back.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const AccessToken: Schema.Schema<Token.AccessToken> = token.self
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface AccessTokenWithSecretsEncoded {
+  /** The token itself, in the clear. */
+  readonly value: string
+  readonly tokenType: string
+  readonly scopes: ReadonlyArray<string>
+  /** Epoch milliseconds, as are those below. */
+  readonly issuedAt: number
+  readonly expiresAt?: number | null | undefined
+  readonly refreshAt?: number | null | undefined
+  /** In the clear. */
+  readonly refreshToken?: string | null | undefined
+  /** Every other member of the server's response, in the clear: an `id_token` stands here. */
+  readonly extra?: Readonly<Record<string, unknown>> | undefined
+}
+
+/**
+ * A token with all its secrets **in the clear**, the refresh token included: for a line or a store that is protected.
+ * A token that holds what a header cannot carry (other than printable ASCII) is refused, as by `TokenStore`.
+ *
+ * @example
+ * ```ts
+ * import { AccessToken } from "effect-bearer"
+ * import * as Schemas from "effect-bearer/Schemas"
+ * import { Schema } from "effect"
+ *
+ * const token = AccessToken.make({ value: "s3cr3t", scopes: "users:read", issuedAt: 0, expiresAt: 3_600_000 })
+ * Schema.encodeSync(Schemas.AccessTokenWithSecrets)(token)
+ * // { value: "s3cr3t", tokenType: "Bearer", scopes: ["users:read"], issuedAt: 0, expiresAt: 3600000, extra: {} }
+ * ```
+ *
+ * @since 0.1.0
+ * @category with secrets
+ */
+export const AccessTokenWithSecrets: Schema.Schema<Token.AccessToken, AccessTokenWithSecretsEncoded> = token.encoded
+  .annotations(named("AccessTokenWithSecrets", "an access token, with its secrets in the clear"))
+
+/**
+ * What may be told of a token: nothing of its value, of the refresh token and of what else the server sent.
+ *
+ * @example
+ * ```ts
+ * import { AccessToken } from "effect-bearer"
+ * import * as Schemas from "effect-bearer/Schemas"
+ * import { Schema } from "effect"
+ *
+ * const token = AccessToken.make({ value: "s3cr3t", issuedAt: 0, expiresAt: 3_600_000 })
+ * Schema.encodeSync(Schemas.AccessTokenInfo)(Schemas.AccessTokenInfo.from(token))
+ * // { tokenType: "Bearer", scopes: [], issuedAt: 0, expiresAt: 3600000 }
+ * ```
+ *
+ * @since 0.1.0
+ * @category info
+ */
+export class AccessTokenInfo extends Schema.Class<AccessTokenInfo>(`${namespace}AccessTokenInfo`)(
+  knownOfToken,
+  info("AccessTokenInfo", "what may be told of an access token")
+) {
+  /**
+   * @since 0.1.0
+   */
+  static from({ expiresAt, issuedAt, refreshAt, scopes, tokenType }: Token.AccessToken): AccessTokenInfo {
+    return new AccessTokenInfo({ tokenType, scopes, issuedAt, expiresAt, refreshAt }, unchecked)
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// requests
+// ---------------------------------------------------------------------------------------------------------------
+
+const list = Schema.optionalWith(texts, { default: () => [] })
+
+const request = built(
+  "TokenRequest",
+  "a token request",
+  Schema.Struct({
+    scopes: Schema.optionalWith(Scopes, { default: () => ScopeSet.empty }),
+    audience: list,
+    resource: list,
+    parameters: Schema.optionalWith(
+      record("an object of strings", isText, { additionalProperties: { type: "string" } }).annotations({
+        arbitrary: () => (fc) => fc.dictionary(fc.string(), fc.string(), { maxKeys: 4 })
+      }),
+      { default: () => ({}) }
+    )
+  }),
+  Request.isTokenRequest,
+  Request.make,
+  String
+)
+
+/**
+ * A token request inside of one process: decoding and encoding hand on what they are given. What `JSON.stringify` makes
+ * of it shows no value of a parameter and cannot be read back.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const TokenRequest: Schema.Schema<Request.TokenRequest> = request.self
+
+/**
+ * All of it may be left out, as in `TokenRequest.make`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenRequestWithSecretsEncoded {
+  readonly scopes?: ReadonlyArray<string> | undefined
+  readonly audience?: ReadonlyArray<string> | undefined
+  readonly resource?: ReadonlyArray<string> | undefined
+  /** In the clear: a value may be an assertion or a password. */
+  readonly parameters?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * A token request with the values of its parameters **in the clear**. Decoding normalises it as `TokenRequest.make`
+ * does, so it finds the same cached token.
+ *
+ * @since 0.1.0
+ * @category with secrets
+ */
+export const TokenRequestWithSecrets: Schema.Schema<Request.TokenRequest, TokenRequestWithSecretsEncoded> = request
+  .encoded.annotations(named("TokenRequestWithSecrets", "a token request, with its parameters in the clear"))
+
+/**
+ * What may be told of a token request: of its parameters only the names.
+ *
+ * @since 0.1.0
+ * @category info
+ */
+export class TokenRequestInfo extends Schema.Class<TokenRequestInfo>(`${namespace}TokenRequestInfo`)(
+  {
+    /** As in the events, logs and metrics: `TokenRequest.hash`. */
+    hash: text,
+    scopes: Scopes,
+    audience: texts,
+    resource: texts,
+    /** Their names. */
+    parameters: texts
+  },
+  info("TokenRequestInfo", "what may be told of a token request")
+) {
+  /**
+   * @since 0.1.0
+   */
+  static from(request: Request.TokenRequest): TokenRequestInfo {
+    return new TokenRequestInfo({
+      hash: Request.hash(request),
+      scopes: request.scopes,
+      audience: request.audience,
+      resource: request.resource,
+      parameters: Object.keys(request.parameters)
+    }, unchecked)
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// errors
+// ---------------------------------------------------------------------------------------------------------------
+
+const isError = <E extends Errors.TokenError>(tag: E["_tag"]) => (u: unknown): u is E =>
+  Errors.isTokenError(u) && u._tag === tag
+
+const error = <E extends Errors.RequestError | Errors.CircuitOpen>(
+  Class: new(fields: never) => E,
+  tag: E["_tag"],
+  description: string,
+  fields: Fields<E>
+): Schema.Schema<E, Encoded<E>> =>
+  built(
+    tag,
+    description,
+    // `fields` has one for each field of `E`
+    Schema.Struct({ _tag: Schema.Literal(tag), ...fields }) as unknown as
+      & Schema.Schema<unknown, Encoded<E>>
+      & { readonly fields: Schema.Struct.Fields },
+    isError<E>(tag),
+    (fields) => new Class(fields as never),
+    prettyError
+  ).encoded
+
+const prettyError = ({ _tag, message }: { readonly _tag: string; readonly message: string }) => `${_tag}: ${message}`
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const TransportError: Schema.Schema<Errors.TransportError, Encoded<Errors.TransportError>> = error(
+  Errors.TransportError,
+  "TransportError",
+  "no answer from the token endpoint",
+  { endpoint: text, code: optional(text), detail: text }
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const EndpointTimeout: Schema.Schema<Errors.EndpointTimeout, Encoded<Errors.EndpointTimeout>> = error(
+  Errors.EndpointTimeout,
+  "EndpointTimeout",
+  "the token endpoint took longer than allowed",
+  { endpoint: text, phase: Schema.Literal("connect", "read", "total"), limit: duration }
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const RateLimited: Schema.Schema<Errors.RateLimited, Encoded<Errors.RateLimited>> = error(
+  Errors.RateLimited,
+  "RateLimited",
+  "the token endpoint answered 429",
+  { endpoint: text, status: number, retryAfter: optional(duration), description: optional(text) }
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const EndpointUnavailable: Schema.Schema<Errors.EndpointUnavailable, Encoded<Errors.EndpointUnavailable>> =
+  error(
+    Errors.EndpointUnavailable,
+    "EndpointUnavailable",
+    "the token endpoint cannot serve now",
+    { endpoint: text, status: number, retryAfter: optional(duration), description: optional(text) }
+  )
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const FailedElsewhere: Schema.Schema<Errors.FailedElsewhere, Encoded<Errors.FailedElsewhere>> = error(
+  Errors.FailedElsewhere,
+  "FailedElsewhere",
+  "another process has just failed to get the token",
+  { error: text, detail: text, retryAfter: optional(duration) }
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const OAuthError: Schema.Schema<Errors.OAuthError, Encoded<Errors.OAuthError>> = error(
+  Errors.OAuthError,
+  "OAuthError",
+  "the authorization server refused",
+  {
+    endpoint: text,
+    error: text,
+    description: optional(text),
+    uri: optional(text),
+    status: number,
+    advice: optional(text)
+  }
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const MalformedResponse: Schema.Schema<Errors.MalformedResponse, Encoded<Errors.MalformedResponse>> = error(
+  Errors.MalformedResponse,
+  "MalformedResponse",
+  "the token endpoint answered 2xx without a token that can be used",
+  { endpoint: text, status: number, contentType: text, detail: text, excerpt: text }
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const RejectedByEndpoint: Schema.Schema<Errors.RejectedByEndpoint, Encoded<Errors.RejectedByEndpoint>> = error(
+  Errors.RejectedByEndpoint,
+  "RejectedByEndpoint",
+  "a refusal that is no OAuth error",
+  { endpoint: text, status: number, contentType: text, excerpt: text, advice: optional(text) }
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const ScopeNotGranted: Schema.Schema<Errors.ScopeNotGranted, Encoded<Errors.ScopeNotGranted>> = error(
+  Errors.ScopeNotGranted,
+  "ScopeNotGranted",
+  "a token came, but not for all the scopes that the policy demands",
+  {
+    requested: Scopes,
+    granted: Scopes,
+    missing: Scopes,
+    renamed: Schema.Array(Schema.Struct({ requested: text, granted: text })).pipe(
+      Schema.maxItems(longestList, { description: `a list of at most ${longestList} names` })
+    )
+  }
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const InvalidConfiguration: Schema.Schema<Errors.InvalidConfiguration, Encoded<Errors.InvalidConfiguration>> =
+  error(
+    Errors.InvalidConfiguration,
+    "InvalidConfiguration",
+    "the program was set up in a way that cannot work",
+    { fields: texts, detail: text }
+  )
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const TlsError: Schema.Schema<Errors.TlsError, Encoded<Errors.TlsError>> = error(
+  Errors.TlsError,
+  "TlsError",
+  "the TLS handshake with the token endpoint failed",
+  { endpoint: text, code: text, advice: text }
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const AuthenticationRequired: Schema.Schema<
+  Errors.AuthenticationRequired,
+  Encoded<Errors.AuthenticationRequired>
+> = error(
+  Errors.AuthenticationRequired,
+  "AuthenticationRequired",
+  "somebody has to log in, or a new refresh token is needed",
+  { reason: text }
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const CircuitOpen: Schema.Schema<Errors.CircuitOpen, Encoded<Errors.CircuitOpen>> = error(
+  Errors.CircuitOpen,
+  "CircuitOpen",
+  "the circuit breaker is open",
+  { retryAt: optional(time) }
+)
+
+/**
+ * Annotates a schema and, of a union, every member: an `HttpApi` looks for the status of an error there, and answers
+ * with 500 where it finds none. (It knows one status for each error, the same at all of its endpoints.) Other than with
+ * `annotations`, the schema keeps the name that OpenAPI knows it by.
+ *
+ * @example
+ * ```ts
+ * import { HttpApiSchema } from "@effect/platform"
+ * import * as Schemas from "effect-bearer/Schemas"
+ *
+ * // for `addError`
+ * const Unavailable = Schemas.withAnnotations(Schemas.Transient, HttpApiSchema.annotations({ status: 503 }))
+ * // one error alone has `annotations`, too
+ * const BadGateway = Schemas.OAuthError.annotations(HttpApiSchema.annotations({ status: 502 }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category annotations
+ */
+export const withAnnotations: {
+  <X>(
+    annotations: Schema.Annotations.GenericSchema<X>
+  ): <A, I, R>(self: Schema.Schema<A, I, R>) => Schema.Schema<A, I, R>
+  <A, I, R, X>(
+    self: Schema.Schema<A, I, R>,
+    annotations: Schema.Annotations.GenericSchema<X>
+  ): Schema.Schema<A, I, R>
+} = dual(
+  2,
+  <A, I, R>(self: Schema.Schema<A, I, R>, annotations: Schema.Annotations.GenericSchema<A>): Schema.Schema<A, I, R> => {
+    const { ast } = self
+    if (AST.isUnion(ast)) {
+      const members = ast.types.map((member) => withAnnotations(Schema.make<A>(member), annotations).ast)
+      return Schema.make(AST.Union.make(members, ast.annotations))
+    }
+    const identifier = AST.getIdentifierAnnotation(ast)
+    return self.annotations(
+      Option.isSome(identifier) ? { identifier: identifier.value, ...annotations } : annotations
+    )
+  }
+)
+
+/**
+ * Errors that may go away by themselves.
+ *
+ * @since 0.1.0
+ * @category unions
+ */
+export const Transient: Schema.Schema<Errors.Transient, Encoded<Errors.Transient>> = Schema.Union(
+  TransportError,
+  EndpointTimeout,
+  RateLimited,
+  EndpointUnavailable,
+  FailedElsewhere
+).annotations(named("Transient", "an error that may go away by itself"))
+
+/**
+ * Errors that will not go away by asking again.
+ *
+ * @since 0.1.0
+ * @category unions
+ */
+export const Fatal: Schema.Schema<Errors.Fatal, Encoded<Errors.Fatal>> = Schema.Union(
+  OAuthError,
+  MalformedResponse,
+  RejectedByEndpoint,
+  ScopeNotGranted,
+  InvalidConfiguration,
+  TlsError,
+  AuthenticationRequired
+).annotations(named("Fatal", "an error that does not go away by asking again"))
+
+/**
+ * What one token request can fail with.
+ *
+ * @since 0.1.0
+ * @category unions
+ */
+export const RequestError: Schema.Schema<Errors.RequestError, Encoded<Errors.RequestError>> = Schema.Union(
+  Transient,
+  Fatal
+).annotations(named("RequestError", "what a token request can fail with"))
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RetriesExhaustedEncoded<I> {
+  readonly _tag: "RetriesExhausted"
+  readonly attempts: number
+  /** Milliseconds. */
+  readonly elapsed: number
+  readonly last: I
+  /** Epoch milliseconds. */
+  readonly retryAt?: number | null | undefined
+}
+
+/**
+ * Giving up, with the error of the last attempt: one of the library's ({@link Transient}), or one of your own where it
+ * was your effect that was retried.
+ *
+ * @example
+ * ```ts
+ * import * as Schemas from "effect-bearer/Schemas"
+ * import { Schema } from "effect"
+ *
+ * class VaultSealed extends Schema.TaggedError<VaultSealed>()("VaultSealed", {}) {}
+ *
+ * const GaveUp = Schemas.RetriesExhausted(Schema.Union(Schemas.Transient, VaultSealed))
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const RetriesExhausted = <E, I, R>(
+  last: Schema.Schema<E, I, R>
+): Schema.Schema<Errors.RetriesExhausted<E>, RetriesExhaustedEncoded<I>, R> =>
+  built(
+    "RetriesExhausted",
+    "every attempt that the policy allows was made",
+    Schema.Struct({
+      _tag: Schema.Literal("RetriesExhausted"),
+      attempts: number,
+      elapsed: duration,
+      last,
+      retryAt: optional(time)
+    }) as unknown as
+      & Schema.Schema<ConstructorParameters<typeof Errors.RetriesExhausted<E>>[0], RetriesExhaustedEncoded<I>, R>
+      & { readonly fields: Schema.Struct.Fields },
+    (u): u is Errors.RetriesExhausted<E> => Errors.isTokenError(u) && u._tag === "RetriesExhausted",
+    (fields) => new Errors.RetriesExhausted<E>(fields),
+    prettyError,
+    (name, description) => ({ description, ...quietIssue.message(name) })
+  ).encoded
+
+/**
+ * Every error of the library.
+ *
+ * @since 0.1.0
+ * @category unions
+ */
+export const TokenError: Schema.Schema<Errors.TokenError, Encoded<Errors.TokenError>> = Schema.Union(
+  RequestError,
+  RetriesExhausted(Transient),
+  CircuitOpen
+).annotations(named("TokenError", "an error of effect-bearer"))
+
+// ---------------------------------------------------------------------------------------------------------------
+// events
+// ---------------------------------------------------------------------------------------------------------------
+
+const reason = Schema.Literal("cold", "ahead", "expired", "rejected")
+
+type Tag = Events.TokenEvent["_tag"]
+
+type EventOf<T extends Tag> = Extract<Events.TokenEvent, { readonly _tag: T }>
+
+const events: { readonly [T in Tag]: Fields<EventOf<T>, "_tag" | "key" | "at"> } = {
+  AcquisitionStarted: { reason },
+  TokenAcquired: {
+    reason,
+    elapsed: number,
+    scopes: Scopes,
+    expiresAt: optional(time),
+    refreshAt: optional(time)
+  },
+  RefreshFailed: {
+    reason,
+    error: text,
+    message: text,
+    elapsed: number,
+    failures: number,
+    stillServing: flag,
+    retryAt: time
+  },
+  RequestAbandoned: { reason, elapsed: number },
+  RetryScheduled: { error: text, message: text, status: optional(number), attempt: number, delay: number },
+  TokenRejected: { age: number },
+  RevokedEarly: { age: number, remaining: optional(number) },
+  ClientUsedElsewhere: { refused: number },
+  TokenInactive: { age: number, remaining: optional(number) },
+  FreshTokenRejected: { origin: text },
+  SentWithoutToken: { origin: text, allowed: text },
+  ScopeDrift: { requested: Scopes, granted: Scopes, missing: Scopes },
+  OverBroadScope: { scopes: Scopes },
+  NoProgress: { retryAt: optional(time) },
+  LifetimeUnknown: {},
+  KeyForgotten: { idle: number },
+  CircuitOpened: { failures: number, retryAt: time },
+  CircuitClosed: {},
+  Throttled: { delay: number },
+  TokenShared: { age: number, expiresAt: optional(time) },
+  RefreshingElsewhere: { stillServing: flag },
+  LeaseLost: {},
+  StoreFailed: {
+    operation: text,
+    reason: Schema.Literal("unavailable", "timeout", "unreadable"),
+    detail: text
+  },
+  StoreRecovered: { elapsed: number }
+}
+
+const event = ([tag, fields]: [string, Schema.Struct.Fields]) =>
+  built(
+    tag,
+    `what happened to a token: ${tag}`,
+    Schema.Struct({ _tag: Schema.Literal(tag), key: text, at: time, ...fields }) as
+      & Schema.Schema<object, object>
+      & { readonly fields: Schema.Struct.Fields },
+    (u): u is object => Predicate.isRecord(u) && u._tag === tag,
+    // as the constructors of `TokenEvent` make it: compared by content
+    Data.struct
+  ).encoded
+
+/**
+ * Everything a source tells about itself.
+ *
+ * @example
+ * ```ts
+ * import { TokenEvent } from "effect-bearer"
+ * import * as Schemas from "effect-bearer/Schemas"
+ * import { Schema } from "effect"
+ *
+ * Schema.encodeSync(Schemas.TokenEvent)(TokenEvent.TokenEvent.LeaseLost({ key: "5df6e0e27613", at: 0 }))
+ * // { _tag: "LeaseLost", key: "5df6e0e27613", at: 0 }
+ * ```
+ *
+ * @since 0.1.0
+ * @category unions
+ */
+export const TokenEvent: Schema.Schema<Events.TokenEvent, Encoded<Events.TokenEvent>> = Schema.Union(
+  ...Object.entries(events).map(event)
+).annotations(named("TokenEvent", "what happened to a token")) as never
+
+// ---------------------------------------------------------------------------------------------------------------
+// status
+// ---------------------------------------------------------------------------------------------------------------
+
+const knownOfStatus = {
+  /** How long the token still lives. */
+  remaining: optional(duration),
+  /** Whether the moment of its renewal has come. */
+  stale: flag,
+  /** Whether its successor is on its way. */
+  refreshing: flag
+}
+
+const status = built(
+  "Status",
+  "the status of a token",
+  Schema.Struct({ token: optional(AccessTokenWithSecrets), ...knownOfStatus }),
+  (u): u is TokenSource.Status => Predicate.isRecord(u),
+  (status) => status
+)
+
+/**
+ * The status of a token inside of one process.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Status: Schema.Schema<TokenSource.Status> = status.self
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface StatusWithSecretsEncoded {
+  /** With its secrets in the clear. */
+  readonly token?: AccessTokenWithSecretsEncoded | null | undefined
+  /** Milliseconds. */
+  readonly remaining?: number | null | undefined
+  readonly stale: boolean
+  readonly refreshing: boolean
+}
+
+/**
+ * The status of a token, with its secrets **in the clear**.
+ *
+ * @since 0.1.0
+ * @category with secrets
+ */
+export const StatusWithSecrets: Schema.Schema<TokenSource.Status, StatusWithSecretsEncoded> = status.encoded
+  .annotations(named("StatusWithSecrets", "the status of a token, with its secrets in the clear"))
+
+/**
+ * What may be told of the status of a token.
+ *
+ * @example
+ * ```ts
+ * import { TokenSource } from "effect-bearer"
+ * import * as Schemas from "effect-bearer/Schemas"
+ * import { Effect, Schema } from "effect"
+ *
+ * // { token: { tokenType: "Bearer", issuedAt: 0, … }, remaining: 3600000, stale: false, refreshing: false }
+ * const forThePage = Effect.gen(function*() {
+ *   const source = yield* TokenSource.TokenSource
+ *   const status = yield* TokenSource.status(source)
+ *   return yield* Schema.encode(Schemas.StatusInfo)(Schemas.StatusInfo.from(status))
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category info
+ */
+export class StatusInfo extends Schema.Class<StatusInfo>(`${namespace}StatusInfo`)(
+  { token: optional(AccessTokenInfo), ...knownOfStatus },
+  info("StatusInfo", "what may be told of the status of a token")
+) {
+  /**
+   * @since 0.1.0
+   */
+  static from({ refreshing, remaining, stale, token }: TokenSource.Status): StatusInfo {
+    return new StatusInfo({ token: Option.map(token, AccessTokenInfo.from), remaining, stale, refreshing }, unchecked)
+  }
+}

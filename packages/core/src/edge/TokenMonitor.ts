@@ -1,0 +1,223 @@
+/**
+ * Keeps an eye on the tokens a source holds, through the other endpoints of the authorization server: asks whether
+ * they are still active, and gives them back when the program is done.
+ *
+ * "Held" is what the cache of a source would serve now; a source without a cache (`TokenSource.cached`,
+ * `TokenSource.layer`) holds nothing.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as anyError from "../lifecycle/foreignError.js"
+import { quietSleep } from "../lifecycle/quietSleep.js"
+import * as source from "../lifecycle/source.js"
+import type { AccessToken } from "../values/AccessToken.js"
+import * as Clocks from "../values/Clocks.js"
+import * as ranges from "../values/settingRanges.js"
+import * as Settings from "../values/Settings.js"
+import type * as TokenError from "../values/TokenError.js"
+import { TokenEvent } from "../values/TokenEvent.js"
+import * as TokenRequest from "../values/TokenRequest.js"
+import type { Introspection, Result } from "../wire/Introspection.js"
+import type { Revocation } from "../wire/Revocation.js"
+
+/** Requests under way at once, however many tokens there are. */
+const concurrency = 4
+
+/**
+ * Asks about a token of a source, on demand. If the server says that it is not active, the source stops serving
+ * exactly this token, and the event `TokenInactive` is published, unless it was over anyway. A newer token stays; so
+ * does this one if the call fails, because a failure is not "inactive".
+ *
+ * Give the `request` with which the token was had, unless it was had with none.
+ *
+ * **Example** (Before something that must not fail half-way)
+ *
+ * ```ts
+ * import { TokenMonitor, TokenSource } from "effect-bearer"
+ * import type { Introspection } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * declare const introspection: Introspection.Introspection
+ *
+ * const activeToken = Effect.gen(function*() {
+ *   const tokens = yield* TokenSource.TokenSource
+ *   const token = yield* tokens.get()
+ *   const { active } = yield* TokenMonitor.enforce(tokens, introspection)(token)
+ *   return active ? token : yield* tokens.get()
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const enforce = <E>(
+  self: source.With<E>,
+  introspection: Introspection
+): (token: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<Result, TokenError.RequestError> => {
+  const { defaults, left, publish } = source.hooks(self)
+  return (token, request) =>
+    Effect.tap(introspection.check(token), (result) =>
+      result.active
+        ? Effect.void
+        : Effect.flatMap(Effect.zip(Clock.currentTimeMillis, left(token, request)), ([at, left]) => {
+          // what no cache knows is judged by its own times: a wall clock that was put back adds nothing to its life
+          const remaining = Option.orElse(
+            left,
+            () => Option.map(token.expiresAt, (until) => Clocks.remaining({ from: token.issuedAt, until }, at))
+          )
+          const expired = Option.contains(remaining, 0)
+          const key = TokenRequest.hash(TokenRequest.withDefaults(request ?? defaults, defaults))
+          return Effect.zipRight(
+            expired
+              ? Effect.void
+              : publish(TokenEvent.TokenInactive({ key, at, age: Math.max(0, at - token.issuedAt), remaining })),
+            self.invalidate(token, request)
+          )
+        }))
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface WatchOptions {
+  readonly introspection: Introspection
+  /** Time between two rounds. Default one minute. */
+  readonly every?: Duration.DurationInput | undefined
+}
+
+/**
+ * Asks about every held token, again and again while the scope lives, and does with the answers what {@link enforce}
+ * does. A call that fails is logged, and the token is asked about again in the next round. Asking is no use of a
+ * token: one that nobody uses is forgotten as before, and none is requested.
+ *
+ * **Example** (The default source, watched)
+ *
+ * ```ts
+ * import { TokenMonitor, TokenSource } from "effect-bearer"
+ * import type { Introspection } from "effect-bearer"
+ * import { Effect, Layer } from "effect"
+ *
+ * declare const introspection: Introspection.Introspection
+ *
+ * const Watched = Layer.scopedDiscard(
+ *   Effect.flatMap(TokenSource.TokenSource, TokenMonitor.watch({ introspection, every: "30 seconds" }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const watch =
+  (options: WatchOptions) => <S extends source.With<unknown>>(self: S): Effect.Effect<S, never, Scope.Scope> => {
+    const check = enforce(self, options.introspection)
+    const { held } = source.hooks(self)
+    const round = Effect.flatMap(
+      held,
+      (tokens) =>
+        Effect.forEach(
+          tokens,
+          ({ request, token }) =>
+            Effect.catchAllCause(check(token, request), (cause) =>
+              complain("introspection failed; the token is served as before", cause)),
+          { concurrency, discard: true }
+        )
+    )
+    const complaint = Settings.warn(Settings.problems(ranges.monitor, { every: options.every }, "TokenMonitor"))
+    const pause = quietSleep(Settings.value(ranges.monitor.every, options.every))
+    // without `interruptible` a fiber forked while a layer is built could not be stopped
+    const rounds = Effect.interruptible(Effect.forever(Effect.zipRight(pause, round)))
+    return Effect.as(Effect.zipRight(complaint, Effect.forkScoped(rounds)), self)
+  }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface CloseOptions {
+  readonly revocation: Revocation
+  /** How long closing the scope may take because of this, in total. Default 5 seconds. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * Revokes the held access tokens when the scope closes, so that none outlives the program. A failure is logged and
+ * hinders nothing. Refresh tokens stay, and so does whatever other processes hold: leave this out where several of
+ * them share their tokens.
+ *
+ * **Example** (A job that leaves nothing behind)
+ *
+ * ```ts
+ * import { TokenMonitor, TokenSource } from "effect-bearer"
+ * import type { Revocation, TokenError } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * declare const revocation: Revocation.Revocation
+ * declare const uncached: TokenSource.With<TokenError.TokenError>
+ *
+ * const job = Effect.gen(function*() {
+ *   const tokens = yield* TokenSource.cached()(uncached).pipe(
+ *     Effect.flatMap(TokenMonitor.revokeOnClose({ revocation, timeout: "2 seconds" }))
+ *   )
+ *   return yield* tokens.get()
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const revokeOnClose =
+  (options: CloseOptions) => <S extends source.With<unknown>>(self: S): Effect.Effect<S, never, Scope.Scope> => {
+    const { held } = source.hooks(self)
+    const revokeAll = Effect.flatMap(
+      held,
+      (tokens) =>
+        Effect.forEach(
+          tokens,
+          ({ token }) =>
+            Effect.catchAllCause(options.revocation.revoke(token), (cause) =>
+              complain("a token could not be revoked on closing; it lives until it expires", cause)),
+          {
+            concurrency,
+            discard: true
+          }
+        )
+    )
+    // a finalizer cannot be interrupted: what takes too long is let go, not waited for
+    const bounded = Effect.timeoutOption(
+      Effect.interruptible(Effect.disconnect(revokeAll)),
+      Settings.value(ranges.revocation.timeout, options.timeout)
+    )
+    return Effect.as(
+      Effect.zipRight(
+        Settings.warn(Settings.problems(ranges.revocation, { timeout: options.timeout }, "TokenMonitor")),
+        Effect.addFinalizer(() =>
+          Effect.flatMap(
+            bounded,
+            (done) =>
+              Option.isSome(done)
+                ? Effect.void
+                : Effect.logWarning("revoking tokens on closing took too long; given up")
+          )
+        )
+      ),
+      self
+    )
+  }
+
+/** The library's own errors may be shown; of anything else nobody knows what it holds. */
+const complain = (message: string, cause: Cause.Cause<TokenError.RequestError>): Effect.Effect<void> =>
+  Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.annotateLogs(
+    Effect.logWarning(message),
+    "reason",
+    Option.match(Cause.failureOption(cause), {
+      onNone: () => "an unexpected defect",
+      onSome: (error) => anyError.messageOf(error, "an error of somebody else's")
+    })
+  )

@@ -1,0 +1,132 @@
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
+import * as Option from "effect/Option"
+import * as Challenge from "../../wire/Challenge.js"
+import type { Judge } from "./options.js"
+import * as Origins from "./origins.js"
+
+type Response = HttpClientResponse.HttpClientResponse
+
+/**
+ * The error codes of a challenge that another token of the same kind would meet again: they never lead to a renewal.
+ * Every other code (`invalid_token`, one of the server's own), and a 401 without any, leads to one. Codes are
+ * compared without regard to case.
+ */
+const final: ReadonlyMap<string, string> = new Map([
+  ["invalid_request", "the request is malformed: RFC 6750 §3.1"],
+  ["use_dpop_nonce", "the proof needs a nonce: RFC 9449 §9"],
+  ["invalid_dpop_proof", "the proof is wrong, not the token: RFC 9449 §7.1"],
+  ["interaction_required", "a person must do something first: OpenID Connect Core §3.1.2.6"],
+  ["login_required", "a person must log in first: OpenID Connect Core §3.1.2.6"],
+  ["consent_required", "a person must consent first: OpenID Connect Core §3.1.2.6"],
+  ["account_selection_required", "a person must choose first: OpenID Connect Core §3.1.2.6"]
+])
+
+/**
+ * `insufficient_scope` (RFC 6750 §3.1), `insufficient_user_authentication` (RFC 9470 §3),
+ * `insufficient_authorization_details` and the like: the token lacks what the next one would lack, too.
+ */
+const insufficient = /^insufficient_/
+
+/** Microsoft's continuous access evaluation: see {@link isForNewer}. */
+const claimsWanted = "insufficient_claims"
+
+/** As it is compared: some servers write quotes of their own around it. */
+const codeOf = (error: string): string => {
+  const text = error.slice(0, longestCode).toLowerCase()
+  return text.replace(/^[\s'"]+|[\s'"]+$/g, "")
+}
+
+/** No code is longer; the time that it takes to look at one grows with the square of its length. */
+const longestCode = 100
+
+const isFinalCode = (challenge: Challenge.Bearer, error: string): boolean => {
+  const code = codeOf(error)
+  if (code === claimsWanted) return !Option.match(challenge.claims, { onNone: () => true, onSome: isForNewer })
+  return final.has(code) || insufficient.test(code)
+}
+
+/**
+ * Whether the claims that a server demands say no more than "a token issued after this moment" (`nbf`), which the next
+ * one is. Anything else (`acrs`, `xms_cc`, …) must be asked for. Claims that cannot be read say nothing.
+ */
+const isForNewer = (claims: string): boolean => {
+  try {
+    const bytes = Either.getOrThrow(
+      Encoding.decodeBase64Url(claims.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, ""))
+    )
+    const wanted: unknown = JSON.parse(new TextDecoder().decode(bytes))
+    const ofToken: unknown = (wanted as { readonly access_token?: unknown } | null)?.access_token
+    return typeof ofToken !== "object" || ofToken === null || Object.keys(ofToken).every((name) => name === "nbf")
+  } catch {
+    return true
+  }
+}
+
+/** See `BearerAuth.isAuthFailure`. */
+export const isAuthFailure = (response: Response): boolean => response.status === 401 && !saysFinal(response)
+
+const saysFinal = (response: Response): boolean =>
+  Option.exists(
+    Challenge.bearer(response.headers),
+    (challenge) => Option.exists(challenge.error, (error) => isFinalCode(challenge, error))
+  ) || Challenge.parse(response.headers["www-authenticate"] ?? "").some(demandsMore)
+
+/** Where a server gives several challenges, the one that no newer token meets counts, wherever it stands. */
+const demandsMore = ({ parameters: { error }, scheme }: Challenge.Challenge): boolean =>
+  error !== undefined && /^(?:bearer|dpop)$/i.test(scheme) && codeOf(error) !== claimsWanted &&
+  insufficient.test(codeOf(error))
+
+/** What a response says about the token: `"declined"` if only the rule of one's own lets a 401 pass. */
+export type Verdict = "refused" | "declined" | "fine"
+
+/** Judges a response by `rule`, or by {@link isAuthFailure}. */
+export const judge = (response: Response, rule: Judge | undefined): Effect.Effect<Verdict> =>
+  Effect.suspend(() => {
+    if (saysFinal(response)) return Effect.succeed("fine")
+    const unauthorized = response.status === 401
+    const said = rule === undefined ? unauthorized : rule(response)
+    const verdict = (refused: boolean): Verdict => refused ? "refused" : unauthorized ? "declined" : "fine"
+    return typeof said === "boolean" ? Effect.succeed(verdict(said)) : Effect.map(said, verdict)
+  })
+
+/**
+ * Whether the answer comes from an origin that `header` was sent to. **The rule**: only such an answer can speak
+ * against a token. A client that follows redirects by itself (`fetch`, a dispatcher) leaves the header behind when
+ * it goes to another origin, and what that origin answers to a request without a token says nothing about it.
+ */
+export const isFromRecipient = (response: Response, url: string, header: string): boolean => {
+  const asked = Origins.originOf(response.request.url)
+  const passed = followed(response, 0).map(Origins.originOf)
+  const cameFrom = (origin: string | undefined): boolean => passed.every((one) => one === origin)
+  return (passed.length > 0 || asked === Origins.originOf(url)) && cameFrom(Origins.originOf(url)) ||
+    // the inner client sent the request elsewhere, and the header with it
+    (cameFrom(asked) && response.request.headers["authorization"] === header)
+}
+
+/** The origin that answered, where the client followed redirects and lets it be known. */
+export const originOfAnswer = (response: Response): string | undefined => {
+  const url = followed(response, 0).at(-1)
+  return url === undefined ? undefined : Origins.originOf(url)
+}
+
+/**
+ * A response of `@effect/platform` names the request only. What the runtime said is found in what it is made of: the
+ * `Response` of `fetch` has the last `url`, the answer of undici a `history` of all of them, both only after a redirect.
+ * On the way back from another origin the header is not there again, so every stop counts.
+ */
+const followed = (response: object, depth: number): ReadonlyArray<string> => {
+  for (const value of Object.values(response)) {
+    if (typeof value !== "object" || value === null) continue
+    if (value.redirected === true && typeof value.url === "string" && value.url !== "") return [value.url]
+    const history: unknown = value.context?.history
+    if (Array.isArray(history) && history.length > 0) return history.map(String)
+    if (HttpClientResponse.TypeId in value && depth < 8) {
+      const urls = followed(value, depth + 1)
+      if (urls.length > 0) return urls
+    }
+  }
+  return []
+}

@@ -1,0 +1,64 @@
+import type * as HttpBody from "@effect/platform/HttpBody"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Disclosure from "../../wire/Disclosure.js"
+import * as RetryAfter from "../../wire/RetryAfter.js"
+import type { Throttling } from "./options.js"
+
+/** See `BearerAuth.isReplayable`. */
+export const isReplayable = (body: HttpBody.HttpBody, streams: boolean): boolean => {
+  switch (body._tag) {
+    case "Empty":
+    case "Uint8Array":
+    case "FormData":
+      return true
+    case "Stream":
+      return streams
+    case "Raw":
+      // Anything else may be a stream in disguise, and some clients send an empty body when it is sent twice.
+      return typeof body.body === "string" || ArrayBuffer.isView(body.body) || body.body instanceof ArrayBuffer
+  }
+}
+
+const drainLimit = 8 * 1024 * 1024
+const drainTimeout = Duration.seconds(2)
+
+/**
+ * Reads what is left of a response that nobody will see, because an unread body keeps its connection busy. One that
+ * is too long, or too slow, loses its connection instead: leaving the stream aborts the request. Nobody waits for
+ * longer than that, not even for a stream that cannot be left.
+ */
+export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    response.stream.pipe(
+      Stream.runFoldWhile(0, (size) => size < drainLimit, (size, chunk) => size + chunk.length)
+    )
+  ).pipe(
+    Effect.disconnect,
+    Effect.timeout(drainTimeout),
+    // It was read already, was empty, or broke off: all the same here.
+    Effect.catchAllCause(() => Effect.void),
+    Disclosure.unlogged
+  )
+
+/**
+ * How long to wait before repetition number `retries + 1` of a throttled request, in milliseconds: what the server
+ * asked for or half the backoff, whichever is longer, plus up to the other half at random. Nothing where it asks for
+ * too much.
+ */
+export const waitOf = (
+  response: HttpClientResponse.HttpClientResponse,
+  { base, cap, maxRetryAfter }: Throttling,
+  { random, retries, wall }: { readonly random: number; readonly retries: number; readonly wall: number }
+): number | undefined => {
+  const asked = Option.match(RetryAfter.fromHeaders(response.headers, wall), {
+    onNone: () => 0,
+    onSome: Duration.toMillis
+  })
+  if (asked > maxRetryAfter) return undefined
+  const half = Math.min(cap, base * 2 ** retries) / 2
+  return Math.ceil(Math.max(asked, half) + random * half)
+}

@@ -1,0 +1,554 @@
+/**
+ * Keeps a refresh token alive (RFC 6749 §6) where every use may replace it.
+ *
+ * A server that rotates refresh tokens (RFC 9700 §4.14) takes each one *once*: whoever presents a spent one is taken
+ * for a thief, and the whole family of tokens is revoked. So the order of things is everything:
+ *
+ * 1. under the store's lock, the stored token is read and **marked as being spent**;
+ * 2. it is sent; from here on nothing interrupts;
+ * 3. the pair that comes back is **stored, and only then** is the access token handed out.
+ *
+ * A holder that dies between 1 and 3 leaves the mark behind. Nobody knows then whether the server took the token, so
+ * it is not sent again: the error says {@link TokenError.AuthenticationRequired}, or the fallback grant takes over.
+ *
+ * Where the token is kept decides who it is spent once by: {@link memory} serves one process until it ends,
+ * {@link shared} a whole fleet, across restarts.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
+import * as Fiber from "effect/Fiber"
+import * as Hash from "effect/Hash"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { TokenStore } from "../store/contract.js"
+import type { AccessToken } from "../values/AccessToken.js"
+import * as Clocks from "../values/Clocks.js"
+import * as Digest from "../values/Digest.js"
+import * as random from "../values/random.js"
+import * as Settings from "../values/Settings.js"
+import * as SharedWork from "../values/SharedWork.js"
+import * as TokenError from "../values/TokenError.js"
+import type * as TokenRequest from "../values/TokenRequest.js"
+import * as Disclosure from "../wire/Disclosure.js"
+import * as expiry from "../wire/expiresIn.js"
+import * as unsent from "../wire/neverSent.js"
+import * as sharedRefreshToken from "./refreshToken/sharedRefreshToken.js"
+
+/**
+ * A refresh token at rest.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stored {
+  readonly token: Redacted.Redacted
+  /** Epoch milliseconds; `None` when the server did not say (`refresh_expires_in`). */
+  readonly expiresAt: Option.Option<number>
+  /** Whether the server has replaced a refresh token before: then each is good for one use. */
+  readonly rotates: boolean
+  /**
+   * - `ready`: not sent since it was stored
+   * - `sent`: on its way to the server, or its answer was lost with the holder that sent it
+   * - `sentTwice`: the same, for a second time
+   * - `dead`: the server has refused it
+   */
+  readonly state: "ready" | "sent" | "sentTwice" | "dead"
+  /** While a holder is at it: tells this use of the token from any other. */
+  readonly mark?: string | undefined
+  /**
+   * Which of the refresh tokens that sources were given to begin with have been used, as digests, the last ones last.
+   * One that is not among them comes from a new login. A store that does not keep this does without new logins. Numbers
+   * are 32-bit hashes, as they were written before.
+   */
+  readonly begun?: ReadonlyArray<string | number> | undefined
+}
+
+/**
+ * Where the refresh token is kept. One that several processes share must lock across all of them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Store {
+  readonly load: Effect.Effect<Option.Option<Stored>, TokenError.RequestError>
+  /**
+   * When this has succeeded the token survives a crash.
+   *
+   * `over` is what the caller has seen in the store last. A lock that can be lost, because it ends by itself, has to
+   * look whether that is still there. If it is not, somebody else has moved on, and what they have put there stays:
+   * one with a `mark`, about to be sent, then fails; any other is dropped. Without `over` the token replaces whatever
+   * is there.
+   */
+  readonly save: (stored: Stored, over?: Option.Option<Stored>) => Effect.Effect<void, TokenError.RequestError>
+  /** Runs an effect while nobody else who uses the store runs one. */
+  readonly locked: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | TokenError.RequestError>
+}
+
+/**
+ * How {@link shared} behaves.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SharedOptions {
+  /**
+   * Whose refresh token it is: names the authorization server, the client and the user. All who give the same name use
+   * the same refresh token. It is part of the key in the store and must not be secret.
+   */
+  readonly namespace: string
+  /**
+   * How long one process may take to use the refresh token before another takes over. It has to be longer than the
+   * total deadline of a token request plus a few operations of the store. Default 20 seconds.
+   */
+  readonly lease?: Duration.DurationInput | undefined
+  /** Limit of one operation of the store. Default 1 second. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** How long to wait for one's turn. Default two leases. */
+  readonly patience?: Duration.DurationInput | undefined
+  /**
+   * How long the record is kept after the refresh token has expired or, if its lifetime is unknown, after its last
+   * use. When it is gone a source begins again with the refresh token it was given. Default 180 days.
+   */
+  readonly retention?: Duration.DurationInput | undefined
+}
+
+/**
+ * How a refresh token is spent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * The token to begin with: used while the store is empty, and, if it comes from a new login, when the one in the
+   * store is of no use any more.
+   */
+  readonly refreshToken?: Redacted.Redacted | undefined
+  /** Default {@link memory}: good for one process and until it ends. */
+  readonly store?: Store | undefined
+  /**
+   * Whether the server takes each refresh token only once. `"auto"`, the default, finds out: until it has replaced one
+   * it is taken to rotate, except that a token whose answer was lost is tried a second time. `"never"` sends the same
+   * token as often as need be.
+   */
+  readonly rotation?: "auto" | "always" | "never" | undefined
+}
+
+/**
+ * What talks to the server: the refresh grant, and the full one to fall back to.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Exchange {
+  readonly refresh: (
+    token: Redacted.Redacted,
+    request: TokenRequest.TokenRequest
+  ) => Effect.Effect<AccessToken, TokenError.RequestError>
+  /** Used when there is no refresh token that could be spent. */
+  readonly fallback:
+    | ((request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>)
+    | undefined
+  /**
+   * Limit of either of them, for while it runs everybody else waits for the lock. What takes longer is an
+   * `EndpointTimeout`, and the server may have taken the refresh token; a new one that comes within another minute is
+   * still stored. Infinite where they end by deadlines of their own. Default 15 seconds.
+   */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * A store in memory.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const memory: Effect.Effect<Store> = Effect.sync(() => {
+  const lock = SharedWork.makeLock()
+  let stored = Option.none<Stored>()
+  return {
+    load: Effect.sync(() => stored),
+    save: (next, over) =>
+      Effect.sync(() => {
+        if (!isLate(next, over, stored)) stored = Option.some(next)
+      }),
+    locked: lock.withLock
+  }
+})
+
+/**
+ * Whether `next` comes from a holder of the lock that was overdue, and another one has got a refresh token meanwhile:
+ * that is the one to keep.
+ */
+const isLate = (next: Stored, over: Option.Option<Stored> | undefined, there: Option.Option<Stored>): boolean =>
+  over !== undefined && Option.isSome(over) && Option.isSome(there) &&
+  !Equal.equals(there.value.token, over.value.token) &&
+  !Equal.equals(there.value.token, next.token)
+
+/**
+ * Keeps the refresh token in the `TokenStore` of the program, so that a fleet spends each one once: under a lease, and
+ * with its successor stored before anybody sees the access token.
+ *
+ * **Details**
+ *
+ * - What a process finds there counts, not the `refreshToken` it was given: that one is for the first start, and for a
+ *   start after a new login. One that nobody has used yet takes over when the stored one has died; to have it take over
+ *   at once, `save` it.
+ * - A holder that dies delays the others by no more than the lease. If it may have sent the token by then, they do what
+ *   the head of this page says.
+ * - A holder that comes late, with the answer to a token that was taken from it meanwhile, still stores what came:
+ *   unless somebody else has got another refresh token, which then stays.
+ * - While the store does not answer no refresh token is used, and requests fail with a `TransportError`. What could not
+ *   be stored is kept in memory and stored as soon as the store answers: while others would wait for it, and before
+ *   anything else is done at the next use.
+ * - A record that cannot be read is an `InvalidConfiguration`, never a reason to begin again.
+ * - Under `TokenSource.managed` sources that ask for different scopes wait for each other here: give `shared` a lease
+ *   that covers their turns.
+ *
+ * **Gotchas**
+ *
+ * A store that forgets, such as a Redis without persistence or one that evicts, makes its users begin again with a
+ * refresh token that is spent.
+ *
+ * A refresh token of a public client that was obtained with a DPoP proof is bound to the key of that proof (RFC 9449 §5),
+ * and one of a client with a certificate may be bound to the certificate (RFC 8705 §7.1). The server refuses it to
+ * whoever has another key, and it then counts as dead for all. So give every process that shares it the same key, and
+ * keep the key as long as the refresh token; or give each process a namespace and a login of its own.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, RefreshToken, TokenSource } from "effect-bearer"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const namespace = "login.example.com/reports/alice"
+ *
+ * const tokens = Effect.gen(function*() {
+ *   const source = yield* TokenSource.refreshToken({
+ *     tokenEndpoint: "https://login.example.com/oauth/token",
+ *     clientId: "reports",
+ *     authentication: ClientAuthentication.basic(Redacted.make("secret")),
+ *     refreshToken: Redacted.make("from the first login"),
+ *     store: yield* RefreshToken.shared({ namespace })
+ *   })
+ *   return yield* TokenSource.managed({ shared: { namespace, lease: "1 minute" } })(source)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const shared: (
+  options: SharedOptions
+) => Effect.Effect<Store, TokenError.InvalidConfiguration, TokenStore> = sharedRefreshToken.make
+
+/**
+ * Spends the stored refresh token for access tokens, keeping the promises of this module.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options,
+  exchange: Exchange
+): Effect.Effect<(request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>> =>
+  Effect.gen(function*() {
+    yield* Settings.warn(Settings.problems(ranges, { timeout: exchange.timeout }, "RefreshToken"))
+    const { fallback, refresh } = exchange
+    const timeout = Settings.value(ranges.timeout, exchange.timeout)
+    const store = options.store === undefined ? yield* memory : bounded(options.store)
+    const rotation = options.rotation ?? "auto"
+
+    // What could not be stored is not lost as long as the process lives: it is stored before anything else is done.
+    let unsaved = Option.none<{ readonly stored: Stored; readonly over: Option.Option<Stored> }>()
+    const save = (stored: Stored, over: Option.Option<Stored>): Effect.Effect<void, TokenError.RequestError> =>
+      Effect.suspend(() => {
+        unsaved = Option.some({ stored, over })
+        return Effect.tap(store.save(stored, over), () => {
+          unsaved = Option.none()
+        })
+      })
+
+    const load: Effect.Effect<Option.Option<Stored>, TokenError.RequestError> = Effect.suspend(() =>
+      Option.match(unsaved, {
+        onNone: () => store.load,
+        // somebody else may have moved on
+        onSome: ({ over, stored }) => Effect.zipRight(save(stored, over), store.load)
+      })
+    )
+
+    /** Says that the token is about to be sent; if that cannot be stored, it is not sent, and was not. */
+    const mark = (stored: Stored, over: Option.Option<Stored>): Effect.Effect<Stored, TokenError.RequestError> =>
+      Effect.suspend(() => {
+        const marked: Stored = {
+          ...stored,
+          state: stored.state === "ready" ? "sent" : "sentTwice",
+          mark: random.randomId()
+        }
+        unsaved = Option.some({ stored: unmarked(stored), over: Option.some(marked) })
+        return Effect.map(store.save(marked, over), () => {
+          unsaved = Option.none()
+          return marked
+        })
+      })
+
+    // The life of the refresh token that this process heard of last: by the steady clock, for a wall clock that is put
+    // forward must not end a login.
+    let heard: { readonly token: Redacted.Redacted; readonly life: Clocks.Period } | undefined
+    const hear = (next: Redacted.Redacted, token: AccessToken, expiresAt: Option.Option<number>): Effect.Effect<void> =>
+      Option.isNone(expiresAt) ? Effect.void : Effect.map(Clocks.now, (now) => {
+        heard = { token: next, life: Clocks.period(now, expiresAt.value - token.issuedAt) }
+      })
+
+    const hasExpired = ({ expiresAt, token }: Stored, now: Clocks.Now): boolean =>
+      Option.exists(expiresAt, (end) => end <= now.wall) &&
+      (heard === undefined || !Equal.equals(heard.token, token) || Clocks.isOver(heard.life, now))
+
+    /** Keeps what came back in exchange for `before`; the access token goes out only after this. */
+    const adopt = (
+      token: AccessToken,
+      before: Stored | undefined,
+      over: Option.Option<Stored>
+    ): Effect.Effect<AccessToken, TokenError.RequestError> => {
+      // RFC 6749 §6: no new one means that the old one stays
+      const next = Option.orElse(token.refreshToken, () => Option.fromNullable(before?.token))
+      if (Option.isNone(next)) return Effect.succeed(token)
+      const isNew = before === undefined || !Equal.equals(next.value, before.token)
+      const expiresAt = refreshExpiry(token)
+      return Effect.zipRight(
+        hear(next.value, token, expiresAt),
+        Effect.as(
+          save({
+            token: next.value,
+            expiresAt: isNew ? expiresAt : Option.orElse(expiresAt, () => before.expiresAt),
+            // a new login does not make it another server
+            rotates: (before !== undefined && isNew) || Option.exists(over, ({ rotates }) => rotates),
+            state: "ready",
+            begun: begunIn(over)
+          }, over),
+          token
+        )
+      )
+    }
+
+    /** The same for what came when nobody waited any more: the lock has to be taken again. */
+    const adoptLate = (before: Stored | undefined, over: Option.Option<Stored>) => (token: AccessToken) =>
+      Option.isNone(token.refreshToken) ? Effect.void : store.locked(toTheEnd(adopt(token, before, over)))
+
+    const authenticate = (
+      request: TokenRequest.TokenRequest,
+      reason: string,
+      over: Option.Option<Stored>
+    ): Effect.Effect<AccessToken, TokenError.RequestError> =>
+      fallback === undefined
+        ? Effect.fail(new TokenError.AuthenticationRequired({ reason }))
+        : Effect.flatMap(
+          within(timeout, Effect.suspend(() => fallback(request)), adoptLate(undefined, over)),
+          (token) => adopt(token, undefined, over)
+        )
+
+    /** Why a stored token must not be sent, if it must not. */
+    const objection = (stored: Stored, now: Clocks.Now): string | undefined => {
+      if (stored.state === "dead") return "the server no longer accepts the refresh token"
+      if (hasExpired(stored, now)) return "the refresh token has expired"
+      if (stored.state === "ready" || rotation === "never") return undefined
+      // Nobody knows whether the server took it. Only while it has never replaced one is there a second chance.
+      return stored.state === "sent" && rotation === "auto" && !stored.rotates
+        ? undefined
+        : "the answer to the last use of the refresh token was lost"
+    }
+
+    /** The token to begin with, if nobody has begun with it before: then there was a new login. */
+    const newLogin = (stored: Stored): Stored | undefined =>
+      options.refreshToken === undefined || stored.begun === undefined ||
+        hasBegun(stored.begun, options.refreshToken)
+        ? undefined
+        : begin(options.refreshToken, stored)
+
+    /** `over` is what the store holds: the token itself, unless that is the one to begin with. */
+    const spend = (
+      stored: Stored,
+      over: Option.Option<Stored>,
+      request: TokenRequest.TokenRequest,
+      isSecondLook: boolean
+    ): Effect.Effect<AccessToken, TokenError.RequestError> =>
+      Effect.gen(function*() {
+        const refused = objection(stored, yield* Clocks.now)
+        if (refused !== undefined) {
+          const next = newLogin(stored)
+          return next === undefined
+            ? yield* authenticate(request, refused, over)
+            : yield* spend(next, over, request, isSecondLook)
+        }
+        const marked = yield* mark(stored, over)
+        const exit = yield* Effect.either(
+          within(
+            timeout,
+            Effect.suspend(() => refresh(stored.token, request)),
+            adoptLate(stored, Option.some(marked))
+          )
+        )
+        if (Either.isRight(exit)) return yield* adopt(exit.right, stored, Option.some(marked))
+        const error = exit.left
+        if (TokenError.hasCode(error, "invalid_grant")) {
+          // A sibling that does not share the lock may have been faster; its token is in the store then.
+          const current = yield* store.load
+          if (!isSecondLook && Option.isSome(current) && !Equal.equals(current.value.token, stored.token)) {
+            return yield* spend(current.value, current, request, true)
+          }
+          const dead = unmarked({ ...stored, state: "dead" })
+          yield* save(dead, Option.some(marked))
+          return yield* authenticate(request, "the server no longer accepts the refresh token", Option.some(dead))
+        }
+        if (!mayHaveBeenTaken(error)) yield* save(unmarked(stored), Option.some(marked))
+        return yield* Effect.fail(error)
+      })
+
+    return (request) =>
+      // Waiting for one's turn can be interrupted, what follows cannot.
+      store.locked(toTheEnd(Effect.flatMap(load, (there) =>
+        Option.match(
+          Option.orElse(there, () => Option.map(Option.fromNullable(options.refreshToken), (token) => begin(token))),
+          {
+            onNone: () => authenticate(request, "there is no refresh token yet", there),
+            onSome: (stored) => spend(stored, there, request, false)
+          }
+        ))))
+  })
+
+/**
+ * On a fiber of its own, for an interruption reaches the children of a fiber even where that itself cannot be
+ * interrupted: an exchange with a deadline would be cut off. Nobody can interrupt that fiber but deadlines inside it, and
+ * those must be able to.
+ */
+const toTheEnd = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Disclosure.unlogged(
+    Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), Fiber.join))
+  )
+
+/** So long after its limit an exchange may still bring something; in milliseconds. */
+const longestLate = 60_000
+
+/**
+ * An exchange that hangs holds the lock of all others: it is let go, wherever it waits. What it brings late is a refresh
+ * token in place of one that is spent, so `late` gets it.
+ */
+const within = (
+  timeout: number,
+  effect: Effect.Effect<AccessToken, TokenError.RequestError>,
+  late: (token: AccessToken) => Effect.Effect<unknown, TokenError.RequestError>
+): Effect.Effect<AccessToken, TokenError.RequestError> => {
+  if (!Number.isFinite(timeout)) return effect
+  const limit = Duration.millis(timeout)
+  const waitLater = (fiber: Fiber.Fiber<AccessToken, TokenError.RequestError>) =>
+    Fiber.join(fiber).pipe(
+      Effect.timeoutOption(longestLate),
+      Effect.flatMap(Option.match({ onNone: () => Fiber.interruptFork(fiber), onSome: late })),
+      Effect.ignore
+    )
+  // the lock is not overdue before it
+  return Effect.zipRight(
+    SharedWork.expect(limit),
+    Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), (fiber) =>
+      Effect.flatMap(
+        Effect.timeoutOption(Effect.exit(Fiber.join(fiber)), limit),
+        Option.match({
+          onNone: () =>
+            Effect.zipRight(
+              Effect.forkDaemon(waitLater(fiber)),
+              Effect.fail(
+                new TokenError.EndpointTimeout({ endpoint: "the exchange of the refresh token", phase: "total", limit })
+              )
+            ),
+          onSome: (exit) => exit
+        })
+      ))
+  )
+}
+
+const ranges = { timeout: Settings.duration("15 seconds", { least: 1, unlimited: true }) }
+
+/** A store of the user's has so long for one operation; in milliseconds. `shared` has shorter limits of its own. */
+const longestOperation = 60_000
+
+/** An operation that hangs holds the lock of all others: it is let go, wherever it waits. */
+const bounded = (store: Store): Store => {
+  const within = <A>(operation: "load" | "save", effect: Effect.Effect<A, TokenError.RequestError>) =>
+    Effect.timeoutFail(Effect.interruptible(Effect.disconnect(effect)), {
+      duration: longestOperation,
+      onTimeout: () =>
+        new TokenError.TransportError({
+          endpoint: "the store of the refresh token",
+          code: Option.none(),
+          detail: `\`${operation}\` has given no answer in ${longestOperation} ms; no refresh token is used without it`
+        })
+    })
+  return {
+    ...store,
+    load: within("load", store.load),
+    save: (stored, over) => within("save", store.save(stored, over))
+  }
+}
+
+/** So many logins are remembered. */
+const longestHistory = 32
+
+const begin = (token: Redacted.Redacted, before?: Stored): Stored => ({
+  token,
+  expiresAt: Option.none(),
+  rotates: before?.rotates ?? false,
+  state: "ready",
+  begun: [...before?.begun ?? [], nameOf(token)].slice(-longestHistory)
+})
+
+const nameOf = (token: Redacted.Redacted): string => Digest.shortNameOf(Redacted.value(token))
+
+const hasBegun = (begun: ReadonlyArray<string | number>, token: Redacted.Redacted): boolean =>
+  begun.includes(nameOf(token)) || begun.includes(Hash.string(Redacted.value(token)))
+
+const begunIn = Option.match({ onNone: () => [], onSome: ({ begun }: Stored) => begun })
+
+const unmarked = (stored: Stored): Stored => ({ ...stored, mark: undefined })
+
+/**
+ * Whether the server may have taken the refresh token although we have no tokens to show for it. An answer that
+ * refuses is proof that it did not, and so is a connection that never came about.
+ */
+const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
+  // it failed while the endpoint was looked up or a secret was read
+  if (unsent.has(error)) return false
+  switch (error._tag) {
+    case "EndpointTimeout":
+    case "MalformedResponse":
+    case "ScopeNotGranted":
+      return true
+    case "TransportError":
+      return !Option.exists(error.code, (code) => neverSent.has(code))
+    case "EndpointUnavailable":
+      // a gateway that gave up, or a server that broke down on the way
+      return error.status !== 503 && error.status !== 408 && error.status !== 425
+    default:
+      return false
+  }
+}
+
+const neverSent: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT"
+])
+
+/** `refresh_expires_in` (Keycloak) or `refresh_token_expires_in`, in seconds; 0 is Keycloak's "never". */
+const refreshExpiry = (token: AccessToken): Option.Option<number> => {
+  const extra = Redacted.value(token.extra)
+  return expiry.seconds(extra.refresh_expires_in ?? extra.refresh_token_expires_in).pipe(
+    Option.filter((seconds) => seconds > 0),
+    Option.map((seconds) => token.issuedAt + seconds * 1000)
+  )
+}

@@ -1,0 +1,740 @@
+/**
+ * Keeps the tokens of a source and decides, at every call, whether the held one may be served, must be renewed
+ * first, or should be renewed behind the caller's back.
+ *
+ * ```
+ * Empty ──fetch──▶ Fresh ──t ≥ refreshAt──▶ Stale (serve it, one refresh in the background)
+ *                                              └─t ≥ mustAt──▶ Must (wait for the refresh)
+ *
+ * refreshAt = expiresAt − min(ahead, lifetime / 2) − jitter
+ * mustAt    = expiresAt − min(clockSkew, lifetime / 10)
+ * ```
+ *
+ * One request is under way per key, whatever the number of callers. It runs in the cache's own scope: a caller who
+ * is interrupted leaves, and the others get their token.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import type { AccessToken } from "../values/AccessToken.js"
+import { isAccessToken } from "../values/AccessToken.js"
+import type { Now } from "../values/Clocks.js"
+import * as clocks from "../values/Clocks.js"
+import { Flight } from "../values/flight.js"
+import { isRequestBound } from "../values/runtime.js"
+import * as ranges from "../values/settingRanges.js"
+import * as Settings from "../values/Settings.js"
+import * as SharedWork from "../values/SharedWork.js"
+import { Current } from "../values/signsOfLife.js"
+import * as TokenError from "../values/TokenError.js"
+import type { Reason } from "../values/TokenEvent.js"
+import { TokenEvent } from "../values/TokenEvent.js"
+import * as TokenRequest from "../values/TokenRequest.js"
+import * as Disclosure from "../wire/Disclosure.js"
+import { adopt, current as currentOf, giveUp, isLate, isRefusal, reject, remember, Slot } from "./cache/slot.js"
+import { Slots } from "./cache/slots.js"
+import { until } from "./cache/tokenLife.js"
+import { workers } from "./cache/workers.js"
+import type { Timing } from "./lifetime.js"
+import * as source from "./source.js"
+import { WaitUntil } from "./waitUntil.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("effect-bearer/TokenCache")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * A source that holds tokens. Only such a source can be refreshed in the background.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Cached<out E> extends source.With<E> {
+  readonly [TypeId]: Control
+}
+
+/**
+ * How {@link cached} behaves.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** How many keys are kept; beyond it the least recently used is forgotten. Default 10 000. */
+  readonly capacity?: number | undefined
+  /**
+   * How far the clocks of this host and the servers may differ. A token is not handed out in this last stretch of
+   * its life; at most a tenth of the lifetime. Default 30 seconds.
+   */
+  readonly clockSkew?: Duration.DurationInput | undefined
+  /**
+   * How long before expiry a caller's `get` also starts a renewal in the background; at most half the lifetime, and
+   * zero for never. Default 5 minutes. {@link BackgroundRefresh} sets its own.
+   */
+  readonly ahead?: Duration.DurationInput | undefined
+  /** Renewal starts up to this much earlier, at random; at most a tenth of the lifetime. Default 10 seconds. */
+  readonly jitter?: Duration.DurationInput | undefined
+  /**
+   * What to make of a token that came without a usable lifetime: `"never"` serves it until the API refuses it,
+   * `{ assume }` gives it a lifetime. Default `"never"`.
+   */
+  readonly onMissingExpiry?: "never" | { readonly assume: Duration.DurationInput } | undefined
+  /**
+   * A token request of which nothing has been heard for so long is given up, and the next caller, or one that waits,
+   * begins anew: it hangs, or the runtime has dropped it. A back-off, or waiting for a rate limit or another process,
+   * does not count. Default: twice the deadline of one request and 5 seconds, at least 30 seconds; for a source whose
+   * deadline is not known 2 minutes, and for a renewal ahead of need until the held token ends.
+   */
+  readonly overdueAfter?: Duration.DurationInput | undefined
+}
+
+/**
+ * What a refresher sees of one key.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Entry {
+  /** The canonical key; it may hold parameter values, so it is not for printing. */
+  readonly id: string
+  readonly hash: string
+  /** The key of the source's own configuration. */
+  readonly isDefault: boolean
+  /**
+   * Milliseconds until a renewal is wanted, or another attempt to replace a token that was revoked; infinite when there
+   * is neither, or the server has refused.
+   */
+  readonly untilRefresh: (now: Now) => number
+  /** Milliseconds that the token lives in all; zero while there is none. */
+  readonly lifetime: () => number
+  /** Milliseconds since a caller asked. */
+  readonly idle: (now: Now) => number
+  /** Starts a renewal unless one is under way. */
+  readonly refresh: (now: Now) => void
+  readonly forget: () => void
+  /** Whether the cache still knows the key; it may have evicted it. */
+  readonly isCurrent: Effect.Effect<boolean>
+}
+
+/**
+ * What a refresher needs of a cache. `BackgroundRefresh` is one; another can be built on it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Control {
+  readonly setTiming: (timing: Partial<Timing>) => void
+  /** Calls `listener` after every attempt; gives back how to stop that. */
+  readonly onSettled: (listener: (entry: Entry) => void) => () => void
+  readonly publish: source.Hooks["publish"]
+}
+
+/** How long a served token is not looked at more closely: bounds what a clock step can do, and the cost of looking. */
+const lookEvery = 1000
+
+const hash = (key: string): string => TokenRequest.hash(TokenRequest.fromKey(key))
+
+/** Milliseconds; of a source whose deadline is not known, only so much can be said. */
+const overdueAfter = (deadline: number | undefined): number | undefined =>
+  deadline !== undefined && Number.isFinite(deadline) ? Math.max(30_000, 2 * deadline + 5000) : undefined
+
+const slowest = 120_000
+
+/** Reading the credentials to find out whether they have changed takes no longer. */
+const longestRead = 30_000
+
+/** Nothing is heard of work that waits for its time; it is not overdue for that. */
+const after = <A, E>(wait: number, work: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.zipRight(SharedWork.expect(wait), Effect.delay(work, wait))
+
+/** What is wrong with a source whose scope was closed. */
+const closedError = new TokenError.InvalidConfiguration({
+  fields: ["scope"],
+  detail:
+    "this token source was used after its scope was closed: its layer was provided to an effect that has ended, " +
+    "and what was taken out of that effect (a source, an HttpClient) does not work any more. Provide the layer around the " +
+    "whole program, run it by Layer.launch, or keep it in a ManagedRuntime that is disposed of last"
+})
+
+/** The same for who waits for a token when it is closed: an interruption could be caught by nobody, and would say nothing. */
+const closedMeanwhile = new TokenError.InvalidConfiguration({
+  fields: ["scope"],
+  detail:
+    "the scope of this token source was closed while a token was on its way: end what uses it before, or keep its " +
+    "layer around the whole program (Layer.launch, or a ManagedRuntime that is disposed of last)"
+})
+
+const noStay =
+  "waitUntil has thrown, so a token is not renewed before its end: give withWaitUntil a function that calls it " +
+  "on its context, (promise) => ctx.waitUntil(promise), while the request is being served"
+
+/** What a source of the program's own may end with, and should not. */
+const noToken = new TokenError.InvalidConfiguration({
+  fields: ["source"],
+  detail: "what the token source yielded is no AccessToken: make one with AccessToken.make"
+})
+
+/** Nobody has interrupted those who wait for it. */
+const brokenOff = new TokenError.TransportError({
+  endpoint: "the token source",
+  code: Option.none(),
+  detail: "it was interrupted from inside, and not by who asked it"
+})
+
+/** The server hands out a token of which this process knows that its life is over; asked again after `wait`. */
+const overError = (wait: number) =>
+  new TokenError.EndpointUnavailable({
+    endpoint: "The token source",
+    status: 200,
+    retryAfter: Option.some(Duration.millis(wait)),
+    description: Option.some(
+      "it handed out a token again whose life is over. A cache between here and the server may have kept the answer; " +
+        "a server that makes a token live longer under the same name has to name no lifetime"
+    )
+  })
+
+/**
+ * Puts a cache in front of a source: see the module's description for when a token is served, renewed or waited for.
+ *
+ * - A renewal that fails while the held token is valid is an event and a back-off, never an error to a caller.
+ * - A failure without a valid token goes to everyone who waits, and is repeated to those who come within the next
+ *   seconds (one to five, or what the server's `Retry-After` says), so that a broken secret does not hammer.
+ * - `renew` and `invalidate` compare: they touch only the very token that was refused.
+ *
+ * @example
+ * ```ts
+ * import { TokenSource } from "effect-bearer"
+ * import type { AccessToken } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * declare const fromVault: Effect.Effect<AccessToken.AccessToken, Error>
+ *
+ * const program = Effect.gen(function*() {
+ *   const uncached = yield* TokenSource.make(() => fromVault)
+ *   const tokens = yield* TokenSource.cached({ clockSkew: "45 seconds" })(uncached)
+ *   return yield* tokens.get()
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const cached = (options: Options = {}) => <E>(uncached: source.With<E>) =>
+  // what is wrong is not among the errors of the source
+  build<E>(options, uncached, undefined)
+
+/**
+ * The same for a source that may fail with any `TokenError`.
+ *
+ * @internal
+ */
+export const cachedFailing = (options: Options = {}) => (uncached: source.With<TokenError.TokenError>) =>
+  build<TokenError.TokenError>(options, uncached, Exit.fail)
+
+const build = <E>(
+  options: Options,
+  uncached: source.With<E>,
+  // absent where such an error is not among those of the source
+  fail: ((error: TokenError.RequestError) => Exit.Exit<never, E>) | undefined
+): Effect.Effect<Cached<E>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    type Token = Effect.Effect<AccessToken, E>
+    type Parent = Option.Option<Tracer.AnySpan>
+
+    const self = yield* source.withHooks(uncached)
+    const clock = yield* Effect.clock
+    const { credentials: current, deadline, defaults, publish } = source.hooks(self)
+    yield* Settings.warn([
+      ...Settings.problems(ranges.cache, options, "cache"),
+      ...Settings.problems(
+        ranges.onMissingExpiry,
+        options.onMissingExpiry === "never" ? undefined : options.onMissingExpiry,
+        "cache.onMissingExpiry"
+      )
+    ])
+    const limit = options.overdueAfter === undefined
+      ? overdueAfter(deadline)
+      : Settings.value(ranges.cache.overdueAfter, options.overdueAfter)
+    const limitOf = ({ held }: Slot<E>, reason: Reason, now: Now): number =>
+      limit ?? Math.max(slowest, reason === "ahead" && held !== undefined ? until(held, held.mustAt, now) : 0)
+    const requestBound = isRequestBound()
+    // an effect of the user's, which may hang
+    const credentials = current?.pipe(
+      Effect.interruptible,
+      Disclosure.unlogged,
+      Effect.disconnect,
+      Effect.timeout(Math.min(deadline ?? longestRead, limit ?? longestRead, longestRead)),
+      Effect.option
+    )
+    const listeners = new Set<(entry: Entry) => void>()
+    const entries = new WeakMap<Slot<E>, Entry>()
+    let timing: Timing = {
+      ahead: Settings.value(ranges.cache.ahead, options.ahead),
+      jitter: Settings.value(ranges.cache.jitter, options.jitter),
+      clockSkew: Settings.value(ranges.cache.clockSkew, options.clockSkew),
+      assumedLifetime: options.onMissingExpiry === undefined || options.onMissingExpiry === "never"
+        ? Number.POSITIVE_INFINITY
+        : Settings.value(
+          ranges.onMissingExpiry.assume,
+          // a program without types can give null
+          (options.onMissingExpiry as { readonly assume: unknown } | null)?.assume
+        )
+    }
+
+    // Requests run here, in the cache's scope, never on the fiber of a caller.
+    const { abandon, fork } = yield* workers
+    let closed = false
+    let wasTold = false
+    let cannotStay = false
+    // nothing else is left to say it with, and it is a bug of the program
+    const failing = (error: TokenError.RequestError) => fail === undefined ? Exit.die(error) : fail(error)
+    const closedExit = failing(closedError)
+    const usedAfterClose: Token = Effect.suspend(() => {
+      if (wasTold) return closedExit
+      wasTold = true
+      return Effect.zipRight(Effect.logError(closedError.message), closedExit)
+    })
+
+    // Slots with a request under way are found here even after the cache evicted them: a capacity smaller than the
+    // number of keys in flight must not break single flight.
+    const busy = new Map<string, Slot<E>>()
+    const defaultSlot = new Slot<E>(defaults.key)
+    // it has a place of its own
+    defaultSlot.hasPlace = true
+
+    const places = yield* Slots.make<E>(Settings.value(ranges.cache.capacity, options.capacity))
+
+    // A request that is used again finds its slot here.
+    const slots = new WeakMap<TokenRequest.TokenRequest, Slot<E>>()
+
+    const slotOf = (request: TokenRequest.TokenRequest | undefined): Slot<E> => {
+      if (request === undefined) return defaultSlot
+      const known = slots.get(request)
+      // Which key was used last matters only once a place may have to be given up.
+      if (known !== undefined && (known === defaultSlot || (!places.isFull && known.hasPlace))) return known
+      const key = known?.key ?? TokenRequest.withDefaults(request, defaults).key
+      const slot = key === defaults.key ? defaultSlot : places.touch(key, () => busy.get(key))
+      slots.set(request, slot)
+      return slot
+    }
+
+    /** The slot of a request if there is one; looking is no use of it. */
+    const peek = (request: TokenRequest.TokenRequest | undefined): Slot<E> | undefined => {
+      const key = request === undefined ? defaults.key : TokenRequest.withDefaults(request, defaults).key
+      return key === defaults.key
+        ? defaultSlot
+        : busy.get(key) ?? places.peek(key)
+    }
+
+    // --- work: runs in the cache's scope ------------------------------------------------------------------------
+
+    /** A token, or a failure that whoever waits can catch. */
+    const settled = (exit: Exit.Exit<AccessToken, E>): Exit.Exit<AccessToken, E> =>
+      Exit.isSuccess(exit)
+        ? isAccessToken(exit.value) ? exit : failing(noToken)
+        : Cause.isInterruptedOnly(exit.cause)
+        ? failing(brokenOff)
+        : exit
+
+    /** One token request, and what it does to the slot. */
+    const acquire = (slot: Slot<E>, reason: Reason, flight: Flight<AccessToken, E>): Token =>
+      Effect.gen(function*() {
+        const started = clocks.read(clock)
+        const key = hash(slot.key)
+        yield* publish(TokenEvent.AcquisitionStarted({ key, at: started.wall, reason }))
+        const request = TokenRequest.fromKey(slot.key)
+        const { rejected } = slot
+        const current = slot.held === undefined ? rejected : currentOf(slot.held, started)
+        const fetch = reason === "rejected" && rejected !== undefined
+          ? self.renew(rejected, request)
+          : current === undefined
+          ? self.get(request)
+          : source.replace(self, current, request)
+        let exit = settled(yield* Effect.exit(fetch))
+        const random = yield* Random.next
+        let now = clocks.read(clock)
+        if (Exit.isSuccess(exit) && isLate(slot, exit.value, now, timing)) {
+          exit = settled(yield* Effect.exit(fetch))
+          now = clocks.read(clock)
+        }
+        // it was given up, and somebody else has begun anew: what comes late changes nothing
+        if (slot.flight !== flight) return yield* exit
+        const attempt = { key, reason, elapsed: Math.round(now.steady - started.steady), random, now }
+        if (Exit.isSuccess(exit)) {
+          const { events, given } = adopt(slot, exit.value, attempt, timing)
+          if (slot !== defaultSlot) places.remember(slot)
+          yield* Effect.forEach(events, publish, { discard: true })
+          // The server has nothing better than a token that is over, which is nobody's to have.
+          if (given !== "later" && given !== "over") return given
+          // where no failure can say so, those who need a token wait for the next one
+          if (given === "later" || fail === undefined) {
+            return yield* after(slot.blockedFor(now), acquire(slot, reason, flight))
+          }
+          const failure = fail(overError(slot.blockedFor(now)))
+          if (slot.trouble !== undefined) slot.trouble = { ...slot.trouble, failure }
+          if (slot !== defaultSlot) places.remember(slot)
+          return yield* failure
+        }
+        const { event, failure } = remember(slot, exit, attempt)
+        if (slot !== defaultSlot) places.remember(slot)
+        if (credentials !== undefined && isRefusal(exit)) refused.set(failure, yield* credentials)
+        yield* publish(event)
+        return yield* failure
+      })
+
+    const request = (slot: Slot<E>, reason: Reason, now: Now, parent: Parent): Token => {
+      const wait = slot.blockedFor(now)
+      return start(slot, reason, (flight) => {
+        const work = Effect.withSpan(acquire(slot, reason, flight), "TokenSource.acquire", {
+          attributes: { "oauth.reason": reason, "oauth.request": hash(slot.key) },
+          captureStackTrace: false,
+          ...(Option.isSome(parent) && reason !== "ahead" ? { parent: parent.value } : { root: true })
+        })
+        return wait > 0 ? after(wait, work) : work
+      })
+    }
+
+    /** The credentials as they were when the server refused them, by the refusal. */
+    const refused = new WeakMap<Exit.Exit<never, E>, Option.Option<unknown>>()
+
+    /**
+     * Repeats a failure without asking, unless it is a refusal and the credentials have changed since: then it asks
+     * once before the time is up, and not again, because credentials may read differently every time.
+     */
+    const repeat = (slot: Slot<E>, failure: Exit.Exit<never, E>): Token =>
+      credentials === undefined || slot.trouble?.wasEarly === true || !isRefusal(failure) ? failure : start(
+        slot,
+        "cold",
+        (flight) =>
+          Effect.flatMap(credentials, (current) => {
+            if (Equal.equals(current, refused.get(failure))) return failure
+            slot.isEarly = true
+            return acquire(slot, "cold", flight)
+          })
+      )
+
+    const settle = (slot: Slot<E>): void => {
+      slot.flight = undefined
+      if (busy.get(slot.key) === slot) busy.delete(slot.key)
+    }
+
+    const tellListeners = (slot: Slot<E>): void => {
+      if (listeners.size > 0) listeners.forEach((listener) => listener(entryOf(slot)))
+    }
+
+    /** Starts work that any number of callers wait for. Synchronous: nothing comes between a check and the start. */
+    const start = (slot: Slot<E>, reason: Reason, work: (flight: Flight<AccessToken, E>) => Token): Token => {
+      if (closed) return usedAfterClose
+      const fibers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+      const began = clocks.read(clock)
+      const flight: Flight<AccessToken, E> = new Flight({
+        clock,
+        limit: limitOf(slot, reason, began),
+        again: Effect.clockWith((clock) => obtain(slot, clock, reason)),
+        onGivenUp: () => {
+          if (slot.flight !== flight) return
+          settle(slot)
+          const now = clocks.read(clock)
+          const elapsed = Math.round(now.steady - began.steady)
+          fork(publish(giveUp(slot, { key: hash(slot.key), reason, elapsed, random: 0, now })))
+          fibers.forEach(abandon)
+          tellListeners(slot)
+        }
+      })
+      const land = (exit: Exit.Exit<AccessToken, E>) => {
+        if (slot.flight !== flight) return
+        settle(slot)
+        flight.land(exit)
+        fibers[1]?.unsafeInterruptAsFork(FiberId.none)
+        tellListeners(slot)
+      }
+      slot.flight = flight
+      busy.set(slot.key, slot)
+      fibers.push(fork(
+        work(flight).pipe(
+          Effect.provideService(Current, flight.underway),
+          Effect.exit,
+          Effect.flatMap((exit) => Effect.sync(() => land(exit))),
+          Disclosure.unlogged,
+          Effect.interruptible
+        )
+      ))
+      // For a fiber that was interrupted before, or while, it did its work.
+      fibers[0]?.addObserver(() => closed ? land(failing(closedMeanwhile)) : flight.giveUp())
+      if (!flight.isLanded) fibers.push(fork(Effect.interruptible(flight.watch(requestBound))))
+      // Who starts it too: another request that finds it overdue must not resume this one.
+      return flight.await(requestBound)
+    }
+
+    // --- the state machine: each step is synchronous ------------------------------------------------------------
+
+    /** A token there is, or undefined; starts a renewal ahead of need where one is due. */
+    const serve = (slot: Slot<E>, now: Now): Exit.Exit<AccessToken> | undefined => {
+      const held = slot.held
+      if (held === undefined) return undefined
+      const untilMust = until(held, held.mustAt, now)
+      if (untilMust <= 0) return undefined
+      const untilRefresh = until(held, held.refreshAt, now)
+      const due = timing.ahead > 0 && untilRefresh <= 0
+      if (due && !requestBound) renewAhead(slot, now)
+      if (slot.hasPlace) {
+        slot.from = now.wall
+        slot.until = now.wall + Math.min(lookEvery, untilMust, due ? lookEvery : untilRefresh)
+      }
+      return held.exit
+    }
+
+    /** Starts a renewal behind the caller's back, unless it is too early for that. */
+    const renewAhead = (slot: Slot<E>, now: Now): void => {
+      slot.flight?.judge()
+      if (slot.flight === undefined && slot.aheadFor(now) === 0) {
+        request(slot, "ahead", now, Option.none())
+      }
+    }
+
+    /** Where a request owns what it began, it is told to stay for a renewal, or there is none before need. */
+    const renewWithin = (slot: Slot<E>, now: Now): Effect.Effect<void> =>
+      Effect.flatMap(WaitUntil, (waitUntil) => {
+        const held = slot.held
+        if (waitUntil === undefined || held === undefined || timing.ahead <= 0) return Effect.void
+        if (until(held, held.refreshAt, now) > 0) return Effect.void
+        renewAhead(slot, now)
+        const flight = slot.flight
+        if (flight === undefined) return Effect.void
+        try {
+          waitUntil(Effect.runPromise(Effect.exit(flight.await(true))))
+          return Effect.void
+        } catch {
+          // there is a token, and who asked for it gets it
+          const isNews = !cannotStay
+          cannotStay = true
+          return isNews ? Effect.logWarning(noStay) : Effect.void
+        }
+      })
+
+    /** For a slot that has nothing to serve: waits for the request under way, fails, or asks. */
+    const await_ = (slot: Slot<E>, reason: Reason, now: Now, parent: Parent): Token => {
+      if (slot.flight !== undefined) return slot.flight.await(requestBound)
+      const trouble = slot.trouble
+      return trouble?.failure !== undefined && now.steady < trouble.blockedUntil
+        ? repeat(slot, trouble.failure)
+        : request(slot, reason, now, parent)
+    }
+
+    /** Serves what there is, or else gets it for `reason`. */
+    const obtain = (slot: Slot<E>, clock: Clock.Clock, reason?: Reason): Token => {
+      if (closed) return usedAfterClose
+      const now = clocks.read(clock)
+      slot.lastUsed = now.steady
+      const served = serve(slot, now)
+      if (served !== undefined) return requestBound ? Effect.zipRight(renewWithin(slot, now), served) : served
+      // The caller's span is looked up only where a request may have to be its child.
+      return Effect.flatMap(Effect.serviceOption(Tracer.ParentSpan), (parent) => {
+        const now = clocks.read(clock)
+        return serve(slot, now) ??
+          await_(slot, reason ?? (slot.held === undefined ? "cold" : "expired"), now, parent)
+      })
+    }
+
+    /** What nearly every call takes: the token is good for the moment, or is on its way. */
+    const glance = (slot: Slot<E>, clock: Clock.Clock): Token | undefined => {
+      const wall = clock.unsafeCurrentTimeMillis()
+      const held = slot.held
+      if (held !== undefined && isOpen(slot, wall)) return held.exit
+      if (slot.flight !== undefined && (held === undefined || wall >= held.mustAt)) {
+        return slot.flight.await(requestBound)
+      }
+      return undefined
+    }
+
+    const isOpen = (slot: Slot<E>, wall: number): boolean => wall < slot.until && wall >= slot.from && slot.hasPlace
+
+    // --- the public face ----------------------------------------------------------------------------------------
+
+    const tokenAtOnce: source.Hooks["peek"] = (clock, request) => {
+      const slot = request === undefined ? defaultSlot : slots.get(request)
+      return slot?.held !== undefined && isOpen(slot, clock.unsafeCurrentTimeMillis()) ? slot.held.token : undefined
+    }
+
+    const getDefault: Token = Effect.clockWith((clock) => glance(defaultSlot, clock) ?? obtain(defaultSlot, clock))
+
+    const get = (request?: TokenRequest.TokenRequest): Token =>
+      request === undefined ? getDefault : Effect.clockWith((clock) => {
+        const slot = slots.get(request)
+        return (slot === undefined ? undefined : glance(slot, clock)) ?? obtain(slotOf(request), clock)
+      })
+
+    /** Takes in a caller's report that `rejected` was refused. */
+    const report = (rejected: AccessToken, slot: Slot<E>): Effect.Effect<void> =>
+      Effect.clockWith((clock) => {
+        const now = clocks.read(clock)
+        slot.lastUsed = now.steady
+        const events = reject(slot, rejected, hash(slot.key), now)
+        if (slot !== defaultSlot) places.remember(slot)
+        return Effect.forEach(events, publish, { discard: true })
+      })
+
+    const renew = (rejected: AccessToken, request?: TokenRequest.TokenRequest): Token =>
+      Effect.suspend(() => {
+        const slot = slotOf(request)
+        return Effect.zipRight(
+          report(rejected, slot),
+          Effect.clockWith((clock) => obtain(slot, clock, "rejected"))
+        )
+      })
+
+    const makeEntry = (slot: Slot<E>): Entry => ({
+      id: slot.key,
+      hash: hash(slot.key),
+      isDefault: slot === defaultSlot,
+      untilRefresh: (now) => {
+        const { held, rejected, trouble } = slot
+        // After a revocation there is nothing to renew, but nothing is wrong with asking either. Who never had a
+        // token may ask for what does not exist, so that is left to the callers.
+        const isWanted = held !== undefined ||
+          (rejected !== undefined && trouble?.failure !== undefined && !isRefusal(trouble.failure))
+        return !isWanted || timing.ahead <= 0 || !slot.hasPlace ? Number.POSITIVE_INFINITY : Math.max(
+          held === undefined ? 0 : until(held, held.refreshAt, now),
+          slot.aheadFor(now)
+        )
+      },
+      lifetime: () => slot.held?.lifetime ?? 0,
+      idle: (now) => now.steady - slot.lastUsed,
+      refresh: (now) => {
+        slot.flight?.judge()
+        if (slot.flight === undefined) request(slot, slot.held === undefined ? "cold" : "ahead", now, Option.none())
+      },
+      forget: () => {
+        if (slot.flight === undefined) slot.drop()
+      },
+      isCurrent: Effect.sync(() => slot.hasPlace)
+    })
+
+    const entryOf = (slot: Slot<E>): Entry => {
+      const known = entries.get(slot)
+      if (known !== undefined) return known
+      const entry = makeEntry(slot)
+      entries.set(slot, entry)
+      return entry
+    }
+
+    /** Every token that would be served now; looking is no use of it. */
+    const held = Effect.map(
+      clocks.now,
+      (now) =>
+        [defaultSlot, ...places.values()].flatMap(({ held, key }) =>
+          held !== undefined && until(held, held.mustAt, now) > 0
+            ? [{ token: held.token, request: TokenRequest.fromKey(key) }]
+            : []
+        )
+    )
+
+    const status = (request?: TokenRequest.TokenRequest) =>
+      Effect.clockWith((clock) => {
+        const slot = peek(request)
+        const now = clocks.read(clock)
+        const refreshing = slot?.flight !== undefined
+        const held = slot?.held
+        if (held === undefined || until(held, held.mustAt, now) <= 0) {
+          return Effect.succeed({ token: Option.none(), remaining: Option.none(), stale: false, refreshing })
+        }
+        const left = until(held, held.endsAt, now)
+        return Effect.succeed({
+          token: Option.some(held.token),
+          remaining: Number.isFinite(left) ? Option.some(Duration.millis(left)) : Option.none(),
+          stale: until(held, held.refreshAt, now) <= 0,
+          refreshing
+        })
+      })
+
+    const renewHeldBelow = (least: number, request: TokenRequest.TokenRequest | undefined, isNew: boolean) =>
+      Effect.clockWith((clock) => {
+        const slot = slotOf(request)
+        const now = clocks.read(clock)
+        const held = slot.held
+        if (closed || held === undefined || until(held, held.mustAt, now) <= 0) return Effect.void
+        if (until(held, held.endsAt, now) >= Math.min(least, held.lifetime / 2)) return Effect.void
+        // one that has just come with half of its life gone is of a store: the server has not just been asked
+        if (isNew && slot.cutShort === 0) slot.pause = 0
+        renewAhead(slot, now)
+        return slot.flight === undefined ? Effect.void : Effect.ignore(slot.flight.await(requestBound))
+      })
+
+    /** What is not held may be in a store, and have little left. */
+    const renewBelow: source.Hooks["renewBelow"] = (least, request) =>
+      Effect.suspend(() =>
+        closed || slotOf(request).held !== undefined
+          ? renewHeldBelow(least, request, false)
+          : Effect.zipRight(Effect.ignore(get(request)), renewHeldBelow(least, request, true))
+      )
+
+    const left: source.Hooks["left"] = (token, request) =>
+      Effect.clockWith((clock) => {
+        const life = peek(request)?.lifeOf(token)
+        return Effect.succeed(
+          life === undefined || !Number.isFinite(life.endsAt)
+            ? Option.none()
+            : Option.some(Math.max(0, until(life, life.endsAt, clocks.read(clock))))
+        )
+      })
+
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        closed = true
+        for (const slot of [defaultSlot, ...places.values()]) slot.drop()
+      })
+    )
+
+    /** Where an API refuses the successor of a token too, it was not about the token: nobody else has replaced it. */
+    const heard: source.Hooks["publish"] = (event) => {
+      if (event._tag === "FreshTokenRejected") {
+        for (const slot of [defaultSlot, ...places.values()]) {
+          if (slot.cutShort > 0 && hash(slot.key) === event.key) slot.forgive()
+        }
+      }
+      return publish(event)
+    }
+
+    const control: Control = {
+      setTiming: (changed) => {
+        timing = { ...timing, ...changed }
+      },
+      onSettled: (listener) => {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+      publish
+    }
+
+    return Object.assign(
+      source.derive<E>(self, {
+        get,
+        renew,
+        invalidate: (rejected, request) =>
+          Effect.suspend(() => {
+            const slot = slotOf(request)
+            return Effect.zipRight(report(rejected, slot), self.invalidate(rejected, TokenRequest.fromKey(slot.key)))
+          })
+      }, { held, left, peek: tokenAtOnce, publish: heard, renewBelow, status }),
+      { [TypeId]: control } as const
+    )
+  })

@@ -1,0 +1,25 @@
+import * as Option from "effect/Option"
+import * as TokenError from "../values/TokenError.js"
+
+// How long to leave somebody alone after failures. All numbers are milliseconds.
+
+/** Doubles with each failure in a row, from `first` after one up to `longest`. */
+export const step = (failures: number, first: number, longest: number): number =>
+  Math.min(longest, first * 2 ** Math.min(failures - 1, 16))
+
+/** Steps of a renewal in the background: doubling from a tenth of the lifetime, a second at most, to half a minute. */
+export const backgroundStep = (failures: number, lifetime: number): number =>
+  step(failures, Math.max(50, Math.min(1000, lifetime / 10)), 30_000)
+
+/** How long a failure is repeated to whoever has no token: one second after the first, five at most. */
+export const refusalStep = (failures: number): number => step(failures, 1000, 5000)
+
+/** Between two token requests of one key that both brought something there is at least this much time. */
+export const leastPause = 500
+
+/** How long a server asks us to stay away by this error; for longer than `longest` it is not taken at its word. */
+export const mandated = (error: unknown, now: number, longest = 5 * 60_000): number =>
+  Option.match(TokenError.retryAt(error, now), {
+    onNone: () => 0,
+    onSome: (retryAt) => Math.min(longest, Math.max(0, retryAt - now))
+  })

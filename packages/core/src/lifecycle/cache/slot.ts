@@ -1,0 +1,424 @@
+import * as Cause from "effect/Cause"
+import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as AccessToken from "../../values/AccessToken.js"
+import type { Now } from "../../values/Clocks.js"
+import type { Flight } from "../../values/flight.js"
+import * as TokenError from "../../values/TokenError.js"
+import type { Reason } from "../../values/TokenEvent.js"
+import { TokenEvent } from "../../values/TokenEvent.js"
+import { backgroundStep, leastPause, mandated, refusalStep } from "../backOff.js"
+import * as anyError from "../foreignError.js"
+import type { Timing } from "../lifetime.js"
+import { moments } from "../lifetime.js"
+import type { Life } from "./tokenLife.js"
+import { again, bare, begin, isOf, putBack, timed, until } from "./tokenLife.js"
+
+/** A token that may be served, and its life. */
+export interface Held extends Life {
+  readonly token: AccessToken.AccessToken
+  readonly exit: Exit.Exit<AccessToken.AccessToken>
+}
+
+const holding = (token: AccessToken.AccessToken, life: Life): Held => ({ ...life, token, exit: Exit.succeed(token) })
+
+/** The held token, with its end by today's wall clock: what another token is to be compared with. */
+export const current = (held: Held, now: Now): AccessToken.AccessToken => {
+  const step = putBack(held, now)
+  return step === 0 ? held.token : new AccessToken.AccessToken({
+    ...held.token,
+    expiresAt: Option.map(held.token.expiresAt, (expiresAt) => expiresAt - step)
+  })
+}
+
+/** So many tokens of a key are known again when they come back, the held one not counted. */
+const longestMemory = 3
+
+/** What is remembered of a key whose slot had to go. */
+export interface Memory {
+  readonly rejected: AccessToken.AccessToken | undefined
+  readonly past: ReadonlyArray<Life>
+}
+
+/** What is known about one key. It lives as long as its place in the cache; tokens come and go in it. */
+export class Slot<E> {
+  held: Held | undefined = undefined
+  flight: Flight<AccessToken.AccessToken, E> | undefined = undefined
+  /** From `from` to `until`, by the wall clock, the held token may be served without a closer look. */
+  from = Number.POSITIVE_INFINITY
+  until = Number.NEGATIVE_INFINITY
+  /** When a caller last asked, by the steady clock. */
+  lastUsed = 0
+  /** What is remembered of attempts that failed; absent after a success. */
+  trouble: Trouble<E> | undefined
+  /** The token most recently reported as refused. */
+  rejected: AccessToken.AccessToken | undefined
+  /** Whether it has a place in the cache: see `Slots`. */
+  hasPlace = false
+  /** Tokens held before, the latest first. */
+  past: ReadonlyArray<Life>
+  /** When the last new token arrived. */
+  acquiredAt: Now | undefined = undefined
+  /** So many milliseconds after it no token is asked for. */
+  pause = 0
+  /** How many tokens in a row were refused in the first half of their life. */
+  cutShort = 0
+  /** Whether the attempt under way is made before its time, because the credentials have changed. */
+  isEarly = false
+
+  constructor(readonly key: string, memory?: Memory, trouble?: Trouble<E>) {
+    this.trouble = trouble
+    this.rejected = memory?.rejected
+    this.past = memory?.past ?? none
+  }
+
+  hold(held: Held): void {
+    if (this.held !== undefined && !isOf(this.held, held.token)) this.bury(this.held)
+    this.held = held
+    this.closeWindow()
+  }
+
+  drop(): void {
+    if (this.held !== undefined) this.bury(this.held)
+    this.held = undefined
+    this.closeWindow()
+  }
+
+  /** What the next slot of this key should know. */
+  get memory(): Memory | undefined {
+    const past = this.held === undefined ? this.past : [bare(this.held), ...this.past].slice(0, longestMemory)
+    return this.rejected === undefined && past.length === 0 ? undefined : { rejected: this.rejected, past }
+  }
+
+  /** Milliseconds until a token may be asked for. */
+  blockedFor(now: Now): number {
+    return Math.max(0, this.pauseFor(now), this.wait(this.trouble?.blockedUntil, now))
+  }
+
+  /** Milliseconds until a token may be asked for ahead of need. */
+  aheadFor(now: Now): number {
+    return Math.max(0, this.pauseFor(now), this.wait(this.trouble?.aheadAfter, now))
+  }
+
+  /** A machine that slept has paused. */
+  private pauseFor(now: Now): number {
+    return this.acquiredAt === undefined ? 0 : this.pause - Math.max(
+      now.steady - this.acquiredAt.steady,
+      now.wall - this.acquiredAt.wall
+    )
+  }
+
+  private wait(moment: number | undefined, now: Now): number {
+    if (moment === undefined) return 0
+    const wait = moment - now.steady
+    // the end has come when one of the clocks says so: the steady one does not see that the machine slept
+    return this.held !== undefined && this.trouble?.isUntilEnd === true
+      ? Math.min(wait, until(this.held, this.held.firstEnd, now))
+      : wait
+  }
+
+  /** The life of a token that was here before. */
+  lifeOf(token: AccessToken.AccessToken): Life | undefined {
+    return this.held !== undefined && isOf(this.held, token) ? this.held : this.past.find((life) => isOf(life, token))
+  }
+
+  /** Remembers the life of a token that is not held. */
+  bury(life: Life): void {
+    const others = this.past.filter((other) => !Equal.equals(other.value, life.value))
+    this.past = [bare(life), ...others].slice(0, longestMemory)
+  }
+
+  /** The tokens that were refused early say nothing about who else uses the client. */
+  forgive(): void {
+    this.cutShort = 0
+    this.pause = 0
+  }
+
+  private closeWindow(): void {
+    this.from = Number.POSITIVE_INFINITY
+    this.until = Number.NEGATIVE_INFINITY
+  }
+}
+
+const none: ReadonlyArray<never> = []
+
+/** Consecutive attempts that brought nothing new. Times are by the steady clock. */
+export interface Trouble<E> {
+  readonly failures: number
+  /** The last failure, unless the attempt brought a token that is of no use. */
+  readonly failure: Exit.Exit<never, E> | undefined
+  /** No attempt ahead of need before this; never earlier than `blockedUntil`. */
+  readonly aheadAfter: number
+  /** No attempt at all before this. */
+  readonly blockedUntil: number
+  /** Whether that is the end of the held token. */
+  readonly isUntilEnd?: boolean | undefined
+  /** Whether it comes of an attempt that was made early, because the credentials had changed. */
+  readonly wasEarly?: boolean | undefined
+}
+
+/** One attempt to fill a slot. */
+export interface Attempt {
+  readonly key: string
+  readonly reason: Reason
+  readonly elapsed: number
+  /** In [0, 1). */
+  readonly random: number
+  readonly now: Now
+}
+
+/**
+ * Whether a token was good when it was issued and is not any more: the machine was suspended, or starved, while it was
+ * on its way. The server can do better, so it is asked once more.
+ */
+export const isLate = <E>(slot: Slot<E>, token: AccessToken.AccessToken, now: Now, timing: Timing): boolean => {
+  const { lifetime, mustAt } = moments(token, timing, 0, now.wall)
+  return lifetime > 0 && mustAt <= now.wall && slot.lifeOf(token) === undefined
+}
+
+/** What came of a token that arrived. */
+export interface Adopted {
+  /**
+   * What those who waited get. `"later"`: they wait for the next attempt, at `trouble.blockedUntil`. `"over"`: all the
+   * server has is a token that is over, and it does not look as if that would change.
+   */
+  readonly given: AccessToken.AccessToken | "later" | "over"
+  readonly events: ReadonlyArray<TokenEvent>
+}
+
+/** Takes in a token that arrived. */
+export const adopt = <E>(
+  slot: Slot<E>,
+  token: AccessToken.AccessToken,
+  attempt: Attempt,
+  timing: Timing
+): Adopted => {
+  const { now, random, reason } = attempt
+  const before = slot.held
+  const known = slot.lifeOf(token)
+  const isRefused = slot.rejected !== undefined && AccessToken.isSame(slot.rejected, token)
+  if (known !== undefined && !(isRefused && until(known, known.mustAt, now) > 0)) {
+    return repeated(slot, token, known, attempt, timing)
+  }
+
+  const held = holding(token, begin(token, timing, random, now))
+  if (isRefused || held.mustAt <= now.wall) {
+    // Those who waited get it, for it is all the server has. Nobody after them does, and the server is left in peace.
+    if (before !== undefined && until(before, before.mustAt, now) <= 0) slot.drop()
+    if (!isRefused) slot.bury(held)
+    return { given: token, events: [noProgress(slot, attempt, refusalStep(failuresOf(slot)))] }
+  }
+
+  if (reason === "ahead" && before !== undefined && held.mustAt <= before.mustAt - putBack(before, now)) {
+    slot.hold(held)
+    const failures = failuresOf(slot)
+    return { given: token, events: [noProgress(slot, attempt, backgroundStep(failures, held.lifetime), now.steady)] }
+  }
+
+  // the last token was not refused: nobody else ends this client's tokens
+  if (before !== undefined) slot.cutShort = 0
+  return acquired(slot, held, attempt)
+}
+
+/** Lifetimes are told in whole seconds: a server may hold a token for good so much longer than it said. */
+const rounding = 2000
+
+/** Takes in a token that was handed out before. */
+const repeated = <E>(
+  slot: Slot<E>,
+  token: AccessToken.AccessToken,
+  known: Life,
+  attempt: Attempt,
+  timing: Timing
+): Adopted => {
+  const { now, reason } = attempt
+  const before = slot.held
+  const { isExtended, life } = again(known, token, timing, now)
+  const isUsable = life.mustAt > now.wall
+  const held = holding(
+    before !== undefined && isOf(before, token) && life.endsAt === known.endsAt
+      ? before.token
+      : timed(token, life),
+    life
+  )
+  // a server that gives everybody the same token, and a key that was forgotten in the meantime
+  if (isUsable && before === undefined && reason !== "rejected") {
+    return acquired(slot, holding(held.token, { ...life, repeats: known.repeats }), attempt)
+  }
+  if (before !== undefined && !isOf(before, token)) {
+    slot.bury(life)
+    if (until(before, before.mustAt, now) > 0) {
+      const wait = backgroundStep(failuresOf(slot), before.lifetime)
+      return { given: before.token, events: [noProgress(slot, attempt, wait, now.steady)] }
+    }
+  }
+  slot.hold(held)
+
+  const left = life.firstEnd - now.wall
+  if (isUsable) {
+    // One more attempt, as soon as it is not handed out any more; and then none before its end.
+    return {
+      given: held.token,
+      events: [
+        life.repeats === 1
+          ? noProgress(slot, attempt, Math.max(leastPause, life.mustAt - now.wall), now.steady)
+          : noProgressUntilEnd(slot, attempt, left)
+      ]
+    }
+  }
+  // Nobody gets it. The next one must come any moment; unless the server holds on to it.
+  if (!isExtended && left > 0) return { given: "later", events: [noProgressUntilEnd(slot, attempt, left)] }
+  if (!isExtended && left >= -rounding) return { given: "later", events: [noProgress(slot, attempt, refusalStep(1))] }
+  slot.drop()
+  // a report of a refusal that brings the very token again is answered with it: there is no other, and it is not kept
+  const isReported = reason === "rejected" && slot.rejected !== undefined && AccessToken.isSame(slot.rejected, token)
+  return {
+    given: known.wasOver || isReported ? token : "over",
+    events: [noProgress(slot, attempt, refusalStep(failuresOf(slot)))]
+  }
+}
+
+const failuresOf = <E>(slot: Slot<E>): number => (slot.trouble?.failures ?? 0) + 1
+
+/** The next attempt ahead of need comes after `wait`, and any other not before `blockedUntil`. */
+const noProgress = <E>(
+  slot: Slot<E>,
+  { key, now }: Attempt,
+  wait: number,
+  blockedUntil = now.steady + wait
+): TokenEvent => {
+  slot.trouble = { failures: failuresOf(slot), failure: undefined, aheadAfter: now.steady + wait, blockedUntil }
+  return TokenEvent.NoProgress({ key, at: now.wall, retryAt: Option.some(now.wall + wait) })
+}
+
+const noProgressUntilEnd = <E>(slot: Slot<E>, attempt: Attempt, wait: number): TokenEvent => {
+  const event = noProgress(slot, attempt, wait)
+  if (slot.trouble !== undefined) slot.trouble = { ...slot.trouble, isUntilEnd: true }
+  return event
+}
+
+const acquired = <E>(slot: Slot<E>, held: Held, { elapsed, key, now, reason }: Attempt): Adopted => {
+  const { token } = held
+  const common = { key, at: now.wall }
+  slot.hold(held)
+  slot.trouble = undefined
+  slot.isEarly = false
+  slot.acquiredAt = now
+  slot.pause = leastPause
+  const event = TokenEvent.TokenAcquired({
+    ...common,
+    reason,
+    elapsed,
+    scopes: token.scopes,
+    expiresAt: token.expiresAt,
+    refreshAt: Number.isFinite(held.refreshAt) ? Option.some(held.refreshAt) : Option.none()
+  })
+  return {
+    given: token,
+    events: Option.isNone(token.expiresAt) ? [event, TokenEvent.LifetimeUnknown(common)] : [event]
+  }
+}
+
+/** Takes in a failure: what is held stays held. Gives what waiters are told, and what happened. */
+export const remember = <E>(
+  slot: Slot<E>,
+  exit: Exit.Failure<AccessToken.AccessToken, E>,
+  { elapsed, key, now, random, reason }: Attempt
+): { readonly failure: Exit.Exit<never, E>; readonly event: TokenEvent } => {
+  const held = slot.held
+  const left = held === undefined ? 0 : until(held, held.mustAt, now)
+  const stillServing = left > 0
+  const failures = (slot.trouble?.failures ?? 0) + 1
+  const error = errorOf(exit)
+  const mandate = mandated(error, now.wall)
+  // Half of a step is certain and half is random, so that a fleet does not knock in step.
+  const step = backgroundStep(failures, held?.lifetime ?? Number.POSITIVE_INFINITY) * (1 + random) / 2
+  // While a token is served the next attempt comes before its end, and who comes after its end gets one at once,
+  // unless the server itself said when to come back.
+  const block = stillServing ? mandate : Math.max(mandate, refusalStep(failures))
+  const ahead = Math.max(block, stillServing ? Math.min(step, left) : step)
+  const retryAt = now.wall + (stillServing ? ahead : block)
+  const failure = withRetryAt(exit, retryAt)
+  slot.trouble = {
+    failures,
+    failure,
+    aheadAfter: now.steady + ahead,
+    blockedUntil: now.steady + block,
+    wasEarly: slot.isEarly
+  }
+  slot.isEarly = false
+  const event = TokenEvent.RefreshFailed({
+    key,
+    at: now.wall,
+    reason,
+    error: anyError.nameOf(error),
+    message: anyError.messageOf(error),
+    elapsed,
+    failures,
+    stillServing,
+    retryAt
+  })
+  return { failure, event }
+}
+
+/** An attempt of which nothing was heard for too long: what is held stays held, and whoever needs a token asks anew. */
+export const giveUp = <E>(slot: Slot<E>, { elapsed, key, now, reason }: Attempt): TokenEvent => {
+  const failures = failuresOf(slot)
+  const wait = backgroundStep(failures, slot.held?.lifetime ?? Number.POSITIVE_INFINITY)
+  slot.trouble = { failures, failure: undefined, aheadAfter: now.steady + wait, blockedUntil: now.steady }
+  slot.isEarly = false
+  return TokenEvent.RequestAbandoned({ key, at: now.wall, reason, elapsed })
+}
+
+/** So many tokens in a row, each refused in the first half of its life, are no accident. */
+const contested = 3
+
+/** Tokens that live longer, or nobody knows how long, count as living so long. */
+const longestLife = 60 * 60_000
+
+/** Drops `rejected` if it is what is held; says what happened. */
+export const reject = <E>(
+  slot: Slot<E>,
+  rejected: AccessToken.AccessToken,
+  key: string,
+  now: Now
+): ReadonlyArray<TokenEvent> => {
+  slot.rejected = rejected
+  const held = slot.held
+  if (held === undefined || !AccessToken.isSame(held.token, rejected)) return []
+  slot.drop()
+  // what was waited for was its end, or a better one
+  if (slot.trouble?.failure === undefined) slot.trouble = undefined
+  const age = slot.acquiredAt === undefined ? Number.POSITIVE_INFINITY : now.steady - slot.acquiredAt.steady
+  slot.cutShort = age < Math.min(held.lifetime, longestLife) / 2 ? slot.cutShort + 1 : 0
+  slot.pause = slot.cutShort < contested ? 0 : refusalStep(slot.cutShort - contested + 1)
+  const common = { key, at: now.wall, age: Math.max(0, now.wall - rejected.issuedAt) }
+  const dropped = TokenEvent.TokenRejected(common)
+  if (until(held, held.mustAt, now) <= 0 || slot.cutShort > contested) return [dropped]
+  const remaining = Option.map(rejected.expiresAt, () => Math.max(0, until(held, held.endsAt, now)))
+  const revoked = TokenEvent.RevokedEarly({ ...common, remaining })
+  return slot.cutShort < contested
+    ? [dropped, revoked]
+    : [dropped, revoked, TokenEvent.ClientUsedElsewhere({ key, at: now.wall, refused: slot.cutShort })]
+}
+
+const errorOf = <E>(exit: Exit.Exit<unknown, E>): E | undefined =>
+  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+
+/** Whether a failure says that asking again with the same credentials is pointless. */
+export const isRefusal = (exit: Exit.Exit<unknown, unknown>): boolean => {
+  const error = errorOf(exit)
+  return Predicate.hasProperty(error, "retryable") && error.retryable === false &&
+    !Predicate.hasProperty(error, "retryAt")
+}
+
+/** `RetriesExhausted` tells when to come back, once that is known. */
+const withRetryAt = <E>(exit: Exit.Failure<unknown, E>, retryAt: number): Exit.Exit<never, E> =>
+  Exit.failCause(
+    Cause.map(exit.cause, (error) =>
+      TokenError.isTokenError(error) && error._tag === "RetriesExhausted" && Option.isNone(error.retryAt)
+        ? new TokenError.RetriesExhausted({ ...error, retryAt: Option.some(retryAt) }) as typeof error
+        : error)
+  )

@@ -1,0 +1,110 @@
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as AccessToken from "../../values/AccessToken.js"
+import * as Digest from "../../values/Digest.js"
+import * as json from "../../values/json.js"
+import * as TokenError from "../../values/TokenError.js"
+import * as Disclosure from "../../wire/Disclosure.js"
+import { mandated, refusalStep } from "../backOff.js"
+import * as anyError from "../foreignError.js"
+
+/**
+ * What a process that could not get a token leaves for the others, so that a fleet does not knock one by one at a
+ * server that is down. It is kept like a token, under a key beside that of the token, until the time to try again.
+ */
+export interface Note {
+  /** Which source of which process wrote it. */
+  readonly author: string
+  readonly error: string
+  readonly detail: string
+  /** Consecutive failures, over all processes. */
+  readonly failures: number
+  /** Where the server has nothing better than a token: the digest of that token. */
+  readonly of?: string | undefined
+}
+
+export const keyOf = (key: string): string => `${key}~failure`
+
+/**
+ * A note about an error that others would run into as well. Of a refusal there is none: a wrong secret is the trouble of
+ * the process that has it.
+ */
+export const about = (error: unknown, author: string, before: Option.Option<Note>, now: number): Option.Option<
+  AccessToken.AccessToken
+> => {
+  const isComposed = TokenError.isTokenError(error) &&
+    (error._tag === "RetriesExhausted" || error._tag === "CircuitOpen")
+  if (!isComposed && !anyError.isRetryable(error)) return Option.none()
+  return Option.some(make(
+    {
+      author,
+      error: anyError.nameOf(error),
+      detail: anyError.messageOf(error, "its source failed with an error of its own"),
+      ...count(before)
+    },
+    now,
+    mandated(error, now)
+  ))
+}
+
+/**
+ * A note that the server hands out nothing better than `current`. It is for those who have that token and can go on
+ * serving it: the server may well have something for anybody else.
+ */
+export const noProgress = (
+  author: string,
+  current: AccessToken.AccessToken,
+  before: Option.Option<Note>,
+  now: number
+): AccessToken.AccessToken =>
+  make(
+    {
+      author,
+      error: "NoProgress",
+      detail: "the server handed out nothing better",
+      of: digestOf(current),
+      ...count(before)
+    },
+    now,
+    0
+  )
+
+const digestOf = ({ value }: AccessToken.AccessToken): string => Digest.shortNameOf(Redacted.value(value))
+
+/** Whether a note is for who has `serving`, a token that is still good, or nothing. */
+export const concerns = ({ of }: Note, serving: AccessToken.AccessToken | undefined): boolean =>
+  of === undefined || (serving !== undefined && of === digestOf(serving))
+
+/** No note holds longer: the longest that a server may keep us away, and what the clocks of a store round. */
+export const longest = 5 * 60_000 + 1000
+
+const count = (before: Option.Option<Note>) => ({
+  failures: 1 + Option.match(before, { onNone: () => 0, onSome: ({ failures }) => failures })
+})
+
+const make = (note: Note, now: number, atLeast: number): AccessToken.AccessToken =>
+  AccessToken.make({
+    value: json.toPrintable(note),
+    issuedAt: now,
+    expiresAt: now + Math.max(refusalStep(note.failures), atLeast)
+  })
+
+export const read = (token: AccessToken.AccessToken): Option.Option<Note> =>
+  Option.map(
+    Option.filter(
+      json.fromPrintable(Redacted.value(token.value)),
+      (value): value is json.Members & Note =>
+        typeof value.author === "string" && typeof value.error === "string" && typeof value.detail === "string" &&
+        typeof value.failures === "number" && (value.of === undefined || typeof value.of === "string")
+    ),
+    ({ author, detail, error, failures, of }) => ({
+      author,
+      failures,
+      of,
+      error: Disclosure.errorName({ _tag: error }),
+      detail: stored.text(detail, 1000)
+    })
+  )
+
+/** What stands in a store comes from outside, whoever wrote it. */
+const stored = Disclosure.make([], { keepsUuids: true })

@@ -1,0 +1,299 @@
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Pipeable } from "effect/Pipeable"
+import { pipeArguments } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import * as PubSub from "effect/PubSub"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { AccessToken } from "../values/AccessToken.js"
+import type { TokenEvent } from "../values/TokenEvent.js"
+import * as TokenRequest from "../values/TokenRequest.js"
+import * as telemetry from "./telemetry.js"
+
+/**
+ * A source of tokens that fails with `E`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface With<out E> extends Pipeable {
+  /**
+   * A token for `request`, or for what the source was configured with. It waits only when no usable token exists.
+   */
+  readonly get: (request?: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E>
+  /**
+   * A token other than `rejected`. It asks the server only if `rejected` is still the current one, so any number of
+   * callers who saw the same 401 share one request.
+   */
+  readonly renew: (rejected: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E>
+  /**
+   * Stops serving `rejected`, if it is still the current token. Another token, newer or not, stays.
+   */
+  readonly invalidate: (rejected: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<void>
+  /**
+   * What happens to the tokens of this source, from subscription on. A subscriber that falls behind loses the oldest
+   * events; it never slows the source down.
+   */
+  readonly events: Stream.Stream<TokenEvent>
+}
+
+/**
+ * What the modules of the lifecycle floor know about a source beyond its public face. A source built by hand has
+ * none of it and still works.
+ */
+export interface Hooks {
+  readonly publish: (event: TokenEvent) => Effect.Effect<void>
+  /** What `get()` without an argument asks for. */
+  readonly defaults: TokenRequest.TokenRequest
+  /**
+   * A value that changes when the credentials do, so that a remembered refusal can be dropped. It is compared with
+   * `Equal.equals` and never shown.
+   */
+  readonly credentials: Effect.Effect<unknown, unknown> | undefined
+  /** The events from now on: nothing is missed between this effect and the running of the stream. */
+  readonly subscribe: Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope>
+  /** The tokens that a cache holds and would serve now. */
+  readonly held: Effect.Effect<ReadonlyArray<Held>>
+  /**
+   * The token that `get` would give after one look; nothing where it takes more than that, and `get` is to be asked.
+   * It spares the path of every request the steps of an effect.
+   */
+  readonly peek: (clock: Clock.Clock, request?: TokenRequest.TokenRequest) => AccessToken | undefined
+  /** What a cache knows of one request. */
+  readonly status: (request?: TokenRequest.TokenRequest) => Effect.Effect<Status>
+  /** Renews a held token that has fewer than `least` milliseconds left, and waits for it; does nothing else. */
+  readonly renewBelow: (least: number, request?: TokenRequest.TokenRequest) => Effect.Effect<void>
+  /**
+   * Milliseconds until the end of a token, by whichever clock says it is nearer; nothing for one that no cache knows, or
+   * whose end nobody knows.
+   */
+  readonly left: (token: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<Option.Option<number>>
+  /** Whose tokens these are, in a form that others who ask for the same would arrive at; holds no secret. */
+  readonly namespace: string | undefined
+  /** How long one request to the server may take in all, in milliseconds; infinite without a limit. */
+  readonly deadline: number | undefined
+  /** Whether the client shows a certificate to the server, which may bind its tokens to it. */
+  readonly certificate: boolean
+  /** How requests are admitted one by one, of a source that limits them. */
+  readonly admission: Admission | undefined
+}
+
+/** Splits a source that limits its requests into the limit, and the source. It fails as the source around it does. */
+export interface Admission {
+  /** Waits for room, and takes it; gives an effect that gives it back, for whoever does not ask after all. */
+  readonly admit: (request: TokenRequest.TokenRequest) => Effect.Effect<Effect.Effect<void>, unknown>
+  readonly inner: With<unknown>
+}
+
+/**
+ * What a source knows of the token for one request, without asking anybody.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Status {
+  /** The token that a caller would be given now without waiting. */
+  readonly token: Option.Option<AccessToken>
+  /**
+   * How long that token still lives, by the clock that nobody sets: what to tell others, where the wall clock may have been
+   * put back. `None` without a token, and for one whose lifetime nobody knows.
+   */
+  readonly remaining: Option.Option<Duration.Duration>
+  /** Whether the moment of its renewal has come. */
+  readonly stale: boolean
+  /** Whether its successor is on its way, fetched by this process or, with a shared store, by another. */
+  readonly refreshing: boolean
+}
+
+/** A token, and what it was asked for. */
+export interface Held {
+  readonly token: AccessToken
+  readonly request: TokenRequest.TokenRequest
+}
+
+const nothing: Pick<Hooks, "admission" | "held" | "left" | "peek" | "renewBelow" | "status"> = {
+  admission: undefined,
+  held: Effect.succeed([]),
+  left: () => Effect.succeedNone,
+  peek: () => undefined,
+  renewBelow: () => Effect.void,
+  status: () => Effect.succeed({ token: Option.none(), remaining: Option.none(), stale: false, refreshing: false })
+}
+
+/** How a source gets a token that is better than `current`, which may still be good. */
+type Replace<E> = (current: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E>
+
+/** What {@link derive} is told: `replace` differs from `get` only where there is a memory between here and the server. */
+interface Methods<E> extends Pick<With<E>, "get" | "renew" | "invalidate"> {
+  readonly replace?: Replace<E> | undefined
+}
+
+const HooksId: unique symbol = Symbol.for("effect-bearer/TokenSource/Hooks")
+
+const ReplaceId: unique symbol = Symbol.for("effect-bearer/TokenSource/Replace")
+
+class Source<E> implements With<E> {
+  readonly [HooksId]: Hooks
+  readonly [ReplaceId]: Replace<E>
+  constructor(
+    readonly get: With<E>["get"],
+    readonly renew: With<E>["renew"],
+    readonly invalidate: With<E>["invalidate"],
+    readonly events: With<E>["events"],
+    hooks: Hooks,
+    replace: Replace<E>
+  ) {
+    this[HooksId] = hooks
+    this[ReplaceId] = replace
+  }
+  pipe() {
+    // eslint-disable-next-line prefer-rest-params -- Effect's own way to implement Pipeable
+    return pipeArguments(this, arguments)
+  }
+}
+
+/** By the symbol, so that a source made by another copy of this package is known as well. */
+const isSource = <E>(self: With<E>): self is Source<E> => Predicate.hasProperty(self, HooksId)
+
+/** The hooks of a source, or harmless ones for a source built by hand. */
+export const hooks = (self: With<unknown>): Hooks => isSource(self) ? self[HooksId] : noHooks
+
+const noHooks: Hooks = {
+  // without subscribers, but for the log and the metrics
+  publish: telemetry.report,
+  defaults: TokenRequest.empty,
+  credentials: undefined,
+  subscribe: Effect.succeed(Stream.empty),
+  namespace: undefined,
+  deadline: undefined,
+  certificate: false,
+  ...nothing
+}
+
+/** Who an event is about, and when it happened. */
+export interface Common {
+  readonly key: string
+  readonly at: number
+}
+
+/** Publishes an event about a request, as of now. */
+export type Tell = (request: TokenRequest.TokenRequest, event: (common: Common) => TokenEvent) => Effect.Effect<void>
+
+/** How to tell the subscribers of a source something. */
+export const telling = (self: With<unknown>): Tell => {
+  const { publish } = hooks(self)
+  return (request, event) =>
+    Effect.flatMap(Clock.currentTimeMillis, (at) => publish(event({ key: TokenRequest.hash(request), at })))
+}
+
+/** A token better than `current`: from a shared store, if somebody else was faster, or from the server. */
+export const replace = <E>(
+  self: With<E>,
+  current: AccessToken,
+  request?: TokenRequest.TokenRequest
+): Effect.Effect<AccessToken, E> => isSource(self) ? self[ReplaceId](current, request) : self.get(request)
+
+/**
+ * Slow subscribers lose the oldest of this many events.
+ */
+const eventBuffer = 1024
+
+/** The channel of a source's events. */
+const makeHooks = (
+  options: Pick<Hooks, "defaults" | "credentials" | "namespace" | "deadline" | "certificate">
+): Effect.Effect<{ readonly hooks: Hooks; readonly events: Stream.Stream<TokenEvent> }> =>
+  Effect.map(PubSub.sliding<TokenEvent>(eventBuffer), (pubsub) => ({
+    hooks: {
+      defaults: options.defaults,
+      credentials: options.credentials,
+      namespace: options.namespace,
+      deadline: options.deadline,
+      certificate: options.certificate,
+      publish: (event) => Effect.zipRight(telemetry.report(event), PubSub.publish(pubsub, event)),
+      subscribe: Stream.fromPubSub(pubsub, { scoped: true }),
+      ...nothing
+    },
+    events: Stream.fromPubSub(pubsub)
+  }))
+
+/** Builds a source that asks `fetch` at every call. */
+export const make = <E>(options: {
+  readonly fetch: (request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E>
+  readonly defaults?: TokenRequest.TokenRequest | undefined
+  readonly credentials?: Hooks["credentials"]
+  readonly namespace?: string | undefined
+  readonly deadline?: number | undefined
+  readonly certificate?: boolean | undefined
+}): Effect.Effect<With<E>> => {
+  const defaults = options.defaults ?? TokenRequest.empty
+  const fetch = (request = defaults) =>
+    Effect.suspend(() => options.fetch(TokenRequest.withDefaults(request, defaults)))
+  return Effect.map(
+    makeHooks({
+      defaults,
+      credentials: options.credentials,
+      namespace: options.namespace,
+      deadline: options.deadline,
+      certificate: options.certificate ?? false
+    }),
+    ({ events, hooks }) => {
+      const another = (_token: AccessToken, request?: TokenRequest.TokenRequest) => fetch(request)
+      return new Source<E>(fetch, another, () => Effect.void, events, hooks, another)
+    }
+  )
+}
+
+/** The source itself, or, for one built by hand, a copy that has a channel for the events of what is put around it. */
+export const withHooks = <E>(self: With<E>): Effect.Effect<With<E>> =>
+  isSource(self) ? Effect.succeed(self) : Effect.map(
+    makeHooks(noHooks),
+    ({ events, hooks }) =>
+      new Source<E>(
+        (request) => self.get(request),
+        (rejected, request) => self.renew(rejected, request),
+        (rejected, request) => self.invalidate(rejected, request),
+        Stream.merge(self.events, events),
+        { ...hooks, subscribe: Effect.map(hooks.subscribe, (own) => Stream.merge(self.events, own)) },
+        (_current, request) => self.get(request)
+      )
+  )
+
+/** The events of a source from now on; for one built by hand, from when the stream is run. */
+export const subscribe = (
+  self: With<unknown>
+): Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope> =>
+  isSource(self) ? self[HooksId].subscribe : Effect.succeed(self.events)
+
+/** Another source with the same events and, but for `changed`, the same hooks. */
+export const derive = <E>(
+  self: With<unknown>,
+  methods: Methods<E>,
+  changed: Partial<Pick<Hooks, "admission" | "held" | "left" | "peek" | "publish" | "renewBelow" | "status">> = {}
+): With<E> =>
+  new Source<E>(
+    methods.get,
+    methods.renew,
+    methods.invalidate,
+    self.events,
+    // who gives tokens of its own is not to be passed over
+    { ...hooks(self), peek: nothing.peek, admission: undefined, ...changed },
+    methods.replace ?? ((_current, request) => methods.get(request))
+  )
+
+/** Another source that applies `f` to every effect that may ask the server. */
+export const mapRequests = <E, E2>(
+  self: With<E>,
+  f: (effect: Effect.Effect<AccessToken, E>, request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E2>,
+  changed: Partial<Pick<Hooks, "admission">> = {}
+): With<E2> => {
+  const { defaults } = hooks(self)
+  return derive(self, {
+    get: (request) => f(self.get(request), request ?? defaults),
+    renew: (rejected, request) => f(self.renew(rejected, request), request ?? defaults),
+    replace: (current, request) => f(replace(self, current, request), request ?? defaults),
+    invalidate: self.invalidate
+  }, changed)
+}

@@ -1,0 +1,194 @@
+import * as KeyValueStore from "@effect/platform/KeyValueStore"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as PubSub from "effect/PubSub"
+import * as Stream from "effect/Stream"
+import type { AccessToken } from "../values/AccessToken.js"
+import { isSame } from "../values/AccessToken.js"
+import * as clocks from "../values/Clocks.js"
+import * as Digest from "../values/Digest.js"
+import * as json from "../values/json.js"
+import * as random from "../values/random.js"
+import * as SharedWork from "../values/SharedWork.js"
+import type { Lease, Service } from "./contract.js"
+import { isStoreError, StoreError } from "./contract.js"
+import * as claims from "./leaseClaim.js"
+import { finishing } from "./runToEnd.js"
+import * as storedToken from "./storedToken.js"
+
+// Two entries per key: the lease (which stays, because it keeps the fence) and the token with the fence it came under.
+// A key-value store has no compare-and-set, so a change is read, then written. Within the layer nothing comes between;
+// from outside something may, and the fence limits what that does.
+
+type Operation = StoreError["operation"]
+
+interface Claimed extends claims.Claim {
+  readonly fence: number
+}
+
+interface Stored {
+  readonly fence: number
+  readonly token: AccessToken
+}
+
+/** A store that does not answer for so long keeps one operation, not those after it; what is done late is fenced. */
+const longestStep = "10 seconds"
+
+/** On the left what is wrong with it. */
+type Entry<A> = Either.Either<A, string>
+
+const fields = (text: string): json.Members => Option.getOrElse(json.object(text), () => ({}))
+
+/** Far above any number that was given out, and the next one is still a whole number. Others are not believed. */
+const isFence = (value: unknown): value is number =>
+  typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 2 ** 52
+
+const decodeToken = (text: string): Entry<Stored> => {
+  const { fence, token } = fields(text)
+  return !isFence(fence) || typeof token !== "string"
+    ? Either.left("it is no entry of this store")
+    : Either.map(storedToken.decode(token), (token) => ({ fence, token }))
+}
+
+const decodeLease = (text: string): Entry<Claimed> => {
+  const { claim, fence } = fields(text)
+  return !isFence(fence) || typeof claim !== "string"
+    ? Either.left("it is no entry of this store")
+    : Either.map(Either.fromOption(claims.decode(claim), () => "it holds no lease"), (claim) => ({ fence, ...claim }))
+}
+
+const encodeToken = ({ fence, token }: Stored): string => JSON.stringify({ fence, token: storedToken.encode(token) })
+
+const encodeLease = ({ fence, ...claim }: Claimed): string => JSON.stringify({ fence, claim: claims.encode(claim) })
+
+/** The words of `@effect/platform` for what went wrong. */
+const reasons = new Set([
+  ...["AlreadyExists", "BadResource", "Busy", "InvalidData", "NotFound", "PermissionDenied", "TimedOut"],
+  ...["UnexpectedEof", "Unknown", "WouldBlock", "WriteZero"]
+])
+
+/** Nothing else of an error is kept: it may show what was to be written. */
+const failing = (operation: Operation) => <A>(effect: Effect.Effect<A, unknown>): Effect.Effect<A, StoreError> =>
+  Effect.mapError(effect, (error) => {
+    if (isStoreError(error)) return error
+    const reason = Predicate.hasProperty(error, "reason") && typeof error.reason === "string" ? error.reason : ""
+    const detail = `the key-value store failed${reasons.has(reason) ? `: ${reason}` : ""}`
+    return new StoreError({ operation, reason: "unavailable", detail })
+  })
+
+export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = Effect.gen(function*() {
+  const store = yield* KeyValueStore.KeyValueStore
+  const alone = SharedWork.makeLock({ overdueAfter: longestStep }).withLock
+  const isHeld = claims.observer()
+  const changes = yield* PubSub.sliding<string>(1024)
+  const announce = (key: string) => PubSub.publish(changes, key)
+
+  // names of one length that fit for a file; the keys themselves may be long
+  const nameOf = (kind: "token" | "lease", key: string) => `effect-bearer.${kind}.${Digest.nameOf(key)}`
+
+  const entry = <A>(kind: "token" | "lease", decode: (text: string) => Entry<A>) => ({
+    read: (key: string): Effect.Effect<Option.Option<Entry<A>>, unknown> =>
+      Effect.map(Effect.suspend(() => store.get(nameOf(kind, key))), Option.map(decode)),
+    write: (key: string, text: string) => Effect.suspend(() => store.set(nameOf(kind, key), text)),
+    remove: (key: string) => Effect.suspend(() => store.remove(nameOf(kind, key)))
+  })
+  const tokens = entry("token", decodeToken)
+  const leases = entry("lease", decodeLease)
+
+  /** What can't be read is overwritten by whoever has something better. */
+  const readable = <A>(read: Effect.Effect<Option.Option<Entry<A>>, unknown>) =>
+    Effect.map(read, Option.flatMap(Either.getRight))
+
+  const change = <A>(
+    operation: Operation,
+    steps: Effect.Effect<A, unknown>,
+    undo?: (result: A) => Effect.Effect<unknown, unknown>
+  ): Effect.Effect<A, StoreError> => finishing(failing(operation)(alone(steps)), undo)
+
+  const release = (lease: Lease) =>
+    change(
+      "release",
+      Effect.gen(function*() {
+        const claim = yield* readable(leases.read(lease.key))
+        if (!Option.exists(claim, ({ owner, until }) => owner === lease.owner && until > 0)) return
+        yield* leases.write(lease.key, encodeLease({ fence: lease.fence, ...claims.ended(lease.owner) }))
+        yield* announce(lease.key)
+      })
+    )
+
+  return {
+    get: (key) =>
+      Effect.gen(function*() {
+        const stored = yield* alone(tokens.read(key))
+        if (Option.isNone(stored)) return Option.none<AccessToken>()
+        if (Either.isLeft(stored.value)) {
+          return yield* new StoreError({ operation: "get", reason: "unreadable", detail: stored.value.left })
+        }
+        const now = yield* Clock.currentTimeMillis
+        const { token } = stored.value.right
+        return storedToken.isOver(token, now) ? Option.none() : Option.some(token)
+      }).pipe(failing("get")),
+
+    put: (token, lease) =>
+      change(
+        "put",
+        Effect.gen(function*() {
+          const { fence, key, owner } = lease
+          const claim = yield* readable(leases.read(key))
+          const stored = yield* readable(tokens.read(key))
+          const isLate = Option.exists(claim, (it) => it.fence > fence || (it.fence === fence && it.owner !== owner)) ||
+            Option.exists(stored, (it) => it.fence > fence)
+          if (isLate) return false
+          yield* tokens.write(key, encodeToken({ fence, token }))
+          yield* announce(key)
+          return true
+        })
+      ),
+
+    acquire: (key, ttl) =>
+      change(
+        "acquire",
+        Effect.gen(function*() {
+          const now = yield* clocks.now
+          const length = Duration.toMillis(ttl)
+          const before = yield* leases.read(key)
+          const claim = Option.flatMap(before, Either.getRight)
+          if (Option.exists(claim, (claim) => isHeld(key, claim, now, length))) return Option.none<Lease>()
+          const stored = yield* readable(tokens.read(key))
+          const known = Math.max(
+            Option.match(claim, { onNone: () => 0, onSome: ({ fence }) => fence }),
+            Option.match(stored, { onNone: () => 0, onSome: ({ fence }) => fence })
+          )
+          // an entry that can't be read hides its fence: the time is above all there were
+          const fence = Math.max(known + 1, Option.exists(before, Either.isLeft) ? now.wall : 0)
+          const owner = random.randomId()
+          yield* leases.write(key, encodeLease({ fence, ...claims.make(owner, now.wall, length) }))
+          // somebody else may have written at the same time: what is there now is what counts
+          const after = yield* readable(leases.read(key))
+          return Option.exists(after, (it) => it.owner === owner)
+            ? Option.some<Lease>({ key, owner, fence })
+            : Option.none<Lease>()
+        }),
+        Option.match({ onNone: () => Effect.void, onSome: release })
+      ),
+
+    release,
+
+    remove: (key, token) =>
+      change(
+        "remove",
+        Effect.gen(function*() {
+          const stored = yield* readable(tokens.read(key))
+          if (!Option.exists(stored, (it) => isSame(it.token, token))) return
+          yield* tokens.remove(key)
+          yield* announce(key)
+        })
+      ),
+
+    changes: Stream.fromPubSub(changes)
+  }
+})

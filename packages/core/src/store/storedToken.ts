@@ -1,0 +1,70 @@
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as AccessToken from "../values/AccessToken.js"
+import * as json from "../values/json.js"
+
+/** The type of what a sealed store hands to the store inside: nobody is to take it for a token. */
+export const sealedType = "Sealed"
+
+/** Raised when the form changes; a reader takes any other version for unreadable. */
+const version = 1
+
+/**
+ * The text form of a token at rest. It holds the token in the clear. The refresh token is left out: it has a store of
+ * its own, and lying about in copies is the last thing it should do.
+ */
+export const encode = (token: AccessToken.AccessToken): string =>
+  JSON.stringify({
+    version,
+    value: Redacted.value(token.value),
+    tokenType: token.tokenType,
+    scopes: token.scopes,
+    issuedAt: token.issuedAt,
+    expiresAt: Option.getOrNull(token.expiresAt),
+    refreshAt: Option.getOrNull(token.refreshAt),
+    extra: Redacted.value(token.extra)
+  })
+
+/** The inverse of {@link encode}; on the left what is wrong, without showing any of it. */
+export const decode = (text: string): Either.Either<AccessToken.AccessToken, string> => {
+  const members = json.object(text)
+  if (Option.isNone(members)) return Either.left("it is no JSON object")
+  const { expiresAt, extra, issuedAt, refreshAt, scopes, tokenType, value } = members.value
+  if (members.value.version !== version) return Either.left(`its version is not ${version}`)
+  if (typeof value !== "string" || !printable.test(value)) return Either.left("it holds no token")
+  if (
+    typeof tokenType !== "string" || !isTime(issuedAt) || !isTimeOrNull(expiresAt) || !isTimeOrNull(refreshAt) ||
+    !Array.isArray(scopes) || !scopes.every(Predicate.isString) || !Predicate.isRecord(extra)
+  ) return Either.left("a field is missing or of the wrong type")
+  return Either.right(AccessToken.make({
+    value,
+    tokenType,
+    scopes,
+    issuedAt,
+    expiresAt: Option.fromNullable(expiresAt),
+    refreshAt: Option.fromNullable(refreshAt),
+    extra
+  }))
+}
+
+/** Whether its lifetime is over, so that a store has it no more. */
+export const isOver = (token: AccessToken.AccessToken, now: number): boolean =>
+  Option.exists(token.expiresAt, (expiresAt) => expiresAt <= now)
+
+/** The same token by a clock that is ahead by so many milliseconds. */
+export const moved = (token: AccessToken.AccessToken, by: number): AccessToken.AccessToken =>
+  new AccessToken.AccessToken({
+    ...token,
+    issuedAt: token.issuedAt + by,
+    expiresAt: Option.map(token.expiresAt, (at) => at + by),
+    refreshAt: Option.map(token.refreshAt, (at) => at + by)
+  })
+
+/** Anything else could break the header it may end up in. */
+export const printable = /^[\x20-\x7e]+$/
+
+const isTime = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
+
+const isTimeOrNull = (value: unknown): value is number | null => value === null || isTime(value)

@@ -1,0 +1,334 @@
+/**
+ * Work under way that others wait for: a token request, a metadata document, a key set, a turn at a lock.
+ *
+ * **The rule.** Nobody relies on the owner of the work to be told that it is gone. Work carries the moment by which
+ * something must have come of it. Whoever looks at it judges by its own steady clock: work that is overdue is given up,
+ * whatever its owner still makes of it changes nothing, and whoever looked begins anew. Whoever waits has something of
+ * its own pending: a timer, or, where timers outlive the request that set them, the timer that watches the work.
+ *
+ * The library uses this for all its own waiting. It is public for sources, stores and providers built outside.
+ *
+ * @since 0.1.0
+ */
+import type * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as clocks from "./Clocks.js"
+import { Flight, partOf } from "./flight.js"
+import { isRequestBound } from "./runtime.js"
+import * as Settings from "./Settings.js"
+import { beatEvery, Current, longestSleep, Underway } from "./signsOfLife.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * Work of which nothing has been heard for so long is given up; infinite where only an owner that vanished can be a
+   * reason. Longer than the work can take: give what it does inside deadlines of its own, and announce longer silence
+   * with {@link expect}. At least 1 millisecond; default 1 minute.
+   */
+  readonly overdueAfter?: Duration.DurationInput | undefined
+  /** Called each time work was given up. What it throws is lost. */
+  readonly onOverdue?: (() => void) | undefined
+}
+
+const anySilence = Settings.duration(0)
+
+const ranges = { overdueAfter: Settings.duration("1 minute", { least: 1, unlimited: true }) }
+
+const limitOf = ({ overdueAfter }: Options): number => Settings.value(ranges.overdueAfter, overdueAfter)
+
+/** Whoever is told may throw: that is no reason for others to wait. */
+const tell = ({ onOverdue }: Options): void => {
+  try {
+    onOverdue?.()
+  } catch {
+    // nobody is left to hear of it
+  }
+}
+
+/** What is wrong with the options, told when they are used first: neither constructor is an effect. */
+const complaint = (options: Options): Effect.Effect<void> | undefined => {
+  const problems = Settings.problems(ranges, options, "SharedWork")
+  if (problems.length === 0) return undefined
+  let told = false
+  return Effect.suspend(() => {
+    if (told) return Effect.void
+    told = true
+    return Settings.warn(problems)
+  })
+}
+
+/**
+ * Says that the work that runs here will not be heard of for `silence`, beyond what is usual, because it waits for a
+ * server or backs off. Nothing happens outside of shared work.
+ *
+ * @since 0.1.0
+ * @category signs of life
+ */
+export const expect = (silence: Duration.DurationInput): Effect.Effect<void> =>
+  Effect.flatMap(Current, (underway) =>
+    underway === undefined ? Effect.void : Effect.map(clocks.now, ({ steady }) => {
+      underway.expect(Settings.value(anySilence, silence), steady)
+    }))
+
+/**
+ * Shares `work`: while it is under way everyone who runs the result waits for the same run of it, and gets what comes
+ * of that. The next one after it has ended begins a new run; nothing is remembered.
+ *
+ * **Details**
+ *
+ * - An interrupted caller leaves the others alone. When the last of them has left, the work is interrupted.
+ * - Work that is overdue is given up, and whoever still waits begins it anew, together.
+ * - The work runs with the context of the caller that began it.
+ *
+ * **Example** (One fetch for all who ask at once)
+ *
+ * ```ts
+ * import { SharedWork } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * declare const fetchKeys: Effect.Effect<ReadonlyArray<string>, Error>
+ *
+ * const keys = SharedWork.make(fetchKeys, { overdueAfter: "20 seconds" })
+ * const program = Effect.all([keys, keys, keys], { concurrency: "unbounded" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <A, E, R>(work: Effect.Effect<A, E, R>, options: Options = {}): Effect.Effect<A, E, R> => {
+  const limit = limitOf(options)
+  const requestBound = isRequestBound()
+  let current: Run<A, E> | undefined
+
+  const end = (run: Run<A, E>, exit: Exit.Exit<A, E>): void => {
+    if (current === run) current = undefined
+    // a run that was cut off has no result to share
+    if (Exit.isInterrupted(exit)) run.flight.giveUp()
+    else run.flight.land(exit)
+    run.stop()
+  }
+
+  const leave = (run: Run<A, E>): void => {
+    run.waiting--
+    if (run.waiting > 0 || run.flight.isLanded) return
+    if (current === run) current = undefined
+    run.stop()
+  }
+
+  const join = (run: Run<A, E>): Effect.Effect<A, E> => {
+    run.waiting++
+    return Effect.ensuring(
+      partOf(run.flight.underway, run.flight.await(requestBound)),
+      Effect.sync(() => leave(run))
+    )
+  }
+
+  const begin = (clock: Clock.Clock, restore: Restore): Effect.Effect<A, E, R> => {
+    const fibers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+    const stop = () => fibers.forEach((fiber) => fiber.unsafeInterruptAsFork(FiberId.none))
+    const flight = new Flight<A, E>({
+      clock,
+      limit,
+      // the context is the same for all of them: what shared work needs it takes from the caller that began it
+      again: shared as Effect.Effect<A, E>,
+      onGivenUp: () => {
+        if (current !== run) return
+        current = undefined
+        stop()
+        tell(options)
+      }
+    })
+    const run: Run<A, E> = current = { flight, waiting: 0, stop }
+    const working = work.pipe(
+      Effect.provideService(Current, flight.underway),
+      Effect.interruptible,
+      Effect.onExit((exit) => Effect.sync(() => end(run, exit))),
+      Effect.forkDaemon
+    )
+    const watching = Effect.forkDaemon(Effect.interruptible(flight.watch(requestBound)))
+    return Effect.flatMap(Effect.all([working, watching]), (forked) => {
+      fibers.push(...forked)
+      return restore(join(run))
+    })
+  }
+
+  const shared: Effect.Effect<A, E, R> = Effect.uninterruptibleMask((restore) =>
+    // whoever joins a run that is overdue gives it up, and begins anew
+    Effect.clockWith((clock) => current === undefined ? begin(clock, restore) : restore(join(current)))
+  )
+  const told = complaint(options)
+  return told === undefined ? shared : Effect.zipRight(told, shared)
+}
+
+interface Run<in out A, in out E> {
+  readonly flight: Flight<A, E>
+  waiting: number
+  readonly stop: () => void
+}
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/**
+ * Something that one at a time may do.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Lock {
+  /** How many hold it or wait for it. */
+  readonly size: number
+  /**
+   * Runs the effect when it is its turn, first come, first served. Waiting for the turn can be interrupted, and so can
+   * the effect.
+   */
+  readonly withLock: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/**
+ * A lock whose holder loses its turn when it is overdue: it may be gone. It is then not told, so what it does under the
+ * lock must stand being done beside its successor, or notice that it came late.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeLock = (options: Options = {}): Lock => {
+  const limit = limitOf(options)
+  const requestBound = isRequestBound()
+  let holder: Underway | undefined
+  // in the order in which they came
+  const queue = new Set<Turn>()
+
+  const isFree = (steady: number): boolean => {
+    if (holder === undefined) return true
+    if (!holder.isOverdue(steady)) return false
+    holder = undefined
+    tell(options)
+    return true
+  }
+
+  const first = (): Turn | undefined => queue.values().next().value
+
+  /** Gives the turn to the first in the queue, unless somebody has it. */
+  const next = (steady: number): void => {
+    if (!isFree(steady)) return
+    const turn = first()
+    if (turn === undefined) return
+    queue.delete(turn)
+    holder = turn.underway = new Underway(steady, limit)
+    turn.wake?.()
+    first()?.wake?.()
+  }
+
+  const release = (underway: Underway, steady: number): void => {
+    if (holder !== underway) return
+    holder = undefined
+    // on a runtime where one request cannot wake another they look by themselves
+    if (!requestBound) next(steady)
+  }
+
+  const leave = (turn: Turn, steady: number): void => {
+    const wasFirst = turn === first()
+    queue.delete(turn)
+    if (turn.underway !== undefined) release(turn.underway, steady)
+    else if (wasFirst) first()?.wake?.()
+  }
+
+  const take = (restore: Restore): Effect.Effect<Underway> =>
+    Effect.flatMap(clocks.now, ({ steady }) => {
+      if (queue.size === 0 && isFree(steady)) return Effect.succeed(holder = new Underway(steady, limit))
+      const turn: Turn = { underway: undefined, wake: undefined, seen: steady }
+      queue.add(turn)
+      return Effect.onError(
+        restore(requestBound ? look(turn) : watched(turn)),
+        () => Effect.map(clocks.now, ({ steady }) => leave(turn, steady))
+      )
+    })
+
+  /** Waits to be woken. The first in the queue also looks by itself when the holder is due: one timer for all. */
+  const watched = (turn: Turn): Effect.Effect<Underway> =>
+    Effect.flatMap(clocks.now, ({ steady }) => {
+      next(steady)
+      if (turn.underway !== undefined) return Effect.succeed(turn.underway)
+      const due = Math.max(1, Math.ceil((holder?.dueAt() ?? steady) - steady))
+      const woken = Effect.async<void>((resume) => {
+        if (turn.underway !== undefined) return resume(Effect.void)
+        turn.wake = () => resume(Effect.void)
+      })
+      return expect(Number.isFinite(due) ? due : 0).pipe(
+        Effect.zipRight(
+          turn === first() && Number.isFinite(due)
+            // in a region that cannot be interrupted the race would wait for its loser
+            ? Effect.raceFirst(
+              Effect.interruptible(woken),
+              Effect.interruptible(Effect.sleep(Math.min(due, longestSleep)))
+            )
+            : woken
+        ),
+        Effect.zipRight(watched(turn))
+      )
+    })
+
+  /** Looks again and again with a timer of its own. Turns that nobody looks for any more are passed over. */
+  const look = (turn: Turn): Effect.Effect<Underway> =>
+    Effect.flatMap(clocks.now, ({ steady }) => {
+      turn.seen = steady
+      for (const other of queue) {
+        if (steady - other.seen > forgotten) queue.delete(other)
+      }
+      if (first() !== turn || !isFree(steady)) {
+        return expect(0).pipe(Effect.zipRight(Effect.sleep(lookEvery)), Effect.zipRight(look(turn)))
+      }
+      queue.delete(turn)
+      return Effect.succeed(holder = turn.underway = new Underway(steady, limit))
+    })
+
+  const hold = <A, E, R>(underway: Underway, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    const held = partOf(underway, Effect.provideService(effect, Current, underway))
+    return requestBound ? Effect.raceFirst(held, Effect.interruptible(beat(underway))) : held
+  }
+
+  const withLock: Lock["withLock"] = (effect) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(take(restore), (underway) =>
+        Effect.ensuring(
+          restore(hold(underway, effect)),
+          Effect.map(clocks.now, ({ steady }) => release(underway, steady))
+        ))
+    )
+  const told = complaint(options)
+  return {
+    get size() {
+      return queue.size + (holder === undefined ? 0 : 1)
+    },
+    withLock: told === undefined ? withLock : (effect) => Effect.zipRight(told, withLock(effect))
+  }
+}
+
+interface Turn {
+  underway: Underway | undefined
+  wake: (() => void) | undefined
+  /** When it was last looked for, by the steady clock. */
+  seen: number
+}
+
+/** In milliseconds. */
+const lookEvery = 20
+const forgotten = 1000
+
+/**
+ * Signs of life, for work on a runtime where its owner may vanish.
+ *
+ * @internal
+ */
+export const beat = (underway: Underway): Effect.Effect<never> =>
+  Effect.forever(Effect.flatMap(clocks.now, ({ steady }) => {
+    underway.alive(steady)
+    return Effect.sleep(beatEvery)
+  }))

@@ -1,0 +1,65 @@
+import * as Scopes from "./Scopes.js"
+
+/** A scope that was asked for under one name and seems to have been granted under another. */
+export interface Renamed {
+  readonly requested: string
+  readonly granted: string
+}
+
+/** Those of `missing` that seem to be there under another spelling: in case or in punctuation only. */
+export const renamed = (
+  missing: Scopes.Scopes,
+  requested: Scopes.Scopes,
+  granted: Scopes.Scopes
+): ReadonlyArray<Renamed> => {
+  if (missing.length === 0) return []
+  const extra = new Map<string, Array<string>>()
+  for (const scope of Scopes.missing(granted, requested)) {
+    const alike = extra.get(bare(scope))
+    if (alike === undefined) extra.set(bare(scope), [scope])
+    else alike.push(scope)
+  }
+  return missing.flatMap((scope) =>
+    (extra.get(bare(scope)) ?? []).map((candidate) => ({ requested: scope, granted: candidate }))
+  )
+}
+
+/** Whether a scope that may hold wildcards stands for another. */
+export const covers = (pattern: string, scope: string): boolean => {
+  if (pattern === scope) return true
+  if (!pattern.includes("*")) return false
+  const [head = "", ...rest] = pattern.split("*")
+  if (!scope.startsWith(head)) return false
+  // every part after a wildcard is looked for as far left as it can be, the last one at the very end
+  let at = head.length
+  for (const [index, part] of rest.entries()) {
+    const from = at + 1
+    const found = index === rest.length - 1 ? scope.length - part.length : scope.indexOf(part, from)
+    if (found < from || !scope.startsWith(part, found)) return false
+    at = found + part.length
+  }
+  return true
+}
+
+/** In longer texts secrets are not looked for, and so they are not shown. */
+const longestText = 16_384
+
+/**
+ * Hides secrets in scopes, which are values and stay whole however many there are: a few at a time, for a secret may
+ * have been split at its blanks.
+ */
+export const hidden = (scopes: ReadonlyArray<string>, hide: (text: string) => string): Scopes.Scopes => {
+  const parts: Array<string> = []
+  let part = ""
+  for (const scope of scopes) {
+    if (part !== "" && part.length + scope.length >= longestText) {
+      parts.push(part)
+      part = ""
+    }
+    part = part === "" ? scope : `${part} ${scope}`
+  }
+  return Scopes.make([...parts, part].map(hide))
+}
+
+/** Letters and digits only, in lower case. */
+const bare = (scope: string): string => scope.toLowerCase().replace(/[^\p{L}\p{N}*]/gu, "")

@@ -1,0 +1,353 @@
+/**
+ * Decides what an error may show of what came from outside. Every package of the library asks this module.
+ *
+ * **Rule: what an error shows is on a list.** Of a success (2xx) it shows the {@link shape}, and no text, because every
+ * text of a success may be a token. Of a refusal it shows the members that servers explain themselves with, without the
+ * secrets that were sent and without what looks like a credential. Text that was not understood is described and never
+ * quoted. Secrets are hidden before a text is cut, and at a cut no beginning of one is left.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { LazyArg } from "effect/Function"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as decode from "./decode.js"
+import * as credentialLike from "./disclosure/credentialLike.js"
+import * as mediaType from "./disclosure/mediaType.js"
+import * as knownSecrets from "./knownSecrets.js"
+import * as plainWords from "./plainWords.js"
+
+/**
+ * An answer, as far as its {@link shape} needs it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Answer {
+  readonly body: Uint8Array
+  /** There was more of the body than was read. */
+  readonly overflow?: boolean | undefined
+  /** The `Content-Encoding` that the HTTP client did not undo. */
+  readonly contentEncoding?: string | undefined
+}
+
+/**
+ * What may be shown, knowing the secrets that were sent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Disclosure {
+  /**
+   * Text in which somebody explains something. Secrets and whatever looks like a credential become `<redacted>`, and it
+   * is printable and at most `limit` characters long; by default 200.
+   */
+  readonly text: (value: string, limit?: number) => string
+  /**
+   * The same for text out of a success (2xx), where a token may stand anywhere: only plain words are shown.
+   */
+  readonly strict: (value: string, limit?: number) => string
+  /** A name that is known not to be a credential: only the secrets that were sent become `<redacted>`. */
+  readonly name: (value: string, limit?: number) => string
+  /** The `code` of an error of the runtime, such as `ECONNREFUSED`; `<redacted>` for what is not made like one. */
+  readonly code: (value: string) => string
+  /**
+   * A value that the program acts on, such as a scope: whole, and as it came. Only a secret that cannot be a name is
+   * hidden in it; a secret such as `demo` says nothing about a scope `demo-api`.
+   */
+  readonly value: (value: string) => string
+  /** A member, by {@link explains} and {@link isSecretName}: its text, or `<redacted>` where its name says a secret. */
+  readonly member: (name: string, value: string, limit?: number) => string
+  /**
+   * What a refusal says: the members that {@link explains} names, as `error: "invalid_client", code: 17`; empty when it
+   * has none of them. Objects and lists are looked into, for at most 20 members.
+   */
+  readonly refusal: (
+    members: ReadonlyMap<string, unknown> | Readonly<Record<string, unknown>>,
+    limit?: number
+  ) => string
+  /**
+   * All of a value, laid out as it was, for what is handed on and not only told: each text in it is hidden, none is cut.
+   * Of a value with more than some thousand texts, or a quarter of a million characters, those beyond are `<redacted>`;
+   * bytes are so in any case.
+   */
+  readonly whole: (data: unknown) => unknown
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** UUIDs name things at this server, and are no credentials. By default `false`. */
+  readonly keepsUuids?: boolean | undefined
+  /** Tokens out of the answer itself: `value` hides them, whatever they look like. */
+  readonly issued?: ReadonlyArray<Redacted.Redacted> | undefined
+}
+
+/** Characters kept of one text. */
+const defaultLimit = 200
+
+/** Members of one refusal that are shown. */
+const mostMembers = 20
+
+/** What no server nests so deep is left out. */
+const deepest = 64
+
+/**
+ * One line, without control characters and characters that no reader sees.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const printable = (value: string): string => value.replace(knownSecrets.invisible, " ").trim()
+
+const cap = (value: string, limit: number): string => value.length <= limit ? value : `${value.slice(0, limit)}…`
+
+/**
+ * Secrets are found in any encoding and also in pieces of eight characters and more; those shorter than four characters
+ * are not looked for. They are read when the first text is shown, for most requests end well.
+ *
+ * @example
+ * ```ts
+ * import * as Disclosure from "effect-bearer/Disclosure"
+ * import { Redacted } from "effect"
+ *
+ * const disclosure = Disclosure.make([Redacted.make("correct-horse-battery")])
+ * disclosure.text("The secret correct%2Dhorse%2Dbattery is wrong") // "The secret <redacted> is wrong"
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  secrets: ReadonlyArray<Redacted.Redacted> | LazyArg<ReadonlyArray<Redacted.Redacted>>,
+  { issued = [], keepsUuids = false }: Options = {}
+): Disclosure => {
+  const { all, beginning } = knownSecrets.hider(secrets)
+  const unnameable = knownSecrets.hider(() => [
+    ...(typeof secrets === "function" ? secrets() : secrets).filter((secret) => !isScopeName(Redacted.value(secret))),
+    ...issued
+  ])
+  const explained = (value: string, limit = defaultLimit): string =>
+    cap(credentialLike.hide(printable(beginning(value)), keepsUuids), limit)
+  const disclosure: Disclosure = {
+    text: explained,
+    strict: (value, limit = defaultLimit) => cap(credentialLike.hideStrictly(printable(beginning(value))), limit),
+    name: (value, limit = defaultLimit) => cap(printable(beginning(value)), limit),
+    code: (value) => isCode(value) ? beginning(value) : knownSecrets.mask,
+    value: unnameable.all,
+    member: (name, value, limit) => isSecretName(name) ? knownSecrets.mask : explained(value, limit),
+    refusal: (members, limit = 500) => {
+      const entries = members instanceof Map
+        ? Array.from(members as ReadonlyMap<string, unknown>)
+        : Object.entries(members)
+      return cap(
+        telling(entries, 0).slice(0, mostMembers).map(([name, value]) => `${name}: ${shown(name, value)}`).join(", "),
+        limit
+      )
+    },
+    whole: (data) => whole(data, false, { depth: 0, left: new Budget(), within: new Set() })
+  }
+  const shown = (name: string, value: Value): string =>
+    typeof value !== "string"
+      ? disclosure.name(String(value))
+      : JSON.stringify(identifies(name, value) ? disclosure.name(value) : explained(value))
+  const hidden = (value: string): string => credentialLike.hide(all(value), keepsUuids)
+  const whole = (data: unknown, isSecret: boolean, at: Place): unknown => {
+    if (typeof data === "string") {
+      return data !== "" && (isSecret || !at.left.takes(data)) ? knownSecrets.mask : hidden(data)
+    }
+    if (typeof data === "number" || typeof data === "bigint") return isSecret ? knownSecrets.mask : data
+    if (typeof data === "symbol" || typeof data === "function") return undefined
+    if (typeof data !== "object" || data === null) return data
+    // bytes are no text that could be looked through, and any secret can be read from them
+    if (ArrayBuffer.isView(data) || data instanceof ArrayBuffer) return knownSecrets.mask
+    if (at.depth > deepest || at.within.has(data)) return undefined
+    const inside: Place = { depth: at.depth + 1, left: at.left, within: new Set(at.within).add(data) }
+    if (Array.isArray(data)) return data.map((item) => whole(item, isSecret, inside))
+    return Object.fromEntries(
+      entriesOf(data).filter(([name]) => at.left.takes(name)).map((
+        [name, value]
+      ) => [hidden(name), whole(value, isSecret || isSecretName(name), inside)])
+    )
+  }
+  return disclosure
+}
+
+/** Where in a whole something stands. */
+interface Place {
+  readonly depth: number
+  readonly left: Budget
+  /** What it stands in: a thing that holds itself has no end. */
+  readonly within: ReadonlySet<object>
+}
+
+/**
+ * What is looked at of one whole, texts and characters: a server may send any number of them, and looking takes time. A
+ * text beyond is not shown, and neither is the member of such a name.
+ */
+class Budget {
+  private texts = 5_000
+  private characters = 262_144
+
+  takes(text: string): boolean {
+    this.texts--
+    this.characters -= text.length
+    return this.texts >= 0 && this.characters >= 0
+  }
+}
+
+/** An object of a program's own may refuse to be looked at. */
+const entriesOf = (object: object): ReadonlyArray<readonly [string, unknown]> => {
+  try {
+    return Object.entries(object)
+  } catch {
+    return []
+  }
+}
+
+/** Whether a secret could be part of a scope by chance: short, and made of words in one case, such as `demo-api`. */
+const isScopeName = (secret: string): boolean =>
+  secret.length < 20 && !/[a-z][A-Z]/.test(secret) && credentialLike.isName(secret)
+
+/** `ECONNREFUSED`, `UND_ERR_SOCKET`, `ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED`; Bun and Deno write `ConnectionRefused`. */
+const isCode = (code: string): boolean =>
+  code.length <= 64 &&
+  (/^[A-Z]{1,14}(?:_{1,2}(?:[A-Z]{1,14}(?:V?\d{1,3})?|\d{1,3}))*$/.test(code) ||
+    /^(?:[A-Z][a-z]{1,14}){1,6}$/.test(code))
+
+type Value = string | number | boolean
+
+/** Names in which servers say what is wrong, in lower case and without `_` and `-`. */
+const explaining: ReadonlySet<string> = new Set((
+  "error errors errordescription erroruri errorcode errorcodes errortype errorsummary errorcauses errormessage errorid " +
+  "errorhint errordetail errordetails suberror code codes description message messages title detail details reason reasons " +
+  "status statuscode type hint category innererror traceid correlationid requestid contextid xrequestid incidentid timestamp " +
+  "retryafter fault faultstring"
+).split(" "))
+
+/** Ids by which the people who run a server find the request in their log. */
+const identifying: ReadonlySet<string> = new Set(
+  "errorid traceid correlationid requestid contextid xrequestid incidentid".split(" ")
+)
+
+const identifies = (name: string, value: string): boolean =>
+  identifying.has(plainName(name)) && /^[0-9a-f-]{1,64}$/i.test(value)
+
+const plainName = (name: string): string => name.length > 40 ? "" : name.replace(/[_\-.]/g, "").toLowerCase()
+
+/**
+ * Whether a member of this name tells what is wrong, and is shown.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const explains = (name: string): boolean => explaining.has(plainName(name))
+
+const secretName =
+  /token(?![_-]?(?:type|endpoint|ur[il]|exp|life|use|format|name))|secret(?![_-]?(?:exp|name))|passw|authorization|assertion|credential|cookie|session|jwt|verifier|api[_-]?key|private/i
+
+/**
+ * Whether a member of this name holds a secret: `access_token`, `client_secret`, `password`, …
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isSecretName = (name: string): boolean => secretName.test(name)
+
+/** The telling members of a refusal in their order, and those of the objects and lists among them. */
+const telling = (
+  entries: ReadonlyArray<readonly [string, unknown]>,
+  depth: number
+): ReadonlyArray<readonly [string, Value]> =>
+  entries.slice(0, 200).filter(([name]) => explains(name)).flatMap(([name, value]) => inside(name, value, depth))
+
+const inside = (name: string, value: unknown, depth: number): ReadonlyArray<readonly [string, Value]> =>
+  typeof value === "string"
+    ? value.trim() === "" ? [] : [[name, value]]
+    : typeof value === "number" || typeof value === "boolean"
+    ? [[name, value]]
+    : depth >= 3
+    ? []
+    : Array.isArray(value)
+    ? value.slice(0, mostMembers).flatMap((item) => inside(name, item, depth + 1))
+    : Predicate.isRecord(value)
+    ? telling(Object.entries(value), depth + 1)
+    : []
+
+/**
+ * What a body is, in a few words and its length, and none of its text: `JSON: an object, 84 bytes`, `JSON cut off, 1024
+ * bytes`, `HTML with the title "Sign in", 5120 bytes`, `XML`, `text`, `compressed (gzip)`, `text, in UTF-16`, `empty`.
+ * Of a title only plain words are shown.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const shape = (answer: Answer): string => shapeOf(decode.decode(answer.body), answer)
+
+/**
+ * The same for a body that is decoded already.
+ *
+ * @internal
+ */
+export const shapeOf = (decoded: decode.Decoded, { body, contentEncoding, overflow = false }: Answer): string => {
+  // nothing is kept of an answer that is too large when it is decompressed
+  if (decoded._tag === "Empty") return overflow ? "more than was looked at" : "empty"
+  const coding = mediaType.coding(contentEncoding)
+  const form = decoded._tag === "Other" && decoded.kind === "text" && coding !== undefined
+    ? `compressed (${coding})`
+    : decoded.form
+  return `${form}, ${overflow ? "more than " : ""}${body.length} ${body.length === 1 ? "byte" : "bytes"}`
+}
+
+/**
+ * Type and subtype of a `Content-Type`, where they are well-known; what is not is an ellipsis. Empty when there is none.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const contentType: (header: string | undefined) => string = mediaType.shown
+
+/**
+ * A value out of a success that should have been `expected`, such as the issuer in its metadata: the parts that both have
+ * and well-known words; the others are ellipses.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const compared = (value: string, expected: string): string =>
+  cap(plainWords.compared(printable(value.slice(0, 1000)), expected), defaultLimit)
+
+/**
+ * Effect logs, at debug level, what every fiber has failed with, those included that a deadline or a race begins. For
+ * effects that may fail with what is not to be shown, before it becomes an error of ours.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const unlogged: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect
+  .withUnhandledErrorLogLevel(Option.none())
+
+/**
+ * The name of an error of somebody else's: its `_tag` or `name` if that reads like the name of a class, and `otherwise`
+ * if not. Nothing else of such an error may be shown.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const errorName = (error: unknown, otherwise = "an unknown failure"): string => {
+  const name = nameIn(error)
+  return name !== undefined && credentialLike.isName(name) ? name : otherwise
+}
+
+const nameIn = (error: unknown): string | undefined => {
+  try {
+    const name = Predicate.hasProperty(error, "_tag") ? error._tag : error instanceof Error ? error.name : undefined
+    return typeof name === "string" ? name : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * How the library sends what it has to say for itself: to token endpoints, to introspection and revocation, for
+ * metadata and key sets, and to a vault. Requests of the program (`BearerAuth`) do not go this way.
+ *
+ * **The rule.** Every request of the library's own is made and sent by {@link make}, in all packages. So each of them
+ * uses the `HttpClient` that the program gave, with the program's `FetchHttpClient.RequestInit`; follows no redirect;
+ * is answered from no cache; leaves no trace of itself; ends at its limits; reads at most 1 MiB of the answer, counted
+ * after decompression; and fails with a {@link TokenError.RequestError} that keeps nothing of the request.
+ *
+ * @since 0.1.0
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Headers from "@effect/platform/Headers"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import * as SharedWork from "../values/SharedWork.js"
+import * as TokenError from "../values/TokenError.js"
+import * as Disclosure from "./Disclosure.js"
+import * as refusal from "./endpointRefusal.js"
+import * as body from "./request/body.js"
+import * as contentCoding from "./request/contentCoding.js"
+import * as proxyRefusal from "./request/proxyRefusal.js"
+import * as transport from "./request/transportFailure.js"
+import { version } from "./request/version.js"
+import type { Reply } from "./TokenResponse.js"
+
+/**
+ * Limits that have been checked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Timeouts {
+  /** From sending to the last byte. */
+  readonly total: Option.Option<Duration.Duration>
+  /** Until the head of the response is there. */
+  readonly connect: Option.Option<Duration.Duration>
+  /** The longest silence between two pieces of the body. */
+  readonly read: Duration.Duration
+}
+
+/**
+ * One request, of which nothing may become known but where it went.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly request: HttpClientRequest.HttpClientRequest
+  /** Origin and path, for errors. */
+  readonly endpoint: string
+  /** The option that holds the URL, for errors: `"jwksUri"`. */
+  readonly field: string
+  /** A duration is the limit in total; nothing else is limited then. */
+  readonly timeout: Duration.Duration | Timeouts
+  /** Whatever of the request must not come back in an error. */
+  readonly secrets?: ReadonlyArray<Redacted.Redacted> | undefined
+}
+
+/**
+ * What came back, and when; epoch milliseconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Answer {
+  readonly reply: Reply
+  readonly sentAt: number
+  readonly receivedAt: number
+}
+
+/**
+ * Sends one request. Any status is an answer, except that of a proxy.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Send = (options: Options) => Effect.Effect<Answer, TokenError.RequestError>
+
+/** A browser asks the server for permission before it sends other headers than its own to another origin. */
+const isBrowser = "document" in globalThis || "importScripts" in globalThis
+
+/**
+ * Defaults of headers. `identity`: not every client of the platform decompresses. `no-store`: between here and the
+ * server there may be a cache, too. A browser sends what matches `cache: "no-store"` by itself.
+ */
+const defaults: ReadonlyArray<readonly [string, string]> = [
+  ["accept", "application/json"],
+  ...isBrowser ? [] : [
+    ["user-agent", `effect-bearer/${version}`],
+    ["accept-encoding", "identity"],
+    ["cache-control", "no-store"]
+  ] as const
+]
+
+/** Cloudflare Workers before the compatibility date 2024-11-11 throw for a request that names a cache mode. */
+const knowsCacheModes = (): boolean => {
+  try {
+    return new Request("https://host.invalid", { cache: "no-store" }).cache === "no-store"
+  } catch {
+    return false
+  }
+}
+
+/** How long the body of an error is waited for when its status says enough. */
+const grace = Duration.seconds(1)
+
+const requestInit: Effect.Effect<RequestInit> = Effect.map(
+  Effect.serviceOption(FetchHttpClient.RequestInit),
+  Option.getOrElse((): RequestInit => ({}))
+)
+
+/**
+ * Takes the `HttpClient` it is given, decorations included. What is set for `fetch` with `FetchHttpClient.RequestInit`,
+ * here or where the request is sent, is kept and wins over the defaults of this module; only `redirect` is always
+ * `"manual"`.
+ *
+ * @example
+ * ```ts
+ * import { OwnRequest } from "effect-bearer"
+ * import { HttpClientRequest } from "@effect/platform"
+ * import { Duration, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const send = yield* OwnRequest.make
+ *   const { reply } = yield* send({
+ *     request: HttpClientRequest.get("https://login.example.com/.well-known/jwks.json"),
+ *     endpoint: "https://login.example.com/.well-known/jwks.json",
+ *     field: "jwksUri",
+ *     timeout: Duration.seconds(10)
+ *   })
+ *   return reply.status
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.gen(function*() {
+  const client = HttpClient.withTracerPropagation(
+    HttpClient.withTracerDisabledWhen(yield* HttpClient.HttpClient, () => true),
+    false
+  )
+  const outer = yield* requestInit
+  let cacheMode: RequestInit | undefined
+  /** Looked at with the first request: Node.js loads its fetch for that, and a token that is in a store needs none. */
+  const withoutCache = (): RequestInit => cacheMode ??= knowsCacheModes() ? { cache: "no-store" } : {}
+
+  const exchange = Effect.fnUntraced(function*({ endpoint, field, request, secrets = [], timeout }: Options & Limited) {
+    const sentAt = yield* Clock.currentTimeMillis
+    const fail = (cause: Cause.Cause<unknown>) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.fail(
+          transport.toTokenError(cause, endpoint, Duration.millis(now - sentAt), Disclosure.make(secrets), field)
+        ))
+    const init: RequestInit = { ...withoutCache(), ...outer, ...(yield* requestInit), redirect: "manual" }
+    const said = init.headers === undefined ? Headers.empty : Headers.fromInput(init.headers as Headers.Input)
+    const outgoing = HttpClientRequest.setHeaders(request, [
+      ...defaults.filter(([name]) => !Headers.has(said, name)),
+      ...Object.entries(request.headers)
+    ])
+    const response = yield* Effect.suspend(() => client.execute(outgoing)).pipe(
+      Effect.provideService(FetchHttpClient.RequestInit, init),
+      // a client decorated with filterStatus fails with the response inside
+      Effect.catchAll((error) => error._tag === "ResponseError" ? Effect.succeed(error.response) : Effect.fail(error)),
+      Effect.catchAllCause((cause) => Cause.isInterruptedOnly(cause) ? Effect.interrupt : fail(cause)),
+      deadline("connect", timeout.connect, endpoint)
+    )
+    const receivedAt = yield* Clock.currentTimeMillis
+    yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
+
+    const raw = yield* readBody(response, timeout.read).pipe(
+      Effect.catchAll((broken) =>
+        broken._tag === "Silence"
+          ? Effect.fail(new TokenError.EndpointTimeout({ endpoint, phase: "read", limit: timeout.read }))
+          : transport.isDecompression(broken.cause)
+          ? Effect.succeed("damaged" as const)
+          : fail(Cause.fail(broken.cause))
+      )
+    )
+    if (response.status === 407) {
+      const name = Disclosure.make(secrets).text(proxyRefusal.nameOf(response.headers["proxy-authenticate"]), 150)
+      return yield* Effect.fail(proxyRefusal.ofStatus(endpoint, response.status, name))
+    }
+    const { bytes, overflow } = yield* plain(response, raw, endpoint)
+    return {
+      reply: { status: response.status, headers: response.headers, body: bytes, overflow },
+      sentAt,
+      receivedAt
+    }
+  })
+
+  return (options) => {
+    const timeout = timeouts(options.timeout)
+    return deadline("total", timeout.total, options.endpoint)(exchange({ ...options, timeout }))
+  }
+})
+
+interface Limited {
+  readonly timeout: Timeouts
+}
+
+const timeouts = (given: Options["timeout"]): Timeouts =>
+  Duration.isDuration(given)
+    ? { total: Option.some(given), connect: Option.none(), read: Duration.infinity }
+    : given
+
+const readBody = (
+  response: HttpClientResponse.HttpClientResponse,
+  limit: Duration.Duration
+): Effect.Effect<body.Body, body.Broken> =>
+  refusal.speaksForItself(response.status)
+    ? body.read(response, limit).pipe(
+      Effect.timeout(grace),
+      Effect.orElseSucceed(() => body.empty)
+    )
+    : body.read(response, limit)
+
+/** The body as the server meant it. What cannot be undone is an error where the body is what was asked for. */
+const plain = (
+  response: HttpClientResponse.HttpClientResponse,
+  raw: body.Body | "damaged",
+  endpoint: string
+): Effect.Effect<body.Body, TokenError.MalformedResponse> => {
+  const header = response.headers["content-encoding"]
+  const undone = raw === "damaged"
+    ? Effect.succeed(contentCoding.damaged(header))
+    : contentCoding.undo(raw.bytes, header)
+  return Effect.flatMap(undone, (undone) => {
+    const overflow = raw !== "damaged" && raw.overflow
+    if (undone._tag === "Plain") {
+      return Effect.succeed({ bytes: undone.bytes, overflow: overflow || undone.overflow })
+    }
+    if (overflow || !refusal.isSuccess(response.status)) {
+      return Effect.succeed({ bytes: body.empty.bytes, overflow })
+    }
+    return Effect.fail(
+      new TokenError.MalformedResponse({
+        endpoint,
+        status: response.status,
+        contentType: Disclosure.contentType(response.headers["content-type"]),
+        detail: undone.why === "damaged"
+          ? `the reply is compressed (${undone.coding}) and cut short or damaged` +
+            (raw === "damaged" ? ", or it is not compressed, although its content-encoding says so" : "")
+          : `the reply is compressed (${undone.coding}), although "accept-encoding: identity" was sent, and this ` +
+            "runtime cannot decompress that: switch it off at the server or the proxy that does it",
+        excerpt: ""
+      })
+    )
+  })
+}
+
+/**
+ * A limit that holds even where the caller cannot be interrupted and where the client is slow to give up: the exchange
+ * is let go, not waited for.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const deadline = (
+  phase: TokenError.EndpointTimeout["phase"],
+  limit: Option.Option<Duration.Duration>,
+  endpoint: string
+) =>
+<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | TokenError.EndpointTimeout, R> =>
+  Option.match(limit, {
+    onNone: () => Disclosure.unlogged(self),
+    onSome: (limit) =>
+      Disclosure.unlogged(Effect.zipRight(
+        SharedWork.expect(limit),
+        Effect.timeoutFail(Effect.interruptible(Effect.disconnect(self)), {
+          duration: limit,
+          onTimeout: () => new TokenError.EndpointTimeout({ endpoint, phase, limit })
+        })
+      ))
+  })

@@ -1,0 +1,167 @@
+/**
+ * One HTTP exchange with a token endpoint (RFC 6749 §3.2): a grant goes out, a token or a typed error comes back. No
+ * cache, no retry: those belong to a source.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import type * as Redacted from "effect/Redacted"
+import type * as AccessToken from "../values/AccessToken.js"
+import type * as TokenError from "../values/TokenError.js"
+import type * as TokenRequest from "../values/TokenRequest.js"
+import type * as ClientAuthentication from "./ClientAuthentication.js"
+import * as endpointOptions from "./endpointOptions.js"
+import * as formEndpoint from "./formEndpoint.js"
+import type * as Grant from "./Grant.js"
+import type * as ServerMetadata from "./ServerMetadata.js"
+import * as TokenResponse from "./TokenResponse.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: TypeId = "~effect-bearer/TokenEndpoint"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = "~effect-bearer/TokenEndpoint"
+
+/**
+ * Limits of one exchange, all by Effect's Clock.
+ *
+ * - `total`: from evaluating the secret to the last byte. Default 10 seconds.
+ * - `connect`: until the head of the response is there. Name lookup, TCP, TLS, sending, and the server's own work all
+ *   count, because an `HttpClient` does not tell them apart. Default none: `total` applies.
+ * - `read`: the longest silence between two pieces of the body. Default 10 seconds.
+ *
+ * A limit on the TCP and TLS handshake alone belongs to the HTTP client. For 3.05 seconds on Node.js, give
+ * `NodeHttpClient.layerUndiciWithoutDispatcher` a dispatcher `new Agent({ connect: { timeout: 3050 } })`; when it
+ * runs out, the error is an `EndpointTimeout` of phase `"connect"` here too.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Timeouts {
+  readonly total?: Duration.DurationInput | undefined
+  readonly connect?: Duration.DurationInput | undefined
+  readonly read?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * `https`, or `http` on a loopback host; a query is kept, user info and a fragment are refused. Or
+   * `ServerMetadata.tokenEndpoint(issuer)`: then it is looked up in the issuer's metadata, see there.
+   */
+  readonly tokenEndpoint: string | URL | ServerMetadata.EndpointLocation
+  readonly clientId: string
+  readonly authentication: ClientAuthentication.ClientAuthentication
+  /** One limit for the whole exchange, or each by itself. Default 10 seconds in total. */
+  readonly timeout?: Duration.DurationInput | Timeouts | undefined
+  /** Permits `http` to hosts that are not loopback. The secret then travels readable. Default `false`. */
+  readonly allowInsecure?: boolean | undefined
+  /**
+   * Some servers call a bearer token `"Application Access Token"` or `"urlencoded"`. `true`, the default, takes any
+   * type but those with rules of their own (`DPoP`, `MAC`, `N_A`, `PoP`) for `Bearer` and logs a warning; `false`
+   * keeps what the server wrote.
+   */
+  readonly lenientTokenType?: boolean | undefined
+  /**
+   * Whether the `exp` of an access token that is a JWT counts, unverified and for scheduling only: instead of an
+   * `expires_in` that is missing or unusable, and beside it if it comes earlier. An `exp` that is over when the token
+   * arrives says that the clocks differ, and is ignored. Default `true`.
+   */
+  readonly jwtExpiry?: boolean | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenEndpoint {
+  readonly [TypeId]: TypeId
+  /** Origin and path, as errors show it; of an endpoint that is yet to be looked up, the issuer. */
+  readonly endpoint: string
+  readonly clientId: string
+  /**
+   * Sends one token request. At most 1 MiB of the answer is read; redirects are refused. If the server does not accept
+   * the client and its secret has changed since it was read, the request is sent once more.
+   */
+  readonly request: (
+    grant: Grant.Grant,
+    request: TokenRequest.TokenRequest
+  ) => Effect.Effect<AccessToken.AccessToken, TokenError.RequestError>
+  /** The current secret, to find out with `Equal` whether the credentials have changed. */
+  readonly credentials: Effect.Effect<Option.Option<Redacted.Redacted>, TokenError.RequestError>
+}
+
+/**
+ * Checks the options, before any network call, and takes the `HttpClient` it is given as it is, decorations included.
+ * Give it one that does not follow redirects: a decorator that does sends the credentials wherever it is told to.
+ *
+ * @example
+ * ```ts
+ * import { ClientAuthentication, Grant, TokenEndpoint, TokenRequest } from "effect-bearer"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Config, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const endpoint = yield* TokenEndpoint.make({
+ *     tokenEndpoint: "https://login.example.com/oauth/token",
+ *     clientId: "reporting",
+ *     authentication: ClientAuthentication.basic(Config.redacted("CLIENT_SECRET"))
+ *   })
+ *   return yield* endpoint.request(Grant.clientCredentials, TokenRequest.make({ scopes: "reports:read" }))
+ * }).pipe(Effect.provide(FetchHttpClient.layer))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: (
+  options: Options
+) => Effect.Effect<TokenEndpoint, TokenError.InvalidConfiguration, HttpClient.HttpClient> = Effect.fnUntraced(function*(
+  options
+) {
+  const settled = yield* endpointOptions.settle(options, {
+    field: "tokenEndpoint",
+    what: "a token endpoint",
+    example: "https://login.example.com/oauth/token",
+    value: options.tokenEndpoint
+  })
+  const form = yield* formEndpoint.make(options, settled)
+  const { authentication, clientId, jwtExpiry = true, lenientTokenType = true } = options
+  return {
+    [TypeId]: TypeId,
+    endpoint: form.endpoint,
+    clientId,
+    credentials: authentication.current,
+    request: (grant, request) =>
+      form.post({
+        span: "TokenEndpoint.request",
+        attributes: { "oauth.grant_type": grant.type },
+        parameters: (context) => grant.parameters(request, context),
+        read: (reply, answered) =>
+          Effect.flatMap(
+            TokenResponse.parse(reply, { ...answered, grantType: grant.type, request, lenientTokenType, jwtExpiry }),
+            ({ token, warnings }) =>
+              Effect.as(Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true }), token)
+          )
+      })
+  }
+})
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isTokenEndpoint = (u: unknown): u is TokenEndpoint => Predicate.hasProperty(u, TypeId)

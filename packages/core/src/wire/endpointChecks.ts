@@ -1,0 +1,90 @@
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Settings from "../values/Settings.js"
+import type { Timeouts } from "./OwnRequest.js"
+import type * as TokenEndpoint from "./TokenEndpoint.js"
+
+export type Problem = Settings.Problem
+
+export const report = Settings.report
+
+/** A URL that something secret, or something to be relied on, goes to or comes from. */
+export const url = (
+  value: string | URL,
+  options: {
+    readonly field: string
+    /** With its article: "a token endpoint". */
+    readonly what: string
+    readonly example: string
+    readonly allowInsecure: boolean | undefined
+    /** What plain http would do. */
+    readonly harm: string
+  },
+  problems: Array<Problem>
+): URL => {
+  const problem = (detail: string) => void problems.push({ field: options.field, detail })
+  const text = String(value).trim()
+  if (!URL.canParse(text)) {
+    // not shown: it may be a secret that got into the wrong variable
+    problem(text === "" ? "the URL is blank" : `this is no absolute URL such as ${options.example}`)
+    return new URL("https://invalid.invalid")
+  }
+  const url = new URL(text)
+  if (url.protocol !== "https:" && url.protocol !== "http:") {
+    problem(`the scheme must be https, not ${url.protocol.slice(0, -1).slice(0, 20)}`)
+  } else if (url.protocol === "http:" && options.allowInsecure !== true && !isLoopback(url.hostname)) {
+    problem(`http would ${options.harm}: use https, or set allowInsecure`)
+  }
+  if (url.username !== "" || url.password !== "") {
+    problem("a user name or password in the URL is not used: give clientId and authentication")
+  }
+  if (url.hash !== "") problem(`${options.what} has no fragment`)
+  return url
+}
+
+/** The URL parser has already written addresses in one form: `127.1` is `127.0.0.1` here. */
+export const isLoopback = (hostname: string): boolean =>
+  hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" ||
+  /^127\.\d+\.\d+\.\d+$/.test(hostname)
+
+/** A duration in milliseconds; `least` is 1 unless zero will do. A stand-in where there is a problem. */
+export const millis = (
+  value: Duration.DurationInput,
+  field: string,
+  problems: Array<Problem>,
+  least: 0 | 1 = 1
+): number => {
+  const name = field.slice(field.lastIndexOf(".") + 1)
+  const setting = Settings.duration(1, { least })
+  const found = Settings.problems({ [name]: setting }, { [name]: value })
+  problems.push(...found.map(({ detail }) => ({ field, detail })))
+  return found.length > 0 ? 1 : Settings.value(setting, value)
+}
+
+type Given = TokenEndpoint.Options["timeout"]
+
+const isTimeouts = (timeout: unknown): timeout is TokenEndpoint.Timeouts =>
+  typeof timeout === "object" && timeout !== null && !Array.isArray(timeout) && !Duration.isDuration(timeout)
+
+const ranges = {
+  total: Settings.duration("10 seconds", { least: 1, unlimited: true }),
+  connect: Settings.duration(Duration.infinity, { least: 1, unlimited: true }),
+  read: Settings.duration("10 seconds", { least: 1, unlimited: true })
+}
+
+export const timeouts = (timeout: Given, problems: Array<Problem>): Timeouts => {
+  const given: TokenEndpoint.Timeouts = timeout === undefined ? {} : isTimeouts(timeout) ? timeout : { total: timeout }
+  const isWhole = given !== timeout
+  problems.push(
+    ...Settings.problems(ranges, given, "timeout").map(({ detail, field }) =>
+      isWhole ? { field: "timeout", detail: detail.replace("timeout.total", "timeout") } : { field, detail }
+    )
+  )
+  const settle = (name: keyof TokenEndpoint.Timeouts) => Duration.millis(Settings.value(ranges[name], given[name]))
+  const finite = (duration: Duration.Duration) => Option.liftPredicate(duration, Duration.isFinite)
+  return { total: finite(settle("total")), connect: finite(settle("connect")), read: settle("read") }
+}
+
+/** Half a surrogate pair is written as something else on the way to a store: two names could become one. */
+export const wellFormed = (name: string, field: string): ReadonlyArray<Problem> =>
+  /\p{Cs}/u.test(name) ? [{ field, detail: "it is no Unicode text: half of a surrogate pair is in it" }] : []

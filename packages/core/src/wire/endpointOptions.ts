@@ -1,0 +1,75 @@
+import * as Effect from "effect/Effect"
+import type * as TokenError from "../values/TokenError.js"
+import type * as ClientAuthentication from "./ClientAuthentication.js"
+import * as checks from "./endpointChecks.js"
+import type * as OwnRequest from "./OwnRequest.js"
+import * as ServerMetadata from "./ServerMetadata.js"
+import type * as TokenEndpoint from "./TokenEndpoint.js"
+
+/** What the options of every endpoint have in common. */
+export type Options = Pick<TokenEndpoint.Options, "clientId" | "authentication" | "timeout" | "allowInsecure">
+
+/** Options that have been checked. */
+export interface Settled {
+  /** The option that holds the URL. */
+  readonly field: string
+  readonly location: URL | ServerMetadata.EndpointLocation
+  readonly timeout: OwnRequest.Timeouts
+}
+
+/** All that can be found out without the network, at once: nobody likes to repair one field per start. */
+export const settle = (
+  options: Options,
+  { example, field, value, what }: {
+    readonly field: string
+    readonly what: string
+    readonly example: string
+    readonly value: string | URL | ServerMetadata.EndpointLocation
+  }
+): Effect.Effect<Settled, TokenError.InvalidConfiguration> =>
+  Effect.gen(function*() {
+    const problems: Array<checks.Problem> = [...clientId(options.clientId)]
+    const check = (value: string | URL, what: string, example: string) =>
+      checks.url(value, {
+        field,
+        what,
+        example,
+        allowInsecure: options.allowInsecure,
+        harm: "send the client's secret readable"
+      }, problems)
+    const [location, context] = ServerMetadata.isEndpointLocation(value)
+      ? [value, {
+        clientId: options.clientId,
+        endpoint: check(ServerMetadata.issuerOf(value), "an issuer", "https://login.example.com"),
+        issuer: ServerMetadata.issuerOf(value)
+      }] as const
+      : fixed(options.clientId, check(value, what, example))
+    const timeout = checks.timeouts(options.timeout, problems)
+    // the client id of a context is that of the options, right or wrong: the method looks at the secret
+    yield* options.authentication.check(context).pipe(
+      Effect.catchAll((error) =>
+        Effect.sync(() => {
+          if (error._tag !== "InvalidConfiguration") {
+            return void problems.push({ field: "authentication", detail: error.message })
+          }
+          for (const field of error.fields) {
+            problems.push({ field, detail: error.detail })
+          }
+        })
+      )
+    )
+    yield* checks.report(problems)
+    return { field, location, timeout }
+  })
+
+const fixed = (clientId: string, url: URL): readonly [URL, ClientAuthentication.Context] => [
+  url,
+  { clientId, endpoint: url }
+]
+
+const clientId = (value: unknown): ReadonlyArray<checks.Problem> =>
+  typeof value !== "string" || value.trim() === ""
+    ? [{ field: "clientId", detail: "the client id is blank" }]
+    : value !== value.trim()
+    ? [{ field: "clientId", detail: "the client id starts or ends with white space" }]
+    : []

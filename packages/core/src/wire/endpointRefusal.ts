@@ -1,0 +1,460 @@
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Scopes from "../values/Scopes.js"
+import * as TokenError from "../values/TokenError.js"
+import type { Decoded, Kind } from "./decode.js"
+import * as Disclosure from "./Disclosure.js"
+import * as RetryAfter from "./RetryAfter.js"
+import type { Reply } from "./TokenResponse.js"
+
+/** What a reply is an answer to, as far as explaining a refusal needs it. */
+export interface Context {
+  /** Origin and path. */
+  readonly endpoint: string
+  /** What the URL is meant to be: "the token endpoint". */
+  readonly place: string
+  readonly receivedAt: number
+  readonly hint: Option.Option<string>
+  readonly authenticationAdvice: string
+  readonly grantType?: string | undefined
+  readonly scopes?: Scopes.Scopes | undefined
+  /** The request shows no client: a refusal of it is about none. */
+  readonly isAnonymous?: boolean | undefined
+}
+
+/** An error as the body states it. */
+export interface Stated {
+  /** As the server wrote it; `None` when the body explains itself without a code. */
+  readonly code: Option.Option<string>
+  readonly description: Option.Option<string>
+  readonly uri: Option.Option<string>
+}
+
+const text = (value: unknown): Option.Option<string> =>
+  typeof value === "string" && value.trim() !== "" ? Option.some(value) : Option.none()
+
+const code = (value: unknown): Option.Option<string> =>
+  says(value)
+    ? typeof value === "number" ? Option.some(String(value)) : value === true ? Option.some("error") : text(value)
+    : Option.none()
+
+/** Some servers state with each success that there is no error: `"error": 0`, or an object that holds nothing else. */
+const says = (value: unknown): boolean =>
+  Predicate.isRecord(value)
+    ? Object.values(value).some((inner) => says(inner) || (Array.isArray(inner) && inner.length > 0))
+    : value !== undefined && value !== null && value !== false && value !== 0 && value !== "0" && value !== ""
+
+/** The members in which servers state errors, RFC 6749 §5.2 first. */
+export const stated = (decoded: Decoded): Stated => {
+  if (decoded._tag !== "Members") return { code: Option.none(), description: Option.none(), uri: Option.none() }
+  const { members } = decoded
+  const first = (...names: ReadonlyArray<string>) =>
+    names.reduce((found, name) => Option.orElse(found, () => text(members.get(name))), Option.none<string>())
+  const error = members.get("error")
+  const description = first("error_description", "description", "message")
+  const uri = first("error_uri")
+  if (Predicate.isRecord(error) && says(error)) {
+    // Facebook: {type, message}; Google: {status, message, code}
+    return {
+      code: Option.orElse(
+        text(error.code),
+        () => Option.orElse(text(error.type), () => Option.orElse(text(error.status), () => Option.some("error")))
+      ),
+      description: Option.orElse(text(error.message), () => description),
+      uri
+    }
+  }
+  const named = code(error)
+  if (Option.isSome(named)) return { code: named, description, uri }
+  const listed = members.get("errors")
+  const head: unknown = Array.isArray(listed) ? listed[0] : undefined
+  if (Predicate.isRecord(head) && !members.has("access_token")) {
+    const type = Option.orElse(text(head.errorType), () => text(head.error))
+    if (Option.isSome(type)) {
+      return {
+        code: type,
+        description: Option.orElse(text(head.message), () => description),
+        uri
+      }
+    }
+  }
+  return { code: members.get("ok") === false ? Option.some("not_ok") : Option.none(), description, uri }
+}
+
+/** Codes that say "later", whatever the status. */
+const later: ReadonlySet<string> = new Set(["temporarily_unavailable", "server_error", "authorization_pending"])
+
+/** Codes that say "never", whatever the status. Of other codes the status decides. */
+const never: ReadonlySet<string> = new Set([
+  "invalid_client",
+  "invalid_grant",
+  "invalid_request",
+  "invalid_scope",
+  "invalid_target",
+  "invalid_token",
+  "unauthorized_client",
+  "unsupported_grant_type",
+  "unsupported_response_type",
+  "unsupported_token_type",
+  "access_denied",
+  "expired_token",
+  "insufficient_scope",
+  "consent_required",
+  "interaction_required",
+  "login_required",
+  "account_selection_required",
+  "invalid_dpop_proof",
+  "use_dpop_nonce"
+])
+
+/** Codes for "wrong id or secret". Keycloak says it with `unauthorized_client`, Auth0 with `access_denied`. */
+const aboutClient: ReadonlySet<string> = new Set([
+  "invalid_client",
+  "incorrect_client_credentials",
+  "bad.credentials",
+  "unauthorized_client",
+  "access_denied",
+  "invalid_request"
+])
+
+/** A code of this list is shown as it came; any other is text from outside. */
+const isKnown = (name: string): boolean => never.has(name) || later.has(name) || aboutClient.has(name)
+
+/** Statuses of the 4xx that say what is wrong, and that it is not the client. */
+const elsewhere: ReadonlySet<number> = new Set([
+  402,
+  405,
+  407,
+  408,
+  411,
+  413,
+  414,
+  415,
+  417,
+  421,
+  425,
+  426,
+  429,
+  431,
+  451
+])
+
+const mayConcernClient = (status: number): boolean => isClientError(status) && !elsewhere.has(status)
+
+/**
+ * Whether a refusal could be about the credentials of the client. **Rule: then the error names id, secret and the other
+ * ways to send them, and the secret is read once more.** One rule for both: servers refuse a client with any 4xx, with a
+ * code of their own, or with no body at all.
+ */
+export const concernsClient = (error: TokenError.RequestError, grantType: string | undefined): boolean => {
+  if (error._tag === "RejectedByEndpoint") return mayConcernClient(error.status)
+  if (error._tag !== "OAuthError") return false
+  const name = error.error.trim().toLowerCase()
+  return aboutClient.has(name) || (name === "invalid_grant" && grantType === "client_credentials") ||
+    (!never.has(name) && (mayConcernClient(error.status) || isSuccess(error.status)))
+}
+
+/** Whether the status alone says what to do, so that the body need not be waited for. */
+export const speaksForItself = (status: number): boolean =>
+  status === 429 || status === 408 || status === 425 || isRedirect(status) || isServerError(status)
+
+const isRedirect = (status: number): boolean => status >= 300 && status <= 399
+const isServerError = (status: number): boolean => status >= 500 && status <= 599
+export const isSuccess = (status: number): boolean => status >= 200 && status <= 299
+
+/** RFC 6585 §6: never an answer of the server itself. */
+const captivePortal =
+  "the network wants somebody to sign in before it lets requests through (a captive portal or a proxy)"
+
+/** The error a reply amounts to; `None` for a 2xx that states none. */
+export const classify = (
+  reply: Reply,
+  decoded: Decoded,
+  context: Context,
+  disclosure: Disclosure.Disclosure
+): Option.Option<TokenError.RequestError> => {
+  const { endpoint } = context
+  const { status } = reply
+  const error = stated(decoded)
+  const name = Option.getOrElse(Option.map(error.code, (value) => value.trim().toLowerCase()), () => "")
+  // of a success every text may be a token, also where it states an error
+  // and where nothing was sent nothing can be known of a secret
+  const say = isSuccess(status) || context.isAnonymous === true ? disclosure.strict : disclosure.text
+  const description = Option.map(error.description, (value) => say(value))
+  const retryAfter = RetryAfter.fromHeaders(reply.headers, context.receivedAt)
+
+  if (status === 429 || name === "slow_down") {
+    return Option.some(
+      new TokenError.RateLimited({
+        endpoint,
+        status,
+        retryAfter: Option.orElse(retryAfter, () => Option.flatMap(error.description, waitInWords)),
+        description
+      })
+    )
+  }
+  if (later.has(name)) {
+    return Option.some(new TokenError.EndpointUnavailable({ endpoint, status, retryAfter, description }))
+  }
+  const refused = () =>
+    new TokenError.OAuthError({
+      endpoint,
+      error: isKnown(name)
+        ? Option.getOrElse(error.code, () => name).trim()
+        : say(Option.getOrElse(error.code, () => "")),
+      description,
+      uri: Option.map(error.uri, (value) => say(value)),
+      status,
+      advice: Option.orElse(adviceForCode(name, context), () => adviceForOwnCode(status, context))
+    })
+  if (never.has(name)) return Option.some(refused())
+  if (status === 408 || status === 425 || isServerError(status)) {
+    return Option.some(
+      new TokenError.EndpointUnavailable({
+        endpoint,
+        status,
+        retryAfter,
+        description: status === 511 ? Option.some(captivePortal) : description
+      })
+    )
+  }
+  if (Option.isSome(error.code) && (isSuccess(status) || (status >= 400 && status <= 499))) {
+    return Option.some(refused())
+  }
+  return isSuccess(status) ? Option.none() : Option.some(
+    new TokenError.RejectedByEndpoint({
+      endpoint,
+      status,
+      contentType: contentType(reply),
+      excerpt: excerpt(reply, decoded, context, disclosure),
+      advice: Option.some(adviceForStatus(reply, decoded, context, disclosure))
+    })
+  )
+}
+
+/** The members of a success, or the error that the reply amounts to. */
+export const members = (
+  reply: Reply,
+  decoded: Decoded,
+  context: Context,
+  disclosure: Disclosure.Disclosure
+): Either.Either<ReadonlyMap<string, unknown>, TokenError.RequestError> => {
+  const refused = classify(reply, decoded, context, disclosure)
+  if (Option.isSome(refused)) return Either.left(refused.value)
+  if (reply.overflow) return Either.left(malformed(reply, decoded, context, "the reply is larger than 1 MiB"))
+  if (decoded._tag === "Empty") {
+    return Either.left(
+      reply.status === 204 || reply.status === 205
+        ? malformed(reply, decoded, context, "the reply has no body")
+        : new TokenError.EndpointUnavailable({
+          endpoint: context.endpoint,
+          status: reply.status,
+          retryAfter: Option.none(),
+          description: Option.some("the body is empty")
+        })
+    )
+  }
+  return decoded._tag === "Members"
+    ? Either.right(decoded.members)
+    : Either.left(malformed(reply, decoded, context, unreadable[decoded.kind]))
+}
+
+export const malformed = (
+  reply: Reply,
+  decoded: Decoded,
+  { endpoint }: Pick<Context, "endpoint">,
+  detail: string
+): TokenError.MalformedResponse =>
+  new TokenError.MalformedResponse({
+    endpoint,
+    status: reply.status,
+    contentType: contentType(reply),
+    detail,
+    excerpt: shape(reply, decoded)
+  })
+
+const shape = ({ body, headers, overflow }: Reply, decoded: Decoded): string =>
+  Disclosure.shapeOf(decoded, { body, overflow, contentEncoding: headers["content-encoding"] })
+
+/** What a refusal is, and what it says in members that explain. */
+const excerpt = (
+  reply: Reply,
+  decoded: Decoded,
+  { isAnonymous }: Context,
+  disclosure: Disclosure.Disclosure
+): string => {
+  if (decoded._tag === "Empty") return ""
+  const said = decoded._tag === "Members" && isAnonymous !== true ? disclosure.refusal(decoded.members) : ""
+  return said === "" ? shape(reply, decoded) : `${shape(reply, decoded)}; ${said}`
+}
+
+const unreadable: Record<Kind, string> = {
+  html: "the reply is HTML",
+  xml: "the reply is XML",
+  compressed: "the reply is compressed",
+  "broken json": "the reply is JSON that is broken or cut short",
+  json: "the reply is JSON but no object",
+  text: "the reply is neither JSON nor a form"
+}
+
+export const contentType = (reply: Reply): string => Disclosure.contentType(reply.headers["content-type"])
+
+/** Genesys Cloud: "Rate limit exceeded the maximum. Retry the request in [42] seconds". */
+const waitInWords = (description: string): Option.Option<Duration.Duration> =>
+  Option.map(
+    Option.fromNullable(/\bin \[?(\d{1,9})\]? seconds?\b/i.exec(description)),
+    ([, seconds]) => Duration.seconds(Number(seconds))
+  )
+
+const join = (...parts: ReadonlyArray<string>): string => parts.filter((part) => part !== "").join(" ")
+
+/** How the client can be told from others in vain, and what to try. */
+const waysToAuthenticate = (context: Context): string =>
+  join(Option.getOrElse(context.hint, () => ""), context.authenticationAdvice)
+
+const wrongClient = (context: Context): string =>
+  context.isAnonymous === true
+    ? "The server wants to know who asks."
+    : join("The client id or the secret is wrong.", waysToAuthenticate(context))
+
+/** Where something else is as likely. */
+const maybeWrongClient = (context: Context): string =>
+  context.isAnonymous === true
+    ? ""
+    : join("Servers say this of a wrong client id or secret as well.", waysToAuthenticate(context))
+
+const scopesOf = ({ scopes = Scopes.empty }: Context): string =>
+  scopes.length === 0 ? "" : ` Requested: ${Scopes.format(scopes).slice(0, 200)}.`
+
+const adviceForCode = (name: string, context: Context): Option.Option<string> => {
+  switch (name) {
+    case "invalid_client":
+    case "incorrect_client_credentials":
+    case "bad.credentials":
+      return Option.some(wrongClient(context))
+    case "unauthorized_client":
+      return Option.some(join(
+        context.grantType === undefined
+          ? `Allow this client to use ${context.place} at the server.`
+          : `Enable the grant "${context.grantType}" for this client at the server.`,
+        maybeWrongClient(context)
+      ))
+    case "unsupported_grant_type":
+      return Option.some(
+        `The server does not know the grant "${context.grantType}" at this URL: check that it is the token endpoint ` +
+          "and that the grant is enabled. A server that reads JSON instead of a form says this too."
+      )
+    case "invalid_scope":
+    case "scope_invalid":
+    case "insufficient_scope":
+      return Option.some(`Check the spelling of the scopes and allow them for this client.${scopesOf(context)}`)
+    case "invalid_target":
+      return Option.some("The audience or the resource is unknown, or not allowed for this client.")
+    case "invalid_grant":
+      return Option.some(
+        // this grant rests on nothing else
+        context.grantType === "client_credentials"
+          ? wrongClient(context)
+          : "What the grant rests on is expired, revoked, already used, or was issued to another client."
+      )
+    case "invalid_request":
+      return Option.some(join(
+        "A parameter is missing, repeated or unknown: compare scopes, audience, resource and parameters with what " +
+          "the server documents.",
+        // a server that cannot read the Basic header says this too
+        maybeWrongClient(context)
+      ))
+    case "unsupported_token_type":
+      return Option.some("The server does not know this type of token here, or cannot revoke tokens of it.")
+    case "access_denied":
+      return Option.some(join(
+        "A policy of the server refused: check the scopes, roles and permissions of this client.",
+        maybeWrongClient(context)
+      ))
+    case "consent_required":
+    case "interaction_required":
+    case "login_required":
+    case "account_selection_required":
+      return Option.some("A person has to sign in or to consent first: no retry can replace that.")
+    default:
+      return Option.none()
+  }
+}
+
+/** A code that is the server's own says nothing here; its status does. */
+const adviceForOwnCode = (status: number, context: Context): Option.Option<string> =>
+  status === 401
+    ? Option.some(wrongClient(context))
+    : mayConcernClient(status) || isSuccess(status)
+    ? Option.some(join(status === 404 || status === 410 ? nothingThere(context) : "", maybeWrongClient(context)))
+    : Option.none()
+
+const nothingThere = ({ place }: Context): string =>
+  `If there is nothing at this URL, check that it is ${place}. Some servers say this of a client they do not know.`
+
+const adviceForStatus = (
+  reply: Reply,
+  decoded: Decoded,
+  context: Context,
+  disclosure: Disclosure.Disclosure
+): string => {
+  const checkUrl = `Check that the URL is ${context.place}.`
+  const page = decoded._tag === "Other" && decoded.kind === "html"
+    ? "The reply is an HTML page, so it came from a proxy, a firewall or a login page."
+    : ""
+  switch (reply.status) {
+    case 400:
+    case 415:
+      return join(
+        "The credentials were sent as a form, as OAuth 2.0 demands; a server that wants JSON instead of a form is not " +
+          "an endpoint of OAuth.",
+        checkUrl,
+        reply.status === 400 ? maybeWrongClient(context) : "",
+        page
+      )
+    case 401:
+      return join(wrongClient(context), page)
+    case 403:
+      return join(
+        "The client lacks a scope or a role, or a firewall refused the request.",
+        maybeWrongClient(context),
+        page
+      )
+    case 404:
+    case 410:
+      return join(
+        "There is nothing at this URL.",
+        checkUrl,
+        "Some servers say this of a client they do not know.",
+        maybeWrongClient(context),
+        page
+      )
+    case 405:
+      return join("This URL takes no POST.", checkUrl, page)
+    default:
+      if (reply.status === 0 || isRedirect(reply.status)) {
+        return join(
+          redirectTarget(reply, context, disclosure),
+          "Redirects are not followed, because that would carry the client's secret along: configure the final URL."
+        )
+      }
+      return join(
+        isClientError(reply.status) ? "" : "This is no status of HTTP.",
+        checkUrl,
+        mayConcernClient(reply.status) ? maybeWrongClient(context) : "",
+        page
+      )
+  }
+}
+
+const isClientError = (status: number): boolean => status >= 400 && status <= 499
+
+/** The origin alone: path and query of a redirect may hold anything. */
+const redirectTarget = (reply: Reply, context: Context, disclosure: Disclosure.Disclosure): string => {
+  const location = reply.headers.location
+  if (location === undefined || !URL.canParse(location, context.endpoint)) return "It redirects."
+  const { host, origin, protocol } = new URL(location, context.endpoint)
+  return `It redirects to ${disclosure.name(origin === "null" ? `${protocol}${host}` : origin)}.`
+}

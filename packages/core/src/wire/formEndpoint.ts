@@ -1,0 +1,179 @@
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import type * as TokenError from "../values/TokenError.js"
+import type * as ClientAuthentication from "./ClientAuthentication.js"
+import type { Options, Settled } from "./endpointOptions.js"
+import * as refusal from "./endpointRefusal.js"
+import * as unsent from "./neverSent.js"
+import * as OwnRequest from "./OwnRequest.js"
+import { traced } from "./requestSpan.js"
+import * as ServerMetadata from "./ServerMetadata.js"
+import type { Reply } from "./TokenResponse.js"
+
+/** What a reply is an answer to. */
+export interface Answered {
+  readonly endpoint: string
+  readonly sentAt: number
+  readonly receivedAt: number
+  /** Whatever of the request must not come back in an error. */
+  readonly secrets: ReadonlyArray<Redacted.Redacted>
+  readonly hint: Option.Option<string>
+  readonly authenticationAdvice: string
+}
+
+export interface Call<A> {
+  /** Name of the span. */
+  readonly span: string
+  readonly attributes?: Readonly<Record<string, string>> | undefined
+  /** The form but for the client's own parameters; evaluated on every attempt. */
+  readonly parameters: (
+    context: ClientAuthentication.Context
+  ) => Effect.Effect<ClientAuthentication.Parameters, TokenError.RequestError>
+  readonly read: (reply: Reply, context: Answered) => Effect.Effect<A, TokenError.RequestError>
+}
+
+/** An endpoint to which an authenticated client posts forms: token, introspection and revocation. */
+export interface FormEndpoint {
+  /** Origin and path; of an endpoint that is yet to be discovered, the issuer. */
+  readonly endpoint: string
+  readonly post: <A>(call: Call<A>) => Effect.Effect<A, TokenError.RequestError>
+}
+
+interface Prepared {
+  readonly url: URL
+  readonly endpoint: string
+  readonly parameters: ClientAuthentication.Parameters
+  readonly credentials: ClientAuthentication.Credentials
+}
+
+export const make = (
+  { allowInsecure, authentication, clientId, timeout: given }: Options,
+  { field, location, timeout }: Settled
+): Effect.Effect<FormEndpoint, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const send = yield* OwnRequest.make
+    const target = ServerMetadata.isEndpointLocation(location)
+      ? yield* discovered(location, { allowInsecure, timeout: given })
+      : fixed(location)
+    const name = display(target.known)
+
+    const prepare = <A>(call: Call<A>): Effect.Effect<Prepared, TokenError.RequestError> =>
+      Effect.gen(function*() {
+        const url = yield* target.url
+        const context: ClientAuthentication.Context = { clientId, endpoint: url, issuer: target.issuer }
+        const parameters = yield* call.parameters(context)
+        const credentials = yield* authentication.credentials(context)
+        return { url, endpoint: display(url), parameters, credentials }
+      })
+
+    const attempt = <A>(call: Call<A>, { credentials, endpoint, parameters, url }: Prepared) =>
+      Effect.gen(function*() {
+        const secrets = [
+          ...credentials.secrets,
+          ...[...credentials.headers, ...credentials.parameters, ...parameters].flatMap(([, value]) =>
+            Redacted.isRedacted(value) ? [value] : []
+          )
+        ]
+        const { receivedAt, reply, sentAt } = yield* send({
+          request: HttpClientRequest.post(url).pipe(
+            HttpClientRequest.setHeaders(credentials.headers.map(reveal)),
+            HttpClientRequest.bodyUrlParams([...parameters, ...credentials.parameters].map(reveal))
+          ),
+          endpoint,
+          field,
+          // the limit in total began with the credentials, see below
+          timeout: { ...timeout, total: Option.none() },
+          secrets
+        })
+        return yield* call.read(reply, {
+          endpoint,
+          sentAt,
+          receivedAt,
+          secrets,
+          hint: credentials.hint,
+          authenticationAdvice: authentication.advice
+        })
+      })
+
+    /** Whether the secret is another one by now. That it cannot be read is no news: there is an error already. */
+    const hasChanged = ({ madeFrom }: ClientAuthentication.Credentials): Effect.Effect<boolean> =>
+      madeFrom === undefined ? Effect.succeed(false) : Effect.match(authentication.current, {
+        onFailure: () => false,
+        onSuccess: (current) => Option.isSome(current) && !Equal.equals(current.value, madeFrom)
+      })
+
+    return {
+      endpoint: name,
+      post: (call) =>
+        Effect.suspend(() => {
+          let sent = false
+          const once = (prepared: Prepared) =>
+            Effect.suspend(() => {
+              sent = true
+              return attempt(call, prepared)
+            })
+          return Effect.flatMap(prepare(call), (first) =>
+            Effect.catchIf(once(first), (error) => refusal.concernsClient(error, grantType(first)), (refused) =>
+              Effect.flatMap(
+                hasChanged(first.credentials),
+                (changed) =>
+                  changed ? Effect.flatMap(prepare(call), once) : Effect.fail(refused)
+              ))).pipe(
+              OwnRequest.deadline("total", timeout.total, name),
+              Effect.tapError((error) => {
+                if (!sent) {
+                  unsent.mark(error)
+                }
+                return pointsElsewhere(error) ? target.forget : Effect.void
+              }),
+              traced(call.span, target.known, call.attributes)
+            )
+        })
+    }
+  })
+
+interface Target {
+  readonly url: Effect.Effect<URL, TokenError.RequestError>
+  /** The endpoint, or the issuer whose endpoint it will be. */
+  readonly known: URL
+  readonly issuer: string | undefined
+  readonly forget: Effect.Effect<void>
+}
+
+const fixed = (url: URL): Target => ({
+  url: Effect.succeed(url),
+  known: url,
+  issuer: undefined,
+  forget: Effect.void
+})
+
+const discovered = (location: ServerMetadata.EndpointLocation, options: ServerMetadata.Options) => {
+  const issuer = ServerMetadata.issuerOf(location)
+  return Effect.map(
+    ServerMetadata.locate(location, options),
+    (located): Target => ({ ...located, issuer, known: new URL(issuer) })
+  )
+}
+
+/** A query may hold anything. */
+const display = (url: URL): string => `${url.origin}${url.pathname}`
+
+const reveal = ([name, value]: ClientAuthentication.Parameters[number]): readonly [string, string] => [
+  name,
+  Redacted.isRedacted(value) ? Redacted.value(value) : value
+]
+
+const grantType = ({ parameters }: Prepared): string | undefined => {
+  const value = parameters.find(([name]) => name === "grant_type")?.[1]
+  return Predicate.isString(value) ? value : undefined
+}
+
+/** Errors that an endpoint gives which has moved. */
+const pointsElsewhere = (error: TokenError.RequestError): boolean =>
+  error._tag === "TransportError" || error._tag === "TlsError" || error._tag === "EndpointTimeout" ||
+  error._tag === "RejectedByEndpoint" || error._tag === "MalformedResponse"

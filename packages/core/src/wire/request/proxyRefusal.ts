@@ -1,0 +1,78 @@
+import * as Option from "effect/Option"
+import * as TokenError from "../../values/TokenError.js"
+import type { Trace } from "./failureTrace.js"
+
+/**
+ * A proxy on the way that lets nothing through. No credentials of the library are for it, so its 407 is never an answer
+ * of the endpoint, and never a fault of the network: asking again gives the same.
+ */
+export const ofStatus = (
+  endpoint: string,
+  status: number,
+  /** What is known of it: host and port, or its realm. */
+  name: string
+): TokenError.RejectedByEndpoint | TokenError.EndpointUnavailable => {
+  const proxy = `${TokenError.byProxy}${name === "" ? "" : ` (${name})`}`
+  return status >= 500 || status < 300
+    ? new TokenError.EndpointUnavailable({
+      endpoint,
+      status,
+      retryAfter: Option.none(),
+      description: Option.some(
+        `it was a proxy that answered${name === "" ? "" : `, ${name}`}: it cannot reach the server`
+      )
+    })
+    : new TokenError.RejectedByEndpoint({
+      endpoint,
+      status,
+      contentType: "",
+      excerpt: "",
+      advice: Option.some(
+        status === 407
+          ? `${proxy} demands credentials of its own: put them where the HTTP client's proxy is set up (user and password ` +
+            "in HTTPS_PROXY, or the token of the dispatcher), or let this host bypass it (NO_PROXY)."
+          : `${proxy} refuses to connect to this host: have it allowed there, or let this host bypass it (NO_PROXY).`
+      )
+    })
+}
+
+/** `CONNECT` answered with something else than 2xx: undici, Node.js and Bun, the `tunnel` packages; Deno gives no status. */
+const statuses: ReadonlyArray<RegExp> = [
+  /proxy response \((\d{3})\)/i,
+  /proxy authentication required \((\d{3})\)/i,
+  /tunnel.*\bHTTP\/\d(?:\.\d)? (\d{3})\b/i,
+  /open a tunnel: (\d{3})\b/i,
+  /tunneling socket could not be established, (?:statusCode|cause)=(\d{3})\b/i
+]
+const unauthenticated = /proxy auth(?:entication|orization) required/i
+
+/** The refusal of a proxy that an error of the HTTP client tells of. */
+export const ofTrace = (
+  trace: Trace,
+  endpoint: string
+): TokenError.RejectedByEndpoint | TokenError.EndpointUnavailable | undefined => {
+  const status = trace.codes.includes("ERR_PROXY_TUNNEL") && trace.statuses.length > 0
+    ? trace.statuses[0]
+    : stated(trace)
+  if (status === undefined) return undefined
+  const here = URL.canParse(endpoint) ? new URL(endpoint).host : ""
+  return ofStatus(endpoint, status, trace.hosts.find((host) => host !== here) ?? "")
+}
+
+const stated = ({ codes, messages }: Trace): number | undefined => {
+  for (const message of messages) {
+    for (const pattern of statuses) {
+      const match = pattern.exec(message)
+      if (match !== null) return Number(match[1])
+    }
+    if (unauthenticated.test(message)) return 407
+  }
+  // `fetch` of Node.js hands no 407 on: it fails, and for nothing else it fails without a cause (Fetch §4.6)
+  return messages.length === 1 && messages[0] === "fetch failed" && codes.length === 0 ? 407 : undefined
+}
+
+/** `Proxy-Authenticate: Basic realm="Corporate proxy"` is all that a 407 tells about who sent it. */
+export const nameOf = (header: string | undefined): string => {
+  const match = /^\s*([A-Za-z][A-Za-z0-9-]{0,30})(?:.{0,200}?\brealm="([^"]{1,100})")?/.exec(header ?? "")
+  return match === null ? "" : match[2] === undefined ? match[1]! : `${match[1]}, realm "${match[2]}"`
+}

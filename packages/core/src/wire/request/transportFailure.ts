@@ -1,0 +1,75 @@
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as TokenError from "../../values/TokenError.js"
+import type * as Disclosure from "../Disclosure.js"
+import * as traces from "./failureTrace.js"
+import * as proxyRefusal from "./proxyRefusal.js"
+import * as tlsTrouble from "./tlsTrouble.js"
+
+const connectTimeout: ReadonlySet<string> = new Set(["UND_ERR_CONNECT_TIMEOUT", "ETIMEDOUT", "UND_ERR_HEADERS_TIMEOUT"])
+
+/** A header or a URL that the client would not send: `fetch` has no code for it. */
+const unsendable: ReadonlySet<string> = new Set([
+  "ERR_INVALID_CHAR",
+  "ERR_INVALID_HTTP_TOKEN",
+  "ERR_UNESCAPED_CHARACTERS",
+  "UND_ERR_INVALID_ARG"
+])
+const unsendableWords = /\bheader\b.*\binvalid\b|\binvalid\b.*\bheader\b/i
+
+/** What zlib and brotli say when `fetch` decompresses what is not compressed, or not to its end. */
+const notCompressed = /^(?:Z_[A-Z]+_ERROR|ERR__ERROR_FORMAT_\w+|ERR_BROTLI_\w+|Z(?:lib|STD)\w*Error)$/i
+
+/**
+ * An error of the library for whatever an HTTP client fails or dies with. Nothing of the original is kept but a code
+ * and a sentence without values: it holds the request with its credentials.
+ */
+export const toTokenError = (
+  cause: Cause.Cause<unknown>,
+  endpoint: string,
+  elapsed: Duration.Duration,
+  disclosure: Disclosure.Disclosure,
+  field: string
+): TokenError.RequestError => {
+  const error = Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause))
+  const trace = traces.make(error)
+  const { codes, messages, names, reasons } = trace
+  const refused = proxyRefusal.ofTrace(trace, endpoint)
+  if (refused !== undefined) return refused
+  const tls = tlsTrouble.find(trace)
+  if (tls !== undefined) {
+    return new TokenError.TlsError({ endpoint, code: disclosure.code(tls.code), advice: tls.advice })
+  }
+  if (
+    reasons[0] === "InvalidUrl" || reasons[0] === "Encode" || codes.some((code) => unsendable.has(code)) ||
+    (codes.length === 0 && messages.some((message) => unsendableWords.test(message)))
+  ) {
+    return new TokenError.InvalidConfiguration({
+      fields: [field],
+      detail:
+        `the HTTP client refused to send to ${endpoint}: look for line breaks and other control characters in the ` +
+        "URL, the secret and the headers"
+    })
+  }
+  if (
+    codes.some((code) => connectTimeout.has(code)) || names.includes("TimeoutError") ||
+    (codes.length === 0 && messages.some((message) => /connect.*\btimed out\b/i.test(message)))
+  ) {
+    return new TokenError.EndpointTimeout({ endpoint, phase: "connect", limit: elapsed })
+  }
+  if (codes.includes("UND_ERR_BODY_TIMEOUT")) {
+    return new TokenError.EndpointTimeout({ endpoint, phase: "read", limit: elapsed })
+  }
+  // the innermost error knows most; an AggregateError has no message of its own
+  const detail = messages.length === 0 ? "the connection failed" : disclosure.text(messages[messages.length - 1]!)
+  return new TokenError.TransportError({
+    endpoint,
+    code: Option.map(Option.fromNullable(codes[codes.length - 1]), disclosure.code),
+    detail
+  })
+}
+
+/** Whether the body broke because the client decompresses by itself, and could not. */
+export const isDecompression = (error: unknown): boolean =>
+  traces.make(error).codes.some((code) => notCompressed.test(code))

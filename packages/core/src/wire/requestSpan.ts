@@ -1,0 +1,17 @@
+import * as Effect from "effect/Effect"
+import type * as TokenError from "../values/TokenError.js"
+
+/** A span that shows where a call went and how it ended, and nothing of what was said. */
+export const traced =
+  (name: string, url: URL, attributes: Readonly<Record<string, string>> = {}) =>
+  <A, R>(self: Effect.Effect<A, TokenError.RequestError, R>): Effect.Effect<A, TokenError.RequestError, R> =>
+    self.pipe(
+      Effect.tapError((error) =>
+        Effect.annotateCurrentSpan("oauth.error", error._tag === "OAuthError" ? error.error : error._tag)
+      ),
+      Effect.withSpan(name, {
+        kind: "client",
+        captureStackTrace: false,
+        attributes: { ...attributes, "server.address": url.hostname }
+      })
+    ) as Effect.Effect<A, TokenError.RequestError, R>

@@ -1,0 +1,9 @@
+import * as Redacted from "effect/Redacted"
+import type { AccessToken } from "../values/AccessToken.js"
+import { isAccessToken } from "../values/AccessToken.js"
+
+/** A token in any form a program may hold it. */
+export type TokenLike = AccessToken | Redacted.Redacted | string
+
+export const redacted = (token: TokenLike): Redacted.Redacted =>
+  isAccessToken(token) ? token.value : Redacted.isRedacted(token) ? token : Redacted.make(token)

@@ -1,0 +1,236 @@
+/** What a program brings along: sources, stores and callbacks that do what their types forbid, or what nobody expects. */
+import { inspect } from "node:util"
+import { HttpClient, HttpClientResponse } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, Logger, Option, Redacted, Scope, TestClock } from "effect"
+import {
+  AccessToken,
+  ClientAuthentication,
+  Grant,
+  SharedWork,
+  TokenEndpoint,
+  TokenError,
+  TokenMonitor,
+  TokenRequest,
+  TokenSource,
+  TokenStore
+} from "../../src/index.js"
+import { collect, secret } from "../support/observe.js"
+import { Scripted } from "../support/scripted.js"
+
+/** Opaque to every pattern: a token made of words. */
+const wordy = "correct-horse-battery-staple"
+
+const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.suspend(() => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ annotations, message }) => void lines.push(inspect([message, [...annotations]])))
+    return Effect.as(Effect.provide(effect, Logger.replace(Logger.defaultLogger, logger)), lines)
+  })
+
+describe("a source of the program's own", () => {
+  // FAULTS B4
+  for (const yielded of [undefined, null, "token", {}, { value: Redacted.make("x"), expiresAt: Option.none() }]) {
+    it.scoped(`that yields ${inspect(yielded)} is asked once in a while, and says what is wrong`, () =>
+      Effect.gen(function*() {
+        let count = 0
+        const source = yield* TokenSource.make(() =>
+          Effect.sync(() => {
+            count++
+            return yielded as unknown as AccessToken.AccessToken
+          })
+        )
+        const tokens = yield* TokenSource.cached()(source)
+        for (let i = 0; i < 10; i++) {
+          const exit = yield* Effect.exit(tokens.get())
+          assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", "is no AccessToken")
+        }
+        assert.strictEqual(count, 1)
+        yield* TestClock.adjust("6 seconds")
+        yield* Effect.exit(tokens.get())
+        assert.strictEqual(count, 2)
+      }))
+  }
+
+  // FAULTS L5
+  it.scoped("that is interrupted from inside interrupts nobody who asks it", () =>
+    Effect.gen(function*() {
+      const source = yield* TokenSource.make((): Effect.Effect<AccessToken.AccessToken, TokenError.RequestError> =>
+        Effect.interrupt
+      )
+      const tokens = yield* TokenSource.managed()(source)
+      const error = yield* Effect.flip(tokens.get())
+      assert.isTrue(TokenError.isTokenError(error))
+      assert.include(error.message, "interrupted from inside")
+    }))
+
+  // FAULTS L5
+  it.effect("whoever waits while its scope is closed is told so", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const server = new Scripted()
+      server.latency = 5000
+      const tokens = yield* server.source.pipe(Effect.flatMap(TokenSource.managed()), Scope.extend(scope))
+      const waiting = yield* Effect.fork(Effect.flip(tokens.get()))
+      yield* TestClock.adjust("1 second")
+      yield* Scope.close(scope, Exit.void)
+      const error = yield* Fiber.join(waiting)
+      assert.strictEqual(error._tag, "InvalidConfiguration")
+      assert.include(error.message, "closed while a token was on its way")
+    }))
+
+  // FAULTS S2
+  it("a token that is a number is no less a secret", () => {
+    const token = AccessToken.make({ value: 123_456_789 as unknown as string, refreshToken: 987 as unknown as string })
+    assert.strictEqual(secret(token), "123456789")
+    assert.notMatch(`${JSON.stringify(token)}${inspect(token)}${String(token)}`, /123456789|987/)
+  })
+})
+
+describe("a store of the program's own", () => {
+  // FAULTS S4
+  for (const operation of ["put", "remove"] as const) {
+    it.scoped(`may quote in its error the token it was to ${operation}: that is not told`, () =>
+      Effect.gen(function*() {
+        const inner = yield* Effect.provide(TokenStore.TokenStore, TokenStore.layerMemory)
+        const quoting = (token: AccessToken.AccessToken) =>
+          Effect.fail(
+            new TokenStore.StoreError({
+              operation,
+              reason: "unavailable",
+              detail: `the row ${Redacted.value(token.value)} is locked`
+            })
+          )
+        const source = yield* TokenSource.make(() => Effect.succeed(AccessToken.make({ value: wordy })))
+        const tokens = yield* TokenSource.shared({ namespace: "n" })(source).pipe(
+          Effect.provideService(TokenStore.TokenStore, {
+            ...inner,
+            [operation]: operation === "put"
+              ? quoting
+              : (_key: string, token: AccessToken.AccessToken) => quoting(token)
+          })
+        )
+        const events = yield* collect(tokens)
+        const lines = yield* logged(Effect.flatMap(tokens.get(), (token) => tokens.invalidate(token)))
+        yield* TestClock.adjust(1)
+        const failed = events.filter((event) => event._tag === "StoreFailed")
+        assert.lengthOf(failed, 1)
+        assert.include(inspect(failed), "is locked")
+        assert.notInclude(inspect([failed, lines]), "horse")
+      }))
+  }
+})
+
+describe("an introspection of the program's own", () => {
+  // FAULTS S4
+  it.scoped("fails with an error of its own: what that says is not shown", () =>
+    Effect.gen(function*() {
+      const source = yield* TokenSource.make(() => Effect.succeed(AccessToken.make({ value: wordy })))
+      const tokens = yield* TokenSource.cached()(source)
+      yield* tokens.get()
+      const introspection = {
+        check: (token: AccessToken.AccessToken) => Effect.fail(new Error(`no ${Redacted.value(token.value)} here`))
+      }
+      const lines = yield* logged(Effect.scoped(Effect.zipRight(
+        TokenMonitor.watch({ every: "1 second", introspection: introspection as never })(tokens),
+        TestClock.adjust("2 seconds")
+      )))
+      assert.include(lines.join(), "introspection failed")
+      assert.notInclude(lines.join(), "horse")
+    }))
+})
+
+describe("a callback that throws", () => {
+  const onOverdue = () => {
+    throw new Error("boom")
+  }
+
+  // FAULTS L3
+  it.effect("when a turn at a lock is given up: the turn goes to the next all the same, and to those after it", () =>
+    Effect.gen(function*() {
+      const { withLock } = SharedWork.makeLock({ overdueAfter: "1 second", onOverdue })
+      yield* Effect.fork(withLock(Effect.never))
+      yield* TestClock.adjust(1)
+      const next = yield* Effect.fork(withLock(Effect.succeed("next")))
+      const last = yield* Effect.fork(withLock(Effect.succeed("last")))
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(Fiber.all([next, last])), ["next", "last"])
+    }))
+
+  // FAULTS L3
+  it.effect("when shared work is given up: whoever waits begins it anew", () =>
+    Effect.gen(function*() {
+      let runs = 0
+      const work = SharedWork.make(Effect.suspend(() => ++runs === 1 ? Effect.never : Effect.succeed(runs)), {
+        overdueAfter: "1 second",
+        onOverdue
+      })
+      const waiting = yield* Effect.fork(work)
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(yield* Fiber.join(waiting), 2)
+    }))
+})
+
+describe("parameters of the program's own", () => {
+  const requestOf = (parameters: Readonly<Record<string, unknown>>) =>
+    TokenRequest.make({ parameters: parameters as Readonly<Record<string, string>> })
+
+  const sent = (parameters: Readonly<Record<string, unknown>>) =>
+    Effect.map(
+      Grant.clientCredentials.parameters(requestOf(parameters), {
+        clientId: "svc",
+        endpoint: new URL("https://auth.test/token")
+      }),
+      (form) => form.map(([name, value]) => `${name}=${Redacted.isRedacted(value) ? Redacted.value(value) : value}`)
+    )
+
+  // FAULTS T1
+  it("secrets that are Redacted are told apart: each has a token of its own", () => {
+    const [alice, bob, plain] = [Redacted.make("alice"), Redacted.make("bob"), "alice"].map((login) =>
+      requestOf({ login })
+    )
+    assert.notStrictEqual(alice!.key, bob!.key)
+    assert.strictEqual(alice!.key, plain!.key)
+    assert.strictEqual(requestOf({ login: undefined, other: null }).key, "")
+    assert.strictEqual(requestOf({ age: 5 }).key, requestOf({ age: "5" }).key)
+  })
+
+  it.effect("are sent as text, or refused by name", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(
+        yield* sent({ a: Redacted.make("x"), b: 5, c: undefined, d: true, e: BigInt(7) }),
+        ["grant_type=client_credentials", "a=x", "b=5", "d=true", "e=7"]
+      )
+      for (const wrong of [{}, ["x"], Symbol("s"), () => "x"]) {
+        const error = yield* Effect.flip(sent({ wrong }))
+        assert.strictEqual(error._tag, "InvalidConfiguration")
+        assert.include(error.message, "parameters.wrong")
+      }
+    }))
+})
+
+describe("a server that states with each success that there is no error", () => {
+  const answer = (members: object) =>
+    Effect.gen(function*() {
+      const client = HttpClient.make((request) =>
+        Effect.sync(() => HttpClientResponse.fromWeb(request, Response.json({ access_token: "t", ...members })))
+      )
+      const endpoint = yield* TokenEndpoint.make({
+        tokenEndpoint: "https://auth.test/token",
+        clientId: "svc",
+        authentication: ClientAuthentication.none
+      }).pipe(Effect.provideService(HttpClient.HttpClient, client))
+      return yield* endpoint.request(Grant.clientCredentials, TokenRequest.empty)
+    })
+
+  // FAULTS W2
+  for (const error of [0, "0", "", null, false, {}, { code: 0, message: "" }, []]) {
+    it.effect(`"error": ${JSON.stringify(error)} is none`, () =>
+      Effect.map(answer({ error }), (token) => assert.strictEqual(secret(token), "t")))
+  }
+
+  for (const error of [1, "x", true, { code: 17 }, { message: "no" }]) {
+    it.effect(`"error": ${JSON.stringify(error)} is one`, () =>
+      Effect.map(Effect.flip(answer({ error })), (failure) => assert.strictEqual(failure._tag, "OAuthError")))
+  }
+})

@@ -1,0 +1,126 @@
+import { inspect } from "node:util"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Equal, FastCheck, Hash, Option, Redacted } from "effect"
+import { AccessToken, Scopes, TokenEvent, TokenRequest } from "../../src/index.js"
+
+const word = FastCheck.stringMatching(/^[a-z:*.-]{1,8}$/)
+
+describe("Scopes", () => {
+  // SPEC A13
+  it("takes spaces, commas and semicolons, and sends spaces", () => {
+    for (const input of ["b a", "b,a", " a;b ", "a, b b", ["b", "a"], ["a b", "b"]]) {
+      assert.strictEqual(Scopes.format(Scopes.make(input)), "a b")
+    }
+    assert.strictEqual(Scopes.make(" , ;"), Scopes.empty)
+  })
+
+  it.prop("order and repetition do not matter", [FastCheck.array(word)], ([words]) => {
+    const one = Scopes.make(words)
+    const two = Scopes.make([...words, ...words].reverse().join(","))
+    assert.isTrue(Equal.equals(one, two))
+    assert.strictEqual(Hash.hash(one), Hash.hash(two))
+  })
+
+  it.prop(
+    "missing is what requested has and granted has not",
+    [FastCheck.array(word), FastCheck.array(word)],
+    ([a, b]) => {
+      const missing = Scopes.missing(Scopes.make(a), Scopes.make(b))
+      assert.deepStrictEqual(new Set(missing), new Set(a.filter((scope) => !b.includes(scope))))
+    }
+  )
+})
+
+describe("TokenRequest", () => {
+  const options = FastCheck.record({
+    scopes: FastCheck.array(word),
+    audience: FastCheck.array(word),
+    resource: FastCheck.array(word),
+    parameters: FastCheck.dictionary(word, FastCheck.string())
+  }, { requiredKeys: [] })
+
+  // SPEC D5
+  it.prop("equal means the same key, and the key gives the request back", [options], ([input]) => {
+    const request = TokenRequest.make(input)
+    const shuffled = TokenRequest.make({
+      ...input,
+      scopes: [...input.scopes ?? []].reverse(),
+      audience: [...input.audience ?? [], ...input.audience ?? []],
+      parameters: Object.fromEntries(Object.entries(input.parameters ?? {}).reverse())
+    })
+    assert.isTrue(Equal.equals(request, shuffled))
+    assert.strictEqual(Hash.hash(request), Hash.hash(shuffled))
+    assert.isTrue(Equal.equals(TokenRequest.fromKey(request.key), request))
+    assert.deepStrictEqual({ ...TokenRequest.fromKey(request.key) }, { ...request })
+  })
+
+  it.prop("different requests have different keys", [options, options], ([one, two]) => {
+    const [a, b] = [TokenRequest.make(one), TokenRequest.make(two)]
+    const same = JSON.stringify([a.scopes, a.audience, a.resource, Object.entries(a.parameters).sort()]) ===
+      JSON.stringify([b.scopes, b.audience, b.resource, Object.entries(b.parameters).sort()])
+    assert.strictEqual(Equal.equals(a, b), same)
+  })
+
+  it("one field cannot be read as another", () => {
+    const keys = [
+      TokenRequest.make({ scopes: "x" }),
+      TokenRequest.make({ audience: "x" }),
+      TokenRequest.make({ resource: "x" }),
+      TokenRequest.make({ parameters: { x: "" } }),
+      TokenRequest.make({ parameters: { "": "x" } })
+    ].map((request) => request.key)
+    assert.strictEqual(new Set(keys).size, keys.length)
+  })
+
+  it("fills what is open from defaults, field by field", () => {
+    const defaults = TokenRequest.make({ scopes: "a", audience: "one", parameters: { p: "1", q: "1" } })
+    const request = TokenRequest.withDefaults(TokenRequest.make({ scopes: "b", parameters: { q: "2" } }), defaults)
+    assert.deepStrictEqual(request.scopes, Scopes.make("b"))
+    assert.deepStrictEqual(request.audience, ["one"])
+    assert.deepStrictEqual(request.parameters, { p: "1", q: "2" })
+    assert.strictEqual(TokenRequest.withDefaults(TokenRequest.empty, defaults), defaults)
+  })
+
+  // I9
+  it("shows the names of parameters and never their values", () => {
+    const request = TokenRequest.make({ scopes: "a", parameters: { assertion: "s3cr3t-value" } })
+    for (const text of [String(request), JSON.stringify(request), inspect(request)]) {
+      assert.include(text, "assertion")
+      assert.notInclude(text, "s3cr3t-value")
+    }
+    assert.match(TokenRequest.hash(request), /^[0-9a-f]{24}$/)
+  })
+})
+
+describe("AccessToken", () => {
+  // SPEC A14: a cached token tells what is left of it
+  it("remaining lifetime counts down and is never negative; unknown stays unknown", () => {
+    const token = AccessToken.make({ value: "t", issuedAt: 1000, expiresAt: 61_000 })
+    assert.deepStrictEqual(AccessToken.remaining(token, 31_000), Option.some(Duration.seconds(30)))
+    assert.deepStrictEqual(AccessToken.remaining(token, 99_000), Option.some(Duration.zero))
+    assert.deepStrictEqual(AccessToken.remaining(AccessToken.make({ value: "t" }), 0), Option.none())
+  })
+
+  it("is the same token when the secret is the same", () => {
+    const token = AccessToken.make({ value: "t", expiresAt: 1 })
+    assert.isTrue(AccessToken.isSame(token, AccessToken.make({ value: Redacted.make("t") })))
+    assert.isFalse(AccessToken.isSame(token, AccessToken.make({ value: "u" })))
+  })
+
+  // SPEC E5; I9
+  it("no rendering shows the token, the refresh token or what came with them", () => {
+    const token = AccessToken.make({ value: "tok-1", refreshToken: "ref-1", extra: { id_token: "idt-1" } })
+    for (const text of [String(token), JSON.stringify(token), inspect(token, { depth: 9, showHidden: true })]) {
+      for (const secret of ["tok-1", "ref-1", "idt-1"]) assert.notInclude(text, secret)
+    }
+  })
+})
+
+describe("TokenEvent", () => {
+  // SPEC B7
+  it("anomalies are what an operator wants to know", () => {
+    const { KeyForgotten, NoProgress } = TokenEvent.TokenEvent
+    assert.isTrue(TokenEvent.isAnomaly(NoProgress({ key: "k", at: 0, retryAt: Option.none() })))
+    assert.isFalse(TokenEvent.isAnomaly(KeyForgotten({ key: "k", at: 0, idle: 1 })))
+  })
+})

@@ -1,0 +1,335 @@
+import { inspect } from "node:util"
+import { HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Option, Redacted } from "effect"
+import { OwnRequest, TokenError } from "../../src/index.js"
+
+const secret = "s3cr3t-of-the-client"
+const at = "https://login.example.com:8443/oauth/token"
+
+const request = HttpClientRequest.get(`${at}?tenant=private`)
+
+/** What a client of the platform makes of the error that a runtime throws. */
+const failing = (cause: unknown) =>
+  HttpClient.make((request) => Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause })))
+
+const send = (client: HttpClient.HttpClient, timeout: OwnRequest.Options["timeout"] = Duration.seconds(10)) =>
+  Effect.flatMap(
+    Effect.provideService(OwnRequest.make, HttpClient.HttpClient, client),
+    (send) => send({ request, endpoint: at, field: "tokenEndpoint", timeout, secrets: [Redacted.make(secret)] })
+  )
+
+const failure = (cause: unknown) => Effect.flip(send(failing(cause)))
+
+const error = (message: string, members: object = {}, cause?: unknown): Error =>
+  Object.assign(new Error(message, cause === undefined ? {} : { cause }), members)
+
+const fetchFailed = (cause: unknown): TypeError => new TypeError("fetch failed", { cause })
+const deno = (what: string): TypeError =>
+  fetchFailed(error(`error sending request for url (${at}?tenant=private): client error (Connect): ${what}`))
+const openssl = (what: string): string =>
+  `80BC0AA14F7F0000:error:0A00010B:SSL routines:${what}:../deps/openssl/openssl/ssl/record/rec_layer_s3.c:1601:`
+
+const authority = "an authority this machine does not know"
+const expired = "has expired"
+const early = "not valid yet"
+const name = "another host name"
+const client = "refused the client certificate"
+const handshake = "no common TLS version"
+
+describe("TLS: what is wrong, in the words of each runtime", () => {
+  // as Node.js 20 to 26, Bun 1.4, Deno 1 and 2 and workerd say it
+  const cases: ReadonlyArray<readonly [runtime: string, cause: unknown, advice: string]> = [
+    // FAULTS R6
+    ["Deno", deno("invalid peer certificate: UnknownIssuer"), authority],
+    ["Deno", error("error trying to connect: invalid peer certificate: UnknownIssuer"), authority],
+    ["Deno", deno("invalid certificate: UnknownIssuer"), authority],
+    ["Deno", deno("invalid peer certificate: BadSignature"), authority],
+    ["Deno", deno("invalid peer certificate: Expired"), expired],
+    ["Deno", deno("invalid certificate: CertExpired"), expired],
+    [
+      "Deno",
+      deno(
+        "invalid peer certificate: certificate expired: verification time 1795804700 (UNIX), but certificate is not " +
+          "valid after 978307200 (817497500 seconds ago)"
+      ),
+      expired
+    ],
+    ["Deno", deno("invalid peer certificate: NotValidYet"), early],
+    [
+      "Deno",
+      deno(
+        "invalid peer certificate: certificate not valid yet: verification time 1795804700 (UNIX), but certificate is " +
+          "not valid before 4417977600 (2622172900 seconds in future)"
+      ),
+      early
+    ],
+    ["Deno", deno("invalid peer certificate: NotValidForName"), name],
+    ["Deno", deno("invalid certificate: CertNotValidForName"), name],
+    [
+      "Deno",
+      deno(
+        "invalid peer certificate: certificate not valid for name \"localhost\"; certificate is only valid for " +
+          "DnsName(\"other.example\")"
+      ),
+      name
+    ],
+    ["Deno", deno("invalid peer certificate: Revoked"), "revoked"],
+    ["Deno", deno("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))"), "what the certificate is for"],
+    ["Deno", deno("received fatal alert: ProtocolVersion"), handshake],
+    ["Deno", deno("received fatal alert: HandshakeFailure"), handshake],
+    ["Deno", deno("received corrupt message of type InvalidContentType"), handshake],
+    ["Deno", deno("received fatal alert: UnrecognisedName"), name],
+    ["Deno", fetchFailed(error("received fatal alert: CertificateRequired")), client],
+    ["Deno", fetchFailed(error("received fatal alert: CertificateExpired")), client],
+    ["Deno", fetchFailed(error("received fatal alert: UnknownCA")), client],
+    ["Bun", error("unable to verify the first certificate", { code: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" }), authority],
+    ["Bun", error("self signed certificate in certificate chain", { code: "SELF_SIGNED_CERT_IN_CHAIN" }), authority],
+    ["Bun", error("certificate has expired", { code: "CERT_HAS_EXPIRED" }), expired],
+    [
+      "Bun",
+      error(`ERR_TLS_CERT_ALTNAME_INVALID fetching "${at}". For more information, pass \`verbose: true\``, {
+        code: "ERR_TLS_CERT_ALTNAME_INVALID"
+      }),
+      name
+    ],
+    [
+      "Bun",
+      error("EPROTO: The TLS handshake failed. Does the server speak TLS on this port?", { code: "EPROTO" }),
+      handshake
+    ],
+    ["Node.js", fetchFailed(error("certificate is not yet valid", { code: "CERT_NOT_YET_VALID" })), early],
+    [
+      "Node.js",
+      fetchFailed(error(
+        "unable to verify the first certificate; if the root CA is installed locally, try running " +
+          "Node.js with --use-system-ca",
+        { code: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" }
+      )),
+      authority
+    ],
+    [
+      "Node.js",
+      fetchFailed(error("unable to get local issuer certificate", { code: "UNABLE_TO_GET_ISSUER_CERT_LOCALLY" })),
+      authority
+    ],
+    [
+      "Node.js",
+      fetchFailed(error("unsuitable certificate purpose", { code: "INVALID_PURPOSE" })),
+      "the certificate is for"
+    ],
+    ["Node.js", fetchFailed(error("certificate revoked", { code: "CERT_REVOKED" })), "revoked"],
+    [
+      "Node.js",
+      error(openssl("ssl3_get_record:wrong version number"), { code: "ERR_SSL_WRONG_VERSION_NUMBER" }),
+      handshake
+    ],
+    [
+      "Node.js",
+      error(openssl("ssl3_read_bytes:tlsv1 alert protocol version"), { code: "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION" }),
+      handshake
+    ],
+    [
+      "Node.js",
+      error(openssl("ssl3_read_bytes:tlsv13 alert certificate required"), {
+        code: "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"
+      }),
+      client
+    ],
+    [
+      "Node.js",
+      error(openssl("ssl3_read_bytes:sslv3 alert certificate expired"), {
+        code: "ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED"
+      }),
+      client
+    ],
+    ["Node.js", error(`write EPROTO ${openssl("ssl3_read_bytes:tlsv1 alert unknown ca")}`, { code: "EPROTO" }), client],
+    [
+      "Node.js",
+      error("error:05800074:x509 certificate routines::key values mismatch", {
+        code: "ERR_OSSL_X509_KEY_VALUES_MISMATCH"
+      }),
+      "cannot be used"
+    ],
+    ["workerd", error("TLS peer's certificate is not trusted; reason = self signed certificate"), authority],
+    ["workerd", error("TLS peer's certificate is not trusted; reason = certificate has expired"), expired]
+  ]
+  for (const [runtime, cause, advice] of cases) {
+    it.effect(`${runtime}: ${inspect(cause).split("\n")[0]!.slice(0, 100)} … ${advice}`, () =>
+      Effect.gen(function*() {
+        const found = yield* failure(cause)
+        assert.strictEqual(found._tag, "TlsError", inspect(found))
+        if (found._tag !== "TlsError") return
+        assert.include(found.advice, advice)
+        assert.match(found.code, /^[A-Z0-9_]+$/)
+        assert.notInclude(inspect(found, { depth: 9 }), "tenant")
+      }))
+  }
+
+  it.effect("what a host is called is no reason", () =>
+    Effect.gen(function*() {
+      const causes = [
+        error("getaddrinfo ENOTFOUND certificate.expired.example.com", { code: "ENOTFOUND" }),
+        fetchFailed(error("connect ECONNREFUSED self-signed.example.com:443", { code: "ECONNREFUSED" })),
+        fetchFailed(
+          error(
+            "error sending request for url (https://certificate.example.com/handshake-failed): client error " +
+              "(Connect): dns error: failed to lookup address information: Name or service not known"
+          )
+        ),
+        error("ECONNRESET: Client network socket disconnected before secure TLS connection was established", {
+          code: "ECONNRESET"
+        })
+      ]
+      for (const cause of causes) assert.strictEqual((yield* failure(cause))._tag, "TransportError", inspect(cause))
+    }))
+})
+
+describe("other failures of the client", () => {
+  // FAULTS R6
+  it.effect("nothing of the URL's query is shown, and no header", () =>
+    Effect.gen(function*() {
+      const causes = [
+        fetchFailed(
+          error(`error sending request for url (${at}?tenant=private&key=${secret}): client error (Connect): tcp`)
+        ),
+        error(`request to ${at}?tenant=private failed, reason: user:pass@host`, { code: "ECONNRESET" }),
+        error(`Headers.append: "Bearer private ${secret}" is an invalid header value.`)
+      ]
+      for (const cause of causes) {
+        const found = inspect(yield* failure(cause), { depth: 9 })
+        assert.notInclude(found, "private")
+        assert.notInclude(found, secret)
+      }
+    }))
+
+  it.effect("a header that cannot be sent is a mistake in the configuration", () =>
+    Effect.gen(function*() {
+      const causes = [
+        new TypeError("Headers.append: \"a b\" is an invalid header value."),
+        error("Invalid character in header content [\"x-vault-token\"]", { code: "ERR_INVALID_CHAR" }),
+        error("invalid x-vault-token header", { code: "UND_ERR_INVALID_ARG" })
+      ]
+      for (const cause of causes) {
+        for (const client of [failing(cause), HttpClient.make(() => Effect.die(cause))]) {
+          const found = yield* Effect.flip(send(client))
+          assert.strictEqual(found._tag, "InvalidConfiguration", inspect(cause))
+          assert.include(found.message, "tokenEndpoint")
+        }
+      }
+    }))
+
+  it.effect("Deno: a connection that timed out", () =>
+    Effect.gen(function*() {
+      const found = yield* failure(deno("tcp connect error: Connection timed out (os error 110)"))
+      assert.strictEqual(found._tag === "EndpointTimeout" ? found.phase : found._tag, "connect")
+    }))
+})
+
+describe("a proxy that refuses", () => {
+  // FAULTS W3: undici 7 and 8, Node.js 24, Bun, Deno, and the packages tunnel and tunnel-agent
+  const cases: ReadonlyArray<readonly [cause: unknown, status: number]> = [
+    [error("Proxy response (407) !== 200 when HTTP Tunneling", { code: "UND_ERR_ABORTED" }), 407],
+    [
+      fetchFailed(error(
+        "Request was cancelled.",
+        {},
+        error("Proxy response (407) !== 200 when HTTP Tunneling", {
+          code: "UND_ERR_ABORTED"
+        })
+      )),
+      407
+    ],
+    [fetchFailed(error("Proxy Authentication Required (407)", { code: "UND_ERR_INVALID_ARG" })), 407],
+    [
+      error(
+        "Failed to establish tunnel to login.example.com:8443 via http://u:p@proxy.corp:3128: HTTP/1.1 407 Proxy " +
+          "Authentication Required",
+        { code: "ERR_PROXY_TUNNEL", statusCode: 407 }
+      ),
+      407
+    ],
+    [error("Proxy refused to open a tunnel: 407 Proxy Authentication Required", { code: "ERR_PROXY_TUNNEL" }), 407],
+    [deno("proxy authentication required"), 407],
+    [deno("tunnel error: proxy authorization required"), 407],
+    [error("tunneling socket could not be established, statusCode=407", { code: "ECONNRESET" }), 407],
+    [error("Proxy response (403) !== 200 when HTTP Tunneling", { code: "UND_ERR_ABORTED" }), 403]
+  ]
+  for (const [cause, status] of cases) {
+    it.effect(inspect(cause).split("\n")[0]!.slice(0, 110), () =>
+      Effect.gen(function*() {
+        const found = yield* failure(cause)
+        assert.strictEqual(found._tag === "RejectedByEndpoint" ? found.status : found._tag, status)
+        assert.isFalse(found.retryable)
+        assert.include(found.message, "proxy")
+        assert.notInclude(found.message, "u:p")
+        assert.notInclude(found.message, "host name")
+        if (inspect(cause).includes("proxy.corp")) assert.include(found.message, "proxy.corp:3128")
+      }))
+  }
+
+  // FAULTS W3
+  it.effect("a 407 as the response", () =>
+    Effect.gen(function*() {
+      const client = HttpClient.make((request) =>
+        Effect.succeed(HttpClientResponse.fromWeb(
+          request,
+          new Response("<html>Proxy</html>", {
+            status: 407,
+            headers: { "proxy-authenticate": "Negotiate, Basic realm=\"Corporate proxy\"" }
+          })
+        ))
+      )
+      const found = yield* Effect.flip(send(client))
+      assert.strictEqual(found._tag, "RejectedByEndpoint")
+      // the proxy first: it is not the endpoint that answered
+      assert.match(
+        found.message,
+        /^The proxy .*Corporate proxy.* demands credentials .* answered 407 in place of https:/
+      )
+    }))
+
+  it.effect("a proxy that cannot reach the server may reach it later", () =>
+    Effect.gen(function*() {
+      for (const status of [502, 503, 504]) {
+        const found = yield* failure(error(`Proxy response (${status}) !== 200 when HTTP Tunneling`, {
+          code: "UND_ERR_ABORTED"
+        }))
+        assert.strictEqual(found._tag === "EndpointUnavailable" ? found.status : found._tag, status)
+        assert.isTrue(Option.isSome(found._tag === "EndpointUnavailable" ? found.description : Option.none()))
+        assert.include(found.message, "proxy")
+      }
+    }))
+})
+
+describe("what an error quotes is neither shown nor taken for what went wrong", () => {
+  // FAULTS S6, R6
+  it.effect("closed and cut quotes, and URLs", () =>
+    Effect.gen(function*() {
+      const quoted = [
+        "broken near \"certificate expired wrong_value\" in line 2",
+        "broken near \"certificate expired wrong_value",
+        `broken near ${"x ".repeat(980)} "wrong_value certificate expired ${"y".repeat(100)}"`,
+        "broken near https://u:wrong_value@certificate.expired/x?certificate=expired"
+      ]
+      for (const message of quoted) {
+        const found = yield* failure(error(message))
+        assert.strictEqual(found._tag, "TransportError", message)
+        assert.notInclude(found.message, "wrong_value")
+        assert.include(found.message, "broken near")
+      }
+    }))
+})
+
+describe("MalformedResponse", () => {
+  // FAULTS W1
+  it("of what came compressed speaks of no login page", () => {
+    const of = (detail: string) =>
+      new TokenError.MalformedResponse({ endpoint: at, status: 200, contentType: "", detail, excerpt: "" }).message
+    assert.notInclude(of("the reply is compressed (zstd)"), "login page")
+    assert.match(
+      of("the reply is HTML"),
+      /the reply is HTML\. Check .* not a login page or a proxy\. \[malformed-response\]$/
+    )
+  })
+})
