@@ -1,7 +1,6 @@
+// How long to leave somebody alone after failures. All numbers are milliseconds.
 import * as Option from "effect/Option"
 import * as TokenError from "../values/TokenError.js"
-
-// How long to leave somebody alone after failures. All numbers are milliseconds.
 
 /** Doubles with each failure in a row, from `first` after one up to `longest`. */
 export const step = (failures: number, first: number, longest: number): number =>

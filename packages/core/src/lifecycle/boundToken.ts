@@ -1,13 +1,14 @@
+// Tells whether only the holder of a key can use a token.
+//
+// The rule: a token that only the holder of a key can use is not shared, unless the user says that the key is. What
+// shows that it is bound: its type (RFC 9449 §5, in any case), a confirmation beside it or among its claims (`cnf`,
+// RFC 7800; `jkt` of DPoP, `x5t#S256` of a certificate). Where the client shows a certificate and the token is opaque,
+// nothing shows whether the server has bound it (RFC 8705 §3), so it counts as bound.
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type { AccessToken } from "../values/AccessToken.js"
 import * as Jwt from "../wire/Jwt.js"
-
-// The rule: a token that only the holder of a key can use is not shared, unless the user says that the key is. What
-// shows that it is bound: its type (RFC 9449 §5, in any case), a confirmation beside it or among its claims (`cnf`,
-// RFC 7800; `jkt` of DPoP, `x5t#S256` of a certificate). Where the client shows a certificate and the token is opaque,
-// nothing shows whether the server has bound it (RFC 8705 §3), so it counts as bound.
 
 const boundTypes = new Set(["dpop", "pop"])
 

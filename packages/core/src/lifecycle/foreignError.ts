@@ -1,8 +1,7 @@
+// What an error says of itself, whoever made it.
 import * as Predicate from "effect/Predicate"
 import * as TokenError from "../values/TokenError.js"
 import * as Disclosure from "../wire/Disclosure.js"
-
-// What an error says of itself, whoever made it.
 
 /** The tag of an error of the library's own; of another one its tag or name, where that reads like a name. */
 export const nameOf = (error: unknown, otherwise = "Unexpected"): string =>

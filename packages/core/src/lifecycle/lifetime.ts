@@ -1,3 +1,4 @@
+// Where in a token's life it is renewed, and where it is no longer handed out.
 import * as Option from "effect/Option"
 import type { AccessToken } from "../values/AccessToken.js"
 

@@ -1,3 +1,4 @@
+// A sleep that does not keep a process running.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

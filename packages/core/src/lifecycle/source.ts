@@ -1,3 +1,4 @@
+// The interface of a source, and how one is put together; published by TokenSource.
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+// The metrics and log lines that follow from the events of a source.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"

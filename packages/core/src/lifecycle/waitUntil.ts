@@ -1,3 +1,4 @@
+// How a request of a Worker is kept alive until a renewal is done.
 import * as Context from "effect/Context"
 
 /** Keeps a request alive until a promise has settled, though it has been answered. */

@@ -1,3 +1,4 @@
+// The interface of a store of tokens, with its tag.
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"

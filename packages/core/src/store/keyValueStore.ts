@@ -1,3 +1,4 @@
+// A store of tokens in a KeyValueStore, such as files of one machine.
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"

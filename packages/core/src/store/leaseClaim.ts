@@ -1,3 +1,4 @@
+// The text form of a lease, in a file or in a key-value store.
 import * as Option from "effect/Option"
 import * as clocks from "../values/Clocks.js"
 import * as json from "../values/json.js"

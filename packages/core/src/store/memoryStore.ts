@@ -1,3 +1,4 @@
+// A store of tokens in the memory of this process.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

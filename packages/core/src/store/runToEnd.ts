@@ -1,3 +1,4 @@
+// Runs steps that must not stop half-way, even when the caller is interrupted.
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 

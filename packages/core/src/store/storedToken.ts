@@ -1,3 +1,4 @@
+// The text form of a token in a store, and the way back.
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"

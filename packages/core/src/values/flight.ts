@@ -1,3 +1,4 @@
+// One piece of work that many fibers wait for.
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"

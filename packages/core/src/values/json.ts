@@ -1,3 +1,4 @@
+// Reads JSON without exceptions.
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 

@@ -1,3 +1,4 @@
+// Random bytes and names that no seed repeats.
 import * as Encoding from "effect/Encoding"
 
 export const randomBytes = (length: number): Uint8Array<ArrayBuffer> => crypto.getRandomValues(new Uint8Array(length))

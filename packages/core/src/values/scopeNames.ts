@@ -1,3 +1,4 @@
+// Finds scopes that were granted under another spelling than they were asked for.
 import * as Scopes from "./Scopes.js"
 
 /** A scope that was asked for under one name and seems to have been granted under another. */

@@ -1,6 +1,5 @@
-import * as Settings from "./Settings.js"
-
 // The ranges of all options of the core that are numbers or durations, by the option that holds them.
+import * as Settings from "./Settings.js"
 
 /** `TokenCache.Options` */
 export const cache = {

@@ -1,3 +1,4 @@
+// How a waiter tells that work is overdue, without the help of the work's owner.
 import * as Context from "effect/Context"
 
 /** An owner that gives signs of life is gone when it has given none for so long; in milliseconds. */

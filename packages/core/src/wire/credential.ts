@@ -1,3 +1,4 @@
+// A secret among options: a plain one, or one that is read at every attempt.
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+// Turns the body of an answer into members, or says what kind of text it is.
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as json from "../values/json.js"

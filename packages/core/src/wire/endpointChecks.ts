@@ -1,3 +1,4 @@
+// Checks of the URLs and durations that the options of an endpoint hold.
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Settings from "../values/Settings.js"

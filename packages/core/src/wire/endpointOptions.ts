@@ -1,3 +1,4 @@
+// The options that the token, introspection and revocation endpoints have in common.
 import * as Effect from "effect/Effect"
 import type * as TokenError from "../values/TokenError.js"
 import type * as ClientAuthentication from "./ClientAuthentication.js"

@@ -1,3 +1,4 @@
+// Turns an answer that refuses a request into the error that explains it.
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"

@@ -1,3 +1,4 @@
+// Reads the lifetime of a token from the members of a token response.
 import * as Option from "effect/Option"
 import * as Jwt from "./Jwt.js"
 

@@ -1,3 +1,4 @@
+// One request with a form body to an endpoint of an authorization server.
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+// Reads a moment in seconds since 1970 (RFC 7519 §2).
 import * as Option from "effect/Option"
 
 /** The last second that is still a date. */

@@ -1,3 +1,4 @@
+// The span around a request to an authorization server.
 import * as Effect from "effect/Effect"
 import type * as TokenError from "../values/TokenError.js"
 

@@ -1,3 +1,4 @@
+// A token as a parameter: an AccessToken, a Redacted or a string.
 import * as Redacted from "effect/Redacted"
 import type { AccessToken } from "../values/AccessToken.js"
 import { isAccessToken } from "../values/AccessToken.js"

@@ -1,3 +1,4 @@
+// The client that adds the token, judges the answer, and sends the request once more.
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"

@@ -1,3 +1,4 @@
+// Takes the token out of what a client fails or dies with.
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"

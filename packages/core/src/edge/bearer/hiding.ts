@@ -1,3 +1,4 @@
+// Gives a request a rendering without its token.
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 

@@ -1,3 +1,4 @@
+// The options of BearerAuth, checked.
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import type { NonEmptyReadonlyArray } from "effect/Array"

@@ -1,3 +1,4 @@
+// A list of origins that a token may go to.
 import * as Either from "effect/Either"
 import { InvalidConfiguration } from "../../values/TokenError.js"
 import { isLoopback } from "../../wire/endpointChecks.js"

@@ -1,3 +1,4 @@
+// Settings for the calls inside one effect: another token request, or no token.
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"

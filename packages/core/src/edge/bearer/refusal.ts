@@ -1,3 +1,4 @@
+// Decides whether an answer refuses the token.
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"

@@ -1,3 +1,4 @@
+// Keeps an API that refuses every token from costing a token request per call.
 import * as MutableHashMap from "effect/MutableHashMap"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"

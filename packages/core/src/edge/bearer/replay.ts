@@ -1,3 +1,4 @@
+// Decides whether a request can be sent once more, and empties the answer that was refused.
 import type * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"

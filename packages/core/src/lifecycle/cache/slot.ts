@@ -1,3 +1,4 @@
+// The states of one key of the cache: what is held, and what is under way.
 import * as Cause from "effect/Cause"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"

@@ -1,3 +1,4 @@
+// A rotating refresh token that several processes share, under a lock in the store.
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+// Wakes those who wait for a change of one key.
 import * as Effect from "effect/Effect"
 
 /** A bell for each key that somebody waits at. */

@@ -1,3 +1,4 @@
+// What one process tells the others when it could not get a token.
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as AccessToken from "../../values/AccessToken.js"

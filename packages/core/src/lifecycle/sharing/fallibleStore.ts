@@ -1,3 +1,4 @@
+// A store that is left alone for a while after it failed.
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Lease, Service } from "../../store/contract.js"

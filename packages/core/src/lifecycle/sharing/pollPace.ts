@@ -1,3 +1,4 @@
+// How often a waiting process looks into the store.
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 

@@ -1,3 +1,4 @@
+// Takes a token from the store of a fleet, or gets one for all under a lease.
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

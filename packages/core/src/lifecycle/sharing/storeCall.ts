@@ -1,3 +1,9 @@
+// Calls of a store, each with a limit of time.
+//
+// The rule: what a store does runs on a fiber of its own, and whoever waits for it has a timer of their own. When that
+// is over nobody waits any more, not even for the interruption: the operation may be in a region that cannot be
+// interrupted (a pool, a driver), or never end. What it brings in late changes nothing, and a lease is given back. What it
+// answers is looked at before it is used: an answer that is none is a failure of the store, not a defect of its user.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -11,11 +17,6 @@ import { isStoreError, StoreError } from "../../store/contract.js"
 import type { AccessToken } from "../../values/AccessToken.js"
 import { isAccessToken } from "../../values/AccessToken.js"
 import * as Disclosure from "../../wire/Disclosure.js"
-
-// The rule: what a store does runs on a fiber of its own, and whoever waits for it has a timer of their own. When that
-// is over nobody waits any more, not even for the interruption: the operation may be in a region that cannot be
-// interrupted (a pool, a driver), or never end. What it brings in late changes nothing, and a lease is given back. What it
-// answers is looked at before it is used: an answer that is none is a failure of the store, not a defect of its user.
 
 /** Lets go of `effect` at once when it is interrupted; `abandoned` decides what becomes of it. */
 const apart = <A, E>(

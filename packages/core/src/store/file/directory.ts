@@ -1,3 +1,4 @@
+// A directory whose files appear whole or not at all.
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"

@@ -1,3 +1,4 @@
+// A store of tokens in files, for the processes of one machine.
 import type { PlatformError } from "@effect/platform/Error"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"

@@ -1,3 +1,4 @@
+// Seals a text with AES-GCM, bound to its place.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"

@@ -1,3 +1,4 @@
+// The keys that seal tokens, and the names that tell them apart.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"

@@ -1,3 +1,4 @@
+// A store that keeps its tokens sealed in another store.
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"

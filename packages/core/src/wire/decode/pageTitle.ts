@@ -1,3 +1,4 @@
+// Reads of the title of an HTML page what may be shown.
 import * as plainWords from "../plainWords.js"
 
 /**

@@ -1,3 +1,4 @@
+// Hides what looks like a credential in a text.
 import { mask } from "../knownSecrets.js"
 import * as plainWords from "../plainWords.js"
 

@@ -1,3 +1,4 @@
+// Reads the body of an answer, up to a limit of bytes and of time.
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"

@@ -1,3 +1,4 @@
+// Undoes the compression of a body.
 import * as Effect from "effect/Effect"
 import { maxBytes } from "./body.js"
 

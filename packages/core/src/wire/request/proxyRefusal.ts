@@ -1,3 +1,4 @@
+// The errors for a proxy that refuses to forward a request.
 import * as Option from "effect/Option"
 import * as TokenError from "../../values/TokenError.js"
 import type { Trace } from "./failureTrace.js"

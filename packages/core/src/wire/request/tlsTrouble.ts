@@ -1,3 +1,4 @@
+// Tells which part of TLS failed from what the runtime says.
 import type { Trace } from "./failureTrace.js"
 
 /** One way in which TLS fails, as OpenSSL (Node.js, Bun), rustls (Deno) and workerd say it. */

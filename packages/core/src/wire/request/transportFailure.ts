@@ -1,3 +1,4 @@
+// Turns what an HTTP client fails with into a TransportError, a TlsError or a timeout.
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
