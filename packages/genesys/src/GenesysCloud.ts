@@ -34,8 +34,8 @@ import * as TokenError from "effect-bearer/TokenError"
 import * as TokenSource from "effect-bearer/TokenSource"
 import type * as GenesysError from "./GenesysError.js"
 import * as apiClient from "./internal/client.js"
-import * as rateGate from "./internal/rateGate.js"
 import * as redirects from "./internal/redirects.js"
+import * as rateGate from "./rate/gate.js"
 import * as Region from "./Region.js"
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -54,13 +54,13 @@ import * as GenesysCloud from "./GenesysCloud.js"
 import * as GenesysError from "./GenesysError.js"
 import * as client from "./internal/client.js"
 import * as disclosures from "./internal/disclosure.js"
-import * as rateGate from "./internal/rateGate.js"
 import * as refusal from "./internal/refusal.js"
-import { SdkError } from "./internal/sdkError.js"
-import * as sdkExchange from "./internal/sdkExchange.js"
-import * as sdkHttpClient from "./internal/sdkHttpClient.js"
 import * as transport from "./internal/transport.js"
+import * as rateGate from "./rate/gate.js"
 import * as Region from "./Region.js"
+import { SdkError } from "./sdk/error.js"
+import * as sdkExchange from "./sdk/exchange.js"
+import * as sdkHttpClient from "./sdk/httpClient.js"
 
 // ---------------------------------------------------------------------------------------------------------------
 // the SDK
@@ -186,7 +186,7 @@ export {
    * @category errors
    */
   SdkError
-} from "./internal/sdkError.js"
+} from "./sdk/error.js"
 
 /**
  * The typed error in what a promise of the SDK was rejected with, for programs that keep their promises.

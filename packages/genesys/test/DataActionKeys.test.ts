@@ -3,8 +3,8 @@ import { assert, describe } from "@effect/vitest"
 import { Effect, FastCheck as fc, Fiber, Layer, TestClock } from "effect"
 import { ClientAuthentication, Secret, TokenStore } from "effect-bearer"
 import { forkVanishing } from "../../../test/src/vanishing.js"
+import { exchangeNamespace } from "../src/dataAction/tokens.js"
 import { DataAction } from "../src/index.js"
-import { exchangeNamespace } from "../src/internal/dataActionTokens.js"
 import { authentication, effect, memory, never, settings, token, verdict } from "./utils/dataAction.js"
 
 /** A server whose token says for what request it is. */

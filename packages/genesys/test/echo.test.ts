@@ -3,7 +3,7 @@ import { Effect, FastCheck as fc, Option, Schema } from "effect"
 import { UnexpectedReply } from "../src/GenesysError.js"
 import { GenesysApi, GenesysCloud } from "../src/index.js"
 import * as disclosures from "../src/internal/disclosure.js"
-import { SdkError } from "../src/internal/sdkError.js"
+import { SdkError } from "../src/sdk/error.js"
 import * as test from "./utils/cloud.js"
 
 /** Every piece of the token of eight characters and more that stands in a text. */

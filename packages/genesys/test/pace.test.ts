@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc, Option } from "effect"
 import { VirtualTime } from "../../../test/src/VirtualTime.js"
 import { GenesysError } from "../src/index.js"
-import * as pace from "../src/internal/pace.js"
 import * as refusal from "../src/internal/refusal.js"
+import * as pace from "../src/rate/pace.js"
 
 /** A server that counts by the minute, and calls that keep the pace; all of it in virtual time. */
 const simulate = (setting: {

@@ -10,9 +10,9 @@ import * as Schema from "effect/Schema"
 import * as Scopes from "effect-bearer/Scopes"
 import * as Spelling from "effect-bearer/Spelling"
 import type * as GenesysError from "../GenesysError.js"
+import * as disclosures from "../internal/disclosure.js"
+import { optional } from "../internal/optional.js"
 import * as Limits from "../Limits.js"
-import * as disclosures from "./disclosure.js"
-import { optional } from "./optional.js"
 
 /** The message says which member is wrong and what it has to be, and nothing of what it was. */
 export class BadPayload extends Data.TaggedError("BadPayload")<{ readonly message: string }> {}

@@ -4,8 +4,8 @@ import * as Encoding from "effect/Encoding"
 import * as Settings from "effect-bearer/Settings"
 import type { FakeConversation, FakeUser, Fault, Options, Seen, SeenRequest, Target } from "../FakeCloud.js"
 import * as Region from "../Region.js"
-import { tokenPath } from "./fakeAnswer.js"
-import { conversation, user } from "./fakeData.js"
+import { tokenPath } from "./answer.js"
+import { conversation, user } from "./data.js"
 
 export interface State {
   readonly clientId: string

@@ -1,7 +1,7 @@
-import type { Answer, Incoming } from "./fakeAnswer.js"
-import { apiError, json, notFound, tooMany } from "./fakeAnswer.js"
-import type { State } from "./fakeState.js"
-import { count } from "./fakeState.js"
+import type { Answer, Incoming } from "./answer.js"
+import { apiError, json, notFound, tooMany } from "./answer.js"
+import type { State } from "./state.js"
+import { count } from "./state.js"
 
 export const api = (state: State, incoming: Incoming): Answer => {
   const presented = /^bearer +(\S+)$/i.exec(incoming.headers["authorization"] ?? "")?.[1]

@@ -4,12 +4,12 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Fault } from "../FakeCloud.js"
-import type { Answer, Incoming } from "./fakeAnswer.js"
-import { apiError, notFound, oauthError, tokenPath } from "./fakeAnswer.js"
-import { api } from "./fakeApi.js"
-import { forwardedHost, hosts } from "./fakeClient.js"
-import type { State } from "./fakeState.js"
-import { token } from "./fakeToken.js"
+import type { Answer, Incoming } from "./answer.js"
+import { apiError, notFound, oauthError, tokenPath } from "./answer.js"
+import { api } from "./api.js"
+import { forwardedHost, hosts } from "./client.js"
+import type { State } from "./state.js"
+import { token } from "./token.js"
 
 export const serve = (state: State) =>
   Effect.gen(function*() {

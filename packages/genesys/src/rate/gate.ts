@@ -5,11 +5,11 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Clocks from "effect-bearer/Clocks"
 import * as GenesysError from "../GenesysError.js"
-import * as believed from "./believed.js"
+import * as believed from "../internal/believed.js"
+import * as refusal from "../internal/refusal.js"
 import * as pace from "./pace.js"
 import * as queue from "./queue.js"
-import * as rateScope from "./rateScope.js"
-import * as refusal from "./refusal.js"
+import * as rateScope from "./scope.js"
 
 /**
  * Where calls wait together for a rate limit, that each need not find out for itself.

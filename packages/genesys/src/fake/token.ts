@@ -2,10 +2,10 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
-import type { Answer, Incoming } from "./fakeAnswer.js"
-import { json, oauthError, tooMany } from "./fakeAnswer.js"
-import type { State } from "./fakeState.js"
-import { count, randomText } from "./fakeState.js"
+import type { Answer, Incoming } from "./answer.js"
+import { json, oauthError, tooMany } from "./answer.js"
+import type { State } from "./state.js"
+import { count, randomText } from "./state.js"
 
 export const token = (state: State, incoming: Incoming): Answer => {
   if (incoming.method !== "POST") return oauthError(405, "invalid_request", "method not allowed")

@@ -1,7 +1,7 @@
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as GenesysError from "../GenesysError.js"
-import * as disclosures from "./disclosure.js"
+import * as disclosures from "../internal/disclosure.js"
 
 /** What an HTTP client of the SDK answers with, as far as anybody looks at it. */
 export interface Reply {

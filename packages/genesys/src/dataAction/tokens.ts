@@ -22,7 +22,7 @@ import * as TokenRequest from "effect-bearer/TokenRequest"
 import * as TokenSource from "effect-bearer/TokenSource"
 import { TokenStore } from "effect-bearer/TokenStore"
 import type { Options, Setting } from "../DataAction.js"
-import type { Payload } from "./dataActionPayload.js"
+import type { Payload } from "./payload.js"
 
 export interface Tokens {
   /** What a payload may ask for; `undefined` for anything. */

@@ -8,7 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { SdkHttpClient, SdkRequest } from "../SdkBridge.js"
-import * as sdkError from "./sdkError.js"
+import * as sdkError from "./error.js"
 
 /**
  * The HTTP client of the SDK, made an `HttpClient`: what is known of the API (tokens, 401, 429, errors) is then known
