@@ -56,6 +56,7 @@ for (const name of ["core", "testing", "jose", "redis", "genesys", "broker", "cl
   staticCheck(`types of ${name} as it is published`, "tsc", ["--noEmit", "-p", `packages/${name}/tsconfig.build.json`])
 }
 staticCheck("lint", "eslint", ["."])
+staticCheck("no circles of imports", "depcruise", ["--config", ".dependency-cruiser.mjs", "packages"])
 typeTests()
 tests()
 

@@ -58,6 +58,7 @@ import * as refusal from "./internal/refusal.js"
 import * as transport from "./internal/transport.js"
 import * as rateGate from "./rate/gate.js"
 import * as Region from "./Region.js"
+import type { SdkHttpClient, SdkRequest } from "./sdk/contract.js"
 import { SdkError } from "./sdk/error.js"
 import * as sdkExchange from "./sdk/exchange.js"
 import * as sdkHttpClient from "./sdk/httpClient.js"
@@ -97,31 +98,7 @@ export interface SdkConfiguration {
   getConfUrl(pathType: string, regionUrl: string): string
 }
 
-/**
- * The SDK's `AbstractHttpClient`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface SdkHttpClient {
-  /** Milliseconds. */
-  timeout: number
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as the SDK declares it
-  request(options: any): Promise<unknown>
-}
-
-/**
- * The SDK's `HttpRequestOptions`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface SdkRequest {
-  readonly url: string
-  readonly method: string
-  readonly headers?: Readonly<Record<string, unknown>>
-  readonly data?: unknown
-}
+export type { SdkHttpClient, SdkRequest } from "./sdk/contract.js"
 
 // ---------------------------------------------------------------------------------------------------------------
 // models

@@ -1,6 +1,6 @@
 /** What a request that is refused is answered, in the form of the surface it came to. */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import type { Route } from "./route.js"
+import type { Route } from "./kind.js"
 
 /** Why, as counters and the audit name it. */
 export type Reason =

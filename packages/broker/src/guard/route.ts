@@ -1,22 +1,7 @@
 /** Which surface a request is for: the guard has to know before anything else looks at it. */
-import type { Surface } from "../BrokerConfig.js"
+import type { Kind, Route } from "./kind.js"
 import type { Refusal } from "./refusal.js"
 import { method, refuse } from "./refusal.js"
-
-export type Kind =
-  | Surface
-  | "live"
-  | "ready"
-  | "metrics"
-  | "status"
-  | "asset"
-  | "none"
-
-export interface Route {
-  readonly kind: Kind
-  /** Of a surface whose path names it. */
-  readonly profile: string | undefined
-}
 
 const none: Route = { kind: "none", profile: undefined }
 

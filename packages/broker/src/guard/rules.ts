@@ -11,9 +11,9 @@
  */
 import type { BlockList } from "node:net"
 import { isIP } from "node:net"
+import type { Route } from "./kind.js"
 import type { Refusal } from "./refusal.js"
 import { badRequest, refuse } from "./refusal.js"
-import type { Route } from "./route.js"
 
 /** Where the request came in. */
 export interface Listening {

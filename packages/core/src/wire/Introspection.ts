@@ -22,7 +22,6 @@ import * as refusal from "./endpointRefusal.js"
 import * as formEndpoint from "./formEndpoint.js"
 import * as numericDate from "./numericDate.js"
 import type * as ServerMetadata from "./ServerMetadata.js"
-import type * as TokenEndpoint from "./TokenEndpoint.js"
 import type { TokenLike } from "./tokenLike.js"
 import * as tokenText from "./tokenLike.js"
 import type { Reply } from "./TokenResponse.js"
@@ -46,9 +45,7 @@ export type TypeId = "~effect-bearer/Introspection"
  * @since 0.1.0
  * @category models
  */
-export interface Options
-  extends Pick<TokenEndpoint.Options, "clientId" | "authentication" | "timeout" | "allowInsecure">
-{
+export interface Options extends endpointOptions.Options {
   /** The introspection endpoint, or `ServerMetadata.introspectionEndpoint(issuer)`. */
   readonly endpoint: string | URL | ServerMetadata.EndpointLocation
 }

@@ -15,7 +15,6 @@ import * as endpointOptions from "./endpointOptions.js"
 import * as refusal from "./endpointRefusal.js"
 import * as formEndpoint from "./formEndpoint.js"
 import type * as ServerMetadata from "./ServerMetadata.js"
-import type * as TokenEndpoint from "./TokenEndpoint.js"
 import type { TokenLike } from "./tokenLike.js"
 import * as tokenText from "./tokenLike.js"
 import type { Reply } from "./TokenResponse.js"
@@ -38,9 +37,7 @@ export type TypeId = "~effect-bearer/Revocation"
  * @since 0.1.0
  * @category models
  */
-export interface Options
-  extends Pick<TokenEndpoint.Options, "clientId" | "authentication" | "timeout" | "allowInsecure">
-{
+export interface Options extends endpointOptions.Options {
   /** The revocation endpoint, or `ServerMetadata.revocationEndpoint(issuer)`. */
   readonly endpoint: string | URL | ServerMetadata.EndpointLocation
 }

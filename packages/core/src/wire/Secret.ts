@@ -26,7 +26,6 @@ import * as remember from "./memo.js"
 import * as OwnRequest from "./OwnRequest.js"
 import { traced } from "./requestSpan.js"
 import * as RetryAfter from "./RetryAfter.js"
-import type * as TokenEndpoint from "./TokenEndpoint.js"
 
 /**
  * Runs an effect that yields a secret, for authors of a `ClientAuthentication` or a grant. Whatever it ends with, its
@@ -187,7 +186,7 @@ export interface VaultOptions {
    */
   readonly timeToLive?: Duration.DurationInput | undefined
   /** Limits of one request. Default 10 seconds in total. */
-  readonly timeout?: TokenEndpoint.Options["timeout"]
+  readonly timeout?: checks.Given
   /** Permits `http` to a Vault that is not on a loopback host. Default `false`. */
   readonly allowInsecure?: boolean | undefined
 }

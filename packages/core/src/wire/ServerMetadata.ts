@@ -31,7 +31,6 @@ import * as refusal from "./endpointRefusal.js"
 import * as remember from "./memo.js"
 import * as OwnRequest from "./OwnRequest.js"
 import { traced } from "./requestSpan.js"
-import type * as TokenEndpoint from "./TokenEndpoint.js"
 
 /**
  * @since 0.1.0
@@ -84,7 +83,7 @@ export interface Metadata {
  */
 export interface Options {
   /** One limit for each request, or several: see `TokenEndpoint.Timeouts`. Default 10 seconds in total. */
-  readonly timeout?: TokenEndpoint.Options["timeout"]
+  readonly timeout?: checks.Given
   /** Permits `http` to hosts that are not loopback, for the issuer and its endpoints. Default `false`. */
   readonly allowInsecure?: boolean | undefined
 }

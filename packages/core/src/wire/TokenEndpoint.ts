@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -13,7 +12,6 @@ import type * as Redacted from "effect/Redacted"
 import type * as AccessToken from "../values/AccessToken.js"
 import type * as TokenError from "../values/TokenError.js"
 import type * as TokenRequest from "../values/TokenRequest.js"
-import type * as ClientAuthentication from "./ClientAuthentication.js"
 import * as endpointOptions from "./endpointOptions.js"
 import * as formEndpoint from "./formEndpoint.js"
 import type * as Grant from "./Grant.js"
@@ -32,43 +30,18 @@ export const TypeId: TypeId = "~effect-bearer/TokenEndpoint"
  */
 export type TypeId = "~effect-bearer/TokenEndpoint"
 
-/**
- * Limits of one exchange, all by Effect's Clock.
- *
- * - `total`: from evaluating the secret to the last byte. Default 10 seconds.
- * - `connect`: until the head of the response is there. Name lookup, TCP, TLS, sending, and the server's own work all
- *   count, because an `HttpClient` does not tell them apart. Default none: `total` applies.
- * - `read`: the longest silence between two pieces of the body. Default 10 seconds.
- *
- * A limit on the TCP and TLS handshake alone belongs to the HTTP client. For 3.05 seconds on Node.js, give
- * `NodeHttpClient.layerUndiciWithoutDispatcher` a dispatcher `new Agent({ connect: { timeout: 3050 } })`; when it
- * runs out, the error is an `EndpointTimeout` of phase `"connect"` here too.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Timeouts {
-  readonly total?: Duration.DurationInput | undefined
-  readonly connect?: Duration.DurationInput | undefined
-  readonly read?: Duration.DurationInput | undefined
-}
+export type { Timeouts } from "./timeouts.js"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export interface Options {
+export interface Options extends endpointOptions.Options {
   /**
    * `https`, or `http` on a loopback host; a query is kept, user info and a fragment are refused. Or
    * `ServerMetadata.tokenEndpoint(issuer)`: then it is looked up in the issuer's metadata, see there.
    */
   readonly tokenEndpoint: string | URL | ServerMetadata.EndpointLocation
-  readonly clientId: string
-  readonly authentication: ClientAuthentication.ClientAuthentication
-  /** One limit for the whole exchange, or each by itself. Default 10 seconds in total. */
-  readonly timeout?: Duration.DurationInput | Timeouts | undefined
-  /** Permits `http` to hosts that are not loopback. The secret then travels readable. Default `false`. */
-  readonly allowInsecure?: boolean | undefined
   /**
    * Some servers call a bearer token `"Application Access Token"` or `"urlencoded"`. `true`, the default, takes any
    * type but those with rules of their own (`DPoP`, `MAC`, `N_A`, `PoP`) for `Bearer` and logs a warning; `false`

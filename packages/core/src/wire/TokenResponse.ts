@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import type * as Headers from "@effect/platform/Headers"
 import * as Arr from "effect/Array"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -19,20 +18,9 @@ import * as decode from "./decode.js"
 import * as Disclosure from "./Disclosure.js"
 import * as refusal from "./endpointRefusal.js"
 import * as expiry from "./expiresIn.js"
+import type { Reply } from "./reply.js"
 
-/**
- * What came back.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Reply {
-  readonly status: number
-  readonly headers: Headers.Headers
-  readonly body: Uint8Array
-  /** There was more of the body than was read. */
-  readonly overflow: boolean
-}
+export type { Reply } from "./reply.js"
 
 /**
  * What a reply is an answer to.

@@ -2,8 +2,8 @@
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Settings from "../values/Settings.js"
-import type { Timeouts } from "./OwnRequest.js"
-import type * as TokenEndpoint from "./TokenEndpoint.js"
+import type * as OwnRequest from "./OwnRequest.js"
+import type { Timeouts } from "./timeouts.js"
 
 export type Problem = Settings.Problem
 
@@ -62,9 +62,10 @@ export const millis = (
   return found.length > 0 ? 1 : Settings.value(setting, value)
 }
 
-type Given = TokenEndpoint.Options["timeout"]
+/** The option `timeout` of an endpoint. */
+export type Given = Duration.DurationInput | Timeouts | undefined
 
-const isTimeouts = (timeout: unknown): timeout is TokenEndpoint.Timeouts =>
+const isTimeouts = (timeout: unknown): timeout is Timeouts =>
   typeof timeout === "object" && timeout !== null && !Array.isArray(timeout) && !Duration.isDuration(timeout)
 
 const ranges = {
@@ -73,15 +74,15 @@ const ranges = {
   read: Settings.duration("10 seconds", { least: 1, unlimited: true })
 }
 
-export const timeouts = (timeout: Given, problems: Array<Problem>): Timeouts => {
-  const given: TokenEndpoint.Timeouts = timeout === undefined ? {} : isTimeouts(timeout) ? timeout : { total: timeout }
+export const timeouts = (timeout: Given, problems: Array<Problem>): OwnRequest.Timeouts => {
+  const given: Timeouts = timeout === undefined ? {} : isTimeouts(timeout) ? timeout : { total: timeout }
   const isWhole = given !== timeout
   problems.push(
     ...Settings.problems(ranges, given, "timeout").map(({ detail, field }) =>
       isWhole ? { field: "timeout", detail: detail.replace("timeout.total", "timeout") } : { field, detail }
     )
   )
-  const settle = (name: keyof TokenEndpoint.Timeouts) => Duration.millis(Settings.value(ranges[name], given[name]))
+  const settle = (name: keyof Timeouts) => Duration.millis(Settings.value(ranges[name], given[name]))
   const finite = (duration: Duration.Duration) => Option.liftPredicate(duration, Duration.isFinite)
   return { total: finite(settle("total")), connect: finite(settle("connect")), read: settle("read") }
 }

@@ -5,10 +5,16 @@ import type * as ClientAuthentication from "./ClientAuthentication.js"
 import * as checks from "./endpointChecks.js"
 import type * as OwnRequest from "./OwnRequest.js"
 import * as ServerMetadata from "./ServerMetadata.js"
-import type * as TokenEndpoint from "./TokenEndpoint.js"
 
 /** What the options of every endpoint have in common. */
-export type Options = Pick<TokenEndpoint.Options, "clientId" | "authentication" | "timeout" | "allowInsecure">
+export interface Options {
+  readonly clientId: string
+  readonly authentication: ClientAuthentication.ClientAuthentication
+  /** One limit for the whole exchange, or each by itself. Default 10 seconds in total. */
+  readonly timeout?: checks.Given
+  /** Permits `http` to hosts that are not loopback. The secret then travels readable. Default `false`. */
+  readonly allowInsecure?: boolean | undefined
+}
 
 /** Options that have been checked. */
 export interface Settled {

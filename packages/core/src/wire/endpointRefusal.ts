@@ -7,8 +7,8 @@ import * as Scopes from "../values/Scopes.js"
 import * as TokenError from "../values/TokenError.js"
 import type { Decoded, Kind } from "./decode.js"
 import * as Disclosure from "./Disclosure.js"
+import type { Reply } from "./reply.js"
 import * as RetryAfter from "./RetryAfter.js"
-import type { Reply } from "./TokenResponse.js"
 
 /** What a reply is an answer to, as far as explaining a refusal needs it. */
 export interface Context {

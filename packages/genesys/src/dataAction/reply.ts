@@ -4,7 +4,7 @@ import * as Redacted from "effect/Redacted"
 import type * as AccessToken from "effect-bearer/AccessToken"
 import * as Scopes from "effect-bearer/Scopes"
 import * as TokenError from "effect-bearer/TokenError"
-import type { ErrorBody, ErrorName, Reply, TokenBody } from "../DataAction.js"
+import type { ErrorBody, ErrorName, Reply, TokenBody } from "./contract.js"
 
 /** Of an answer that holds a token, and of any other (RFC 6749 §5.1). */
 const headers = { "content-type": "application/json", "cache-control": "no-store" } as const

@@ -21,7 +21,7 @@ import * as TokenError from "effect-bearer/TokenError"
 import * as TokenRequest from "effect-bearer/TokenRequest"
 import * as TokenSource from "effect-bearer/TokenSource"
 import { TokenStore } from "effect-bearer/TokenStore"
-import type { Options, Setting } from "../DataAction.js"
+import type { Options, Setting } from "./contract.js"
 import type { Payload } from "./payload.js"
 
 export interface Tokens {

@@ -1,4 +1,4 @@
-import type { FakeConversation, FakeUser } from "../FakeCloud.js"
+import type { FakeConversation, FakeUser } from "./contract.js"
 
 export const user = (name: string): FakeUser => {
   const id = crypto.randomUUID()

@@ -2,9 +2,9 @@ import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Settings from "effect-bearer/Settings"
-import type { FakeConversation, FakeUser, Fault, Options, Seen, SeenRequest, Target } from "../FakeCloud.js"
 import * as Region from "../Region.js"
 import { tokenPath } from "./answer.js"
+import type { FakeConversation, FakeUser, Fault, Options, Seen, SeenRequest, Target } from "./contract.js"
 import { conversation, user } from "./data.js"
 
 export interface State {

@@ -7,7 +7,7 @@ import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import type { SdkHttpClient, SdkRequest } from "../SdkBridge.js"
+import type { SdkHttpClient, SdkRequest } from "./contract.js"
 import * as sdkError from "./error.js"
 
 /**

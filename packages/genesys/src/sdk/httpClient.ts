@@ -1,4 +1,4 @@
-import type { SdkHttpClient } from "../SdkBridge.js"
+import type { SdkHttpClient } from "./contract.js"
 
 /**
  * The SDK's HTTP client with another `request`. All else (timeouts, agents, hooks) is `inner`'s, set and read there: the

@@ -2,8 +2,8 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Settings from "effect-bearer/Settings"
-import type { Options, RecordedRequest } from "../AuthorizationServer.js"
 import * as Reply from "../Reply.js"
+import type { Options, RecordedRequest } from "./contract.js"
 
 /** What the server knows, whatever carries its bytes. */
 export interface Desk {

@@ -15,10 +15,10 @@ import * as json from "../../values/json.js"
 import * as random from "../../values/random.js"
 import * as TokenError from "../../values/TokenError.js"
 import * as checks from "../../wire/endpointChecks.js"
-import type { SharedOptions, Store, Stored } from "../RefreshToken.js"
 import { Bells } from "../sharing/bells.js"
 import * as polling from "../sharing/pollPace.js"
 import * as storeCall from "../sharing/storeCall.js"
+import type { SharedOptions, Store, Stored } from "./contract.js"
 
 type Failing<A> = Effect.Effect<A, TokenError.RequestError>
 

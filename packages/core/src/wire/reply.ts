@@ -1,0 +1,16 @@
+// An answer, as far as it was read; published by TokenResponse.
+import type * as Headers from "@effect/platform/Headers"
+
+/**
+ * What came back.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers.Headers
+  readonly body: Uint8Array
+  /** There was more of the body than was read. */
+  readonly overflow: boolean
+}
