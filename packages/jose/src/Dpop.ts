@@ -28,33 +28,25 @@
  *
  * @since 0.1.0
  */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Cause from "effect/Cause"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import * as BearerAuth from "effect-bearer/BearerAuth"
-import * as Challenge from "effect-bearer/Challenge"
-import * as Concealment from "effect-bearer/Concealment"
-import * as Secret from "effect-bearer/Secret"
 import * as Settings from "effect-bearer/Settings"
-import * as TokenError from "effect-bearer/TokenError"
+import type * as TokenError from "effect-bearer/TokenError"
 import * as jose from "jose"
-import * as assertions from "./internal/assertions.js"
-import * as http from "./internal/http.js"
-import * as keys from "./internal/key.js"
+import { decorate, parse } from "./dpop/client.js"
+import type { Options } from "./dpop/contract.js"
+import type { Pair } from "./dpop/key.js"
+import { invalid, load } from "./dpop/key.js"
+import { Nonces } from "./dpop/nonces.js"
 import type * as SigningKey from "./SigningKey.js"
+
+export type { KeyPair, Options } from "./dpop/contract.js"
 
 /**
  * @since 0.1.0
@@ -67,40 +59,6 @@ export const TypeId: TypeId = "~@effect-bearer/jose/Dpop"
  * @category type ids
  */
 export type TypeId = "~@effect-bearer/jose/Dpop"
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface Options {
-  /**
-   * The key that tokens are bound to, or an effect that yields it, run once. Default: a new pair that cannot be
-   * extracted and ends with the process. Give one where tokens outlive the process or are shared between several
-   * (`TokenSource.shared`): they are of no use without the key. Of a `CryptoKey` both halves are needed.
-   */
-  readonly key?:
-    | SigningKey.SigningKey
-    | KeyPair
-    | Effect.Effect<SigningKey.Material | KeyPair, unknown>
-    | undefined
-  /** Default `"ES256"`, which every server knows, or what the key is for. */
-  readonly alg?: SigningKey.Algorithm | undefined
-  /** `iat` lies this far in the past, for servers whose clock is behind this machine's. Default 0. */
-  readonly backdate?: Duration.DurationInput | undefined
-  /** Whether a `Stream` body may be sent a second time, as the option of `BearerAuth`. Default `false`. */
-  readonly replayStreams?: boolean | undefined
-}
-
-/**
- * Both halves of a key, as Web Crypto generates them.
- *
- * @since 0.1.0
- * @category models
- */
-export interface KeyPair {
-  readonly privateKey: jose.CryptoKey
-  readonly publicKey: jose.CryptoKey
-}
 
 /**
  * What one proof is for.
@@ -225,135 +183,10 @@ export const layer = (
     )
   )
 
-// ---------------------------------------------------------------------------------------------------------------
-// the key
-// ---------------------------------------------------------------------------------------------------------------
-
-interface Pair {
-  readonly key: jose.CryptoKey
-  readonly alg: SigningKey.Algorithm
-  readonly publicJwk: jose.JWK
-}
-
-const invalid = (field: string, detail: string): TokenError.InvalidConfiguration =>
-  new TokenError.InvalidConfiguration({ fields: [`dpop.${field}`], detail })
-
-const load = ({ alg, key }: Options): Effect.Effect<Pair, TokenError.InvalidConfiguration> => {
-  if (key === undefined) return generate(alg ?? "ES256")
-  const material = Effect.isEffect(key)
-    ? Effect.catchAll(
-      Secret.guarded(key, { field: "dpop.key", name: "the DPoP key" }),
-      // a proof that cannot be made is no matter of the token endpoint
-      (error) => error._tag === "InvalidConfiguration" ? Effect.fail(error) : Effect.fail(invalid("key", error.message))
-    )
-    : Effect.succeed(key)
-  return Effect.flatMap(material, (material) => {
-    if (!isKeyPair(material)) return fromPrivate(material, alg)
-    return Effect.zipWith(
-      keys.load(material.privateKey, { field: "dpop", alg, extractable: false }),
-      publicMembers(material.publicKey),
-      ({ alg, key }, publicJwk): Pair => ({ key, alg, publicJwk })
-    )
-  })
-}
-
-const generate = (alg: SigningKey.Algorithm): Effect.Effect<Pair, TokenError.InvalidConfiguration> =>
-  Effect.flatMap(
-    Effect.tryPromise({
-      try: () => jose.generateKeyPair(alg, { extractable: false }),
-      catch: () => invalid("alg", "a key for this algorithm cannot be generated here")
-    }),
-    ({ privateKey, publicKey }) =>
-      Effect.zipWith(
-        keys.load(privateKey, { field: "dpop", alg, extractable: false }),
-        publicMembers(publicKey),
-        ({ alg, key }, publicJwk): Pair => ({ key, alg, publicJwk })
-      )
-  )
-
-const fromPrivate = (material: unknown, alg: SigningKey.Algorithm | undefined) =>
-  Effect.gen(function*() {
-    const { alg: settled, key } = yield* keys.load(material, { field: "dpop", alg, extractable: true })
-    if (!key.extractable) {
-      return yield* invalid("key", "the public half of this CryptoKey cannot be found: give both halves")
-    }
-    const publicJwk = yield* publicMembers(key)
-    // what was read from text can stay readable nowhere else
-    const locked = keys.isCryptoKey(material)
-      ? { key }
-      : yield* keys.load(material, { field: "dpop", alg, extractable: false })
-    return { key: locked.key, alg: settled, publicJwk }
-  })
-
-const publicMembers = (key: jose.CryptoKey): Effect.Effect<jose.JWK, TokenError.InvalidConfiguration> =>
-  Effect.map(
-    Effect.tryPromise({
-      try: () => jose.exportJWK(key),
-      catch: () => invalid("key", "the public half of the key cannot be exported")
-    }),
-    ({ crv, e, kty, n, x, y }): jose.JWK =>
-      kty === "RSA"
-        ? { kty, n: n!, e: e! }
-        : kty === "EC"
-        ? { kty, crv: crv!, x: x!, y: y! }
-        : { kty: kty!, crv: crv!, x: x! }
-  )
-
-const isKeyPair = (u: unknown): u is KeyPair =>
-  Predicate.hasProperty(u, "privateKey") && Predicate.hasProperty(u, "publicKey") && keys.isCryptoKey(u.privateKey) &&
-  keys.isCryptoKey(u.publicKey)
-
-// ---------------------------------------------------------------------------------------------------------------
-// proofs and nonces
-// ---------------------------------------------------------------------------------------------------------------
-
-/** Characters of a nonce (RFC 9449 §8.1), and no more of them than a header should hold. */
-const legalNonce = /^[!#-[\]-~]{1,1024}$/
-
-/** Origins whose nonce is kept; who uses more meets `use_dpop_nonce` once more. */
-const capacity = 256
-
-class Nonces {
-  private readonly byOrigin = new Map<string, string>()
-
-  get(origin: string): string | undefined {
-    return this.byOrigin.get(origin)
-  }
-
-  set(origin: string, nonce: string): void {
-    // the map is in order of use: what was heard of least recently goes first
-    this.byOrigin.delete(origin)
-    this.byOrigin.set(origin, nonce)
-    if (this.byOrigin.size > capacity) {
-      for (const oldest of this.byOrigin.keys()) {
-        this.byOrigin.delete(oldest)
-        break
-      }
-    }
-  }
-}
-
-const nonceIn = (response: HttpClientResponse.HttpClientResponse): string | undefined => {
-  const nonce = response.headers["dpop-nonce"]
-  return nonce !== undefined && legalNonce.test(nonce) ? nonce : undefined
-}
-
-const parse = (url: string | URL): URL | undefined => {
-  const text = String(url)
-  return URL.canParse(text) ? new URL(text) : undefined
-}
-
 const sha256 = (text: string): Promise<string> =>
   crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)).then((hash) =>
     Encoding.encodeBase64Url(new Uint8Array(hash))
   )
-
-/** `Authorization: DPoP <token>`; the scheme is compared without regard to case. */
-const tokenIn = (request: HttpClientRequest.HttpClientRequest): string | undefined =>
-  /^dpop +([!-~]+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
-
-const isTokenRequest = (request: HttpClientRequest.HttpClientRequest): boolean =>
-  request.method === "POST" && http.formOf(request)?.has("grant_type") === true
 
 interface Settings {
   /** Seconds. */
@@ -417,245 +250,3 @@ const fromPair = (
     }
     return self
   })
-
-// ---------------------------------------------------------------------------------------------------------------
-// the client
-// ---------------------------------------------------------------------------------------------------------------
-
-interface Means {
-  readonly nonces: Nonces
-  readonly replayStreams: boolean
-  readonly sign: (
-    method: string,
-    url: URL,
-    token: string | undefined,
-    nonce: string | undefined
-  ) => Effect.Effect<string, TokenError.InvalidConfiguration>
-}
-
-/**
- * A proof is no secret, but it can be used for as long as the server takes it for fresh. So it is shown nowhere.
- */
-const header = "dpop"
-
-/** What one call knows about itself from one attempt to the next. */
-interface Call {
-  readonly request: HttpClientRequest.HttpClientRequest
-  readonly target: URL
-  readonly token: string | undefined
-  readonly isRetry: boolean
-}
-
-const decorate = <E, R>(
-  self: HttpClient.HttpClient.With<E, R>,
-  { nonces, replayStreams, sign }: Means
-): HttpClient.HttpClient.With<E | HttpClientError.RequestError, R> => {
-  type Result = Effect.Effect<HttpClientResponse.HttpClientResponse, E | HttpClientError.RequestError, R>
-
-  const remember = (response: HttpClientResponse.HttpClientResponse, origin: string | undefined): void => {
-    const nonce = nonceIn(response)
-    const from = parse(response.request.url)?.origin ?? origin
-    if (nonce !== undefined && from !== undefined) nonces.set(from, nonce)
-  }
-
-  const start = (request: HttpClientRequest.HttpClientRequest): Result =>
-    Effect.suspend(() => {
-      const token = tokenIn(request)
-      if (header in request.headers || (token === undefined && !isTokenRequest(request))) {
-        return observed(self.execute(request), (response) => remember(response, parse(request.url)?.origin))
-      }
-      const target = parse(request.url)
-      return target === undefined
-        ? Effect.fail(relativeUrl(request))
-        : attempt({ request, target, token, isRetry: false })
-    })
-
-  const attempt = (call: Call): Result =>
-    Effect.suspend(() => {
-      const nonce = nonces.get(call.target.origin)
-      return Effect.flatMap(
-        Effect.mapError(
-          sign(call.request.method, call.target, call.token, nonce),
-          (error) => failure(call.request, "Encode", error.message)
-        ),
-        (proof) => send(call, proof, nonce)
-      )
-    })
-
-  const send = (call: Call, proof: string, nonce: string | undefined): Result => {
-    const request = HttpClientRequest.setHeader(call.request, header, proof)
-    Concealment.request(request, header)
-    const sent = { name: header, value: Redacted.make(proof) }
-    return Effect.matchCauseEffect(execute(request), {
-      onSuccess: (response) => judge(call, proof, nonce, Concealment.response(response, sent), Effect.succeed),
-      onFailure: (shown) => {
-        const cause = Concealment.cause(shown, sent)
-        const found = Cause.failureOption(cause)
-        if (Option.isNone(found) || !HttpClientError.isHttpClientError(found.value)) return Effect.failCause(cause)
-        const error = found.value
-        if (error._tag === "RequestError") return Effect.failCause(cause)
-        // an inner filterStatus makes an error of a 400 or a 401
-        return judge(
-          call,
-          proof,
-          nonce,
-          error.response,
-          (response) =>
-            response === error.response ? Effect.failCause(cause) : Effect.fail(withResponse(error, response) as E)
-        )
-      }
-    })
-  }
-
-  /** A redirect that fetch followed by itself would carry the proof along, to where it proves nothing. */
-  const execute = (request: HttpClientRequest.HttpClientRequest) =>
-    Effect.contextWithEffect((context: Context.Context<R>) => {
-      const given: RequestInit = Option.getOrElse(Context.getOption(context, FetchHttpClient.RequestInit), () => ({}))
-      return Effect.locallyWith(
-        Effect.mapInputContext(
-          self.execute(request),
-          (context: Context.Context<R>) =>
-            Context.add(context, FetchHttpClient.RequestInit, {
-              ...given,
-              redirect: given.redirect === "error" ? "error" : "manual"
-            })
-        ),
-        Headers.currentRedactedNames,
-        (names) => names.includes(header) ? names : [...names, header]
-      )
-    })
-
-  /** `outcome` is what the caller would have seen: the response, or the error that was made of it. */
-  const judge = (
-    call: Call,
-    proof: string,
-    nonce: string | undefined,
-    response: HttpClientResponse.HttpClientResponse,
-    outcome: (response: HttpClientResponse.HttpClientResponse) => Result
-  ): Result => {
-    remember(response, call.target.origin)
-    const arrived = parse(response.request.url)
-    if (
-      arrived !== undefined && arrived.origin !== call.target.origin && response.request.headers[header] === proof
-    ) {
-      return Effect.fail(failure(
-        call.request,
-        "Encode",
-        `the inner client took the DPoP proof to ${arrived.origin}. Apply followRedirects after withDpop.`
-      ))
-    }
-    const next = nonceIn(response)
-    // the same nonce again would be refused again
-    if (next === undefined || next === nonce || (response.status !== 400 && response.status !== 401)) {
-      return outcome(response)
-    }
-    const canRetry = !call.isRetry && BearerAuth.isReplayable(call.request.body, replayStreams)
-    if (isChallenge(response)) {
-      return canRetry ? Effect.zipRight(http.drain(response), again(call, response, outcome)) : outcome(response)
-    }
-    if (call.token !== undefined || !canRetry) return outcome(response)
-    return Effect.flatMap(
-      http.peek(response),
-      ({ response, text }) => isNonceError(text) ? again(call, response, outcome) : outcome(response)
-    )
-  }
-
-  const again = (
-    call: Call,
-    response: HttpClientResponse.HttpClientResponse,
-    outcome: (response: HttpClientResponse.HttpClientResponse) => Result
-  ): Result =>
-    Effect.matchEffect(withNewAssertion(call.request), {
-      onFailure: () => outcome(response),
-      onSuccess: (request) => attempt({ ...call, request, isRetry: true })
-    })
-
-  return HttpClient.makeWith<never, never, E | HttpClientError.RequestError, R>(
-    Effect.flatMap(start),
-    Effect.succeed
-  )
-}
-
-const observed = <E, R>(
-  effect: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>,
-  look: (response: HttpClientResponse.HttpClientResponse) => void
-): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> =>
-  Effect.tapBoth(effect, {
-    onSuccess: (response) => Effect.sync(() => look(response)),
-    onFailure: (error) =>
-      Effect.sync(() => {
-        if (HttpClientError.isHttpClientError(error) && error._tag === "ResponseError") look(error.response)
-      })
-  })
-
-/** What a resource server says that wants a nonce (RFC 9449 §9); its 401 says nothing against the token. */
-const isChallenge = (response: HttpClientResponse.HttpClientResponse): boolean =>
-  response.status === 401 &&
-  Challenge.parse(response.headers["www-authenticate"] ?? "").some(({ parameters, scheme }) =>
-    scheme.toLowerCase() === "dpop" && isNonceCode(parameters.error)
-  )
-
-/** Codes are compared without case, as everywhere. */
-const isNonceCode = (code: unknown): boolean =>
-  typeof code === "string" && code.trim().toLowerCase() === "use_dpop_nonce"
-
-/** What an authorization server says (RFC 9449 §8). */
-const isNonceError = (text: string): boolean => {
-  try {
-    const body: unknown = JSON.parse(text)
-    return Predicate.hasProperty(body, "error") && isNonceCode(body.error)
-  } catch {
-    return false
-  }
-}
-
-/** The request with another client assertion in place of the one that was used, if that was one of ours. */
-const withNewAssertion = (
-  request: HttpClientRequest.HttpClientRequest
-): Effect.Effect<HttpClientRequest.HttpClientRequest, TokenError.RequestError> => {
-  const form = http.formOf(request)
-  const used = form?.get("client_assertion")
-  const again = used === null || used === undefined ? undefined : assertions.againFor(used)
-  if (form === undefined || again === undefined) return Effect.succeed(request)
-  return Effect.map(again, (assertion) => {
-    form.set("client_assertion", assertion)
-    assertions.remember(assertion, again)
-    return HttpClientRequest.bodyUrlParams(request, Array.from(form))
-  })
-}
-
-const withResponse = (
-  error: HttpClientError.ResponseError,
-  response: HttpClientResponse.HttpClientResponse
-): HttpClientError.ResponseError =>
-  new HttpClientError.ResponseError({
-    request: error.request,
-    response,
-    reason: error.reason,
-    cause: error.cause,
-    ...error.description === undefined ? {} : { description: error.description }
-  })
-
-/** An error that names the call and holds nothing of it: neither headers nor body nor query. */
-const failure = (
-  request: HttpClientRequest.HttpClientRequest,
-  reason: "Encode" | "InvalidUrl",
-  description: string
-): HttpClientError.RequestError =>
-  new HttpClientError.RequestError({
-    request: HttpClientRequest.make(request.method)(withoutQuery(request.url)),
-    reason,
-    description
-  })
-
-const relativeUrl = (request: HttpClientRequest.HttpClientRequest): HttpClientError.RequestError =>
-  failure(
-    request,
-    "InvalidUrl",
-    "a proof needs an absolute URL. Apply withDpop before mapRequest(prependUrl(...))."
-  )
-
-const withoutQuery = (url: string): string => {
-  const target = parse(url)
-  return target === undefined ? url.replace(/[?#].*$/s, "") : target.origin + target.pathname
-}

@@ -1,0 +1,271 @@
+// The client that adds proofs, and sends a request once more with the nonce that the server wants.
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Headers from "@effect/platform/Headers"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as BearerAuth from "effect-bearer/BearerAuth"
+import * as Challenge from "effect-bearer/Challenge"
+import * as Concealment from "effect-bearer/Concealment"
+import type * as TokenError from "effect-bearer/TokenError"
+import * as assertions from "../internal/assertions.js"
+import * as http from "../internal/http.js"
+import type { Nonces } from "./nonces.js"
+import { nonceIn } from "./nonces.js"
+
+export const parse = (url: string | URL): URL | undefined => {
+  const text = String(url)
+  return URL.canParse(text) ? new URL(text) : undefined
+}
+
+/** `Authorization: DPoP <token>`; the scheme is compared without regard to case. */
+const tokenIn = (request: HttpClientRequest.HttpClientRequest): string | undefined =>
+  /^dpop +([!-~]+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
+
+const isTokenRequest = (request: HttpClientRequest.HttpClientRequest): boolean =>
+  request.method === "POST" && http.formOf(request)?.has("grant_type") === true
+
+interface Means {
+  readonly nonces: Nonces
+  readonly replayStreams: boolean
+  readonly sign: (
+    method: string,
+    url: URL,
+    token: string | undefined,
+    nonce: string | undefined
+  ) => Effect.Effect<string, TokenError.InvalidConfiguration>
+}
+
+/**
+ * A proof is no secret, but it can be used for as long as the server takes it for fresh. So it is shown nowhere.
+ */
+const header = "dpop"
+
+/** What one call knows about itself from one attempt to the next. */
+interface Call {
+  readonly request: HttpClientRequest.HttpClientRequest
+  readonly target: URL
+  readonly token: string | undefined
+  readonly isRetry: boolean
+}
+
+export const decorate = <E, R>(
+  self: HttpClient.HttpClient.With<E, R>,
+  { nonces, replayStreams, sign }: Means
+): HttpClient.HttpClient.With<E | HttpClientError.RequestError, R> => {
+  type Result = Effect.Effect<HttpClientResponse.HttpClientResponse, E | HttpClientError.RequestError, R>
+
+  const remember = (response: HttpClientResponse.HttpClientResponse, origin: string | undefined): void => {
+    const nonce = nonceIn(response)
+    const from = parse(response.request.url)?.origin ?? origin
+    if (nonce !== undefined && from !== undefined) nonces.set(from, nonce)
+  }
+
+  const start = (request: HttpClientRequest.HttpClientRequest): Result =>
+    Effect.suspend(() => {
+      const token = tokenIn(request)
+      if (header in request.headers || (token === undefined && !isTokenRequest(request))) {
+        return observed(self.execute(request), (response) => remember(response, parse(request.url)?.origin))
+      }
+      const target = parse(request.url)
+      return target === undefined
+        ? Effect.fail(relativeUrl(request))
+        : attempt({ request, target, token, isRetry: false })
+    })
+
+  const attempt = (call: Call): Result =>
+    Effect.suspend(() => {
+      const nonce = nonces.get(call.target.origin)
+      return Effect.flatMap(
+        Effect.mapError(
+          sign(call.request.method, call.target, call.token, nonce),
+          (error) => failure(call.request, "Encode", error.message)
+        ),
+        (proof) => send(call, proof, nonce)
+      )
+    })
+
+  const send = (call: Call, proof: string, nonce: string | undefined): Result => {
+    const request = HttpClientRequest.setHeader(call.request, header, proof)
+    Concealment.request(request, header)
+    const sent = { name: header, value: Redacted.make(proof) }
+    return Effect.matchCauseEffect(execute(request), {
+      onSuccess: (response) => judge(call, proof, nonce, Concealment.response(response, sent), Effect.succeed),
+      onFailure: (shown) => {
+        const cause = Concealment.cause(shown, sent)
+        const found = Cause.failureOption(cause)
+        if (Option.isNone(found) || !HttpClientError.isHttpClientError(found.value)) return Effect.failCause(cause)
+        const error = found.value
+        if (error._tag === "RequestError") return Effect.failCause(cause)
+        // an inner filterStatus makes an error of a 400 or a 401
+        return judge(
+          call,
+          proof,
+          nonce,
+          error.response,
+          (response) =>
+            response === error.response ? Effect.failCause(cause) : Effect.fail(withResponse(error, response) as E)
+        )
+      }
+    })
+  }
+
+  /** A redirect that fetch followed by itself would carry the proof along, to where it proves nothing. */
+  const execute = (request: HttpClientRequest.HttpClientRequest) =>
+    Effect.contextWithEffect((context: Context.Context<R>) => {
+      const given: RequestInit = Option.getOrElse(Context.getOption(context, FetchHttpClient.RequestInit), () => ({}))
+      return Effect.locallyWith(
+        Effect.mapInputContext(
+          self.execute(request),
+          (context: Context.Context<R>) =>
+            Context.add(context, FetchHttpClient.RequestInit, {
+              ...given,
+              redirect: given.redirect === "error" ? "error" : "manual"
+            })
+        ),
+        Headers.currentRedactedNames,
+        (names) => names.includes(header) ? names : [...names, header]
+      )
+    })
+
+  /** `outcome` is what the caller would have seen: the response, or the error that was made of it. */
+  const judge = (
+    call: Call,
+    proof: string,
+    nonce: string | undefined,
+    response: HttpClientResponse.HttpClientResponse,
+    outcome: (response: HttpClientResponse.HttpClientResponse) => Result
+  ): Result => {
+    remember(response, call.target.origin)
+    const arrived = parse(response.request.url)
+    if (
+      arrived !== undefined && arrived.origin !== call.target.origin && response.request.headers[header] === proof
+    ) {
+      return Effect.fail(failure(
+        call.request,
+        "Encode",
+        `the inner client took the DPoP proof to ${arrived.origin}. Apply followRedirects after withDpop.`
+      ))
+    }
+    const next = nonceIn(response)
+    // the same nonce again would be refused again
+    if (next === undefined || next === nonce || (response.status !== 400 && response.status !== 401)) {
+      return outcome(response)
+    }
+    const canRetry = !call.isRetry && BearerAuth.isReplayable(call.request.body, replayStreams)
+    if (isChallenge(response)) {
+      return canRetry ? Effect.zipRight(http.drain(response), again(call, response, outcome)) : outcome(response)
+    }
+    if (call.token !== undefined || !canRetry) return outcome(response)
+    return Effect.flatMap(
+      http.peek(response),
+      ({ response, text }) => isNonceError(text) ? again(call, response, outcome) : outcome(response)
+    )
+  }
+
+  const again = (
+    call: Call,
+    response: HttpClientResponse.HttpClientResponse,
+    outcome: (response: HttpClientResponse.HttpClientResponse) => Result
+  ): Result =>
+    Effect.matchEffect(withNewAssertion(call.request), {
+      onFailure: () => outcome(response),
+      onSuccess: (request) => attempt({ ...call, request, isRetry: true })
+    })
+
+  return HttpClient.makeWith<never, never, E | HttpClientError.RequestError, R>(
+    Effect.flatMap(start),
+    Effect.succeed
+  )
+}
+
+const observed = <E, R>(
+  effect: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>,
+  look: (response: HttpClientResponse.HttpClientResponse) => void
+): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> =>
+  Effect.tapBoth(effect, {
+    onSuccess: (response) => Effect.sync(() => look(response)),
+    onFailure: (error) =>
+      Effect.sync(() => {
+        if (HttpClientError.isHttpClientError(error) && error._tag === "ResponseError") look(error.response)
+      })
+  })
+
+/** What a resource server says that wants a nonce (RFC 9449 §9); its 401 says nothing against the token. */
+const isChallenge = (response: HttpClientResponse.HttpClientResponse): boolean =>
+  response.status === 401 &&
+  Challenge.parse(response.headers["www-authenticate"] ?? "").some(({ parameters, scheme }) =>
+    scheme.toLowerCase() === "dpop" && isNonceCode(parameters.error)
+  )
+
+/** Codes are compared without case, as everywhere. */
+const isNonceCode = (code: unknown): boolean =>
+  typeof code === "string" && code.trim().toLowerCase() === "use_dpop_nonce"
+
+/** What an authorization server says (RFC 9449 §8). */
+const isNonceError = (text: string): boolean => {
+  try {
+    const body: unknown = JSON.parse(text)
+    return Predicate.hasProperty(body, "error") && isNonceCode(body.error)
+  } catch {
+    return false
+  }
+}
+
+/** The request with another client assertion in place of the one that was used, if that was one of ours. */
+const withNewAssertion = (
+  request: HttpClientRequest.HttpClientRequest
+): Effect.Effect<HttpClientRequest.HttpClientRequest, TokenError.RequestError> => {
+  const form = http.formOf(request)
+  const used = form?.get("client_assertion")
+  const again = used === null || used === undefined ? undefined : assertions.againFor(used)
+  if (form === undefined || again === undefined) return Effect.succeed(request)
+  return Effect.map(again, (assertion) => {
+    form.set("client_assertion", assertion)
+    assertions.remember(assertion, again)
+    return HttpClientRequest.bodyUrlParams(request, Array.from(form))
+  })
+}
+
+const withResponse = (
+  error: HttpClientError.ResponseError,
+  response: HttpClientResponse.HttpClientResponse
+): HttpClientError.ResponseError =>
+  new HttpClientError.ResponseError({
+    request: error.request,
+    response,
+    reason: error.reason,
+    cause: error.cause,
+    ...error.description === undefined ? {} : { description: error.description }
+  })
+
+/** An error that names the call and holds nothing of it: neither headers nor body nor query. */
+const failure = (
+  request: HttpClientRequest.HttpClientRequest,
+  reason: "Encode" | "InvalidUrl",
+  description: string
+): HttpClientError.RequestError =>
+  new HttpClientError.RequestError({
+    request: HttpClientRequest.make(request.method)(withoutQuery(request.url)),
+    reason,
+    description
+  })
+
+const relativeUrl = (request: HttpClientRequest.HttpClientRequest): HttpClientError.RequestError =>
+  failure(
+    request,
+    "InvalidUrl",
+    "a proof needs an absolute URL. Apply withDpop before mapRequest(prependUrl(...))."
+  )
+
+const withoutQuery = (url: string): string => {
+  const target = parse(url)
+  return target === undefined ? url.replace(/[?#].*$/s, "") : target.origin + target.pathname
+}
