@@ -29,80 +29,31 @@
  *
  * @since 0.1.0
  */
-import * as Headers from "@effect/platform/Headers"
-import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Tracer from "effect/Tracer"
 import type { AccessToken } from "effect-bearer/AccessToken"
-import * as BearerAuth from "effect-bearer/BearerAuth"
 import * as Settings from "effect-bearer/Settings"
-import * as TokenError from "effect-bearer/TokenError"
-import type { TokenEvent } from "effect-bearer/TokenEvent"
+import type * as TokenError from "effect-bearer/TokenError"
 import * as TokenSource from "effect-bearer/TokenSource"
 import * as GenesysCloud from "./GenesysCloud.js"
 import * as GenesysError from "./GenesysError.js"
 import * as client from "./internal/client.js"
-import * as disclosures from "./internal/disclosure.js"
-import * as refusal from "./internal/refusal.js"
-import * as transport from "./internal/transport.js"
 import * as rateGate from "./rate/gate.js"
 import * as Region from "./Region.js"
-import type { SdkHttpClient, SdkRequest } from "./sdk/contract.js"
+import { claim, connected, gatewayOf, pointAt } from "./sdk/connection.js"
+import type { ApiClient, SdkRequest } from "./sdk/contract.js"
 import { SdkError } from "./sdk/error.js"
 import * as sdkExchange from "./sdk/exchange.js"
 import * as sdkHttpClient from "./sdk/httpClient.js"
+import { makePerform, promiseOf, withoutParent } from "./sdk/perform.js"
+import { follow, makeWindow, showCurrent } from "./sdk/window.js"
 
-// ---------------------------------------------------------------------------------------------------------------
-// the SDK
-// ---------------------------------------------------------------------------------------------------------------
-
-/**
- * What of the SDK's `ApiClient` is needed here. `platformClient.ApiClient.instance` is one.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ApiClient {
-  readonly config: SdkConfiguration
-  setEnvironment(environment: string): void
-  setAuthData(authData: {
-    readonly accessToken: string
-    readonly tokenExpiryTime: number
-    readonly tokenExpiryTimeString: string
-  }): void
-  clearAccessToken(): void
-  getHttpClient(): SdkHttpClient
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the SDK asks for an instance of a class of its own
-  setHttpClient(httpClient: any): void
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface SdkConfiguration {
-  basePath: string
-  authUrl: string
-  readonly logger: object
-  getConfUrl(pathType: string, regionUrl: string): string
-}
-
-export type { SdkHttpClient, SdkRequest } from "./sdk/contract.js"
-
-// ---------------------------------------------------------------------------------------------------------------
-// models
-// ---------------------------------------------------------------------------------------------------------------
+export type { ApiClient, SdkConfiguration, SdkHttpClient, SdkRequest } from "./sdk/contract.js"
 
 /**
  * How calls of the SDK behave; all optional. See `GenesysCloud.ApiOptions`.
@@ -150,10 +101,6 @@ export interface SdkBridge<out Api> {
   readonly call: <A>(evaluate: (api: Api) => PromiseLike<A>) => Effect.Effect<A, GenesysError.CallError>
 }
 
-// ---------------------------------------------------------------------------------------------------------------
-// errors
-// ---------------------------------------------------------------------------------------------------------------
-
 export {
   /**
    * What an SDK call is rejected with while a bridge is connected: an `Error` with the members that users of the SDK
@@ -196,10 +143,6 @@ export const errorOf = (rejected: unknown): Option.Option<GenesysError.CallError
 
 /** The SDK throws this, as a string, before there is a promise. */
 const missingParameter = /^Missing the required parameter "(\w{1,100})" when calling (\w{1,100})/
-
-// ---------------------------------------------------------------------------------------------------------------
-// constructors
-// ---------------------------------------------------------------------------------------------------------------
 
 /**
  * Connects an `ApiClient` of the SDK to {@link GenesysCloud.GenesysCloud}, until the scope closes. Then its token is
@@ -320,241 +263,3 @@ export const make = <Api extends ApiClient>(
 
     return { apiClient, call }
   })
-
-// ---------------------------------------------------------------------------------------------------------------
-// the token that the SDK shows
-// ---------------------------------------------------------------------------------------------------------------
-
-/** Where code that looks into the SDK, rather than calling it, sees the current token: `apiClient.authData`. */
-const makeWindow = (apiClient: ApiClient) => {
-  let isOpen = false
-  let token: AccessToken | undefined
-  let shown: string | undefined
-  const display = () => {
-    if (!isOpen || token === undefined) return
-    const value = Redacted.value(token.value)
-    if (value === shown) return
-    shown = value
-    const expiry = Option.getOrElse(token.expiresAt, () => 0)
-    apiClient.setAuthData({
-      accessToken: value,
-      tokenExpiryTime: expiry,
-      tokenExpiryTimeString: expiry > 0 && expiry <= 8.64e15 ? new Date(expiry).toUTCString() : ""
-    })
-  }
-  return {
-    show: (next: AccessToken) =>
-      Effect.sync(() => {
-        token = next
-        display()
-      }),
-    /** Whether a request carries what is shown here, rather than something of its own. */
-    isShown: (authorization: string | undefined) => shown !== undefined && authorization === `Bearer ${shown}`,
-    open: () => {
-      isOpen = true
-      display()
-    },
-    close: () => {
-      isOpen = false
-      token = shown = undefined
-      apiClient.clearAccessToken()
-    }
-  }
-}
-
-type Show = (token: AccessToken) => Effect.Effect<void>
-
-const showCurrent = (tokens: TokenSource.With<unknown>, show: Show): Effect.Effect<void> =>
-  Effect.flatMap(
-    TokenSource.status(tokens),
-    ({ token }) => Option.match(token, { onNone: () => Effect.void, onSome: show })
-  )
-
-/** Requests get their token from the source; this is for those who look at what is shown, and send no request. */
-const follow = (tokens: TokenSource.With<unknown>, show: Show, event: TokenEvent): Effect.Effect<void> => {
-  switch (event._tag) {
-    case "TokenAcquired":
-    case "TokenShared":
-      return showCurrent(tokens, show)
-    // no longer served, or no longer renewed: asking for it mends both
-    case "TokenRejected":
-    case "TokenInactive":
-    case "KeyForgotten":
-      return Effect.ignore(tokens.get())
-    default:
-      return Effect.void
-  }
-}
-
-// ---------------------------------------------------------------------------------------------------------------
-// the SDK's settings
-// ---------------------------------------------------------------------------------------------------------------
-
-const connected = new WeakSet<ApiClient>()
-
-const claim = (apiClient: ApiClient): Effect.Effect<void, TokenError.InvalidConfiguration> =>
-  Effect.suspend(() => {
-    if (connected.has(apiClient)) {
-      return Effect.fail(
-        new TokenError.InvalidConfiguration({
-          fields: ["apiClient"],
-          detail: "it is connected already. Each organization needs an ApiClient of its own: new ApiClientClass()."
-        })
-      )
-    }
-    connected.add(apiClient)
-    return Effect.void
-  })
-
-const pointAt = (apiClient: ApiClient, region: Region.Region): void => {
-  apiClient.setEnvironment(region.environment)
-  // a custom region can have hosts of other names
-  apiClient.config.basePath = region.apiUrl
-  apiClient.config.authUrl = region.loginUrl
-}
-
-/** Behind a gateway, the SDK reaches the API at another origin: that is where the token may go then. */
-const gatewayOf = (
-  config: SdkConfiguration,
-  region: Region.Region
-): Effect.Effect<Region.Region, TokenError.InvalidConfiguration> =>
-  Effect.suspend(() => {
-    const url = config.getConfUrl("api", region.apiUrl)
-    if (url === region.apiUrl) return Effect.succeed(region)
-    const origin = URL.canParse(url) ? new URL(url).origin : url
-    return Region.custom({ loginUrl: region.loginUrl, apiUrl: origin })
-  })
-
-// ---------------------------------------------------------------------------------------------------------------
-// one request
-// ---------------------------------------------------------------------------------------------------------------
-
-const makePerform = ({ api, apiUrl, inner, isShown, logger }: {
-  readonly api: ReturnType<typeof client.make>
-  /** The origin that may see the token. */
-  readonly apiUrl: string
-  readonly inner: SdkHttpClient
-  readonly isShown: (authorization: string | undefined) => boolean
-  readonly logger: object
-}) =>
-(options: SdkRequest): Effect.Effect<unknown, SdkError> =>
-  Effect.suspend(() => {
-    const exchange = sdkExchange.start(options)
-    const authorization = sdkExchange.headerOf(options, "authorization")
-    const ours = isShown(authorization)
-    const request = sdkExchange.requestOf(options, ours ? undefined : authorization)
-    const call = Effect.provideService(api.execute(request), sdkExchange.Current, exchange)
-    return (ours ? call : BearerAuth.skip(call)).pipe(
-      Effect.zipRight(Effect.suspend(() => judge(exchange, request))),
-      Effect.mapError((error) => {
-        const reason = explain(error, { apiUrl, exchange, inner, ours })
-        return new SdkError(reason, exchange)
-      }),
-      Effect.tapError((error) => Effect.sync(() => log(logger, options, error)))
-    )
-  })
-
-/** The span around `connect` has ended long before most calls. */
-const withoutParent = Effect.mapInputContext(Context.omit(Tracer.ParentSpan)) as <A, E>(
-  self: Effect.Effect<A, E>
-) => Effect.Effect<A, E>
-
-/** What was known of the API, said for the SDK. */
-const explain = (error: GenesysError.CallError, { apiUrl, exchange, inner, ours }: {
-  readonly apiUrl: string
-  readonly exchange: sdkExchange.Exchange
-  readonly inner: SdkHttpClient
-  readonly ours: boolean
-}): GenesysError.CallError => {
-  switch (error._tag) {
-    case "ApiUnreachable":
-      return exchange.timedOut ? transport.timedOut(error, Duration.millis(inner.timeout)) : error
-    case "ApiError":
-      // advice on a token that was not involved
-      return ours ? error : new GenesysError.ApiError({ ...error, advice: Option.none() })
-    case "InvalidConfiguration":
-      return exchange.secrets.length > 0 || error.fields[0] !== "url" ? error : new TokenError.InvalidConfiguration({
-        fields: ["environment"],
-        detail:
-          `the SDK calls another host now than ${apiUrl}, which the token is for. Was setEnvironment or setGateway ` +
-          "called after connecting, or has the configuration file of the SDK changed?"
-      })
-    default:
-      return error
-  }
-}
-
-/** By itself the SDK writes only errors that look like one of Axios to its log. Its types do not tell of `log`. */
-const log = (logger: object, options: SdkRequest, { body, headers, status }: SdkError): void => {
-  if (status === undefined || !Predicate.hasProperty(logger, "log") || !Predicate.isFunction(logger.log)) return
-  const requestHeaders = sdkExchange.withoutAuthorization(options)
-  try {
-    logger.log("error", status, options.method, options.url, requestHeaders, headers, options.data, body)
-  } catch {
-    // there are bodies that it cannot write
-  }
-}
-
-/** What the SDK would take for a success, and its caller would stumble over. */
-const judge = (
-  { answer, options, reply, secrets }: sdkExchange.Exchange,
-  request: HttpClientRequest.HttpClientRequest
-): Effect.Effect<unknown, GenesysError.UnexpectedReply> => {
-  const contentType = reply?.headers["content-type"] ?? ""
-  const isPage = typeof reply?.data === "string" && /html/i.test(contentType) &&
-    !/html/i.test(sdkExchange.headerOf(options, "accept") ?? "")
-  const detail = isPage
-    ? "an HTML page, so it came from a proxy, a firewall or a login page"
-    : reply?.status === 304
-    ? "it has not been modified, and holds nothing"
-    : isJson.test(contentType) && isBrokenJson(reply?.data)
-    ? "its JSON breaks off, or is none"
-    : undefined
-  if (reply === undefined || detail === undefined) return Effect.succeed(answer)
-  const disclosure = disclosures.make(secrets)
-  return Effect.fail(
-    new GenesysError.UnexpectedReply({
-      ...transport.target(request),
-      status: reply.status,
-      contentType: disclosure.strict(contentType, 100),
-      detail,
-      correlationId: refusal.correlationId(Headers.fromInput(reply.headers), disclosure)
-    })
-  )
-}
-
-/** Not what has a JSON on each line. */
-const isJson = /^\s*application\/([\w.-]+\+)?json\s*(;|$)/i
-
-/**
- * What an HTTP client of the SDK cannot parse it hands on as text. So it does with JSON that is a string, which is not
- * mistaken for an object or a list that is broken unless it begins like one.
- */
-const isBrokenJson = (data: unknown): boolean =>
-  typeof data === "string" && /^\s*[{[]/.test(data) && Option.isNone(parse(data))
-
-const parse = Option.liftThrowable((text: string): unknown => JSON.parse(text))
-
-/** The SDK waits for a promise: one that is rejected with nothing but an {@link SdkError}. */
-const promiseOf = (fiber: Fiber.RuntimeFiber<unknown, SdkError>, request: SdkRequest): Promise<unknown> =>
-  new Promise((resolve, reject) =>
-    fiber.addObserver(Exit.match({
-      onSuccess: resolve,
-      onFailure: (cause) => reject(Option.getOrElse(Cause.failureOption(cause), () => ended(cause, request)))
-    }))
-  )
-
-const ended = (cause: Cause.Cause<SdkError>, request: SdkRequest): SdkError => {
-  const target = transport.target(request)
-  const secrets = [sdkExchange.headerOf(request, "authorization")?.replace(/^\S+ +/, "") ?? ""]
-  return new SdkError(
-    Cause.isInterruptedOnly(cause)
-      ? new GenesysError.ApiUnreachable({
-        ...target,
-        code: Option.none(),
-        detail: "the bridge was closed, or the call was interrupted"
-      })
-      : transport.unreachable(target, Cause.squash(cause), disclosures.make(secrets)),
-    { secrets: [] }
-  )
-}
