@@ -175,6 +175,9 @@ const within = <A, E, R>(probe: Underway, effect: Effect.Effect<A, E, R>): Effec
   return isRequestBound() ? Effect.raceFirst(work, Effect.interruptible(SharedWork.beat(probe))) : work
 }
 
+/** Far more than there are between the shortest and the longest time; 2 ** 1024 is infinite, and 0 · ∞ is no time. */
+const mostDoublings = 64
+
 type Changed = (state: Exclude<State, { readonly _tag: "HalfOpen" }>) => Effect.Effect<void>
 
 type Phase =
@@ -225,7 +228,7 @@ const makeReporting = (options: Options) =>
 
     const open = (failures: number, openings: number, error: unknown, onChange: Changed) =>
       Effect.flatMap(clocks.now, ({ steady, wall }) => {
-        const own = Math.min(longest, resetAfter * 2 ** openings)
+        const own = Math.min(longest, resetAfter * 2 ** Math.min(openings, mostDoublings))
         const asked = mandated(error, wall, longestRetryAfter)
         const delay = asked > own ? asked : own
         phase = { _tag: "Open", failures, openings: openings + 1, until: steady + delay }

@@ -262,12 +262,14 @@ const boundsOf = (
 ): (retries: number, previous: number) => Bounds => {
   if (jitter === "decorrelated") {
     const low = Math.min(Math.floor(base), cap)
-    return (_, previous) => [low, Math.max(low, Math.min(cap, Math.floor(previous * factor)))]
+    return (_, previous) => [low, Math.max(low, Math.min(cap, grown(previous, factor)))]
   }
   const spread = spreadOf(jitter, cap)
-  // factor ** retries may overflow to Infinity, which `min` puts right; 0 · Infinity it would not
-  return (retries) => spread(base === 0 ? 0 : Math.floor(Math.min(cap, base * factor ** retries)))
+  return (retries) => spread(Math.min(cap, grown(base, factor ** retries)))
 }
+
+/** A factor may be infinite, or become so, which `min` puts right; 0 · ∞ it would not. */
+const grown = (wait: number, factor: number): number => wait === 0 ? 0 : Math.floor(wait * factor)
 
 const jitterFraction = Settings.number(0, { most: 1 })
 const jitterDuration = Settings.duration(0)

@@ -97,6 +97,15 @@ describe("CircuitBreaker", () => {
       assert.deepStrictEqual(yield* breaker.state, CircuitBreaker.State.Closed({ failures: 0 }))
     }))
 
+  // FAULTS B
+  it.effect("that does not stay open at all says so, however often its probes fail", () =>
+    Effect.gen(function*() {
+      const breaker = yield* CircuitBreaker.make({ failureThreshold: 1, resetAfter: 0 })
+      yield* fail(breaker, 1100)
+      const now = yield* TestClock.currentTimeMillis
+      assert.deepStrictEqual(yield* breaker.state, CircuitBreaker.State.Open({ failures: 1100, retryAt: now }))
+    }))
+
   it.effect("stays open twice as long after each failed probe, up to the limit, and forgets it when closed", () =>
     Effect.gen(function*() {
       const breaker = yield* make()

@@ -150,6 +150,18 @@ describe("RetryPolicy.exponentialJitter", () => {
     assert.isAtMost(longest, 2_000)
   })
 
+  // FAULTS B
+  it("makes all its retries where neither the base nor the factor is usual", () => {
+    for (const jitter of ["full", "equal", "decorrelated", "none"] as const) {
+      for (const base of [0, 1]) {
+        const options = { base, cap: 1_000, factor: Infinity, jitter, maxRetries: 5, maxElapsed: Infinity }
+        const made = waits(RetryPolicy.exponentialJitter(options), long)
+        assert.strictEqual(made.length, 5, `${jitter}, ${base} ms`)
+        if (base === 0) assert.deepStrictEqual(made, [0, 0, 0, 0, 0], jitter)
+      }
+    }
+  })
+
   it("spreads: the waits of many clients are not the same", () => {
     for (const jitter of ["full", "equal", "decorrelated", 0.1, "500 millis"] as const) {
       const policy = RetryPolicy.exponentialJitter({ base: "1 second", jitter })

@@ -60,6 +60,7 @@ export const waitOf = (
     onSome: Duration.toMillis
   })
   if (asked > maxRetryAfter) return undefined
-  const half = Math.min(cap, base * 2 ** retries) / 2
+  // 2 ** 1024 is infinite, and 0 · ∞ is no time
+  const half = Math.min(cap, base * 2 ** Math.min(retries, 64)) / 2
   return Math.ceil(Math.max(asked, half) + random * half)
 }
