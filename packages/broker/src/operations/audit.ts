@@ -103,6 +103,15 @@ export const make = (
   let isWriting = false
   let lost = 0
   let lostBefore = 0
+  /** Whether a token has waited for its line in vain, and no answer has come since. */
+  let isSilent = false
+  let isTold = false
+
+  const trouble = (reason: string): void => {
+    if (isTold) return
+    isTold = true
+    options.onTrouble(reason)
+  }
 
   const write = async (): Promise<void> => {
     isWriting = true
@@ -116,12 +125,14 @@ export const make = (
         reason = codeOf(error)
         return false
       })
+      isSilent = false
       if (written) {
-        if (lost > 0) options.onRecovery()
+        if (isTold) options.onRecovery()
+        isTold = false
         lostBefore += lost
         lost = 0
       } else {
-        if (lost === 0) options.onTrouble(reason)
+        trouble(reason)
         lost += batch.length
       }
       for (const done of settle) done(written)
@@ -134,6 +145,7 @@ export const make = (
   /** `settle` belongs to the write that this line goes out with, so both are put there in one step. */
   const push = (line: string, most: number, settle?: Settle): boolean => {
     if (lines.length >= most) {
+      if (!options.required) trouble("too many lines wait for it")
       lost++
       return false
     }
@@ -151,8 +163,9 @@ export const make = (
     lost: () => lost,
     lostEver: () => lostBefore + lost,
     isBlocked: Effect.sync(() => {
-      const isBlocked = options.required && lost > 0
-      if (isBlocked) push(lineOf(options.now(), trial), mostRefusals)
+      const isBlocked = options.required && (lost > 0 || isSilent)
+      // what is being written finds out by itself
+      if (isBlocked && !isWriting) push(lineOf(options.now(), trial), mostRefusals)
       return isBlocked
     }),
     flush: Effect.promise(async () => {
@@ -170,7 +183,16 @@ export const make = (
         return Effect.async<boolean>((resume) => {
           const accepted = push(line, mostPending, (written) => resume(Effect.succeed(written)))
           if (!accepted) resume(Effect.succeed(false))
-        }).pipe(Effect.timeoutTo({ duration: patience, onSuccess: (written) => written, onTimeout: () => false }))
+        }).pipe(Effect.timeoutTo({
+          duration: patience,
+          onSuccess: (written) => written,
+          // a disk that hangs says nothing, and keeps every token back like a full one
+          onTimeout: () => {
+            isSilent = true
+            trouble(`no answer in ${patience} ms`)
+            return false
+          }
+        }))
       })
   }
 }

@@ -11,6 +11,9 @@ import { open, stat } from "node:fs/promises"
 /** How often it is looked whether the file at the path is still the one that is open. */
 const lookEvery = 1000
 
+/** Closing waits for what is being written, which may never end: a pipe that nobody empties, a file system that is gone. */
+const patience = 2000
+
 const newline = 0x0a
 
 export interface AuditFile {
@@ -26,7 +29,13 @@ export const make = (path: string, now: () => number): AuditFile => {
   const close = async () => {
     const open = handle
     handle = undefined
-    await open?.close().catch(() => {})
+    if (open === undefined) return
+    let timer: NodeJS.Timeout | undefined
+    await Promise.race([
+      open.close().catch(() => {}),
+      new Promise<void>((resolve) => timer = setTimeout(resolve, patience))
+    ])
+    clearTimeout(timer)
   }
 
   const isCurrent = async (open: FileHandle): Promise<boolean> => {

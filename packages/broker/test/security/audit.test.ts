@@ -1,10 +1,16 @@
+import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
+import { constants } from "node:fs"
+import { mkdtemp, open, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Reply } from "@effect-bearer/testing"
-import { Effect } from "effect"
+import { Effect, TestClock } from "effect"
 import { AccessToken } from "effect-bearer"
 import type { Entry } from "../../src/operations/audit.js"
 import * as Audit from "../../src/operations/audit.js"
+import * as auditFile from "../../src/operations/auditFile.js"
 import { basic, form, get, newKey, setUp } from "../support/broker.js"
 import * as raw from "../support/raw.js"
 
@@ -173,6 +179,49 @@ describe("the audit", () => {
       assert.include(text, "\"outcome\":\"ok\"")
       assert.isAtMost(text.split("\n").length, 10_001)
     }))
+
+  // FAULTS L
+  it.effect("that gets no answer from its disk is in trouble, as one whose disk is full: it is told once, and its end", () =>
+    Effect.gen(function*() {
+      let release = () => {}
+      const held = new Promise<void>((resolve) => release = resolve)
+      const told: Array<string> = []
+      const audit = Audit.make(() => held, {
+        required: true,
+        now: () => 0,
+        onTrouble: (reason) => void told.push(reason),
+        onRecovery: () => void told.push("again")
+      })
+      for (let i = 0; i < 2; i++) {
+        const waiting = yield* Effect.fork(audit.record(entry))
+        yield* TestClock.adjust("2 seconds")
+        assert.isFalse(yield* waiting)
+        assert.isTrue(yield* audit.isBlocked)
+      }
+      assert.deepStrictEqual(told, ["no answer in 2000 ms"])
+      release()
+      yield* audit.flush
+      assert.isFalse(yield* audit.isBlocked)
+      assert.deepStrictEqual(told, ["no answer in 2000 ms", "again"])
+      assert.strictEqual(audit.lost(), 0)
+    }))
+
+  // FAULTS L
+  it.live("ends with its broker though its file is a pipe that nobody empties", () =>
+    Effect.promise(async () => {
+      const folder = await mkdtemp(join(tmpdir(), "audit-"))
+      const path = join(folder, "pipe")
+      execFileSync("mkfifo", [path])
+      const reader = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+      const file = auditFile.make(path, () => 0)
+      const written = file.append("x".repeat(1_000_000)).then(() => "written", () => "broken")
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      await file.close()
+      // the thread that writes gets an error, and is free again
+      await reader.close()
+      assert.strictEqual(await written, "broken")
+      await rm(folder, { recursive: true })
+    }), 10_000)
 })
 
 describe("answers", () => {
