@@ -12,9 +12,12 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { FileSystem } from "@effect/platform"
+import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Reply } from "@effect-bearer/testing"
-import { Effect, Exit, Fiber, Logger, Scope, TestClock } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Scope, TestClock } from "effect"
+import { Broker } from "../src/index.js"
 import type { SetUp } from "./support/broker.js"
 import {
   ask as askAt,
@@ -491,6 +494,38 @@ describe("a reload", () => {
       yield* TestClock.adjust("3 hours")
       yield* eventually(server.inFlight, (count) => count === 0)
     }))
+
+  // FAULTS L
+  it.scoped("gives up a secret whose file system does not answer, and the next reload takes effect", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const reading = yield* Deferred.make<void>()
+      const hangs = Effect.zipRight(Deferred.succeed(reading, undefined), Effect.never)
+      const stat: typeof fs.stat = (path) => path === "/gone/token" ? hangs : fs.stat(path)
+      const profile = {
+        tokenEndpoint: "http://127.0.0.1:1/token",
+        clientId: "c",
+        authentication: { method: "none" },
+        timeout: "10 seconds"
+      }
+      const rotating = { ...profile, grant: { type: "refresh_token", refreshToken: { file: "/gone/token" } } }
+      const withProfiles = (profiles: Record<string, unknown>) => configOf({ listen: [{ port: 0 }], profiles })
+      const context = yield* Effect.provideService(
+        Layer.build(Broker.layer(withProfiles({ a: profile }))),
+        FileSystem.FileSystem,
+        { ...fs, stat }
+      )
+      const broker = Context.get(context, Broker.Broker)
+      const reload = yield* Effect.fork(Effect.flip(broker.reload(withProfiles({ a: profile, b: rotating }))))
+      yield* Deferred.await(reading)
+      const later = yield* Effect.fork(broker.reload(withProfiles({ a: profile, c: profile })))
+      yield* TestClock.adjust("10 seconds")
+      const error = yield* Fiber.join(reload)
+      assert.deepStrictEqual(error.fields, ["profiles.b.grant.refreshToken"])
+      assert.include(error.message, "no answer")
+      yield* Fiber.join(later)
+      assert.deepStrictEqual(Object.keys((yield* broker.config).profiles), ["a", "c"])
+    }).pipe(Effect.provide([NodeContext.layer, NodeHttpClient.layerUndici])))
 
   // SPEC BROKER §4
   it.scoped("names what waits for the next start", () =>

@@ -14,6 +14,7 @@ import * as TokenError from "effect-bearer/TokenError"
 import * as TokenSource from "effect-bearer/TokenSource"
 import { TokenStore } from "effect-bearer/TokenStore"
 import type { Profile, SecretReference } from "../BrokerConfig.js"
+import * as secrets from "../config/secrets.js"
 
 /** How a reference of the configuration becomes a secret that is read at each use. */
 export type ReadSecret = (
@@ -126,7 +127,12 @@ const grantOf = (name: string, profile: Profile, options: TokenSource.Options, r
       case "refresh_token":
         return yield* TokenSource.refreshToken({
           ...options,
-          refreshToken: yield* firstRefreshToken(yield* readSecret(grant.refreshToken)),
+          // what a source is made with is there before its first request
+          refreshToken: yield* secrets.now(yield* readSecret(grant.refreshToken), {
+            field: "grant.refreshToken",
+            what: "the refresh token",
+            limit: profile.timeout
+          }),
           // the store knows which token has replaced it
           store: yield* refreshTokenStore(name, profile)
         })
@@ -148,16 +154,6 @@ const refreshTokenStore = (name: string, profile: Profile) =>
         store.value
       )
   )
-
-/** What a source is made with is there before its first request. */
-const firstRefreshToken = (secret: Effect.Effect<Redacted.Redacted, TokenError.RequestError>) =>
-  Effect.mapError(secret, (error) =>
-    error._tag === "InvalidConfiguration"
-      ? error
-      : new TokenError.InvalidConfiguration({
-        fields: ["grant.refreshToken"],
-        detail: `the refresh token could not be read: ${error.message}`
-      }))
 
 /** Whose tokens these are among brokers that share a store; the token request adds scopes, audience, resource and subject. */
 const namespaceOf = (name: string, profile: Profile, purpose: string): string =>

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as TokenError from "effect-bearer/TokenError"
 import * as TokenStore from "effect-bearer/TokenStore"
 import type { Store } from "../BrokerConfig.js"
+import * as secrets from "../config/secrets.js"
 import type { ReadSecret } from "./source.js"
 
 type StoreLayer = Layer.Layer<
@@ -41,11 +42,7 @@ const redis = (options: Extract<Store, { readonly redis: unknown }>["redis"], re
 
 /** A secret that is needed at the start. */
 const now = (readSecret: ReadSecret, reference: Parameters<ReadSecret>[0]) =>
-  Effect.flatMap(readSecret(reference), (read) =>
-    Effect.mapError(read, (error) =>
-      error._tag === "InvalidConfiguration"
-        ? error
-        : new TokenError.InvalidConfiguration({
-          fields: ["store"],
-          detail: `a secret of the store could not be read: ${error.message}`
-        })))
+  Effect.flatMap(
+    readSecret(reference),
+    (read) => secrets.now(read, { field: "store", what: "a secret of the store", limit: "10 seconds" })
+  )
