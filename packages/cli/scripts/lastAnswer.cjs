@@ -28,15 +28,46 @@ const lastAnswer = (() => {
 
   const stateOfFiles = (files) => files.map(state).join("\n")
 
+  /**
+   * The variables that decide which token it is, or how it is printed. Any other is not kept: the name of one that holds a
+   * secret is the user's choice.
+   */
+  const deciding = [
+    "OAUTH_TOKEN_ENDPOINT",
+    "OAUTH_ISSUER",
+    "OAUTH_CLIENT_ID",
+    "OAUTH_CLIENT_SECRET_FILE",
+    "OAUTH_CLIENT_AUTHENTICATION",
+    "OAUTH_SCOPES",
+    "OAUTH_AUDIENCE",
+    "OAUTH_RESOURCE",
+    "OAUTH_INTROSPECTION_ENDPOINT",
+    "OAUTH_REVOCATION_ENDPOINT",
+    "OAUTH_API_URL",
+    "GENESYS_CLIENT_ID",
+    "GENESYS_CLIENT_SECRET_FILE",
+    "GENESYS_ENV_URL",
+    "GENESYS_REGION",
+    "GENESYS_SCOPES",
+    "EFFECT_BEARER_CACHE",
+    "EFFECT_BEARER_CONFIG",
+    "EFFECT_BEARER_PROFILE",
+    "KUBERNETES_EXEC_INFO",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "HOME",
+    "APPDATA",
+    "LOCALAPPDATA"
+  ]
+
+  /** Of these it counts whether they are there: that decides between `OAUTH_*` and `GENESYS_*`. */
+  const secrets = ["OAUTH_CLIENT_SECRET", "GENESYS_CLIENT_SECRET"]
+
   /** What was asked, and by whom, secrets aside. Which folder and files the answer rests on follows from it. */
   const question = () => {
-    const variables = Object.entries(process.env)
-      .filter(([name]) =>
-        /^(OAUTH|GENESYS|EFFECT_BEARER|KUBERNETES|XDG)_|^(HOME|APPDATA|LOCALAPPDATA)$/.test(name) &&
-        !/SECRET$|ACCESS_TOKEN$/.test(name)
-      )
-      .sort(([a], [b]) => a < b ? -1 : 1)
-    return JSON.stringify([kind, process.cwd(), words, variables])
+    const variables = deciding.map((name) => [name, process.env[name]]).filter(([, value]) => value !== undefined)
+    const present = secrets.filter((name) => given(name) !== undefined)
+    return JSON.stringify([kind, process.cwd(), words, variables, present])
   }
 
   /** Where it is kept: no more than a name, the whole question is compared. */
