@@ -4,6 +4,7 @@ import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as atAnyEnd from "../atAnyEnd.js"
 import type { Failure } from "../output/failure.js"
 import { failed } from "../output/failure.js"
 import * as shown from "../output/shown.js"
@@ -52,8 +53,11 @@ export const file = <A, E, R>(
     const target = before === undefined ? path : yield* Effect.mapError(fs.realPath(path), fail)
     const temporary = `${target}.${randomUUID().slice(0, 8)}.part`
     const mode = before === undefined ? 0o666 : before.mode & 0o777
-    return yield* write(temporary, { flag: "wx", mode }).pipe(
-      Effect.tap(() => Effect.mapError(fs.rename(temporary, target), fail)),
-      Effect.onError(() => Effect.ignore(fs.remove(temporary)))
-    )
+    return yield* Effect.scoped(Effect.zipRight(
+      atAnyEnd.remove(temporary),
+      Effect.tap(
+        write(temporary, { flag: "wx", mode }),
+        () => Effect.mapError(fs.rename(temporary, target), fail)
+      )
+    ))
   })
