@@ -219,6 +219,28 @@ describe("other failures of the client", () => {
       }
     }))
 
+  // FAULTS W
+  it.effect("an answer with a header that is none is no mistake in the configuration", () =>
+    Effect.gen(function*() {
+      const causes = [
+        // undici and Node.js, as fetch and by themselves; Deno 1 and 2; Node.js
+        fetchFailed(
+          error("Response does not match the HTTP/1.1 protocol (Invalid header token)", { name: "HTTPParserError" })
+        ),
+        error("Response does not match the HTTP/1.1 protocol (Invalid header value char)", { name: "HTTPParserError" }),
+        fetchFailed(
+          error(`error sending request for url (${at}): client error (SendRequest): invalid HTTP header parsed`)
+        ),
+        error(`error sending request for url (${at}): invalid HTTP header parsed`),
+        error("Parse Error: Invalid header value char", { code: "HPE_INVALID_HEADER_TOKEN" })
+      ]
+      for (const cause of causes) {
+        const found = yield* failure(cause)
+        assert.strictEqual(found._tag, "TransportError", inspect(cause))
+        assert.isTrue(found.retryable)
+      }
+    }))
+
   it.effect("Deno: a connection that timed out", () =>
     Effect.gen(function*() {
       const found = yield* failure(deno("tcp connect error: Connection timed out (os error 110)"))

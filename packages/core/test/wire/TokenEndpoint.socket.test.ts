@@ -115,6 +115,15 @@ for (const [name, layer] of clients) {
         assert.strictEqual(yield* server.count, 4)
       })))
 
+    // FAULTS W: fetch and undici speak of an invalid header, as they do of one that they would not send
+    test("an answer whose headers are damaged is a fault of the network, and may pass", (server) =>
+      Effect.gen(function*() {
+        for (const line of ["content-length : 2", "x-note: a\0b", "x note: a"]) {
+          const damaged = yield* refused(server, Reply.raw(`HTTP/1.1 200 OK\r\n${line}\r\n\r\n{}`))
+          assert.strictEqual(damaged._tag, "TransportError", line)
+        }
+      }))
+
     test("W1.6 HTML, and W2.16 204", (server) =>
       Effect.gen(function*() {
         assert.strictEqual((yield* refused(server, Reply.html()))._tag, "MalformedResponse")

@@ -19,6 +19,13 @@ const unsendable: ReadonlySet<string> = new Set([
 ])
 const unsendableWords = /\bheader\b.*\binvalid\b|\binvalid\b.*\bheader\b/i
 
+/** The same words are used of what came back. */
+const ofTheAnswer = /\bresponse\b|\bparse[dr]?\b/i
+
+const isUnsendable = ({ codes, messages, reasons }: traces.Trace): boolean =>
+  reasons[0] === "InvalidUrl" || reasons[0] === "Encode" || codes.some((code) => unsendable.has(code)) ||
+  (codes.length === 0 && messages.some((message) => unsendableWords.test(message) && !ofTheAnswer.test(message)))
+
 /** What zlib and brotli say when `fetch` decompresses what is not compressed, or not to its end. */
 const notCompressed = /^(?:Z_[A-Z]+_ERROR|ERR__ERROR_FORMAT_\w+|ERR_BROTLI_\w+|Z(?:lib|STD)\w*Error)$/i
 
@@ -35,17 +42,14 @@ export const toTokenError = (
 ): TokenError.RequestError => {
   const error = Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause))
   const trace = traces.make(error)
-  const { codes, messages, names, reasons } = trace
+  const { codes, messages, names } = trace
   const refused = proxyRefusal.ofTrace(trace, endpoint)
   if (refused !== undefined) return refused
   const tls = tlsTrouble.find(trace)
   if (tls !== undefined) {
     return new TokenError.TlsError({ endpoint, code: disclosure.code(tls.code), advice: tls.advice })
   }
-  if (
-    reasons[0] === "InvalidUrl" || reasons[0] === "Encode" || codes.some((code) => unsendable.has(code)) ||
-    (codes.length === 0 && messages.some((message) => unsendableWords.test(message)))
-  ) {
+  if (isUnsendable(trace)) {
     return new TokenError.InvalidConfiguration({
       fields: [field],
       detail:
