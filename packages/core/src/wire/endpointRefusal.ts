@@ -57,9 +57,9 @@ export const stated = (decoded: Decoded): Stated => {
   const description = first("error_description", "description", "message")
   const uri = first("error_uri")
   if (Predicate.isRecord(error) && says(error)) {
-    // Facebook: {type, message}; Google: {status, message, code}
+    // Facebook: {type, message, is_transient}; Google: {status, message, code}
     return {
-      code: Option.orElse(
+      code: error.is_transient === true ? Option.some("temporarily_unavailable") : Option.orElse(
         text(error.code),
         () => Option.orElse(text(error.type), () => Option.orElse(text(error.status), () => Option.some("error")))
       ),
@@ -84,8 +84,25 @@ export const stated = (decoded: Decoded): Stated => {
   return { code: members.get("ok") === false ? Option.some("not_ok") : Option.none(), description, uri }
 }
 
-/** Codes that say "later", whatever the status. */
-const later: ReadonlySet<string> = new Set(["temporarily_unavailable", "server_error", "authorization_pending"])
+/** Codes that say "too many", whatever the status: Slack sends them with 200, Google with 403. */
+const tooMany: ReadonlySet<string> = new Set([
+  "slow_down",
+  "rate_limit_exceeded",
+  "rate_limited",
+  "ratelimited",
+  "resource_exhausted",
+  "too_many_requests"
+])
+
+/** Codes that say "later", whatever the status; those after RFC 6749 are of Google and of Slack. */
+const later: ReadonlySet<string> = new Set([
+  "temporarily_unavailable",
+  "server_error",
+  "authorization_pending",
+  "internal_failure",
+  "internal_error",
+  "service_unavailable"
+])
 
 /** Codes that say "never", whatever the status. Of other codes the status decides. */
 const never: ReadonlySet<string> = new Set([
@@ -186,7 +203,7 @@ export const classify = (
   const description = Option.map(error.description, (value) => say(value))
   const retryAfter = RetryAfter.fromHeaders(reply.headers, context.receivedAt)
 
-  if (status === 429 || name === "slow_down") {
+  if (status === 429 || tooMany.has(name)) {
     return Option.some(
       new TokenError.RateLimited({
         endpoint,

@@ -419,6 +419,39 @@ describe("TokenResponse: refusals", () => {
       assert.strictEqual(yield* tagOf(Reply.oauthError("slow_down")), "RateLimited")
     }))
 
+  // FAULTS R: Slack says it with 200, Google with 403, Facebook with 400; all three were final, and blamed the secret
+  it.effect("servers that say 'too many' or 'later' in words of their own", () =>
+    Effect.gen(function*() {
+      const tooMany: ReadonlyArray<readonly [status: number, body: object]> = [
+        [200, { ok: false, error: "ratelimited" }],
+        [200, { ok: false, error: "rate_limited" }],
+        [403, { error: "rate_limit_exceeded", error_description: "Rate Limit Exceeded" }],
+        [403, { error: { code: 403, message: "Rate Limit Exceeded", status: "RESOURCE_EXHAUSTED" } }],
+        [400, { error: "too_many_requests" }]
+      ]
+      for (const [status, body] of tooMany) {
+        const error = yield* refused(Reply.json(body, { status, headers: { "retry-after": "7" } }))
+        assert.strictEqual(error._tag, "RateLimited", inspect(body))
+        assert.deepStrictEqual(error._tag === "RateLimited" && error.retryAfter, Option.some(Duration.seconds(7)))
+        assert.notInclude(error.message, "secret")
+      }
+      const later: ReadonlyArray<readonly [status: number, body: object]> = [
+        [400, { error: "internal_failure" }],
+        [200, { ok: false, error: "internal_error" }],
+        [200, { ok: false, error: "service_unavailable" }],
+        [400, { error: { message: "Please retry your request later.", type: "OAuthException", is_transient: true } }]
+      ]
+      for (const [status, body] of later) {
+        assert.strictEqual(yield* tagOf(Reply.json(body, { status })), "EndpointUnavailable", inspect(body))
+      }
+      assert.strictEqual(
+        yield* tagOf(
+          Reply.json({ error: { message: "Wrong.", type: "OAuthException", is_transient: false } }, { status: 400 })
+        ),
+        "OAuthError"
+      )
+    }))
+
   it.effect("E6 advice names the fix", () =>
     Effect.gen(function*() {
       const cases: ReadonlyArray<readonly [Reply.Reply, string]> = [
