@@ -121,16 +121,17 @@ export const make: (
  */
 export const isRevocation = (u: unknown): u is Revocation => Predicate.hasProperty(u, TypeId)
 
-/** The status says it all: "the content of the response body is ignored by the client" (RFC 7009 §2.2). */
-const read = (reply: Reply, answered: formEndpoint.Answered): Either.Either<void, TokenError.RequestError> =>
-  refusal.isSuccess(reply.status) ? Either.void : Option.match(
-    refusal.classify(
-      reply,
-      decode.decode(reply.body),
-      { ...answered, place: "the revocation endpoint" },
-      Disclosure.make(
-        answered.secrets
-      )
-    ),
+/**
+ * The status says it all: "the content of the response body is ignored by the client" (RFC 7009 §2.2). A token that is
+ * over already is a success as well, but Google and Salesforce say so with 400 and a code.
+ */
+const read = (reply: Reply, answered: formEndpoint.Answered): Either.Either<void, TokenError.RequestError> => {
+  if (refusal.isSuccess(reply.status)) return Either.void
+  const decoded = decode.decode(reply.body)
+  if (reply.status === 400 && Option.contains(refusal.stated(decoded).code, "invalid_token")) return Either.void
+  const disclosure = Disclosure.make(answered.secrets)
+  return Option.match(
+    refusal.classify(reply, decoded, { ...answered, place: "the revocation endpoint" }, disclosure),
     { onNone: () => Either.void, onSome: Either.left }
   )
+}

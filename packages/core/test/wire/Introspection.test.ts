@@ -293,6 +293,15 @@ describe("Revocation.revoke", () => {
       Effect.map(Effect.flip(revoke(reply)), (error) => assert.strictEqual(error._tag, tag)))
   }
 
+  // FAULTS R: Google and Salesforce refuse, where RFC 7009 has 200, a token that is over already
+  it.effect("a token that the server calls invalid is revoked; a bearer challenge is no word about it", () =>
+    Effect.gen(function*() {
+      yield* revoke(Reply.oauthError("invalid_token", { description: "Token expired or revoked" }))
+      for (const reply of [Reply.oauthError("invalid_token", { status: 401 }), Reply.oauthError("invalid_request")]) {
+        assert.strictEqual((yield* Effect.flip(revoke(reply)))._tag, "OAuthError")
+      }
+    }))
+
   it.effect("unsupported_token_type is final; 503 says when to come back", () =>
     Effect.gen(function*() {
       const unsupported = yield* Effect.flip(revoke(Reply.oauthError("unsupported_token_type", { status: 503 })))
