@@ -11,7 +11,7 @@ export const line = (text: string, most = 200): string => {
 }
 
 /** `\u009b` and its like, which JSON leaves as they are and a terminal obeys. */
-const unseen = /[\u007f-\u009f\p{Cf}\p{Cs}\u2028\u2029]/gu
+const unseen = /[\u007f-\u009f\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029]/gu
 
 const escaped = (character: string): string =>
   Array.from(

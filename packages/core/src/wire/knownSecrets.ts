@@ -28,14 +28,20 @@ const longestShown = 65_536
 /** Escapes may be escaped again, and base64 may hold base64: to this depth. */
 const deepest = 4
 
-/** Characters that no reader sees, or sees as a gap. */
+/** Characters that no reader sees, or sees as a gap, or that turn round what stands after them. */
 export const invisible =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff\s]+/g
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb\ufffe\uffff\s]+/gu
 
 /** Those of them that may stand between the letters of a secret: an answer in UTF-16, base64 with line breaks. */
 const isGap = (code: number): boolean =>
   code < 0x20 || (code >= 0x7f && code < 0xa0) || code === 0xad || (code >= 0x200b && code <= 0x200f) ||
-  (code >= 0x2028 && code <= 0x202f) || (code >= 0x2060 && code <= 0x206f) || code >= 0xfff9 || code === 0xfeff
+  (code >= 0x2028 && code <= 0x202f) || (code >= 0x2060 && code <= 0x206f) || code >= 0xfff9 || code === 0xfeff ||
+  (code >= 0x034f && isFiller(code))
+
+/** Letter marks, fillers and selectors of single scripts. */
+const isFiller = (code: number): boolean =>
+  code === 0x034f || code === 0x061c || code === 0x115f || code === 0x1160 || (code >= 0x17b4 && code <= 0x17b5) ||
+  (code >= 0x180b && code <= 0x180f) || code === 0x3164 || (code >= 0xfe00 && code <= 0xfe0f) || code === 0xffa0
 
 /** A text as it reads after some decoding. `from` and `to` of a character: what it was made of in the first text. */
 interface View {

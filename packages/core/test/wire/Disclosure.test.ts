@@ -1,3 +1,4 @@
+import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import * as Disclosure from "effect-bearer/Disclosure"
@@ -171,6 +172,22 @@ describe("Disclosure", () => {
   })
 
   // FAULTS B3
+  // FAULTS S: letter marks, tags, fillers and selectors were shown, and hid a secret that they stood in
+  it("no character that turns the line round or that nobody sees is shown, or hides a secret", () => {
+    const unseen = ["\u061c", "\u180e", "\u034f", "\u115f", "\u3164", "\ufe0f", "\u200b"]
+    const beyond = ["\u{e0041}", "\u{e0100}", "\u{1d173}", "\ud800"]
+    for (const character of [...unseen, ...beyond]) {
+      assert.strictEqual(Disclosure.printable(`a${character}b`), "a b", inspect(character))
+    }
+    assert.strictEqual(Disclosure.printable("Grüße, 東京 \u{1f600} שלום"), "Grüße, 東京 \u{1f600} שלום")
+    const secret = "correct-horse-battery-staple"
+    const { text } = Disclosure.make([Redacted.make(secret)])
+    for (const character of unseen) {
+      const shown = text(`got ${Array.from(secret).join(character)}!`)
+      assert.notMatch(shown.replace(/[^a-z]/g, ""), /horse|battery/, inspect(character))
+    }
+  })
+
   it("patterns look at a row of backslashes once, and not from each of them", { timeout: 5000 }, () => {
     // 60 000 of them took eight seconds
     for (let i = 0; i < 4; i++) {
