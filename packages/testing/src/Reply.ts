@@ -15,7 +15,7 @@ import * as Settings from "effect-bearer/Settings"
  * @category models
  */
 export type Reply = Data.TaggedEnum<{
-  /** A numbered token, with `members` laid over the usual JSON members; `null` removes a member. */
+  /** A numbered token, with `members` laid over the usual JSON members; `undefined` removes a member. */
   Token: {
     readonly status: number
     readonly members: Readonly<Record<string, unknown>>

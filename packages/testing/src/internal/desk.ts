@@ -93,20 +93,32 @@ export const serve = (
     return reply._tag === "Token" ? yield* settle(desk, recorded, reply) : reply
   })
 
+/** A script may have handed out a number before its turn. */
+const nextToken = ({ issued, prefix }: Desk): string => {
+  let number = issued.size + 1
+  while (issued.has(`${prefix}${number}`)) number++
+  return `${prefix}${number}`
+}
+
+/** Servers say it in quotes, too. */
+const millisOf = (lifetime: unknown): number => {
+  const seconds = typeof lifetime === "number" || (typeof lifetime === "string" && lifetime.trim() !== "")
+    ? Number(lifetime)
+    : Number.NaN
+  return Number.isNaN(seconds) ? Number.POSITIVE_INFINITY : seconds * 1000
+}
+
 const settle = (desk: Desk, request: RecordedRequest, reply: Extract<Reply.Reply, { readonly _tag: "Token" }>) =>
   Effect.map(Clock.currentTimeMillis, (now): Settled => {
     const members: Record<string, unknown> = {
-      access_token: `${desk.prefix}${desk.issued.size + 1}`,
+      access_token: nextToken(desk),
       token_type: "Bearer",
       ...(desk.expiresIn === null ? {} : { expires_in: desk.expiresIn }),
       ...(request.form.scope === undefined ? {} : { scope: request.form.scope }),
       ...desk.members,
       ...reply.members
     }
-    const lifetime = members.expires_in
-    desk.issued.set(
-      String(members.access_token),
-      typeof lifetime === "number" ? now + lifetime * 1000 : Number.POSITIVE_INFINITY
-    )
+    const { access_token: token, expires_in: lifetime } = members
+    if (typeof token === "string") desk.issued.set(token, now + millisOf(lifetime))
     return Reply.json(members, { status: reply.status, headers: { "cache-control": "no-store" } }) as Settled
   })
