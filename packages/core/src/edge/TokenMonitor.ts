@@ -9,7 +9,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -25,6 +25,17 @@ import { TokenEvent } from "../values/TokenEvent.js"
 import * as TokenRequest from "../values/TokenRequest.js"
 import type { Introspection, Result } from "../wire/Introspection.js"
 import type { Revocation } from "../wire/Revocation.js"
+
+/** An introspection of somebody else's that is silent for so long is let go; one of ours has a limit of its own. */
+const longestCheck = Duration.minutes(5)
+
+/** One that hangs keeps up neither the next round nor, where it cannot be interrupted, the end of the scope. */
+const bounded = <A, E, R>(check: Effect.Effect<A, E, R>): Effect.Effect<void, E, R> =>
+  Effect.timeoutTo(Effect.interruptible(Effect.disconnect(check)), {
+    duration: longestCheck,
+    onSuccess: () => Effect.void,
+    onTimeout: () => Effect.logWarning("introspection gave no answer; the token is served as before")
+  }).pipe(Effect.flatten)
 
 /** Requests under way at once, however many tokens there are. */
 const concurrency = 4
@@ -124,7 +135,7 @@ export const watch =
         Effect.forEach(
           tokens,
           ({ request, token }) =>
-            Effect.catchAllCause(check(token, request), (cause) =>
+            Effect.catchAllCause(bounded(check(token, request)), (cause) =>
               complain("introspection failed; the token is served as before", cause)),
           { concurrency, discard: true }
         )

@@ -205,6 +205,35 @@ describe("TokenMonitor.watch", () => {
       assert.notInclude(lines.join(), "token-1")
     }))
 
+  // FAULTS L
+  for (
+    const [how, hang] of [["hangs", Effect.never], [
+      "cannot be interrupted",
+      Effect.uninterruptible(Effect.never)
+    ]] as const
+  ) {
+    it.scoped(`an introspection that ${how} keeps up neither the next round nor the end of the scope`, () =>
+      Effect.gen(function*() {
+        const { introspection, tokens } = yield* setup
+        yield* tokens.get()
+        let checks = 0
+        const check: typeof introspection.check = (token) =>
+          Effect.suspend(() => ++checks % 2 === 1 ? hang : introspection.check(token))
+        const scope = yield* Scope.make()
+        const watched = { introspection: { ...introspection, check }, every: "1 minute" } as const
+        yield* Scope.extend(TokenMonitor.watch(watched)(tokens), scope)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(checks, 1)
+        yield* TestClock.adjust("6 minutes")
+        assert.strictEqual(checks, 2)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(checks, 3)
+        const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+        yield* TestClock.adjust(0)
+        assert.isTrue(closing.unsafePoll() !== null)
+      }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
+  }
+
   it.effect("I8 ends with its scope", () =>
     Effect.gen(function*() {
       const { introspection, server, tokens } = yield* setup
