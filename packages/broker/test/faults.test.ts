@@ -15,7 +15,7 @@ import { join } from "node:path"
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Reply } from "@effect-bearer/testing"
+import { AuthorizationServer, Reply } from "@effect-bearer/testing"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Scope, TestClock } from "effect"
 import { Broker } from "../src/index.js"
 import type { SetUp } from "./support/broker.js"
@@ -525,6 +525,30 @@ describe("a reload", () => {
       assert.include(error.message, "no answer")
       yield* Fiber.join(later)
       assert.deepStrictEqual(Object.keys((yield* broker.config).profiles), ["a", "c"])
+    }).pipe(Effect.provide([NodeContext.layer, NodeHttpClient.layerUndici])))
+
+  // FAULTS L
+  it.scoped("takes effect though the file of a profile is on a file system that does not answer", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "token")
+      const fs = yield* FileSystem.FileSystem
+      const server = yield* AuthorizationServer.listen()
+      const writing = yield* Deferred.make<void>()
+      const remove: typeof fs.remove = () =>
+        Effect.uninterruptible(Effect.zipRight(Deferred.succeed(writing, undefined), Effect.never))
+      const profile = { tokenEndpoint: server.tokenEndpoint, clientId: "c", authentication: { method: "none" } }
+      const withProfiles = (profiles: Record<string, unknown>) => configOf({ listen: [{ port: 0 }], profiles })
+      const scope = yield* Scope.make()
+      const context = yield* Layer.build(Broker.layer(withProfiles({ a: { ...profile, file: { path } } }))).pipe(
+        Scope.extend(scope),
+        Effect.provideService(FileSystem.FileSystem, { ...fs, remove })
+      )
+      const broker = Context.get(context, Broker.Broker)
+      yield* Deferred.await(writing)
+      for (const name of ["b", "c"]) {
+        yield* passing(broker.reload(withProfiles({ [name]: profile })), "1 second")
+        assert.deepStrictEqual(Object.keys((yield* broker.config).profiles), [name])
+      }
     }).pipe(Effect.provide([NodeContext.layer, NodeHttpClient.layerUndici])))
 
   // SPEC BROKER §4

@@ -47,6 +47,9 @@ export interface Registry {
 const patience = (profile: Profile): Duration.Duration =>
   Duration.sum(Duration.sum(profile.wait, profile.timeout), Duration.seconds(1))
 
+/** What a profile does by itself may hang, such as writing its file: then the next configuration does not wait for its end. */
+const longestEnd = Duration.seconds(5)
+
 const textOf = Schema.encodeSync(Schema.parseJson(Profile))
 
 export const make: Effect.Effect<Registry, never, HttpClient.HttpClient | Scope.Scope> = Effect.gen(function*() {
@@ -103,7 +106,7 @@ export const make: Effect.Effect<Registry, never, HttpClient.HttpClient | Scope.
         running = next
         swap()
         for (const profile of gone) {
-          yield* Scope.close(profile.inForce, Exit.void)
+          yield* Scope.close(profile.inForce, Exit.void).pipe(Effect.disconnect, Effect.timeoutOption(longestEnd))
           yield* Scope.close(profile.scope, Exit.void).pipe(
             Effect.delay(patience(profile.config)),
             Effect.interruptible,
