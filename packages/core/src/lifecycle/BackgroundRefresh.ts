@@ -27,23 +27,24 @@ export interface Options {
   /** Renewal starts up to this much earlier, at random; at most a tenth of the lifetime. Default 10 seconds. */
   readonly jitter?: Duration.DurationInput | undefined
   /**
-   * A token nobody asked for during this time is renewed no longer; the next caller waits for a new one. Default: for
-   * what the source is configured with one day, or as long as its token lives if that is longer; one hour for the token
-   * requests of callers. `Infinity` for never.
+   * A token that no caller asked for during this time is no longer renewed; the next caller waits for a new one.
+   * Default: for what the source is configured with one day, or as long as its token lives if that is longer; one hour
+   * for the token requests of callers. `Infinity` for never.
    */
   readonly idleTimeToLive?: Duration.DurationInput | undefined
 }
 
-/** With no more keys than that there is nothing to clean up. */
+/** With no more keys than this the agenda is not cleaned up. */
 const fewest = 64
 
 /** `Effect.sleep` never wakes after 24.8 days, and no timer notices a suspended machine: look at the clock hourly. */
 const longestSleep = 60 * 60_000
 
 /**
- * Starts the refresher: one fiber in the scope, however many keys. It never ends by itself: a renewal that fails is
- * an event and is tried again after a back-off, while the held token goes on being served. So is a request for the
- * successor of a revoked token, unless the server refused it: when the server is back there is a token before anyone asks.
+ * Starts the refresher: one fiber in the scope, however many keys. It never ends by itself: a renewal that fails is an
+ * event and is tried again after a back-off, while the held token goes on being served. A failed request for the
+ * successor of a revoked token is also tried again, unless the server refused it: when the server is back, there is a
+ * token before any caller asks.
  *
  * Only a source with a cache has something to refresh, which is why it takes a {@link TokenCache.Cached}.
  *
@@ -73,7 +74,7 @@ export const backgroundRefresh =
         ahead: Settings.value(ranges.ahead, options.ahead),
         jitter: Settings.value(ranges.jitter, options.jitter)
       })
-      // a fiber would end with the request that happened to build the layer: what is due is renewed within requests
+      // here a fiber would end with the request that built the layer, so tokens are renewed within requests instead
       if (isRequestBound()) return self
       const idleTimeToLive = (entry: TokenCache.Entry): number =>
         options.idleTimeToLive !== undefined
@@ -83,8 +84,8 @@ export const backgroundRefresh =
           : Duration.toMillis("1 hour")
 
       const clock = yield* Effect.clock
-      // When each key wants a renewal, by the steady clock. What the cache has evicted loses its place here at its turn,
-      // or as soon as there are twice as many places as keys.
+      // When each key is due for renewal, by the steady clock. A key that the cache has evicted is removed when it is
+      // due, or when the agenda has grown to twice its size after the last clean-up.
       const agenda = new Agenda<TokenCache.Entry>()
       let most = fewest
       let wake = Effect.unsafeMakeLatch(false)
@@ -94,7 +95,7 @@ export const backgroundRefresh =
         const now = clocks.read(clock)
         const wait = entry.untilRefresh(now)
         if (wait === Number.POSITIVE_INFINITY) return agenda.delete(entry.id)
-        // Never busy: what is due at once still takes a turn of the clock.
+        // Never a busy loop: a key that is due at once still waits for one millisecond of the clock.
         const due = now.steady + Math.max(1, Math.min(wait, longestSleep))
         agenda.set(entry.id, due, entry)
         if (agenda.size > most) {

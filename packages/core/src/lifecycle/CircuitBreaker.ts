@@ -99,9 +99,10 @@ const longestRetryAfter = 60 * 60 * 1000
  *
  * **Details**
  *
- * An interrupted attempt proves nothing: if it was the probe, the next attempt is. What started before the breaker
- * opened and ends later is ignored. The server's `Retry-After`, or `retryAt` of an exhausted retry, extends the time
- * it stays open, up to an hour. While the probe is under way `CircuitOpen.retryAt` is `None`: nobody knows yet.
+ * An interrupted attempt proves nothing: if it was the probe, the next attempt becomes the probe. An attempt that
+ * started before the breaker opened and ends later is ignored. The server's `Retry-After`, or `retryAt` of an exhausted
+ * retry, extends the time it stays open, up to an hour. While the probe is under way `CircuitOpen.retryAt` is `None`:
+ * nobody knows yet.
  *
  * **Example** (Three failures in a row)
  *
@@ -166,10 +167,15 @@ export const protect =
       )
     })
 
-/** A probe that is silent for so long, and for as long as the breaker stays open, is given up; in milliseconds. */
+/**
+ * A probe is given up if it shows no sign of life for so long, or for `resetAfter` if that is longer; in milliseconds.
+ */
 const longestProbe = 60_000
 
-/** `effect` gives its signs of life to `probe`; where its owner may vanish, that it is there is one. */
+/**
+ * Runs `effect` as the probe: its signs of life count for `probe`. Where the request that owns it may vanish, a steady
+ * beat says that it is still there.
+ */
 const within = <A, E, R>(probe: Underway, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
   const work = partOf(probe, Effect.provideService(effect, Current, probe))
   return isRequestBound() ? Effect.raceFirst(work, Effect.interruptible(SharedWork.beat(probe))) : work
@@ -211,7 +217,7 @@ const makeReporting = (options: Options) =>
         case "Closed":
           return Effect.succeed(phase)
         case "HalfOpen":
-          // a probe of which nothing is heard is over, and this one takes its place
+          // a probe without signs of life is given up, and this attempt becomes the probe
           return phase.probe.isOverdue(steady)
             ? Effect.succeed(phase = halfOpen(phase, steady))
             : Effect.fail(new TokenError.CircuitOpen({ retryAt: Option.none() }))
@@ -252,7 +258,7 @@ const makeReporting = (options: Options) =>
       return onChange(State.Closed({ failures: 0 }))
     }
 
-    /** An abandoned probe: the time is up already, so the next attempt is the probe. */
+    /** After an interrupted probe the breaker is open, but its time is already up, so the next attempt is the probe. */
     const abandoned = (entered: Phase): Effect.Effect<void> => {
       if (phase === entered && phase._tag === "HalfOpen") {
         phase = { _tag: "Open", failures: phase.failures, openings: phase.openings, until: -Infinity }

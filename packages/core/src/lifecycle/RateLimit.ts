@@ -63,8 +63,8 @@ export interface RateLimit<out E> {
  *
  * **Details**
  *
- * Never more than `limit` effects start in *any* interval, wherever it is laid. An interrupted waiter gives its place
- * to the next. How long effects run does not matter.
+ * Never more than `limit` effects start in *any* interval, whenever it begins. An interrupted waiter gives its place to
+ * the next. How long effects run does not matter.
  *
  * Effect's own `RateLimiter` is not used because a bucket or a fixed window lets nearly twice the limit through in an
  * interval laid across its edge, and cannot tell how long a wait will be.
@@ -99,9 +99,9 @@ export const make = <Mode extends OnExceeded = "wait">(
  * **Details**
  *
  * Put it inside `TokenSource.retry`, so that every attempt counts, and before `TokenSource.cached`, so that serving a
- * held token does not. `TokenSource.shared` around it waits for room before it takes the lease, not under it. A request
- * that has to wait is published as `Throttled`. With `"fail"`, put it outside `CircuitBreaker.protect`: its
- * `RateLimited` says nothing about the server.
+ * held token does not. `TokenSource.shared` around it waits for room before it takes the lease, not while it holds the
+ * lease. A request that has to wait is published as `Throttled`. With `"fail"`, put it outside
+ * `CircuitBreaker.protect`: its `RateLimited` says nothing about the server.
  *
  * **Example** (Inside retry)
  *
@@ -136,13 +136,13 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
   Effect.map(Settings.warn(Settings.problems(ranges, options, "rateLimit")), () => {
     const limit = Math.floor(Settings.value(ranges.limit, options.limit))
     const interval = Settings.value(ranges.interval, options.interval)
-    // its holder does nothing but sleep; one that vanishes loses its turn
+    // the fiber that holds it only sleeps; a fiber that vanishes loses its turn
     const turnstile = SharedWork.makeLock({ overdueAfter: Duration.infinity })
     // When the last `limit` effects started, oldest first.
     const starts: Array<number> = []
-    /** How long the one with `ahead` waiters before it has to wait. */
+    /** How long a request with `ahead` waiting requests before it has to wait, in milliseconds. */
     const delayFor = (ahead: number, now: number): number => {
-      // a full turn of the window admits `limit` of them and takes one interval
+      // each interval admits `limit` of the waiting requests
       const oldest = starts[starts.length - limit + ahead % limit]
       const turn = oldest === undefined ? 0 : Math.max(0, oldest + interval - now)
       return Math.ceil(turn + Math.floor(ahead / limit) * interval)
@@ -154,7 +154,7 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
       return now
     }
 
-    // what was shifted out for it is over an interval old
+    // the start that was shifted out for this one is over an interval old, so it need not be put back
     const giveBack = (start: number): Effect.Effect<void> =>
       Effect.sync(() => {
         const place = starts.lastIndexOf(start)
@@ -171,7 +171,7 @@ const makeReporting = <Mode extends OnExceeded>(options: Options<Mode>) =>
         })
       )
 
-    /** Runs while it holds the turnstile: nobody overtakes, and an interrupted sleeper has taken nothing. */
+    /** Runs while it holds the turnstile: no other request overtakes, and an interrupted sleeper has taken no room. */
     const sleepUntilFree: Effect.Effect<number> = Effect.flatMap(clocks.now, ({ steady: now }) => {
       const delay = delayFor(0, now)
       return delay > 0

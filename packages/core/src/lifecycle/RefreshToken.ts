@@ -1,7 +1,7 @@
 /**
  * Keeps a refresh token alive (RFC 6749 §6) where every use may replace it.
  *
- * A server that rotates refresh tokens (RFC 9700 §4.14) takes each one *once*: whoever presents a spent one is taken
+ * A server that rotates refresh tokens (RFC 9700 §4.14) takes each one *once*: a client that sends a spent one is taken
  * for a thief, and the whole family of tokens is revoked. So the order of things is everything:
  *
  * 1. under the store's lock, the stored token is read and **marked as being spent**;
@@ -11,8 +11,8 @@
  * A holder that dies between 1 and 3 leaves the mark behind. Nobody knows then whether the server took the token, so
  * it is not sent again: the error says {@link TokenError.AuthenticationRequired}, or the fallback grant takes over.
  *
- * Where the token is kept decides who it is spent once by: {@link memory} serves one process until it ends,
- * {@link shared} a whole fleet, across restarts.
+ * The store decides who spends each token only once: with {@link memory} one process until it ends, with {@link shared}
+ * a whole fleet, across restarts.
  *
  * @since 0.1.0
  */
@@ -49,16 +49,16 @@ export type { SharedOptions, Store, Stored } from "./refreshToken/contract.js"
  */
 export interface Options {
   /**
-   * The token to begin with: used while the store is empty, and, if it comes from a new login, when the one in the
-   * store is of no use any more.
+   * The refresh token to begin with: used while the store is empty, and, if it comes from a new login, when the stored
+   * one cannot be used any more.
    */
   readonly refreshToken?: Redacted.Redacted | undefined
   /** Default {@link memory}: good for one process and until it ends. */
   readonly store?: Store | undefined
   /**
-   * Whether the server takes each refresh token only once. `"auto"`, the default, finds out: until it has replaced one
-   * it is taken to rotate, except that a token whose answer was lost is tried a second time. `"never"` sends the same
-   * token as often as need be.
+   * Whether the server takes each refresh token only once. `"auto"`, the default, finds out: until the server has
+   * replaced a refresh token, it is treated as one that rotates, except that a token whose answer was lost is sent a
+   * second time. `"never"` sends the same token as often as need be.
    */
   readonly rotation?: "auto" | "always" | "never" | undefined
 }
@@ -79,9 +79,9 @@ export interface Exchange {
     | ((request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>)
     | undefined
   /**
-   * Limit of either of them, for while it runs everybody else waits for the lock. What takes longer is an
-   * `EndpointTimeout`, and the server may have taken the refresh token; a new one that comes within another minute is
-   * still stored. Infinite where they end by deadlines of their own. Default 15 seconds.
+   * Limit of `refresh` and of `fallback`, because all others wait for the lock while one of them runs. One that takes
+   * longer fails with `EndpointTimeout`, and the server may have taken the refresh token; a new refresh token that
+   * comes within another minute is still stored. Infinite if they have deadlines of their own. Default 15 seconds.
    */
   readonly timeout?: Duration.DurationInput | undefined
 }
@@ -106,8 +106,8 @@ export const memory: Effect.Effect<Store> = Effect.sync(() => {
 })
 
 /**
- * Whether `next` comes from a holder of the lock that was overdue, and another one has got a refresh token meanwhile:
- * that is the one to keep.
+ * Whether `next` comes from an overdue holder of the lock, and another holder has got a newer refresh token meanwhile:
+ * the newer one is kept.
  */
 const isLate = (next: Stored, over: Option.Option<Stored> | undefined, there: Option.Option<Stored>): boolean =>
   over !== undefined && Option.isSome(over) && Option.isSome(there) &&
@@ -120,17 +120,18 @@ const isLate = (next: Stored, over: Option.Option<Stored> | undefined, there: Op
  *
  * **Details**
  *
- * - What a process finds there counts, not the `refreshToken` it was given: that one is for the first start, and for a
- *   start after a new login. One that nobody has used yet takes over when the stored one has died; to have it take over
- *   at once, `save` it.
- * - A holder that dies delays the others by no more than the lease. If it may have sent the token by then, they do what
- *   the head of this page says.
- * - A holder that comes late, with the answer to a token that was taken from it meanwhile, still stores what came:
- *   unless somebody else has got another refresh token, which then stays.
- * - While the store does not answer no refresh token is used, and requests fail with a `TransportError`. What could not
- *   be stored is kept in memory and stored as soon as the store answers: while others would wait for it, and before
- *   anything else is done at the next use.
- * - A record that cannot be read is an `InvalidConfiguration`, never a reason to begin again.
+ * - The refresh token in the store counts, not the configured `refreshToken`: that one is for the first start, and for
+ *   a start after a new login. A configured one that no process has used yet takes over when the stored one cannot be
+ *   used any more; to have it take over at once, `save` it.
+ * - A holder that dies delays the others by no more than the lease. If it may have sent the token by then, the head of
+ *   this page says what the others do.
+ * - A holder that gets its answer after its lease has ended still stores the new refresh token, unless another process
+ *   has got a newer one meanwhile: then that one stays.
+ * - While the store does not answer no refresh token is used, and requests fail with a `TransportError`. A refresh
+ *   token that could not be stored is kept in memory and stored as soon as the store answers: in the background for as
+ *   long as other processes wait for the lock, and before anything else at the next use.
+ * - A record that cannot be read is an `InvalidConfiguration`; it never makes a process begin again with its configured
+ *   refresh token.
  * - Under `TokenSource.managed` sources that ask for different scopes wait for each other here: give `shared` a lease
  *   that covers their turns.
  *
@@ -139,10 +140,10 @@ const isLate = (next: Stored, over: Option.Option<Stored> | undefined, there: Op
  * A store that forgets, such as a Redis without persistence or one that evicts, makes its users begin again with a
  * refresh token that is spent.
  *
- * A refresh token of a public client that was obtained with a DPoP proof is bound to the key of that proof (RFC 9449 §5),
- * and one of a client with a certificate may be bound to the certificate (RFC 8705 §7.1). The server refuses it to
- * whoever has another key, and it then counts as dead for all. So give every process that shares it the same key, and
- * keep the key as long as the refresh token; or give each process a namespace and a login of its own.
+ * A refresh token of a public client that was obtained with a DPoP proof is bound to the key of that proof (RFC 9449
+ * §5), and one of a client with a certificate may be bound to the certificate (RFC 8705 §7.1). The server refuses it to
+ * a process with another key, and it then counts as dead for all processes. So give every process that shares it the
+ * same key, and keep the key as long as the refresh token; or give each process a namespace and a login of its own.
  *
  * @example
  * ```ts
@@ -187,7 +188,8 @@ export const make = (
     const store = options.store === undefined ? yield* memory : bounded(options.store)
     const rotation = options.rotation ?? "auto"
 
-    // What could not be stored is not lost as long as the process lives: it is stored before anything else is done.
+    // A record that could not be stored is kept as long as the process lives, and is stored before anything else is
+    // done.
     let unsaved = Option.none<{ readonly stored: Stored; readonly over: Option.Option<Stored> }>()
     const save = (stored: Stored, over: Option.Option<Stored>): Effect.Effect<void, TokenError.RequestError> =>
       Effect.suspend(() => {
@@ -200,12 +202,15 @@ export const make = (
     const load: Effect.Effect<Option.Option<Stored>, TokenError.RequestError> = Effect.suspend(() =>
       Option.match(unsaved, {
         onNone: () => store.load,
-        // somebody else may have moved on
+        // another process may have stored a newer record
         onSome: ({ over, stored }) => Effect.zipRight(save(stored, over), store.load)
       })
     )
 
-    /** Says that the token is about to be sent; if that cannot be stored, it is not sent, and was not. */
+    /**
+     * Stores that the token is about to be sent. If that cannot be stored, the token is not sent, and the mark is taken
+     * back.
+     */
     const mark = (stored: Stored, over: Option.Option<Stored>): Effect.Effect<Stored, TokenError.RequestError> =>
       Effect.suspend(() => {
         const marked: Stored = {
@@ -220,7 +225,7 @@ export const make = (
         })
       })
 
-    // The life of the refresh token that this process heard of last: by the steady clock, for a wall clock that is put
+    // The life of the refresh token that this process received last, by the steady clock: a wall clock that is put
     // forward must not end a login.
     let heard: { readonly token: Redacted.Redacted; readonly life: Clocks.Period } | undefined
     const hear = (next: Redacted.Redacted, token: AccessToken, expiresAt: Option.Option<number>): Effect.Effect<void> =>
@@ -232,7 +237,9 @@ export const make = (
       Option.exists(expiresAt, (end) => end <= now.wall) &&
       (heard === undefined || !Equal.equals(heard.token, token) || Clocks.isOver(heard.life, now))
 
-    /** Keeps what came back in exchange for `before`; the access token goes out only after this. */
+    /**
+     * Stores the refresh token that came back in exchange for `before`; the access token is handed out only after this.
+     */
     const adopt = (
       token: AccessToken,
       before: Stored | undefined,
@@ -249,7 +256,7 @@ export const make = (
           save({
             token: next.value,
             expiresAt: isNew ? expiresAt : Option.orElse(expiresAt, () => before.expiresAt),
-            // a new login does not make it another server
+            // after a new login it is still the same server, so `rotates` stays
             rotates: (before !== undefined && isNew) || Option.exists(over, ({ rotates }) => rotates),
             state: "ready",
             begun: begunIn(over)
@@ -259,7 +266,7 @@ export const make = (
       )
     }
 
-    /** The same for what came when nobody waited any more: the lock has to be taken again. */
+    /** The same for an answer that came when the caller waited no longer: the lock has to be taken again. */
     const adoptLate = (before: Stored | undefined, over: Option.Option<Stored>) => (token: AccessToken) =>
       Option.isNone(token.refreshToken) ? Effect.void : store.locked(toTheEnd(adopt(token, before, over)))
 
@@ -280,20 +287,21 @@ export const make = (
       if (stored.state === "dead") return "the server no longer accepts the refresh token"
       if (hasExpired(stored, now)) return "the refresh token has expired"
       if (stored.state === "ready" || rotation === "never") return undefined
-      // Nobody knows whether the server took it. Only while it has never replaced one is there a second chance.
+      // It is unknown whether the server took the token. It is sent a second time only if the server has never replaced
+      // one.
       return stored.state === "sent" && rotation === "auto" && !stored.rotates
         ? undefined
         : "the answer to the last use of the refresh token was lost"
     }
 
-    /** The token to begin with, if nobody has begun with it before: then there was a new login. */
+    /** The configured refresh token, if no process has begun with it before: then it comes from a new login. */
     const newLogin = (stored: Stored): Stored | undefined =>
       options.refreshToken === undefined || stored.begun === undefined ||
         hasBegun(stored.begun, options.refreshToken)
         ? undefined
         : begin(options.refreshToken, stored)
 
-    /** `over` is what the store holds: the token itself, unless that is the one to begin with. */
+    /** `over` is the record in the store: that of `stored`, unless `stored` is the configured refresh token. */
     const spend = (
       stored: Stored,
       over: Option.Option<Stored>,
@@ -319,7 +327,7 @@ export const make = (
         if (Either.isRight(exit)) return yield* adopt(exit.right, stored, Option.some(marked))
         const error = exit.left
         if (TokenError.hasCode(error, "invalid_grant")) {
-          // A sibling that does not share the lock may have been faster; its token is in the store then.
+          // Another process that does not use the lock may have been faster; then its refresh token is in the store.
           const current = yield* store.load
           if (!isSecondLook && Option.isSome(current) && !Equal.equals(current.value.token, stored.token)) {
             return yield* spend(current.value, current, request, true)
@@ -333,7 +341,7 @@ export const make = (
       })
 
     return (request) =>
-      // Waiting for one's turn can be interrupted, what follows cannot.
+      // Waiting for the lock can be interrupted, the steps after it cannot.
       store.locked(toTheEnd(Effect.flatMap(load, (there) =>
         Option.match(
           Option.orElse(there, () => Option.map(Option.fromNullable(options.refreshToken), (token) => begin(token))),
@@ -345,21 +353,21 @@ export const make = (
   })
 
 /**
- * On a fiber of its own, for an interruption reaches the children of a fiber even where that itself cannot be
- * interrupted: an exchange with a deadline would be cut off. Nobody can interrupt that fiber but deadlines inside it, and
- * those must be able to.
+ * Runs `effect` on a fiber of its own. An interruption reaches the children of a fiber even while the fiber itself
+ * cannot be interrupted, so an exchange with a deadline would be cut off. Only deadlines inside `effect` interrupt the
+ * new fiber, and they must be able to.
  */
 const toTheEnd = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Disclosure.unlogged(
     Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), Fiber.join))
   )
 
-/** So long after its limit an exchange may still bring something; in milliseconds. */
+/** How long after its limit the answer of an exchange is still accepted, in milliseconds. */
 const longestLate = 60_000
 
 /**
- * An exchange that hangs holds the lock of all others: it is let go, wherever it waits. What it brings late is a refresh
- * token in place of one that is spent, so `late` gets it.
+ * An exchange that hangs keeps the lock from all others, so after `timeout` it is no longer waited for. Its late answer
+ * may bring the refresh token that replaces a spent one, so `late` gets it.
  */
 const within = (
   timeout: number,
@@ -374,7 +382,7 @@ const within = (
       Effect.flatMap(Option.match({ onNone: () => Fiber.interruptFork(fiber), onSome: late })),
       Effect.ignore
     )
-  // the lock is not overdue before it
+  // the lock is not overdue before that limit
   return Effect.zipRight(
     SharedWork.expect(limit),
     Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), (fiber) =>
@@ -396,10 +404,10 @@ const within = (
 
 const ranges = { timeout: Settings.duration("15 seconds", { least: 1, unlimited: true }) }
 
-/** A store of the user's has so long for one operation; in milliseconds. `shared` has shorter limits of its own. */
+/** Limit of one operation of a user's own store, in milliseconds. `shared` has shorter limits of its own. */
 const longestOperation = 60_000
 
-/** An operation that hangs holds the lock of all others: it is let go, wherever it waits. */
+/** An operation that hangs keeps the lock from all others, so after the limit it is no longer waited for. */
 const bounded = (store: Store): Store => {
   const within = <A>(operation: "load" | "save", effect: Effect.Effect<A, TokenError.RequestError>) =>
     Effect.timeoutFail(Effect.interruptible(Effect.disconnect(effect)), {
@@ -418,7 +426,7 @@ const bounded = (store: Store): Store => {
   }
 }
 
-/** So many logins are remembered. */
+/** How many logins are remembered. */
 const longestHistory = 32
 
 const begin = (token: Redacted.Redacted, before?: Stored): Stored => ({
@@ -439,8 +447,8 @@ const begunIn = Option.match({ onNone: () => [], onSome: ({ begun }: Stored) => 
 const unmarked = (stored: Stored): Stored => ({ ...stored, mark: undefined })
 
 /**
- * Whether the server may have taken the refresh token although we have no tokens to show for it. An answer that
- * refuses is proof that it did not, and so is a connection that never came about.
+ * Whether the server may have taken the refresh token although no new tokens have arrived. A refusal proves that it did
+ * not, and so does a connection that was never made.
  */
 const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
   // it failed while the endpoint was looked up or a secret was read
@@ -453,7 +461,7 @@ const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
     case "TransportError":
       return !Option.exists(error.code, (code) => neverSent.has(code))
     case "EndpointUnavailable":
-      // a gateway that gave up, or a server that broke down on the way
+      // a gateway that gave up, or a server that failed while it handled the request
       return error.status !== 503 && error.status !== 408 && error.status !== 425
     default:
       return false

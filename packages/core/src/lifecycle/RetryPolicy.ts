@@ -122,7 +122,7 @@ export type Check<E, In> = 0 extends 1 & E ? unknown
     Unclassified<E>
   >
 
-// one after the other: `retryable: boolean` extends the union of the two, and neither of them
+// excluded one after the other: `retryable: boolean` extends the union of the two types, but neither of them alone
 type Unclassified<E> = Exclude<Exclude<E, Retryable>, NotRetryable>
 
 /**
@@ -135,7 +135,7 @@ type Unclassified<E> = Exclude<Exclude<E, Retryable>, NotRetryable>
  * - a number from 0 to 1: `d` plus or minus this fraction; `0.2` is what `Schedule.jittered` does
  * - a duration: `d` plus anything up to it
  *
- * No form leads above the cap.
+ * No form gives a wait above the cap.
  *
  * @since 0.1.0
  * @category models
@@ -180,7 +180,10 @@ export interface Options {
 /** A timer of the runtime counts milliseconds in 31 bits; a longer sleep never wakes. */
 const longestSleep = 2 ** 31 - 1
 
-/** Spread after a `Retry-After`, as a part of it: enough to break up a convoy, too little to matter to one caller. */
+/**
+ * How much is added at random to a `Retry-After`, as a fraction of it: enough that many clients do not come back at
+ * once, too little to matter to one caller.
+ */
 const convoySpread = 0.1
 
 const wait = (millis: number) => Decision.continueWith(Interval.after(millis))
@@ -234,7 +237,8 @@ export const exponentialJitter = <E extends Retryable = TokenError.Transient>(
     (now, error: E, state) =>
       Effect.zipWith(Effect.zip(Random.next, Random.next), clocks.now, ([random, late], { steady: moment }) => {
         const since = Option.getOrElse(state.since, () => moment)
-        // By the steady clock: a wall clock that is set buys no time and costs none. `delays` lets no time pass.
+        // By the steady clock, so that a wall clock that is set changes nothing. With `delays` no time passes, so
+        // `waited` counts.
         const elapsed = Math.max(moment - since, state.waited)
         const left = Math.floor(Math.min(maxElapsed - elapsed, longestSleep))
         const own = pick(bounds(state.retries, state.previous), random)
@@ -303,7 +307,7 @@ const retryAfter = (error: unknown): number => Option.getOrElse(TokenError.retry
  * **Details**
  *
  * {@link retry} and {@link delays} do this by themselves. It is for `Effect.retry`, and for options that ask for a
- * {@link RetryPolicy}. How long a `Retry-After` is worth waiting for is the schedule's own say: add
+ * {@link RetryPolicy}. The schedule itself decides how long a `Retry-After` is worth waiting for: add
  * `Schedule.whileInput` to turn down long ones.
  *
  * **Example** (Every second, a minute long, but never earlier than the server allows)
@@ -326,7 +330,8 @@ export const fromSchedule = <Out, E, R>(schedule: Schedule.Schedule<Out, E, R>):
     (now, error: E, state) =>
       Effect.flatMap(clocks.now, ({ steady }) => {
         const start = Option.getOrElse(state.start, () => ({ wall: now, steady }))
-        // what the schedule takes for the wall clock cannot be set
+        // the time that the schedule sees starts at the wall clock and goes on by the steady clock, which nobody can
+        // set
         const its = start.wall + Math.max(steady - start.steady, state.waited)
         return Effect.map(schedule.step(its, error, state.inner), ([inner, , decision]) => {
           const delay = Decision.isDone(decision)

@@ -28,9 +28,9 @@ export interface Options<
    */
   readonly missing?: Missing | undefined
   /**
-   * What is demanded, if it is not simply everything requested. `*` stands for one or more characters:
-   * `analytics:*` is met by any one granted scope that starts with `analytics:`. An expression is met by any granted
-   * scope in which it is found.
+   * What is demanded, if it is not simply everything requested. `*` stands for one or more characters: `analytics:*` is
+   * met by any one granted scope that starts with `analytics:`. A regular expression is met by any granted scope in
+   * which it is found.
    */
   readonly required?: Scopes.Input | ReadonlyArray<string | RegExp> | undefined
   /**

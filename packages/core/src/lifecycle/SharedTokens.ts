@@ -4,13 +4,13 @@
  *
  * ```
  * cache of this process ──▶ store ──▶ lease ──▶ server
- *                             ▲         └ somebody else has it: wait for what they bring
+ *                             ▲         └ another process has it: wait for its token
  *                             └ a good token is there: take it
  * ```
  *
- * The holder of the lease asks the server, stores the token fenced, and announces it. A holder that dies delays the
- * others by no more than the lease. A store that is slow, down, full or damaged is an event, and each process works
- * alone until it answers again.
+ * The holder of the lease asks the server, stores the token under its fencing number, and announces it. A holder that
+ * dies delays the others by no more than the lease. A store that is slow, down, full or damaged is an event, and each
+ * process works alone until it answers again.
  *
  * @since 0.1.0
  */
@@ -81,13 +81,14 @@ export interface Options {
  *
  * **Details**
  *
- * - Tokens that are bound to a key are not shared, for who has another key cannot use them: those of type `DPoP`
- *   (RFC 9449), those with a `cnf` beside them or among the claims of a JWT (RFC 7800, RFC 8705), and opaque ones of a
- *   client that authenticates by `ClientAuthentication.mtls`. Each process then asks for its own, one after the other.
- *   `keyIsShared` says that all processes have the key.
- * - A failure that others would run into too (the server is down, or throttles) is shared as well, for one to five
- *   seconds or as long as `Retry-After` says: they get `FailedElsewhere` and do not ask. A refusal is not.
- * - Without a token of its own a process waits for another's no longer than two leases; then it asks alone.
+ * - Tokens that are bound to a key are not shared, because a process with another key cannot use them: those of type
+ *   `DPoP` (RFC 9449), those with a `cnf` beside them or among the claims of a JWT (RFC 7800, RFC 8705), and opaque
+ *   ones of a client that authenticates by `ClientAuthentication.mtls`. Each process then asks for its own, one after
+ *   the other. `keyIsShared` says that all processes have the key.
+ * - A failure that other processes would get too (the server is down, or throttles) is shared as well, for one to five
+ *   seconds or as long as `Retry-After` says: the other processes get `FailedElsewhere` and do not ask the server. A
+ *   refusal is not shared.
+ * - A process without a token waits for the token of another process no longer than two leases; then it asks alone.
  *
  * @example
  * ```ts
@@ -124,7 +125,7 @@ export const shared = (options: Options = {}) =>
       options,
       source.hooks(self)
     )
-    // it fails as `self` does, or less
+    // its errors are among those of `self`
     const inner = (admission?.inner ?? self) as source.With<E>
     const tell = source.telling(self)
     const service = yield* TokenStore
@@ -150,8 +151,8 @@ export const shared = (options: Options = {}) =>
       })
 
     /**
-     * Runs `use` with room for one request, where those are limited. Who waited for that under the lease would keep the
-     * others from asking, and outlast it. Room that was not used is given back.
+     * Runs `use` with room for one request, if there is a rate limit. A process that waited for room under the lease
+     * would keep the others from asking, and would outlast the lease. Room that was not used is given back.
      */
     const withRoom = <A, E2>(
       { fetch, fetchAtOnce, request }: Want<E>,
@@ -175,7 +176,7 @@ export const shared = (options: Options = {}) =>
         }
       )
 
-    /** Looks, tries for the lease, or waits for the next turn. */
+    /** Looks into the store, tries to get the lease, or waits for the next turn. */
     const turn = (
       want: Want<E>,
       key: string,
@@ -222,10 +223,10 @@ export const shared = (options: Options = {}) =>
           return yield* fetch
         }
         const { pause, spread } = yield* polling.pace(poll, turns)
-        // whoever held the lease when the waiting began, and died, does not hold it beyond this
+        // a process that held the lease when this wait began, and has died, does not hold the lease beyond this
         const leaseEnds = deadline - leaseTime - steady
         const left = leaseEnds > 0 ? leaseEnds + poll * (1 - spread) : deadline - steady
-        // a caller who cannot be interrupted must not have to wait for the bell
+        // a caller that cannot be interrupted must not have to wait until the bell rings
         yield* SharedWork.expect(pause)
         yield* Effect.raceFirst(
           Effect.interruptible(rung),
@@ -290,10 +291,10 @@ export const shared = (options: Options = {}) =>
     })
   })
 
-/** Two seconds for storing what came at the last moment. */
+/** Two seconds more than the deadline, to store a token that came at the last moment. */
 const leaseFor = (deadline = 0): number => Number.isFinite(deadline) ? Math.max(10_000, deadline + 2000) : 60_000
 
-/** What a process is told that waits for room: somebody has brought a token, so look again. */
+/** The result for a process that waits for room when another process has stored a token: it has to look again. */
 const rang = Symbol()
 
 const settle = (options: Options, { deadline, namespace: own }: Pick<source.Hooks, "deadline" | "namespace">) =>
@@ -322,8 +323,8 @@ const settle = (options: Options, { deadline, namespace: own }: Pick<source.Hook
   })
 
 /**
- * Scopes and parameters go into a digest: parameters may be secret, and keys are read by many. It has one length, so
- * that it is clear where the namespace ends.
+ * The key in the store. Scopes and parameters go into a digest, because parameters may be secret and many people can
+ * read keys. All digests have the same length, so it is clear where the namespace ends.
  */
 const keyOf = (namespace: string, request: TokenRequest.TokenRequest): string =>
   `${namespace}:${Digest.shortNameOf(request.key)}`

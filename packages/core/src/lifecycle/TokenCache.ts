@@ -1,6 +1,6 @@
 /**
- * Keeps the tokens of a source and decides, at every call, whether the held one may be served, must be renewed
- * first, or should be renewed behind the caller's back.
+ * Keeps the tokens of a source and decides, at every call, whether the held one may be served, must be renewed first,
+ * or should be renewed in the background.
  *
  * ```
  * Empty ──fetch──▶ Fresh ──t ≥ refreshAt──▶ Stale (serve it, one refresh in the background)
@@ -100,9 +100,9 @@ export interface Options {
   readonly onMissingExpiry?: "never" | { readonly assume: Duration.DurationInput } | undefined
   /**
    * A token request of which nothing has been heard for so long is given up, and the next caller, or one that waits,
-   * begins anew: it hangs, or the runtime has dropped it. A back-off, or waiting for a rate limit or another process,
-   * does not count. Default: twice the deadline of one request and 5 seconds, at least 30 seconds; for a source whose
-   * deadline is not known 2 minutes, and for a renewal ahead of need until the held token ends.
+   * begins anew: the request hangs, or the runtime has dropped it. A back-off, or waiting for a rate limit or another
+   * process, does not count. Default: twice the deadline of one request and 5 seconds, at least 30 seconds; for a
+   * source whose deadline is not known 2 minutes, and for a renewal ahead of need until the held token ends.
    */
   readonly overdueAfter?: Duration.DurationInput | undefined
 }
@@ -143,30 +143,33 @@ export interface Entry {
  */
 export interface Control {
   readonly setTiming: (timing: Partial<Timing>) => void
-  /** Calls `listener` after every attempt; gives back how to stop that. */
+  /** Calls `listener` after every attempt; returns a function that stops this. */
   readonly onSettled: (listener: (entry: Entry) => void) => () => void
   readonly publish: source.Hooks["publish"]
 }
 
-/** How long a served token is not looked at more closely: bounds what a clock step can do, and the cost of looking. */
+/**
+ * How long a token is served before its life is checked again: this limits the effect of a clock step, and the cost of
+ * checks.
+ */
 const lookEvery = 1000
 
 const hash = (key: string): string => TokenRequest.hash(TokenRequest.fromKey(key))
 
-/** Milliseconds; of a source whose deadline is not known, only so much can be said. */
+/** The default of `overdueAfter` in milliseconds; `undefined` for a source whose deadline is not known. */
 const overdueAfter = (deadline: number | undefined): number | undefined =>
   deadline !== undefined && Number.isFinite(deadline) ? Math.max(30_000, 2 * deadline + 5000) : undefined
 
 const slowest = 120_000
 
-/** Reading the credentials to find out whether they have changed takes no longer. */
+/** Limit for reading the credentials to find out whether they have changed, in milliseconds. */
 const longestRead = 30_000
 
-/** Nothing is heard of work that waits for its time; it is not overdue for that. */
+/** Runs `work` after `wait` milliseconds. Work that waits for its time does not become overdue by that. */
 const after = <A, E>(wait: number, work: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.zipRight(SharedWork.expect(wait), Effect.delay(work, wait))
 
-/** What is wrong with a source whose scope was closed. */
+/** The error of a source that is used after its scope was closed. */
 const closedError = new TokenError.InvalidConfiguration({
   fields: ["scope"],
   detail:
@@ -175,7 +178,10 @@ const closedError = new TokenError.InvalidConfiguration({
     "whole program, run it by Layer.launch, or keep it in a ManagedRuntime that is disposed of last"
 })
 
-/** The same for who waits for a token when it is closed: an interruption could be caught by nobody, and would say nothing. */
+/**
+ * The error for callers that wait for a token when the scope is closed. They could not catch an interruption, and it
+ * would not say what is wrong.
+ */
 const closedMeanwhile = new TokenError.InvalidConfiguration({
   fields: ["scope"],
   detail:
@@ -187,20 +193,23 @@ const noStay =
   "waitUntil has thrown, so a token is not renewed before its end: give withWaitUntil a function that calls it " +
   "on its context, (promise) => ctx.waitUntil(promise), while the request is being served"
 
-/** What a source of the program's own may end with, and should not. */
+/** The error if a user's own source yields something that is no token. */
 const noToken = new TokenError.InvalidConfiguration({
   fields: ["source"],
   detail: "what the token source yielded is no AccessToken: make one with AccessToken.make"
 })
 
-/** Nobody has interrupted those who wait for it. */
+/** The error if a source was interrupted from inside: the callers that wait for it were not interrupted. */
 const brokenOff = new TokenError.TransportError({
   endpoint: "the token source",
   code: Option.none(),
   detail: "it was interrupted from inside, and not by who asked it"
 })
 
-/** The server hands out a token of which this process knows that its life is over; asked again after `wait`. */
+/**
+ * The error if the server hands out again a token whose life is over; the server is asked again after `wait`
+ * milliseconds.
+ */
 const overError = (wait: number) =>
   new TokenError.EndpointUnavailable({
     endpoint: "The token source",
@@ -216,9 +225,10 @@ const overError = (wait: number) =>
  * Puts a cache in front of a source: see the module's description for when a token is served, renewed or waited for.
  *
  * - A renewal that fails while the held token is valid is an event and a back-off, never an error to a caller.
- * - A failure without a valid token goes to everyone who waits, and is repeated to those who come within the next
- *   seconds (one to five, or what the server's `Retry-After` says), so that a broken secret does not hammer.
- * - `renew` and `invalidate` compare: they touch only the very token that was refused.
+ * - A failure without a valid token goes to every waiting caller, and is repeated to callers that come within the next
+ *   seconds (one to five, or what the server's `Retry-After` says), so that a wrong secret does not cause a flood of
+ *   requests.
+ * - `renew` and `invalidate` compare tokens: they drop only the token that was refused, never another one.
  *
  * @example
  * ```ts
@@ -239,7 +249,7 @@ const overError = (wait: number) =>
  * @category constructors
  */
 export const cached = (options: Options = {}) => <E>(uncached: source.With<E>) =>
-  // what is wrong is not among the errors of the source
+  // the errors of the source do not include those of the cache
   build<E>(options, uncached, undefined)
 
 /**
@@ -253,7 +263,7 @@ export const cachedFailing = (options: Options = {}) => (uncached: source.With<T
 const build = <E>(
   options: Options,
   uncached: source.With<E>,
-  // absent where such an error is not among those of the source
+  // absent if the errors of the source do not include this one
   fail: ((error: TokenError.RequestError) => Exit.Exit<never, E>) | undefined
 ): Effect.Effect<Cached<E>, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -305,7 +315,7 @@ const build = <E>(
     let closed = false
     let wasTold = false
     let cannotStay = false
-    // nothing else is left to say it with, and it is a bug of the program
+    // without `fail` a defect is all that is left; it is a bug of the program
     const failing = (error: TokenError.RequestError) => fail === undefined ? Exit.die(error) : fail(error)
     const closedExit = failing(closedError)
     const usedAfterClose: Token = Effect.suspend(() => {
@@ -318,18 +328,18 @@ const build = <E>(
     // number of keys in flight must not break single flight.
     const busy = new Map<string, Slot<E>>()
     const defaultSlot = new Slot<E>(defaults.key)
-    // it has a place of its own
+    // it needs no place in the cache
     defaultSlot.hasPlace = true
 
     const places = yield* Slots.make<E>(Settings.value(ranges.cache.capacity, options.capacity))
 
-    // A request that is used again finds its slot here.
+    // The slots of request objects that have been used before.
     const slots = new WeakMap<TokenRequest.TokenRequest, Slot<E>>()
 
     const slotOf = (request: TokenRequest.TokenRequest | undefined): Slot<E> => {
       if (request === undefined) return defaultSlot
       const known = slots.get(request)
-      // Which key was used last matters only once a place may have to be given up.
+      // The order of use matters only when the cache is full and may have to evict a key.
       if (known !== undefined && (known === defaultSlot || (!places.isFull && known.hasPlace))) return known
       const key = known?.key ?? TokenRequest.withDefaults(request, defaults).key
       const slot = key === defaults.key ? defaultSlot : places.touch(key, () => busy.get(key))
@@ -337,7 +347,7 @@ const build = <E>(
       return slot
     }
 
-    /** The slot of a request if there is one; looking is no use of it. */
+    /** The slot of a request if there is one. It does not count as a use of the slot. */
     const peek = (request: TokenRequest.TokenRequest | undefined): Slot<E> | undefined => {
       const key = request === undefined ? defaults.key : TokenRequest.withDefaults(request, defaults).key
       return key === defaults.key
@@ -347,7 +357,7 @@ const build = <E>(
 
     // --- work: runs in the cache's scope ------------------------------------------------------------------------
 
-    /** A token, or a failure that whoever waits can catch. */
+    /** A token, or a failure that the waiting callers can catch. */
     const settled = (exit: Exit.Exit<AccessToken, E>): Exit.Exit<AccessToken, E> =>
       Exit.isSuccess(exit)
         ? isAccessToken(exit.value) ? exit : failing(noToken)
@@ -376,16 +386,16 @@ const build = <E>(
           exit = settled(yield* Effect.exit(fetch))
           now = clocks.read(clock)
         }
-        // it was given up, and somebody else has begun anew: what comes late changes nothing
+        // this flight was given up, and another one may have begun: its late result changes nothing
         if (slot.flight !== flight) return yield* exit
         const attempt = { key, reason, elapsed: Math.round(now.steady - started.steady), random, now }
         if (Exit.isSuccess(exit)) {
           const { events, given } = adopt(slot, exit.value, attempt, timing)
           if (slot !== defaultSlot) places.remember(slot)
           yield* Effect.forEach(events, publish, { discard: true })
-          // The server has nothing better than a token that is over, which is nobody's to have.
+          // Otherwise the server has only a token whose life is over, and no caller gets that.
           if (given !== "later" && given !== "over") return given
-          // where no failure can say so, those who need a token wait for the next one
+          // if no typed error can say so, the callers wait for the next token
           if (given === "later" || fail === undefined) {
             return yield* after(slot.blockedFor(now), acquire(slot, reason, flight))
           }
@@ -413,12 +423,12 @@ const build = <E>(
       })
     }
 
-    /** The credentials as they were when the server refused them, by the refusal. */
+    /** For each refusal, the credentials that the server refused. */
     const refused = new WeakMap<Exit.Exit<never, E>, Option.Option<unknown>>()
 
     /**
-     * Repeats a failure without asking, unless it is a refusal and the credentials have changed since: then it asks
-     * once before the time is up, and not again, because credentials may read differently every time.
+     * Repeats a failure without asking the server. If it is a refusal and the credentials have changed since, the
+     * server is asked before `blockedUntil`, but only once: there are credentials that read differently every time.
      */
     const repeat = (slot: Slot<E>, failure: Exit.Exit<never, E>): Token =>
       credentials === undefined || slot.trouble?.wasEarly === true || !isRefusal(failure) ? failure : start(
@@ -478,16 +488,17 @@ const build = <E>(
           Effect.interruptible
         )
       ))
-      // For a fiber that was interrupted before, or while, it did its work.
+      // This gives up the flight if the fiber was interrupted before, or while, it did its work.
       fibers[0]?.addObserver(() => closed ? land(failing(closedMeanwhile)) : flight.giveUp())
       if (!flight.isLanded) fibers.push(fork(Effect.interruptible(flight.watch(requestBound))))
-      // Who starts it too: another request that finds it overdue must not resume this one.
+      // The caller that starts the flight waits in the same way: another request that finds the flight overdue must not
+      // resume this caller.
       return flight.await(requestBound)
     }
 
     // --- the state machine: each step is synchronous ------------------------------------------------------------
 
-    /** A token there is, or undefined; starts a renewal ahead of need where one is due. */
+    /** The held token if it may be served, otherwise undefined; starts a renewal ahead of need if one is due. */
     const serve = (slot: Slot<E>, now: Now): Exit.Exit<AccessToken> | undefined => {
       const held = slot.held
       if (held === undefined) return undefined
@@ -503,7 +514,7 @@ const build = <E>(
       return held.exit
     }
 
-    /** Starts a renewal behind the caller's back, unless it is too early for that. */
+    /** Starts a renewal in the background, unless it is too early for one. */
     const renewAhead = (slot: Slot<E>, now: Now): void => {
       slot.flight?.judge()
       if (slot.flight === undefined && slot.aheadFor(now) === 0) {
@@ -511,7 +522,10 @@ const build = <E>(
       }
     }
 
-    /** Where a request owns what it began, it is told to stay for a renewal, or there is none before need. */
+    /**
+     * For runtimes in which work ends with the request that began it: renews ahead of need only if `waitUntil` can keep
+     * the present request alive for it.
+     */
     const renewWithin = (slot: Slot<E>, now: Now): Effect.Effect<void> =>
       Effect.flatMap(WaitUntil, (waitUntil) => {
         const held = slot.held
@@ -524,14 +538,17 @@ const build = <E>(
           waitUntil(Effect.runPromise(Effect.exit(flight.await(true))))
           return Effect.void
         } catch {
-          // there is a token, and who asked for it gets it
+          // the caller still gets the held token
           const isNews = !cannotStay
           cannotStay = true
           return isNews ? Effect.logWarning(noStay) : Effect.void
         }
       })
 
-    /** For a slot that has nothing to serve: waits for the request under way, fails, or asks. */
+    /**
+     * For a slot that has nothing to serve: waits for the request under way, repeats the last failure, or asks the
+     * server.
+     */
     const await_ = (slot: Slot<E>, reason: Reason, now: Now, parent: Parent): Token => {
       if (slot.flight !== undefined) return slot.flight.await(requestBound)
       const trouble = slot.trouble
@@ -540,7 +557,7 @@ const build = <E>(
         : request(slot, reason, now, parent)
     }
 
-    /** Serves what there is, or else gets it for `reason`. */
+    /** Serves the held token, or else gets a token for `reason`. */
     const obtain = (slot: Slot<E>, clock: Clock.Clock, reason?: Reason): Token => {
       if (closed) return usedAfterClose
       const now = clocks.read(clock)
@@ -555,7 +572,7 @@ const build = <E>(
       })
     }
 
-    /** What nearly every call takes: the token is good for the moment, or is on its way. */
+    /** The path of nearly every call: the held token is good for the moment, or a request is under way. */
     const glance = (slot: Slot<E>, clock: Clock.Clock): Token | undefined => {
       const wall = clock.unsafeCurrentTimeMillis()
       const held = slot.held
@@ -608,8 +625,8 @@ const build = <E>(
       isDefault: slot === defaultSlot,
       untilRefresh: (now) => {
         const { held, rejected, trouble } = slot
-        // After a revocation there is nothing to renew, but nothing is wrong with asking either. Who never had a
-        // token may ask for what does not exist, so that is left to the callers.
+        // After a revocation there is no token to renew, but a new one may be asked for. A slot that never had a token
+        // may stand for a request that the server never grants, so asking is left to the callers.
         const isWanted = held !== undefined ||
           (rejected !== undefined && trouble?.failure !== undefined && !isRefusal(trouble.failure))
         return !isWanted || timing.ahead <= 0 || !slot.hasPlace ? Number.POSITIVE_INFINITY : Math.max(
@@ -637,7 +654,7 @@ const build = <E>(
       return entry
     }
 
-    /** Every token that would be served now; looking is no use of it. */
+    /** Every token that would be served now. It does not count as a use of them. */
     const held = Effect.map(
       clocks.now,
       (now) =>
@@ -673,13 +690,14 @@ const build = <E>(
         const held = slot.held
         if (closed || held === undefined || until(held, held.mustAt, now) <= 0) return Effect.void
         if (until(held, held.endsAt, now) >= Math.min(least, held.lifetime / 2)) return Effect.void
-        // one that has just come with half of its life gone is of a store: the server has not just been asked
+        // a token that has just come with half of its life gone is from a store: the server was not asked just now, so
+        // no pause is needed
         if (isNew && slot.cutShort === 0) slot.pause = 0
         renewAhead(slot, now)
         return slot.flight === undefined ? Effect.void : Effect.ignore(slot.flight.await(requestBound))
       })
 
-    /** What is not held may be in a store, and have little left. */
+    /** If no token is held, a store may have one with little of its life left: it is fetched first, then renewed. */
     const renewBelow: source.Hooks["renewBelow"] = (least, request) =>
       Effect.suspend(() =>
         closed || slotOf(request).held !== undefined
@@ -704,7 +722,10 @@ const build = <E>(
       })
     )
 
-    /** Where an API refuses the successor of a token too, it was not about the token: nobody else has replaced it. */
+    /**
+     * If an API refuses the successor of a token too, the refusals were not about the tokens: no other program has
+     * replaced them.
+     */
     const heard: source.Hooks["publish"] = (event) => {
       if (event._tag === "FreshTokenRejected") {
         for (const slot of [defaultSlot, ...places.values()]) {

@@ -74,7 +74,7 @@ export interface With<out E> extends source.With<E> {}
 export interface Cached<out E> extends TokenCache.Cached<E> {}
 
 /**
- * What a source knows of a token without asking anybody: see {@link status}.
+ * What a source knows of a token without asking a server or a store: see {@link status}.
  *
  * @since 0.1.0
  * @category models
@@ -118,8 +118,8 @@ export interface ManagedOptions {
   /** Compares scopes granted with scopes requested. By default a difference is an event. */
   readonly scopePolicy?: ScopePolicy.Options | undefined
   /**
-   * How tokens are shared with other processes when a `TokenStore` is provided. `false` for keeping these to the
-   * process. {@link layer} makes the lease longer than the token request's own deadline.
+   * How tokens are shared with other processes when a `TokenStore` is provided. `false` for not sharing them. {@link
+   * layer} makes the lease longer than the token request's own deadline.
    */
   readonly shared?: SharedTokens.Options | false | undefined
 }
@@ -202,9 +202,9 @@ export class TokenSource extends Context.Tag("effect-bearer/TokenSource")<TokenS
 // ---------------------------------------------------------------------------------------------------------------
 
 /**
- * A source from anything that yields a token for a request: a metadata server, a vault, a subprocess. It asks at
- * every call; put {@link cached} behind it. What the effect needs is taken from the context now, once. Events and logs
- * show of an error that is not effect-bearer's own only its tag: what it holds might be secret.
+ * A source from anything that yields a token for a request: a metadata server, a vault, a subprocess. It asks at every
+ * call; put {@link cached} behind it. What the effect needs is taken from the context now, once. If an error is not
+ * effect-bearer's own, events and logs show only its tag, because its contents might be secret.
  *
  * @example
  * ```ts
@@ -262,14 +262,14 @@ export const grant = (
   fromEndpoint(
     options,
     (endpoint) => Effect.succeed((request) => endpoint.request(options.grant, request)),
-    // what other grants yield depends on an assertion or a subject token
+    // the tokens of other grants depend on an assertion or a subject token
     options.grant === Grant.clientCredentials ? clientNamespace(options) : undefined
   )
 
 /**
- * Tokens of this client at this server, in characters that any store can have in a key, and so that no other client or
- * server has the same (the rule is in `Digest`). A query may hold an API key, and keys of a store are read by many: it
- * stands there as a digest.
+ * The namespace for the tokens of this client at this server. It has only characters that any store takes in a key, and
+ * no other client or server has the same one (the rule is in `Digest`). A query may hold an API key, and many people
+ * can read the keys of a store, so only a digest of the query is in it.
  */
 const clientNamespace = ({ clientId, tokenEndpoint }: Options): string => {
   const [place = "", ...query] = String(
@@ -392,7 +392,7 @@ export const refreshToken = (
     RefreshToken.make(options, {
       refresh: (token, request) => endpoint.request(Grant.refreshToken({ refreshToken: token }), request),
       fallback: fallback === undefined ? undefined : (request) => endpoint.request(fallback, request),
-      // that of the endpoint is in place
+      // the endpoint has a timeout of its own
       timeout: Duration.infinity
     }))
 }
@@ -429,7 +429,7 @@ export const subscribe = (
 
 /**
  * Puts something of your own around every effect of a source that gives a token: a timeout, a measurement, a mapped
- * error. Unlike a source written out by hand it keeps the events of the one it stands on.
+ * error. Unlike a source written by hand, the result keeps the events of `self`.
  *
  * @example
  * ```ts
@@ -448,8 +448,8 @@ export const transform = <E, E2>(
 (self: With<E>): With<E2> => source.mapRequests(self, f)
 
 /**
- * What a source knows of the token for a request, without asking anybody and without counting as a use: the token that
- * would be served now, and whether its successor is on its way. A source without a cache knows nothing.
+ * What a source knows of the token for a request, without asking a server or a store and without counting as a use: the
+ * token that would be served now, and whether its successor is on its way. A source without a cache knows nothing.
  *
  * @example
  * ```ts
@@ -539,9 +539,10 @@ export const retry =
   }
 
 /**
- * For runtimes in which work ends with the request that began it (Cloudflare Workers and its like): lets `effect`, which
- * serves a request, renew tokens ahead of their end behind the answer's back. Without it nothing is renewed ahead there,
- * and the request that finds the token at its end waits for the next one. Elsewhere it changes nothing.
+ * For runtimes in which work ends with the request that began it (Cloudflare Workers and its like): lets `effect`,
+ * which serves a request, renew tokens ahead of their end in the background, even after the answer was sent. Without it
+ * nothing is renewed ahead there, and the request that finds the token at its end waits for the next one. Elsewhere it
+ * changes nothing.
  *
  * **Example** (A Worker)
  *
@@ -686,7 +687,7 @@ export const managed = (options: ManagedOptions = {}) =>
     )
   })
 
-/** All of them at once, before the first request. */
+/** The problems of all settings at once, before the first request. */
 const settingProblems = (
   { cache, circuitBreaker, rateLimit, refresh }: ManagedOptions
 ): ReadonlyArray<Settings.Problem> => [

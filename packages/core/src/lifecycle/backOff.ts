@@ -1,8 +1,8 @@
-// How long to leave somebody alone after failures. All numbers are milliseconds.
+// How long to wait after failures before the next request. All numbers are milliseconds.
 import * as Option from "effect/Option"
 import * as TokenError from "../values/TokenError.js"
 
-/** Doubles with each failure in a row, from `first` after one up to `longest`. */
+/** Doubles with each failure in a row, from `first` after the first failure up to `longest`. */
 export const step = (failures: number, first: number, longest: number): number =>
   Math.min(longest, first * 2 ** Math.min(failures - 1, 16))
 
@@ -10,13 +10,13 @@ export const step = (failures: number, first: number, longest: number): number =
 export const backgroundStep = (failures: number, lifetime: number): number =>
   step(failures, Math.max(50, Math.min(1000, lifetime / 10)), 30_000)
 
-/** How long a failure is repeated to whoever has no token: one second after the first, five at most. */
+/** How long a failure is repeated to callers without a token: one second after the first failure, at most five. */
 export const refusalStep = (failures: number): number => step(failures, 1000, 5000)
 
-/** Between two token requests of one key that both brought something there is at least this much time. */
+/** The least time between two token requests of one key that both brought a token. */
 export const leastPause = 500
 
-/** How long a server asks us to stay away by this error; for longer than `longest` it is not taken at its word. */
+/** How long the server asks us to wait, by this error; at most `longest`, whatever the server says. */
 export const mandated = (error: unknown, now: number, longest = 5 * 60_000): number =>
   Option.match(TokenError.retryAt(error, now), {
     onNone: () => 0,

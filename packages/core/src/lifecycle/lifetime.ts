@@ -1,4 +1,4 @@
-// Where in a token's life it is renewed, and where it is no longer handed out.
+// When in its life a token is renewed, and when it is no longer handed out.
 import * as Option from "effect/Option"
 import type { AccessToken } from "../values/AccessToken.js"
 
@@ -6,7 +6,7 @@ import type { AccessToken } from "../values/AccessToken.js"
 export interface Timing {
   /** How long before expiry renewal begins, at most half the lifetime; zero for never. */
   readonly ahead: number
-  /** Renewal begins up to this much earlier, at random, so that a fleet does not renew in step. */
+  /** Renewal begins up to this much earlier, at random, so that a fleet does not renew all at once. */
   readonly jitter: number
   /** How long before expiry a token is no longer handed out, at most a tenth of the lifetime. */
   readonly clockSkew: number
@@ -27,15 +27,15 @@ export interface Moments {
 }
 
 /**
- * A token is renewed ahead of need no sooner than this after it arrived, or after a third of what is left of it:
- * whatever the server advises (`refresh_in`) and the caller says.
+ * A token is renewed ahead of need no sooner than so many milliseconds after it arrived, or a third of its remaining
+ * life if that is shorter, even if the server advises an earlier time (`refresh_in`) or the settings ask for one.
  */
 const aheadFloor = 30_000
 
 /**
- * The moments of a token that arrived at `arrived` (epoch milliseconds; default: when it was issued). A token that was
- * issued in the future is not believed: this clock, or the one it was written by, has been put back, and its end lies
- * as much too late. `random` is in [0, 1).
+ * The moments of a token that arrived at `arrived` (epoch milliseconds; default: when it was issued). If a token was
+ * issued in the future, its times are corrected: the clock of this machine, or of the machine that wrote the token, has
+ * been put back, and the stated end is too late by the same amount. `random` is in [0, 1).
  */
 export const moments = (
   token: AccessToken,
@@ -50,7 +50,7 @@ export const moments = (
   const { issuedAt } = token
   const [begin, endsAt] = issuedAt <= arrived
     ? [issuedAt, claimed]
-    // whoever made it had another idea of "now"; its end still says something
+    // the maker of the token had another clock; the stated end is still used
     : claimed <= issuedAt
     ? [arrived, claimed]
     : [arrived, arrived + claimed - issuedAt]

@@ -8,14 +8,14 @@ import * as Predicate from "effect/Predicate"
 const byTimer = Clock.make().sleep
 
 /**
- * `Effect.sleep` for work in the background that no program should be kept running for: a timer of the runtime that
- * does not hold the process, where there is such a thing (Node, Bun, Deno). Any other clock, a test's for example,
- * sleeps as it does.
+ * `Effect.sleep` for work in the background that must not keep a program running: where the runtime has such timers
+ * (Node, Bun, Deno), the timer does not hold the process. Any clock other than the runtime's own, such as a test's,
+ * sleeps in its usual way.
  */
 export const quietSleep = (duration: Duration.DurationInput): Effect.Effect<void> =>
   Effect.clockWith((clock) => clock.sleep === byTimer ? unheld(Duration.toMillis(duration)) : Effect.sleep(duration))
 
-/** A timer counts in 31 bits, and one that is to count more ends at once. */
+/** A timer counts milliseconds in 31 bits; a longer one would end at once. */
 const longestTimer = 2 ** 31 - 1
 
 const unheld = (millis: number): Effect.Effect<void> =>

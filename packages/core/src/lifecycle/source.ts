@@ -54,13 +54,13 @@ export interface Hooks {
    * `Equal.equals` and never shown.
    */
   readonly credentials: Effect.Effect<unknown, unknown> | undefined
-  /** The events from now on: nothing is missed between this effect and the running of the stream. */
+  /** Subscribes to the events: none is missed between this effect and the running of the stream. */
   readonly subscribe: Effect.Effect<Stream.Stream<TokenEvent>, never, Scope.Scope>
   /** The tokens that a cache holds and would serve now. */
   readonly held: Effect.Effect<ReadonlyArray<Held>>
   /**
-   * The token that `get` would give after one look; nothing where it takes more than that, and `get` is to be asked.
-   * It spares the path of every request the steps of an effect.
+   * The token that `get` would give, if that is known without running an effect; otherwise `undefined`, and the caller
+   * runs `get`. It keeps the path of most requests short.
    */
   readonly peek: (clock: Clock.Clock, request?: TokenRequest.TokenRequest) => AccessToken | undefined
   /** What a cache knows of one request. */
@@ -68,29 +68,35 @@ export interface Hooks {
   /** Renews a held token that has fewer than `least` milliseconds left, and waits for it; does nothing else. */
   readonly renewBelow: (least: number, request?: TokenRequest.TokenRequest) => Effect.Effect<void>
   /**
-   * Milliseconds until the end of a token, by whichever clock says it is nearer; nothing for one that no cache knows, or
-   * whose end nobody knows.
+   * Milliseconds until the end of a token, by the clock that says it is nearer; `None` for a token that no cache knows,
+   * or whose end is unknown.
    */
   readonly left: (token: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<Option.Option<number>>
-  /** Whose tokens these are, in a form that others who ask for the same would arrive at; holds no secret. */
+  /**
+   * Names whose tokens these are. Another process that asks for the same tokens computes the same name. Holds no
+   * secret.
+   */
   readonly namespace: string | undefined
   /** How long one request to the server may take in all, in milliseconds; infinite without a limit. */
   readonly deadline: number | undefined
   /** Whether the client shows a certificate to the server, which may bind its tokens to it. */
   readonly certificate: boolean
-  /** How requests are admitted one by one, of a source that limits them. */
+  /** How a source with a rate limit admits its requests one by one; absent for a source without one. */
   readonly admission: Admission | undefined
 }
 
-/** Splits a source that limits its requests into the limit, and the source. It fails as the source around it does. */
+/** A source with a rate limit, split into the limit and the source inside. Both fail only as the whole source does. */
 export interface Admission {
-  /** Waits for room, and takes it; gives an effect that gives it back, for whoever does not ask after all. */
+  /**
+   * Waits until the limit has room for one request, and takes the room. Yields an effect that gives the room back, for
+   * a caller that then sends no request.
+   */
   readonly admit: (request: TokenRequest.TokenRequest) => Effect.Effect<Effect.Effect<void>, unknown>
   readonly inner: With<unknown>
 }
 
 /**
- * What a source knows of the token for one request, without asking anybody.
+ * What a source knows of the token for one request, without asking a server or a store.
  *
  * @since 0.1.0
  * @category models
@@ -99,17 +105,17 @@ export interface Status {
   /** The token that a caller would be given now without waiting. */
   readonly token: Option.Option<AccessToken>
   /**
-   * How long that token still lives, by the clock that nobody sets: what to tell others, where the wall clock may have been
-   * put back. `None` without a token, and for one whose lifetime nobody knows.
+   * How long that token still lives, even if the wall clock was put back since it arrived: use this value to tell other
+   * programs. `None` without a token, and for a token whose lifetime is unknown.
    */
   readonly remaining: Option.Option<Duration.Duration>
-  /** Whether the moment of its renewal has come. */
+  /** Whether the time to renew that token has come. */
   readonly stale: boolean
-  /** Whether its successor is on its way, fetched by this process or, with a shared store, by another. */
+  /** Whether a new token is on its way, fetched by this process or, with a shared store, by another. */
   readonly refreshing: boolean
 }
 
-/** A token, and what it was asked for. */
+/** A token, and the request it was fetched for. */
 export interface Held {
   readonly token: AccessToken
   readonly request: TokenRequest.TokenRequest
@@ -127,7 +133,10 @@ const nothing: Pick<Hooks, "admission" | "held" | "left" | "peek" | "renewBelow"
 /** How a source gets a token that is better than `current`, which may still be good. */
 type Replace<E> = (current: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E>
 
-/** What {@link derive} is told: `replace` differs from `get` only where there is a memory between here and the server. */
+/**
+ * The methods for {@link derive}. `replace` differs from `get` only if a cache or a store lies between the source and
+ * the server.
+ */
 interface Methods<E> extends Pick<With<E>, "get" | "renew" | "invalidate"> {
   readonly replace?: Replace<E> | undefined
 }
@@ -163,7 +172,7 @@ const isSource = <E>(self: With<E>): self is Source<E> => Predicate.hasProperty(
 export const hooks = (self: With<unknown>): Hooks => isSource(self) ? self[HooksId] : noHooks
 
 const noHooks: Hooks = {
-  // without subscribers, but for the log and the metrics
+  // there are no subscribers: events go to the log and the metrics only
   publish: telemetry.report,
   defaults: TokenRequest.empty,
   credentials: undefined,
@@ -174,7 +183,7 @@ const noHooks: Hooks = {
   ...nothing
 }
 
-/** Who an event is about, and when it happened. */
+/** Which key an event is about, and when it happened. */
 export interface Common {
   readonly key: string
   readonly at: number
@@ -183,14 +192,14 @@ export interface Common {
 /** Publishes an event about a request, as of now. */
 export type Tell = (request: TokenRequest.TokenRequest, event: (common: Common) => TokenEvent) => Effect.Effect<void>
 
-/** How to tell the subscribers of a source something. */
+/** Gives a function that publishes events to the subscribers of a source. */
 export const telling = (self: With<unknown>): Tell => {
   const { publish } = hooks(self)
   return (request, event) =>
     Effect.flatMap(Clock.currentTimeMillis, (at) => publish(event({ key: TokenRequest.hash(request), at })))
 }
 
-/** A token better than `current`: from a shared store, if somebody else was faster, or from the server. */
+/** A token better than `current`: from a shared store, if another process was faster, or from the server. */
 export const replace = <E>(
   self: With<E>,
   current: AccessToken,
@@ -247,7 +256,7 @@ export const make = <E>(options: {
   )
 }
 
-/** The source itself, or, for one built by hand, a copy that has a channel for the events of what is put around it. */
+/** The source itself, or, for one built by hand, a copy with a channel for the events of the layers around it. */
 export const withHooks = <E>(self: With<E>): Effect.Effect<With<E>> =>
   isSource(self) ? Effect.succeed(self) : Effect.map(
     makeHooks(noHooks),
@@ -279,7 +288,7 @@ export const derive = <E>(
     methods.renew,
     methods.invalidate,
     self.events,
-    // who gives tokens of its own is not to be passed over
+    // the `peek` and `admission` of `self` would bypass the new source
     { ...hooks(self), peek: nothing.peek, admission: undefined, ...changed },
     methods.replace ?? ((_current, request) => methods.get(request))
   )

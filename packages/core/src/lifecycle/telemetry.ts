@@ -94,7 +94,7 @@ const measure: (event: TokenEvent) => Effect.Effect<void> = TokenEvent.$match({
 
 type Line = readonly [level: LogLevel.LogLevel, message: string]
 
-/** The log line of each event. What the event knows goes along as annotations. */
+/** The log line of each event. The fields of the event are its annotations. */
 const line: (event: TokenEvent) => Line = TokenEvent.$match({
   AcquisitionStarted: (): Line => [LogLevel.Trace, "asking for an access token"],
   TokenAcquired: (): Line => [LogLevel.Debug, "access token acquired"],
@@ -136,7 +136,7 @@ const line: (event: TokenEvent) => Line = TokenEvent.$match({
   StoreRecovered: (): Line => [LogLevel.Info, "shared store usable again"]
 })
 
-/** Beyond this there are no dates, and further beyond no durations: a source of somebody's own may say anything. */
+/** Whether `Date` and `Duration` can show a number: a user's own source may give any number. */
 const isShowable = (millis: number): boolean => Math.abs(millis) <= 8.64e15
 
 const iso = (millis: number): string => isShowable(millis) ? new Date(millis).toISOString() : String(millis)

@@ -1,4 +1,4 @@
-// The states of one key of the cache: what is held, and what is under way.
+// The state of one key of the cache: the token it holds, and the request under way.
 import * as Cause from "effect/Cause"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
@@ -25,7 +25,7 @@ export interface Held extends Life {
 
 const holding = (token: AccessToken.AccessToken, life: Life): Held => ({ ...life, token, exit: Exit.succeed(token) })
 
-/** The held token, with its end by today's wall clock: what another token is to be compared with. */
+/** The held token, with its end corrected for a wall clock that was put back: other tokens are compared with this. */
 export const current = (held: Held, now: Now): AccessToken.AccessToken => {
   const step = putBack(held, now)
   return step === 0 ? held.token : new AccessToken.AccessToken({
@@ -34,20 +34,20 @@ export const current = (held: Held, now: Now): AccessToken.AccessToken => {
   })
 }
 
-/** So many tokens of a key are known again when they come back, the held one not counted. */
+/** How many earlier tokens of a key are recognised if the server hands them out again, the held one not counted. */
 const longestMemory = 3
 
-/** What is remembered of a key whose slot had to go. */
+/** What is remembered about a key after its slot was evicted. */
 export interface Memory {
   readonly rejected: AccessToken.AccessToken | undefined
   readonly past: ReadonlyArray<Life>
 }
 
-/** What is known about one key. It lives as long as its place in the cache; tokens come and go in it. */
+/** Everything known about one key. A slot lives until the cache evicts it, and holds one token after another. */
 export class Slot<E> {
   held: Held | undefined = undefined
   flight: Flight<AccessToken.AccessToken, E> | undefined = undefined
-  /** From `from` to `until`, by the wall clock, the held token may be served without a closer look. */
+  /** From `from` to `until`, by the wall clock, the held token may be served without a new check of its life. */
   from = Number.POSITIVE_INFINITY
   until = Number.NEGATIVE_INFINITY
   /** When a caller last asked, by the steady clock. */
@@ -56,17 +56,17 @@ export class Slot<E> {
   trouble: Trouble<E> | undefined
   /** The token most recently reported as refused. */
   rejected: AccessToken.AccessToken | undefined
-  /** Whether it has a place in the cache: see `Slots`. */
+  /** Whether the slot has a place in the cache: see `Slots`. */
   hasPlace = false
   /** Tokens held before, the latest first. */
   past: ReadonlyArray<Life>
   /** When the last new token arrived. */
   acquiredAt: Now | undefined = undefined
-  /** So many milliseconds after it no token is asked for. */
+  /** For so many milliseconds after `acquiredAt` no token request is sent. */
   pause = 0
   /** How many tokens in a row were refused in the first half of their life. */
   cutShort = 0
-  /** Whether the attempt under way is made before its time, because the credentials have changed. */
+  /** Whether the attempt under way was made before `blockedUntil`, because the credentials have changed. */
   isEarly = false
 
   constructor(readonly key: string, memory?: Memory, trouble?: Trouble<E>) {
@@ -87,23 +87,25 @@ export class Slot<E> {
     this.closeWindow()
   }
 
-  /** What the next slot of this key should know. */
+  /** What a later slot of this key needs to know. */
   get memory(): Memory | undefined {
     const past = this.held === undefined ? this.past : [bare(this.held), ...this.past].slice(0, longestMemory)
     return this.rejected === undefined && past.length === 0 ? undefined : { rejected: this.rejected, past }
   }
 
-  /** Milliseconds until a token may be asked for. */
+  /** Milliseconds until a token request may be sent. */
   blockedFor(now: Now): number {
     return Math.max(0, this.pauseFor(now), this.wait(this.trouble?.blockedUntil, now))
   }
 
-  /** Milliseconds until a token may be asked for ahead of need. */
+  /** Milliseconds until a renewal ahead of need may be sent. */
   aheadFor(now: Now): number {
     return Math.max(0, this.pauseFor(now), this.wait(this.trouble?.aheadAfter, now))
   }
 
-  /** A machine that slept has paused. */
+  /**
+   * Milliseconds left of the pause. The clock that has advanced more counts, so the time a machine slept counts too.
+   */
   private pauseFor(now: Now): number {
     return this.acquiredAt === undefined ? 0 : this.pause - Math.max(
       now.steady - this.acquiredAt.steady,
@@ -114,13 +116,13 @@ export class Slot<E> {
   private wait(moment: number | undefined, now: Now): number {
     if (moment === undefined) return 0
     const wait = moment - now.steady
-    // the end has come when one of the clocks says so: the steady one does not see that the machine slept
+    // the held token ends when either clock says so: the steady clock does not count the time a machine slept
     return this.held !== undefined && this.trouble?.isUntilEnd === true
       ? Math.min(wait, until(this.held, this.held.firstEnd, now))
       : wait
   }
 
-  /** The life of a token that was here before. */
+  /** The life of a token that this slot holds or held before. */
   lifeOf(token: AccessToken.AccessToken): Life | undefined {
     return this.held !== undefined && isOf(this.held, token) ? this.held : this.past.find((life) => isOf(life, token))
   }
@@ -131,7 +133,9 @@ export class Slot<E> {
     this.past = [bare(life), ...others].slice(0, longestMemory)
   }
 
-  /** The tokens that were refused early say nothing about who else uses the client. */
+  /**
+   * Called when the early refusals were not about the tokens: they do not show that another program uses this client.
+   */
   forgive(): void {
     this.cutShort = 0
     this.pause = 0
@@ -148,15 +152,15 @@ const none: ReadonlyArray<never> = []
 /** Consecutive attempts that brought nothing new. Times are by the steady clock. */
 export interface Trouble<E> {
   readonly failures: number
-  /** The last failure, unless the attempt brought a token that is of no use. */
+  /** The last failure; absent if the attempt brought a token that could not be used. */
   readonly failure: Exit.Exit<never, E> | undefined
-  /** No attempt ahead of need before this; never earlier than `blockedUntil`. */
+  /** No renewal ahead of need is sent before this; never earlier than `blockedUntil`. */
   readonly aheadAfter: number
-  /** No attempt at all before this. */
+  /** No request at all is sent before this. */
   readonly blockedUntil: number
-  /** Whether that is the end of the held token. */
+  /** Whether `blockedUntil` is the end of the held token. */
   readonly isUntilEnd?: boolean | undefined
-  /** Whether it comes of an attempt that was made early, because the credentials had changed. */
+  /** Whether the last failure came from an attempt that was made early, because the credentials had changed. */
   readonly wasEarly?: boolean | undefined
 }
 
@@ -171,19 +175,19 @@ export interface Attempt {
 }
 
 /**
- * Whether a token was good when it was issued and is not any more: the machine was suspended, or starved, while it was
- * on its way. The server can do better, so it is asked once more.
+ * Whether a new token was good when the server issued it, but is too old now: the machine was suspended, or starved,
+ * while the response was on its way. The server can give a better token, so it is asked once more.
  */
 export const isLate = <E>(slot: Slot<E>, token: AccessToken.AccessToken, now: Now, timing: Timing): boolean => {
   const { lifetime, mustAt } = moments(token, timing, 0, now.wall)
   return lifetime > 0 && mustAt <= now.wall && slot.lifeOf(token) === undefined
 }
 
-/** What came of a token that arrived. */
+/** The result of taking in a token that arrived. */
 export interface Adopted {
   /**
-   * What those who waited get. `"later"`: they wait for the next attempt, at `trouble.blockedUntil`. `"over"`: all the
-   * server has is a token that is over, and it does not look as if that would change.
+   * What the waiting callers get. `"later"`: they wait for the next attempt, at `trouble.blockedUntil`. `"over"`: the
+   * server has only a token whose life is over, and is not expected to give another one soon.
    */
   readonly given: AccessToken.AccessToken | "later" | "over"
   readonly events: ReadonlyArray<TokenEvent>
@@ -206,7 +210,8 @@ export const adopt = <E>(
 
   const held = holding(token, begin(token, timing, random, now))
   if (isRefused || held.mustAt <= now.wall) {
-    // Those who waited get it, for it is all the server has. Nobody after them does, and the server is left in peace.
+    // The waiting callers get this token, because the server has no other. Later callers do not get it, and the server
+    // is not asked again for a while.
     if (before !== undefined && until(before, before.mustAt, now) <= 0) slot.drop()
     if (!isRefused) slot.bury(held)
     return { given: token, events: [noProgress(slot, attempt, refusalStep(failuresOf(slot)))] }
@@ -218,15 +223,15 @@ export const adopt = <E>(
     return { given: token, events: [noProgress(slot, attempt, backgroundStep(failures, held.lifetime), now.steady)] }
   }
 
-  // the last token was not refused: nobody else ends this client's tokens
+  // the held token was not refused, so there is no sign that another program ends this client's tokens
   if (before !== undefined) slot.cutShort = 0
   return acquired(slot, held, attempt)
 }
 
-/** Lifetimes are told in whole seconds: a server may hold a token for good so much longer than it said. */
+/** Servers state lifetimes in whole seconds, so a server may treat a token as valid for so much longer than it said. */
 const rounding = 2000
 
-/** Takes in a token that was handed out before. */
+/** Takes in a token that the server has handed out before. */
 const repeated = <E>(
   slot: Slot<E>,
   token: AccessToken.AccessToken,
@@ -244,7 +249,7 @@ const repeated = <E>(
       : timed(token, life),
     life
   )
-  // a server that gives everybody the same token, and a key that was forgotten in the meantime
+  // the server gives the same token to every request, and this cache had forgotten the key in the meantime
   if (isUsable && before === undefined && reason !== "rejected") {
     return acquired(slot, holding(held.token, { ...life, repeats: known.repeats }), attempt)
   }
@@ -259,7 +264,7 @@ const repeated = <E>(
 
   const left = life.firstEnd - now.wall
   if (isUsable) {
-    // One more attempt, as soon as it is not handed out any more; and then none before its end.
+    // The server is asked once more when this token is no longer handed out, and then not again before its end.
     return {
       given: held.token,
       events: [
@@ -269,11 +274,12 @@ const repeated = <E>(
       ]
     }
   }
-  // Nobody gets it. The next one must come any moment; unless the server holds on to it.
+  // No caller gets this token. The server should issue the next one at any moment, unless it has extended this one.
   if (!isExtended && left > 0) return { given: "later", events: [noProgressUntilEnd(slot, attempt, left)] }
   if (!isExtended && left >= -rounding) return { given: "later", events: [noProgress(slot, attempt, refusalStep(1))] }
   slot.drop()
-  // a report of a refusal that brings the very token again is answered with it: there is no other, and it is not kept
+  // if the server answers a reported refusal with the same token again, the caller gets that token: the server has no
+  // other. The slot does not keep it
   const isReported = reason === "rejected" && slot.rejected !== undefined && AccessToken.isSame(slot.rejected, token)
   return {
     given: known.wasOver || isReported ? token : "over",
@@ -283,7 +289,10 @@ const repeated = <E>(
 
 const failuresOf = <E>(slot: Slot<E>): number => (slot.trouble?.failures ?? 0) + 1
 
-/** The next attempt ahead of need comes after `wait`, and any other not before `blockedUntil`. */
+/**
+ * Notes an attempt without progress: the next renewal ahead of need comes after `wait`, any other request not before
+ * `blockedUntil`.
+ */
 const noProgress = <E>(
   slot: Slot<E>,
   { key, now }: Attempt,
@@ -322,7 +331,7 @@ const acquired = <E>(slot: Slot<E>, held: Held, { elapsed, key, now, reason }: A
   }
 }
 
-/** Takes in a failure: what is held stays held. Gives what waiters are told, and what happened. */
+/** Takes in a failure; the held token stays. Returns the failure for the waiting callers, and the event to publish. */
 export const remember = <E>(
   slot: Slot<E>,
   exit: Exit.Failure<AccessToken.AccessToken, E>,
@@ -334,10 +343,10 @@ export const remember = <E>(
   const failures = (slot.trouble?.failures ?? 0) + 1
   const error = errorOf(exit)
   const mandate = mandated(error, now.wall)
-  // Half of a step is certain and half is random, so that a fleet does not knock in step.
+  // Half of a step is fixed and half is random, so that the processes of a fleet do not all ask at the same time.
   const step = backgroundStep(failures, held?.lifetime ?? Number.POSITIVE_INFINITY) * (1 + random) / 2
-  // While a token is served the next attempt comes before its end, and who comes after its end gets one at once,
-  // unless the server itself said when to come back.
+  // While a token is served, the next attempt comes before that token's end. A caller that comes after its end starts
+  // an attempt at once, unless the server itself said when to come back.
   const block = stillServing ? mandate : Math.max(mandate, refusalStep(failures))
   const ahead = Math.max(block, stillServing ? Math.min(step, left) : step)
   const retryAt = now.wall + (stillServing ? ahead : block)
@@ -364,7 +373,10 @@ export const remember = <E>(
   return { failure, event }
 }
 
-/** An attempt of which nothing was heard for too long: what is held stays held, and whoever needs a token asks anew. */
+/**
+ * Gives up an attempt that showed no sign of life for too long. The held token stays, and the next caller that needs a
+ * token starts a new attempt.
+ */
 export const giveUp = <E>(slot: Slot<E>, { elapsed, key, now, reason }: Attempt): TokenEvent => {
   const failures = failuresOf(slot)
   const wait = backgroundStep(failures, slot.held?.lifetime ?? Number.POSITIVE_INFINITY)
@@ -373,13 +385,15 @@ export const giveUp = <E>(slot: Slot<E>, { elapsed, key, now, reason }: Attempt)
   return TokenEvent.RequestAbandoned({ key, at: now.wall, reason, elapsed })
 }
 
-/** So many tokens in a row, each refused in the first half of its life, are no accident. */
+/**
+ * When so many tokens in a row are refused in the first half of their lives, another program seems to use this client.
+ */
 const contested = 3
 
-/** Tokens that live longer, or nobody knows how long, count as living so long. */
+/** Tokens that live longer than this, or whose lifetime is unknown, count as living so long. */
 const longestLife = 60 * 60_000
 
-/** Drops `rejected` if it is what is held; says what happened. */
+/** Drops the held token if it is `rejected`; returns the events to publish. */
 export const reject = <E>(
   slot: Slot<E>,
   rejected: AccessToken.AccessToken,
@@ -390,7 +404,7 @@ export const reject = <E>(
   const held = slot.held
   if (held === undefined || !AccessToken.isSame(held.token, rejected)) return []
   slot.drop()
-  // what was waited for was its end, or a better one
+  // trouble without a failure was about the dropped token: waiting for its end, or for a better token
   if (slot.trouble?.failure === undefined) slot.trouble = undefined
   const age = slot.acquiredAt === undefined ? Number.POSITIVE_INFINITY : now.steady - slot.acquiredAt.steady
   slot.cutShort = age < Math.min(held.lifetime, longestLife) / 2 ? slot.cutShort + 1 : 0
@@ -415,7 +429,7 @@ export const isRefusal = (exit: Exit.Exit<unknown, unknown>): boolean => {
     !Predicate.hasProperty(error, "retryAt")
 }
 
-/** `RetriesExhausted` tells when to come back, once that is known. */
+/** Adds to a `RetriesExhausted` when to come back, now that it is known. */
 const withRetryAt = <E>(exit: Exit.Failure<unknown, E>, retryAt: number): Exit.Exit<never, E> =>
   Exit.failCause(
     Cause.map(exit.cause, (error) =>

@@ -1,9 +1,9 @@
 /**
  * The slots of a cache, by key: at most `capacity` of them, in Effect's `Cache`.
  *
- * **The rule.** A slot that had to give up its place serves nobody: whoever still has it at hand looks the key up
- * again. So there is one slot per key, and what was said about a key (a token refused, its end, a failure) is said about
- * all of it.
+ * **The rule.** A slot that was evicted serves no caller: code that still has a reference to it looks the key up again.
+ * So there is one slot per key, and what is reported about a key (a refused token, the end of a token, a failure) holds
+ * for every caller of that key.
  *
  * The `Cache` holds slots, not tokens, and a slot never expires there. In Effect 3 every *replaced* entry leaves its key
  * in the cache's access queue for ever, so an entry per token would leak one key per lifecycle; and an entry made by the
@@ -15,16 +15,16 @@ import * as Effect from "effect/Effect"
 import type { Memory, Trouble } from "./slot.js"
 import { Slot } from "./slot.js"
 
-/** Of at most so many keys something is remembered, whether they have a place or not. */
+/** How many keys are remembered at most, whether they have a slot in the cache or not. */
 const longestMemory = 1000
 
 export class Slots<E> {
   private readonly memories = new Map<string, Memory>()
-  /** Of as many keys it is remembered why asking is pointless for now: they must not be asked for at every call. */
+  /** The last failure of each remembered key, so that a key that fails does not cause a token request at every call. */
   private readonly troubles = new Map<string, Trouble<E>>()
   /**
-   * The slots that the cache holds, the least recently used first. Whoever looks is to look here: the cache would take a
-   * look for a use, and keep in its queue also what it does not have.
+   * The slots that the cache holds, the least recently used first. To look at a slot, read it here: a read of the cache
+   * would count as a use, and would leave even a missing key in the cache's queue.
    */
   private readonly places = new Map<string, Slot<E>>()
 
@@ -45,7 +45,7 @@ export class Slots<E> {
     )
   }
 
-  /** Whether the next new key takes the place of another. */
+  /** Whether the next new key evicts another one. */
   get isFull(): boolean {
     return this.places.size >= this.capacity
   }
@@ -58,9 +58,12 @@ export class Slots<E> {
     return Array.from(this.places.values())
   }
 
-  /** The slot of a key, marked as recently used; `known` yields one that lost its place and is still at work. */
+  /**
+   * The slot of a key, marked as recently used; `known` gives an evicted slot of that key whose request is still under
+   * way.
+   */
   touch(key: string, known: () => Slot<E> | undefined): Slot<E> {
-    // nothing in it waits, so it runs in one go: one slot per key
+    // no step of this waits, so no other fiber runs in between: there is one slot per key
     const slot = Effect.runSync(Effect.flatMap(this.cache.contains(key), (isThere) => {
       if (isThere) return this.cache.get(key)
       const slot = known() ?? new Slot<E>(key, this.memories.get(key), this.troubles.get(key))
@@ -73,7 +76,9 @@ export class Slots<E> {
     return slot
   }
 
-  /** What has lost its place is told so. It is the first one: the cache gives up what was used least recently. */
+  /**
+   * Marks the slots that the cache has evicted. They come first here: the cache evicts the least recently used slot.
+   */
   private sweep(): void {
     for (const [key, slot] of this.places) {
       if (this.places.size <= this.capacity) return
@@ -83,15 +88,15 @@ export class Slots<E> {
     }
   }
 
-  /** Keeps what the next slot of the key should know, should this one lose its place. */
+  /** Keeps what a later slot of this key needs to know, in case this slot is evicted. */
   remember({ key, memory, trouble }: Slot<E>): void {
     keep(this.memories, key, memory)
-    // of a token that is no better than the last one nothing is left to wait for, once that is gone
+    // trouble without a failure is about the held token, and means nothing once that token is gone
     keep(this.troubles, key, trouble?.failure === undefined ? undefined : trouble)
   }
 }
 
-/** The last ones, in order of use. */
+/** Puts a value in as the latest one, and drops the oldest one if there are too many. */
 const keep = <A>(all: Map<string, A>, key: string, value: A | undefined): void => {
   all.delete(key)
   if (value === undefined) return

@@ -1,9 +1,9 @@
 /**
  * The life of one token value, as this process knows it.
  *
- * **The rule.** A token has one end, the earliest one heard of, and one margin before it, that of the life it had when
- * it was first heard of. A server that hands out the same value again neither moves the end later nor makes the margin
- * smaller: it has handed out nothing.
+ * **The rule.** A token has one end: the earliest end that the server has stated for it. It has one margin before that
+ * end, computed from the lifetime it had when it first arrived. When the server hands out the same value again, the end
+ * does not move later and the margin does not become smaller.
  */
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
@@ -16,17 +16,23 @@ import { moments } from "../lifetime.js"
 export interface Life extends Moments {
   readonly value: Redacted.Redacted
   readonly issuedAt: number
-  /** Steady minus wall time when it was last heard of: `moment + offset` is that moment by the steady clock. */
+  /** Steady minus wall time when the token last arrived: `moment + offset` is that moment by the steady clock. */
   readonly offset: number
-  /** Its end when it was first heard of: the others differ from it by rounding, or the server changed its mind. */
+  /** The end that the server stated first. An end stated later differs by rounding, or the server changed it. */
   readonly firstEnd: number
-  /** How often it was handed out again instead of another one. */
+  /** How often the server handed out this token again instead of a new one. */
   readonly repeats: number
-  /** Whether it was over when it was first heard of: by what the clocks say it never lived, and still it is all there is. */
+  /**
+   * Whether the token was over when it first arrived: by the clocks of this machine it was never valid, but the server
+   * has no other.
+   */
   readonly wasOver: boolean
 }
 
-/** How far the wall clock may be off the steady one before it counts as set, or as that of a machine that slept. */
+/**
+ * How far the wall clock may be off the steady clock, in milliseconds; if it is further off, it was set or the machine
+ * slept.
+ */
 const tolerance = 2000
 
 /** Milliseconds until `moment`, by whichever clock says it is nearer: a token is fresh only if both say so. */
@@ -34,12 +40,12 @@ export const until = (life: Pick<Life, "offset">, moment: number, now: Now): num
   Math.min(moment - now.wall, moment + life.offset - now.steady)
 
 /**
- * By how much the wall clock has been put back since the token arrived, in milliseconds: so much earlier is its end by
- * today's wall clock. Only back: a clock that seems to have been put forward may belong to a machine that slept.
+ * By how many milliseconds the wall clock has been put back since the token arrived: by the present wall clock the
+ * token ends so much earlier. A clock that seems to have been put forward gives 0, because the machine may have slept.
  */
 export const putBack = (life: Pick<Life, "offset">, now: Now): number => {
   const step = now.steady - now.wall - life.offset
-  // two clocks cannot be read in the same moment
+  // the two clocks are read one after the other, so a difference of 1 ms means nothing
   return step > 1 ? step : 0
 }
 
@@ -58,7 +64,7 @@ export const begin = (token: AccessToken.AccessToken, timing: Timing, random: nu
 
 export const isOf = (life: Life, token: AccessToken.AccessToken): boolean => Equal.equals(life.value, token.value)
 
-/** Only the life: what is remembered of a token that is not held any more. */
+/** Copies the fields of `Life` only: they are remembered of a token that is no longer held. */
 export const bare = (
   { endsAt, firstEnd, issuedAt, lifetime, mustAt, offset, refreshAt, repeats, value, wasOver }: Life
 ): Life => ({ endsAt, firstEnd, issuedAt, lifetime, mustAt, offset, refreshAt, repeats, value, wasOver })
@@ -66,13 +72,17 @@ export const bare = (
 /** The life after the server handed out the same value again. */
 export interface Again {
   readonly life: Life
-  /** Whether the server says that it lives on, by more than rounding: nothing better will come. */
+  /**
+   * Whether the server says that the token lives longer than it said at first, by more than rounding: no other token is
+   * to be expected.
+   */
   readonly isExtended: boolean
 }
 
 export const again = (life: Life, token: AccessToken.AccessToken, timing: Timing, now: Now): Again => {
   const claimed = moments(token, timing, 0, now.wall).endsAt - now.wall
-  // A machine that slept and a wall clock that was put forward look the same, but for what the server says.
+  // A machine that slept and a wall clock that was put forward look the same. Only the lifetime that the server states
+  // tells them apart.
   const aheadBy = now.wall + life.offset - now.steady
   const wasSet = aheadBy > tolerance && claimed > life.firstEnd - now.wall + tolerance
   const left = (moment: number) => moment - now.wall + (wasSet ? Math.floor(aheadBy) : -Math.ceil(putBack(life, now)))
@@ -98,7 +108,7 @@ export const again = (life: Life, token: AccessToken.AccessToken, timing: Timing
   }
 }
 
-/** The token with the times of its life, whatever it came with this time. */
+/** The token with the times of `Life`, not with those of the latest response. */
 export const timed = (token: AccessToken.AccessToken, { endsAt, issuedAt }: Life): AccessToken.AccessToken =>
   new AccessToken.AccessToken({
     ...token,

@@ -1,22 +1,22 @@
-/** Fibers that do work for others, in a scope. */
+/** Fibers that do work for callers, in a scope. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 
-/** A scope that closes waits so long for work that does not heed being interrupted. */
+/** How long a closing scope waits for work that does not react to its interruption. */
 const patience = "5 seconds"
 
 export interface Workers {
   readonly fork: (work: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
-  /** Interrupts a fiber, and lets it go: nobody waits for it any more, not even the scope. */
+  /** Interrupts a fiber without waiting for its end; the scope does not wait for it either. */
   readonly abandon: (fiber: Fiber.RuntimeFiber<unknown, unknown>) => void
 }
 
 /**
- * Forks within the current scope. A `FiberSet` would do, but its scope waits for as long as a fiber hangs where it cannot
- * be interrupted.
+ * Forks within the current scope. This is not a `FiberSet`, because its scope waits for as long as a fiber hangs in an
+ * uninterruptible region.
  */
 export const workers: Effect.Effect<Workers, never, Scope.Scope> = Effect.gen(function*() {
   const runFork = Runtime.runFork(yield* Effect.runtime<never>())

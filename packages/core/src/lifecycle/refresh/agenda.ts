@@ -1,6 +1,6 @@
 /**
- * What is to be done when: one place per id, moved or given up at once when its time changes, so that there are never
- * more places than ids.
+ * Values in the order in which they are due. Each id has one place, which is moved or removed at once when its time
+ * changes, so that there are never more places than ids.
  */
 export class Agenda<A> {
   /** A binary heap: each entry is due no later than the two below it. */
@@ -12,7 +12,7 @@ export class Agenda<A> {
     return this.heap.length
   }
 
-  /** What is due first; of what is due at the same moment, what was put in first. */
+  /** The value that is due first; of values due at the same moment, the one that was set first. */
   get first(): { readonly due: number; readonly value: A } | undefined {
     return this.heap[0]
   }
@@ -42,7 +42,7 @@ export class Agenda<A> {
     this.settle(last)
   }
 
-  /** Takes what is due at `now` out, one by one. */
+  /** Removes one value that is due at `now`, the earliest first, and returns it. */
   take(now: number): A | undefined {
     const first = this.heap[0]
     if (first === undefined || first.due > now) return undefined
@@ -50,7 +50,7 @@ export class Agenda<A> {
     return first.value
   }
 
-  /** Gives up the places of all that `keep` does not want. */
+  /** Removes all values for which `keep` gives false. */
   filter(keep: (value: A) => boolean): void {
     for (const { id, value } of Array.from(this.heap)) {
       if (!keep(value)) this.delete(id)

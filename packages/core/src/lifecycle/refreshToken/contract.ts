@@ -19,23 +19,23 @@ export interface Stored {
   readonly rotates: boolean
   /**
    * - `ready`: not sent since it was stored
-   * - `sent`: on its way to the server, or its answer was lost with the holder that sent it
-   * - `sentTwice`: the same, for a second time
+   * - `sent`: on its way to the server, or the process that sent it died before it stored the answer
+   * - `sentTwice`: sent a second time, with the answer to the first time lost
    * - `dead`: the server has refused it
    */
   readonly state: "ready" | "sent" | "sentTwice" | "dead"
-  /** While a holder is at it: tells this use of the token from any other. */
+  /** Set while a process uses the refresh token: it tells this use from any other. */
   readonly mark?: string | undefined
   /**
-   * Which of the refresh tokens that sources were given to begin with have been used, as digests, the last ones last.
-   * One that is not among them comes from a new login. A store that does not keep this does without new logins. Numbers
-   * are 32-bit hashes, as they were written before.
+   * The configured refresh tokens (`refreshToken` of the options) that have been used, as digests, the latest last. A
+   * configured refresh token that is not among them comes from a new login. With a store that does not keep this list,
+   * new logins are not noticed. Numbers are 32-bit hashes, which earlier versions wrote.
    */
   readonly begun?: ReadonlyArray<string | number> | undefined
 }
 
 /**
- * Where the refresh token is kept. One that several processes share must lock across all of them.
+ * Where the refresh token is kept. A store that several processes share must lock across all of them.
  *
  * @since 0.1.0
  * @category models
@@ -45,13 +45,13 @@ export interface Store {
   /**
    * When this has succeeded the token survives a crash.
    *
-   * `over` is what the caller has seen in the store last. A lock that can be lost, because it ends by itself, has to
-   * look whether that is still there. If it is not, somebody else has moved on, and what they have put there stays:
-   * one with a `mark`, about to be sent, then fails; any other is dropped. Without `over` the token replaces whatever
-   * is there.
+   * `over` is the record that the caller last saw in the store. A store whose lock can end by itself has to check
+   * whether that record is still there. If it is not, another process has stored a newer record, and that record stays:
+   * a `save` with a `mark` (the token is about to be sent) then fails; any other `save` is dropped. Without `over` the
+   * token replaces any record.
    */
   readonly save: (stored: Stored, over?: Option.Option<Stored>) => Effect.Effect<void, TokenError.RequestError>
-  /** Runs an effect while nobody else who uses the store runs one. */
+  /** Runs an effect while no other user of the store runs one. */
   readonly locked: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | TokenError.RequestError>
 }
 
@@ -63,8 +63,8 @@ export interface Store {
  */
 export interface SharedOptions {
   /**
-   * Whose refresh token it is: names the authorization server, the client and the user. All who give the same name use
-   * the same refresh token. It is part of the key in the store and must not be secret.
+   * Whose refresh token it is: names the authorization server, the client and the user. All processes that give the
+   * same name use the same refresh token. It is part of the key in the store and must not be secret.
    */
   readonly namespace: string
   /**
@@ -74,11 +74,11 @@ export interface SharedOptions {
   readonly lease?: Duration.DurationInput | undefined
   /** Limit of one operation of the store. Default 1 second. */
   readonly timeout?: Duration.DurationInput | undefined
-  /** How long to wait for one's turn. Default two leases. */
+  /** How long a process waits for its turn to use the refresh token. Default two leases. */
   readonly patience?: Duration.DurationInput | undefined
   /**
-   * How long the record is kept after the refresh token has expired or, if its lifetime is unknown, after its last
-   * use. When it is gone a source begins again with the refresh token it was given. Default 180 days.
+   * How long the record is kept after the refresh token has expired or, if its lifetime is unknown, after its last use.
+   * Once the record is gone, a source begins again with its configured refresh token. Default 180 days.
    */
   readonly retention?: Duration.DurationInput | undefined
 }

@@ -22,25 +22,27 @@ import type { SharedOptions, Store, Stored } from "./contract.js"
 
 type Failing<A> = Effect.Effect<A, TokenError.RequestError>
 
-/** Who has to wait for the lock looks for it this often at first. */
+/** How often a waiting process tries to get the lock at first, in milliseconds. */
 const firstPause = 250
 
-/** A lease that is lost this often while one record is written is too short for this store. */
+/** A lease that is lost so many times while one record is written is too short for this store. */
 const longestFight = 5
 
-/** Undoes what `Effect.uninterruptible` does, if it was not done further out. */
+/** Makes an effect interruptible again within an uninterruptible region, if the caller was interruptible. */
 type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
-/** The time under the lock. */
+/** What is known while the lock is held. */
 interface Session {
   lease: Lease
-  /** What the store holds, as far as it is certain under this lease. */
+  /** The record in the store, if it has been read or written under this lease. */
   known: Option.Option<Stored> | undefined
-  /** Whether something could not be stored, and the lease has to keep the others away from what is there instead. */
+  /**
+   * Whether a record could not be stored. The lease is then kept, so that no other process uses the outdated record.
+   */
   owes: boolean
 }
 
-/** What could not be stored: where it belongs, and the lease that was held then. */
+/** A record that could not be stored, the record it was to replace, and the lease that was held then. */
 interface Debt {
   readonly next: Stored
   readonly over: Option.Option<Stored>
@@ -106,12 +108,12 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
         "raise `patience`"
     )
 
-    /** Waits for a sign, for a while; true if there is no time left to wait. */
+    /** Waits for `sign`, at most for `pause`; true, without waiting, if the deadline has passed. */
     const isOver = (sign: Effect.Effect<void>, pause: number, deadline: number, restore: Restore) =>
       Effect.flatMap(clocks.now, ({ steady }) => {
         const left = deadline - steady
         return left <= 0 ? Effect.succeed(true) : Effect.as(
-          // the limit holds for callers who cannot be interrupted as well
+          // the time limit also holds for callers that cannot be interrupted
           restore(Effect.timeoutOption(Effect.interruptible(sign), Math.max(1, Math.min(pause, left)))),
           false
         )
@@ -138,9 +140,10 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
         }
       })
 
-    // the fibers of this process queue up here, so that one at a time asks the store
+    // the fibers of this process queue up here, so that only one of them asks the store at a time
     const bells = new Bells()
-    // a holder that vanished, with its runtime or its request, does not hold it for ever: whoever looks decides
+    // a fiber that vanished with its runtime or its request must not keep its turn for ever: after so long the next
+    // fiber that looks takes the turn
     const longestTurn = 2 * patience + leaseTime
     let holder: clocks.Period | undefined
 
@@ -174,8 +177,8 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
     let debt: Debt | undefined
 
     /**
-     * Stores `next` in place of `over`. Who finds that the lease is lost takes it again, and writes only where nobody
-     * else has come in between: everybody else's refresh token would be lost otherwise.
+     * Stores `next` in place of `over`. If the lease is lost, it is taken again, and `next` is written only if no other
+     * process has written in between: otherwise the refresh token of all others would be lost.
      */
     const write = (
       session: Session,
@@ -210,7 +213,7 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
         Effect.flatMap((written) => written || !isMark(next) ? Effect.void : Effect.fail(overtaken))
       )
 
-    /** What could not be stored the last time comes before anything else. */
+    /** Stores the record that could not be stored the last time, before anything else is done. */
     const payDebt = (deadline: number, restore: Restore): Failing<void> =>
       Effect.suspend(() => {
         if (debt === undefined) return Effect.void
@@ -224,7 +227,10 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
 
     let catching: clocks.Period | undefined
 
-    /** Does not leave that to the next use: it may be far away, and by then the others have gone on without. */
+    /**
+     * Stores that record in the background, not at the next use: the next use may be far away, and by then other
+     * processes would have gone on without the record.
+     */
     const catchUp: Effect.Effect<void> = Effect.flatMap(clocks.now, (now) => {
       if (catching !== undefined && !clocks.isOver(catching, now)) return Effect.void
       const mine = catching = clocks.period(now, longestTurn)
@@ -288,19 +294,19 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
   })
 
 // ---------------------------------------------------------------------------------------------------------------
-// who may write over what
+// which record may replace which
 // ---------------------------------------------------------------------------------------------------------------
 
-/** Whether it says that the token is about to be sent. */
+/** Whether the record says that the token is about to be sent. */
 const isMark = ({ mark }: Stored): boolean => mark !== undefined
 
 const isSameRecord = (self: Stored, that: Stored): boolean =>
   Equal.equals(self.token, that.token) && self.state === that.state && self.mark === that.mark
 
 /**
- * Whether `next` may take the place of what is there, by one who believes that to be `over`. A token that came in
- * exchange for the one in `over` also goes where that one has been marked otherwise by now, or has got lost: nothing
- * else is left of its family.
+ * Whether a process that expects `over` in the store may replace the record `there` with `next`. A new refresh token
+ * that came in exchange for the one in `over` may also replace that one under another state or mark, or fill an empty
+ * store: it is the only usable token left of its family.
  */
 const isInPlace = (there: Option.Option<Stored>, over: Option.Option<Stored>, next: Stored): boolean => {
   if (Option.isNone(over)) return Option.isNone(there)
@@ -310,7 +316,10 @@ const isInPlace = (there: Option.Option<Stored>, over: Option.Option<Stored>, ne
     Option.match(there, { onNone: () => true, onSome: ({ token }) => Equal.equals(token, before.token) })
 }
 
-/** A mark that may have arrived is taken back, for nothing was sent. */
+/**
+ * The record to store later. A mark that could not be stored may still have reached the store: it is taken back,
+ * because the refresh token was not sent.
+ */
 const owed = (next: Stored, over: Option.Option<Stored>): Omit<Debt, "lease"> =>
   isMark(next)
     ? {
@@ -331,7 +340,10 @@ const overtaken = unanswered(
     "ask again. If it happens often, make `lease` longer"
 )
 
-/** Not a miss: whoever starts over with the first refresh token presents one that was spent long ago. */
+/**
+ * An unreadable record does not count as an empty store: the process would begin again with the configured refresh
+ * token, which was spent long ago.
+ */
 const unreadable = (key: string, detail: string) =>
   new TokenError.InvalidConfiguration({
     fields: ["TokenStore"],
@@ -341,15 +353,16 @@ const unreadable = (key: string, detail: string) =>
   })
 
 // ---------------------------------------------------------------------------------------------------------------
-// at rest
+// the record as it is stored
 // ---------------------------------------------------------------------------------------------------------------
 
-/** Raised when the form changes; a reader takes any other version for unreadable. */
+/** Raised when the form of the record changes; a record of any other version is unreadable. */
 const version = 1
 
 /**
- * A refresh token in the form of an access token, as stores take no other. It stays beyond its own expiry: who finds
- * nothing would begin with a token that was spent long ago.
+ * A refresh token in the form of an access token, because stores take only access tokens. The record is kept longer
+ * than the refresh token lives: a process that found no record would begin with the configured refresh token, which was
+ * spent long ago.
  */
 const encode = (stored: Stored, now: number, retention: number): AccessToken.AccessToken => {
   const until = Math.max(now, Option.getOrElse(stored.expiresAt, () => now)) + retention
@@ -382,7 +395,7 @@ const decode = (outer: AccessToken.AccessToken): Option.Option<Stored> =>
         !(begun === undefined || isHistory(begun)) ||
         !(expiresAt === null || typeof expiresAt === "number") || typeof until !== "number"
       ) return Option.none()
-      // a store may have moved the time outside to the clock of this machine: the one inside moves with it
+      // a store may have moved the outer end to the clock of this machine: the inner end is moved by the same amount
       const shift = Option.getOrElse(outer.expiresAt, () => until) - until
       return Option.some({
         token: Redacted.make(token),

@@ -1,13 +1,13 @@
-// Wakes those who wait for a change of one key.
+// Wakes the fibers that wait for a change of one key.
 import * as Effect from "effect/Effect"
 
-/** A bell for each key that somebody waits at. */
+/** A bell for each key that fibers wait for. */
 export class Bells {
   private readonly bells = new Map<string, { latch: Effect.Latch; users: number }>()
 
   /**
-   * Gives `use` an effect that makes another each time it is run: that one waits for the first ring after it was made.
-   * So: make it, look at the world, and wait only if there is nothing to be seen yet.
+   * Gives `use` an effect, `next`. Each run of `next` yields another effect, which waits for the first ring after that
+   * run. So run `next`, then look for the change, and wait only if it has not come yet: no ring is missed.
    */
   at<A, E>(key: string, use: (next: Effect.Effect<Effect.Effect<void>>) => Effect.Effect<A, E>): Effect.Effect<A, E> {
     const enter = Effect.sync(() => {

@@ -10,8 +10,8 @@ import { mandated, refusalStep } from "../backOff.js"
 import * as anyError from "../foreignError.js"
 
 /**
- * What a process that could not get a token leaves for the others, so that a fleet does not knock one by one at a
- * server that is down. It is kept like a token, under a key beside that of the token, until the time to try again.
+ * A note that a process leaves for the others when it could not get a token, so that not every process asks a server
+ * that is down. It is stored like a token, under a key beside the token's own, until the time to try again.
  */
 export interface Note {
   /** Which source of which process wrote it. */
@@ -20,15 +20,15 @@ export interface Note {
   readonly detail: string
   /** Consecutive failures, over all processes. */
   readonly failures: number
-  /** Where the server has nothing better than a token: the digest of that token. */
+  /** If the server gave nothing better than the current token: the digest of that token. */
   readonly of?: string | undefined
 }
 
 export const keyOf = (key: string): string => `${key}~failure`
 
 /**
- * A note about an error that others would run into as well. Of a refusal there is none: a wrong secret is the trouble of
- * the process that has it.
+ * A note about an error that other processes would get as well. There is no note about a refusal: a wrong secret
+ * concerns only the process that has it.
  */
 export const about = (error: unknown, author: string, before: Option.Option<Note>, now: number): Option.Option<
   AccessToken.AccessToken
@@ -49,8 +49,8 @@ export const about = (error: unknown, author: string, before: Option.Option<Note
 }
 
 /**
- * A note that the server hands out nothing better than `current`. It is for those who have that token and can go on
- * serving it: the server may well have something for anybody else.
+ * A note that the server hands out nothing better than `current`. It is for processes that hold that token and can go
+ * on serving it: the server may well have a token for any other process.
  */
 export const noProgress = (
   author: string,
@@ -72,11 +72,14 @@ export const noProgress = (
 
 const digestOf = ({ value }: AccessToken.AccessToken): string => Digest.shortNameOf(Redacted.value(value))
 
-/** Whether a note is for who has `serving`, a token that is still good, or nothing. */
+/** Whether a note concerns a process that holds `serving`, a token that is still good, or no token. */
 export const concerns = ({ of }: Note, serving: AccessToken.AccessToken | undefined): boolean =>
   of === undefined || (serving !== undefined && of === digestOf(serving))
 
-/** No note holds longer: the longest that a server may keep us away, and what the clocks of a store round. */
+/**
+ * The longest life of a note in milliseconds: the longest wait a server may ask for, and a second because stores round
+ * times.
+ */
 export const longest = 5 * 60_000 + 1000
 
 const count = (before: Option.Option<Note>) => ({
@@ -107,5 +110,5 @@ export const read = (token: AccessToken.AccessToken): Option.Option<Note> =>
     })
   )
 
-/** What stands in a store comes from outside, whoever wrote it. */
+/** Text that was read from a store is not trusted, whichever process wrote it. */
 const stored = Disclosure.make([], { keepsUuids: true })

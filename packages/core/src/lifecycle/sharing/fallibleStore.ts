@@ -17,7 +17,7 @@ import * as storeCall from "./storeCall.js"
 const firstPause = 1000
 const longestPause = 30_000
 
-/** Bounds what is remembered of keys that cannot be read. */
+/** How many unreadable keys are remembered at most. */
 const mostUnreadable = 10_000
 
 const sealedByOthers = new StoreError({
@@ -30,7 +30,7 @@ const sealedByOthers = new StoreError({
 /** What the store says of one key. */
 export interface Look {
   readonly token: Option.Option<AccessToken>
-  /** The last failure, if its consequences are not over yet. */
+  /** The note of the last failure, for as long as the store keeps it. */
   readonly failure: Option.Option<{ readonly note: failureNote.Note; readonly from: number; readonly until: number }>
 }
 
@@ -42,9 +42,9 @@ interface Outage {
   readonly until: number
 }
 
-/** A store whose failures are events, and after one of which it is left alone for a while. */
+/** A store whose failures are events. After a failure it is left alone for a while. */
 export interface FallibleStore {
-  /** One operation. Nothing comes of it if the store does not do its part. */
+  /** Runs one operation; `None` if the store failed. */
   readonly ask: <A>(
     operation: StoreError["operation"],
     request: TokenRequest.TokenRequest,
@@ -57,7 +57,7 @@ export interface FallibleStore {
     request: TokenRequest.TokenRequest
   ) => Effect.Effect<Option.Option<Option.Option<Lease>>>
   readonly look: (key: string, request: TokenRequest.TokenRequest) => Effect.Effect<Option.Option<Look>>
-  /** Whether it failed lately. */
+  /** Whether the store failed a short time ago and is left alone for now. */
   readonly isResting: (steady: number) => boolean
 }
 
@@ -69,7 +69,7 @@ export const make = (
 
   const failed = ({ detail, operation, reason }: StoreError, request: TokenRequest.TokenRequest) =>
     Effect.flatMap(clocks.now, ({ steady }) => {
-      // operations that were under way together have failed once
+      // operations that were under way at the same time count as one failure
       if (outage !== undefined && steady < outage.until) return Effect.void
       const failures = (outage?.failures ?? 0) + 1
       const until = steady + backOff.step(failures, firstPause, longestPause)
@@ -77,7 +77,10 @@ export const make = (
       return tell(request, (common) => TokenEvent.StoreFailed({ ...common, operation, reason, detail }))
     })
 
-  /** A store that can be read but not written to has not recovered because it was read. */
+  /**
+   * Ends an outage if the operation that failed has now succeeded: a store that cannot be written to has not recovered
+   * when a read succeeds.
+   */
   const answered = (operation: string, request: TokenRequest.TokenRequest): Effect.Effect<void> => {
     if (outage === undefined || outage.operation !== operation) return Effect.void
     const { since } = outage
@@ -102,7 +105,7 @@ export const make = (
   const ask: FallibleStore["ask"] = (operation, request, f) =>
     settled(operation, request, storeCall.run(operation, () => f(store), timeout))
 
-  /** Keys under which there is something that cannot be read: worth an event once, not at every look. */
+  /** Keys whose stored value cannot be read: each is reported by one event, not at every look. */
   const unreadable = new Set<string>()
 
   /** What is damaged or sealed with an unknown key is a miss; the next token replaces it. */

@@ -1,4 +1,4 @@
-// Takes a token from the store of a fleet, or gets one for all under a lease.
+// Takes a token from the store of a fleet, or fetches one for all processes under a lease.
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,30 +18,30 @@ import * as failureNote from "./failureNote.js"
 import type { FallibleStore, Look } from "./fallibleStore.js"
 import * as storeCall from "./storeCall.js"
 
-/** A token that somebody of this process needs. */
+/** A token that a caller in this process needs. */
 export interface Want<E> {
   readonly request: TokenRequest.TokenRequest
-  /** What is to be replaced; it may still be good. */
+  /** The token to replace; it may still be good. */
   readonly current: AccessToken | undefined
-  /** Whether a stored token that is not over yet will do. */
+  /** Whether a stored token that is still valid is acceptable. */
   readonly accepts: (token: AccessToken) => boolean
   readonly fetch: Effect.Effect<AccessToken, E>
-  /** The same for somebody who has room for a request, where those are limited. */
+  /** `fetch` without the rate limit, for a caller that has already taken room for one request. */
   readonly fetchAtOnce: Effect.Effect<AccessToken, E>
 }
 
-/** What one process takes from the store of a fleet, and leaves there for the others. */
+/** How one process takes tokens from the store of a fleet, and stores tokens for the others. */
 export interface Sharing {
-  /** Whether it is early enough in a token's life to take it. */
+  /** Whether a token has enough of its life left to be taken. */
   readonly isFresh: (token: AccessToken, wall: number) => boolean
-  /** The stored token, if it will do; a failure, if another process has just had one. */
+  /** The stored token, if it is acceptable; fails if another process has just failed. */
   readonly take: <E>(
     look: Look,
     want: Want<E>
   ) => Effect.Effect<Option.Option<AccessToken>, TokenError.FailedElsewhere>
   /**
-   * What is done with the lease, and its end: another look, for somebody may have been faster; then the server. Of all
-   * that only the request to the server, in `restore`, may be interrupted.
+   * What a process does under the lease, up to its release: it looks into the store again, because another process may
+   * have been faster; then it asks the server. Only the request to the server, in `restore`, may be interrupted.
    */
   readonly hold: <E>(
     lease: Lease,
@@ -50,7 +50,7 @@ export interface Sharing {
   ) => Effect.Effect<AccessToken, E | TokenError.FailedElsewhere>
 }
 
-/** Another token, and one that lives longer as far as that is known. */
+/** Whether `token` is another token than `current`, and lives longer if both ends are known. */
 export const isBetter = (token: AccessToken, current: AccessToken): boolean =>
   !isSame(token, current) &&
   Option.getOrElse(
@@ -58,10 +58,13 @@ export const isBetter = (token: AccessToken, current: AccessToken): boolean =>
     () => true
   )
 
-/** By how much the clock of another machine may be ahead, where the store has not made up for it. */
+/** By how many milliseconds the clock of another machine may be ahead, if the store has not corrected for it. */
 const mostSkew = 120_000
 
-/** A token from the future would be served beyond its end: some clock has been put back since it was stored. */
+/**
+ * Whether the token was issued in the past. A token from the future would be served beyond its end: some clock has been
+ * put back since it was stored.
+ */
 const hasBegun = ({ issuedAt }: AccessToken, wall: number): boolean =>
   clocks.isRunning({ from: issuedAt, until: Number.POSITIVE_INFINITY }, wall, { skew: mostSkew })
 
@@ -70,7 +73,7 @@ export const make = ({ clockSkew, isPrivate, lease: leaseTime, store, tell }: {
   readonly tell: Tell
   readonly clockSkew: number
   readonly lease: number
-  /** Whether a token is of use to this process alone. */
+  /** Whether only this process can use the token. */
   readonly isPrivate: (token: AccessToken) => boolean
 }): Sharing => {
   const me = random.randomId()
@@ -97,7 +100,7 @@ export const make = ({ clockSkew, isPrivate, lease: leaseTime, store, tell }: {
       }
       const { current } = want
       const serving = current !== undefined && isFresh(current, wall) ? current : undefined
-      // whoever wrote it has a back-off of its own
+      // a note that this process wrote itself is ignored: it has a back-off of its own
       const failure = Option.filter(
         look.failure,
         ({ from, note, until }) =>
@@ -144,7 +147,7 @@ export const make = ({ clockSkew, isPrivate, lease: leaseTime, store, tell }: {
       if (Exit.isFailure(exit)) return yield* Effect.zipRight(end, exit)
 
       const token = exit.value
-      // a token that was just refused must not come back to the others
+      // a token that is to be replaced, because it was refused for example, must not be stored for the others again
       const isOld = current !== undefined && isSame(token, current)
       if (isOld || isPrivate(token)) return yield* Effect.as(end, token)
 
@@ -154,7 +157,7 @@ export const make = ({ clockSkew, isPrivate, lease: leaseTime, store, tell }: {
         const theirs = yield* store.look(lease.key, request)
         return Option.getOrElse(Option.flatMap(theirs, (look) => good(look, want, wall)), () => token)
       }
-      // nobody waits for a store that has just failed
+      // if the store has just failed, the caller does not wait for the release
       yield* Option.isNone(stored) ? Effect.forkDaemon(end) : end
       return token
     })

@@ -1,9 +1,10 @@
 // Calls of a store, each with a limit of time.
 //
-// The rule: what a store does runs on a fiber of its own, and whoever waits for it has a timer of their own. When that
-// is over nobody waits any more, not even for the interruption: the operation may be in a region that cannot be
-// interrupted (a pool, a driver), or never end. What it brings in late changes nothing, and a lease is given back. What it
-// answers is looked at before it is used: an answer that is none is a failure of the store, not a defect of its user.
+// The rule: an operation of a store runs on a fiber of its own, and its caller waits with a time limit. After that
+// limit the caller waits for nothing more, not even for the interruption: the operation may be in a region that cannot
+// be interrupted (a pool, a driver), or never end. A late result changes nothing, and a late lease is given back. An
+// answer is checked before it is used: an answer of the wrong shape is a failure of the store, not a defect of its
+// caller.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -18,7 +19,10 @@ import type { AccessToken } from "../../values/AccessToken.js"
 import { isAccessToken } from "../../values/AccessToken.js"
 import * as Disclosure from "../../wire/Disclosure.js"
 
-/** Lets go of `effect` at once when it is interrupted; `abandoned` decides what becomes of it. */
+/**
+ * Runs `effect` on a fiber of its own. An interruption does not wait for that fiber; `abandoned` decides what becomes
+ * of it.
+ */
 const apart = <A, E>(
   effect: Effect.Effect<A, E>,
   abandoned: (fiber: Fiber.RuntimeFiber<A, E>) => Effect.Effect<unknown>
@@ -36,8 +40,8 @@ const unexpected = (operation: StoreError["operation"]): StoreError =>
 const reasons: ReadonlySet<unknown> = new Set<StoreError["reason"]>(["unavailable", "timeout", "unreadable"])
 
 /**
- * What may be told of the error of a store, whoever wrote it: its author meant to leave secrets out of it, but a driver
- * may quote what was to be written, and what was read.
+ * The part of a store's error that may be shown. The author of a store meant to leave secrets out, but a driver may
+ * quote the value that was to be written, or that was read.
  */
 export const told = (
   operation: StoreError["operation"],
@@ -51,7 +55,10 @@ export const told = (
   return new StoreError({ operation, reason, detail: texts.text(detail, 500) })
 }
 
-/** A token may be made of words: what is handed to a store is known, and not looked for by how it looks. */
+/**
+ * Removes a token from the errors of an operation. The token is found by its value, not by its look, because a token
+ * may look like plain words.
+ */
 const withoutToken = <A>(
   operation: "put" | "remove",
   { extra, refreshToken, value }: AccessToken,
@@ -71,7 +78,7 @@ const withoutToken = <A>(
       ])
   )
 
-/** Stores a token. `others` are secrets that it stands for. */
+/** Stores a token. `others` are further secrets inside it that its errors must not show. */
 export const put = (
   store: Service,
   token: AccessToken,
@@ -83,8 +90,8 @@ export const remove = (store: Service, key: string, token: AccessToken): Effect.
   withoutToken("remove", token, () => store.remove(key, token))
 
 /**
- * One operation of a store that somebody else wrote: it may take any time, and break in any way. It goes on even while
- * the program is being stopped, so that a lease can be given back.
+ * Runs one operation of a store, which may be the user's own, may take any time and may fail in any way. It runs even
+ * while the program is being stopped, so that a lease can be given back.
  */
 export const run = <A>(
   operation: StoreError["operation"],
@@ -98,7 +105,7 @@ export const run = <A>(
       duration: timeout,
       onTimeout: () => new StoreError({ operation, reason: "timeout", detail: `no answer in ${timeout} ms` })
     }),
-    // a defect, or an interruption of its own making: of its caller it must not become one
+    // a defect of the store, or an interruption from inside, must not become a defect or an interruption of the caller
     Effect.catchAllCause((cause) =>
       Effect.fail(Option.match(Cause.failureOption(cause), {
         onNone: () => unexpected(operation),
@@ -128,8 +135,8 @@ export const get = (store: Service, key: string): Effect.Effect<Option.Option<Ac
   )
 
 /**
- * A lease that comes when nobody waits for it any more is given back: the request has gone out, and is often only slow,
- * so it is given as much time again. One that comes even later ends by itself.
+ * Asks for a lease. A lease that is granted after the time limit is given back: the request was sent and is often only
+ * slow, so it is given as much time again. A lease that is granted even later ends by itself.
  */
 export const acquire = (
   store: Service,
@@ -153,8 +160,9 @@ export const acquire = (
     )
 
 /**
- * Hears what a store announces, for as long as the scope is open. A store may announce nothing, stop doing so, or break
- * while it does: whoever waits looks from time to time. Nor does the end of the scope wait for it.
+ * Listens to the announcements of a store for as long as the scope is open. A store may announce nothing, stop, or fail
+ * while it does, so a process that waits also looks from time to time. The closing of the scope does not wait for the
+ * store.
  */
 export const hear = (
   store: Service,
