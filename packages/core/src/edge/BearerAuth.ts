@@ -1,6 +1,6 @@
 /**
  * Puts the access token of a source on the requests of an `HttpClient`, and recovers from a 401: the token that was
- * refused is renewed, the request is sent once more, and whatever comes then is the answer.
+ * refused is renewed, the request is sent once more, and the caller gets the second response, whatever it is.
  *
  * **Order of combinators**
  *
@@ -9,9 +9,9 @@
  * - `base |> withBearer |> mapRequest(prependUrl(...))`: right. The other way round the URL is still relative when it
  *   gets here, and the call fails with `InvalidConfiguration`. `HttpApiClient.makeWith({ httpClient, baseUrl })`
  *   adds its `baseUrl` outside, so its `httpClient` is simply a client with a bearer.
- * - `base |> withBearer |> followRedirects`: right. Every hop is judged by its own origin. Inside,
- *   `followRedirects` copies the header to wherever the server points: no middleware around it can prevent that. It
- *   is noticed afterwards, and the call fails with `InvalidConfiguration` if the last hop was at another origin.
+ * - `base |> withBearer |> followRedirects`: right. Every hop is judged by its own origin. Inside, `followRedirects`
+ *   copies the header to wherever the server points: no middleware around it can prevent that. `BearerAuth` notices it
+ *   afterwards, and the call fails with `InvalidConfiguration` if the last hop was at another origin.
  * - `filterStatusOk` may stand inside or outside; `retryTransient` belongs outside, so that every attempt gets a
  *   token of its own.
  * - The source's own client must be one without a bearer.
@@ -56,8 +56,8 @@ export interface Options extends options_.Options {}
 
 /**
  * How requests are repeated when the API answers 429 or 503. The wait is the server's `Retry-After` or half the
- * backoff, whichever is longer, plus up to the other half at random, so that those turned away together do not come
- * back together. The token is asked for anew.
+ * backoff, whichever is longer, plus up to the other half at random, so that clients that were turned away together do
+ * not come back together. Each repetition asks for the token again.
  *
  * @since 0.1.0
  * @category models
@@ -65,7 +65,7 @@ export interface Options extends options_.Options {}
 export interface RetryThrottled extends options_.RetryThrottled {}
 
 /**
- * What {@link withRequest} and {@link skip} are for, where an effect calls more than one API.
+ * Which calls {@link withRequest} and {@link skip} apply to, when an effect calls more than one API.
  *
  * @since 0.1.0
  * @category models
@@ -82,12 +82,12 @@ export type Target = overrides.Target
  *
  * **Whose calls**
  *
- * An override is for the `origins` or for the `client` that it names; other calls are as if it were not there. One that
- * names neither belongs to a single client with a bearer: the one that is called first while the effect runs. A client
- * that has nothing to do with the audience or the resource of `request` does not take it, while another client of the
- * same source is for them. Every other client ignores the override, with a warning in the log, because the order of
- * calls decides. So name the origins wherever an effect calls more than one API. Overrides may be nested: for each call
- * the innermost one that concerns it counts.
+ * An override applies to the `origins` or to the `client` that it names; it does not change other calls. An override
+ * that names neither belongs to a single client with a bearer: the one that is called first while the effect runs. A
+ * client does not take the override if it has nothing to do with the audience or the resource of `request`, and another
+ * client of the same source is for them. Every other client ignores the override, with a warning in the log, because
+ * the order of calls decides. So name the origins wherever an effect calls more than one API. Overrides may be nested:
+ * for each call the innermost one that concerns it counts.
  *
  * Origins or a client that cannot work make the calls of the effect fail with `InvalidConfiguration`.
  *
@@ -129,8 +129,8 @@ export const withRequest: {
 )
 
 /**
- * Calls made by the effect are sent without a token. Which calls these are is told as for {@link withRequest}: those to
- * the `origins` or of the `client` that is named, or those of the one client that is called first.
+ * Calls made by the effect are sent without a token. The target is chosen as for {@link withRequest}: calls to the
+ * named `origins`, calls of the named `client`, or calls of the one client that is called first.
  *
  * @example
  * ```ts
@@ -155,16 +155,17 @@ export const skip = <A, E, R>(self: Effect.Effect<A, E, R>, target?: Target): Ef
  *
  * **Details**
  *
- * - A 401 is answered by `source.renew` with the very token that was sent, and one replay with the new one. A second
- *   401 is returned as it is; so is the first one if there is no other token, or if the body cannot be sent again.
+ * - A 401 makes the client call `source.renew` with the token that was sent, and replay the request once with the new
+ *   token. A second 401 is returned as it is; so is the first one if there is no other token, or if the body cannot be
+ *   sent again.
  * - If no token can be had, at first or after a 401, the call fails with the error of the source. It is never sent
  *   without a token instead.
  * - A POST is replayed like any other request: a 401 means that it was not processed. Errors are never replayed.
- * - A request that already has an `Authorization` header is sent as it is: what the caller wrote wins, and no 401 of
- *   it is recovered.
- * - A URL that is not absolute fails with `InvalidConfiguration`, for nobody can tell where it leads.
- * - Interrupting a call interrupts its HTTP request. What becomes of a token request others wait for is the
- *   source's affair: `TokenSource.cached` lets it finish.
+ * - A request that already has an `Authorization` header is sent as it is: the caller's header stays, and the client
+ *   does not recover from a 401 to such a request.
+ * - A URL that is not absolute fails with `InvalidConfiguration`, because its origin is unknown.
+ * - Interrupting a call interrupts its HTTP request. The source decides what becomes of a token request that other
+ *   callers wait for: `TokenSource.cached` lets it finish.
  * - Rendering a request, a response or an error of the client shows `<redacted>` for the header.
  *
  * @example
@@ -212,9 +213,9 @@ export const withBearer: {
  * Provides an `HttpClient` with a bearer to everything above it, from the plain one below and the source behind a tag
  * (the default one if none is named). See {@link withBearer}.
  *
- * The tag's type leaves no room for a token error, so it is folded into a `RequestError`: with reason `"Transport"`
- * if asking again may help, so that `HttpClient.retryTransient` does, otherwise with reason `"Encode"`.
- * {@link tokenErrorOf} reads it back.
+ * The tag's type leaves no room for a token error, so it is folded into a `RequestError`: with reason `"Transport"` if
+ * another attempt may help, so that `HttpClient.retryTransient` makes one, otherwise with reason `"Encode"`. {@link
+ * tokenErrorOf} reads it back.
  *
  * @example
  * ```ts
@@ -247,7 +248,7 @@ export const layer: {
     HttpClient.HttpClient,
     Effect.zipWith(
       HttpClient.HttpClient,
-      // Without a tag, the overload says that Id is the default one.
+      // without a tag, the overload says that `Id` is that of the default source
       options.source ?? TokenSource.TokenSource as unknown as Context.Tag<Id, TokenSource.With<E>>,
       (self, source) => client.make(self, source, options, misuse.fold)
     )
@@ -293,7 +294,7 @@ export const tokenErrorOf = (error: unknown): Option.Option<TokenError.TokenErro
  * Connect Core §3.1.2.6). `insufficient_claims` counts as a refusal only where the claims ask for no more than a newer
  * token.
  *
- * This is the rule of a client without the option `isAuthFailure`. A rule of one's own takes its place, so it is best
+ * This is the rule of a client without the option `isAuthFailure`. A rule of your own takes its place, so it is best
  * combined with this one:
  *
  * @example

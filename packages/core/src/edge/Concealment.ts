@@ -1,10 +1,11 @@
 /**
- * Keeps a header that a client adds to a request out of what is shown of it: a token, a proof. `BearerAuth` does so with
- * `Authorization`; this is for clients that add another one.
+ * Hides a header that a client adds to a request (a token, a proof) when the request is shown. `BearerAuth` does so
+ * with `Authorization`; this module is for clients that add another header.
  *
- * **Rule: what can be reached is looked through.** Requests, headers and other objects that hold the value get a
- * rendering without it (`JSON.stringify`, `inspect`, `String`), and the texts of errors are written without it. Data that
- * a program may need stays as it is; what is frozen is replaced by a copy. Nothing else is looked for.
+ * **Rule: every object that can be reached from an error is searched.** Requests, headers and other objects that hold
+ * the value get a rendering without it (`JSON.stringify`, `inspect`, `String`), and the texts of errors are rewritten
+ * without it. Data that a program may need stays as it is; a frozen object is replaced by a copy. Only this one value
+ * is searched for.
  *
  * @since 0.1.0
  */
@@ -16,7 +17,7 @@ import * as bearerConceal from "./bearer/conceal.js"
 import * as hiding from "./bearer/hiding.js"
 
 /**
- * A header that is to be shown to nobody.
+ * A header whose value must never be shown.
  *
  * @since 0.1.0
  * @category models
@@ -29,8 +30,8 @@ export interface Header {
 }
 
 /**
- * Leaves the header out of renderings of this request, whoever else does so with another. `false` where the request has
- * no such header, or is frozen.
+ * Leaves the header out of renderings of this request. Other clients may hide other headers of the same request.
+ * `false` if the request has no such header, or is frozen.
  *
  * @since 0.1.0
  * @category combinators
@@ -38,7 +39,7 @@ export interface Header {
 export const request: (self: HttpClientRequest.HttpClientRequest, name: string) => boolean = hiding.hideHeader
 
 /**
- * The same for the request of a response; gives a copy of the response where the request is frozen.
+ * The same for the request of a response; returns a copy of the response if the request is frozen.
  *
  * @since 0.1.0
  * @category combinators
@@ -50,8 +51,8 @@ export const response = (
   hiding.hideHeader(self.request, name) ? self : bearerConceal.concealResponse(self, Redacted.value(value), name)
 
 /**
- * What a client has failed or died with, without the value of the header, in any encoding and also where it was cut.
- * Of an error that holds very much the nearest 5 000 objects are looked at.
+ * The cause with which a client failed or died, without the value of the header, in any encoding and even where only a
+ * part of it is left. In an error that holds very many objects, only the nearest 5 000 are searched.
  *
  * @example
  * ```ts

@@ -1,15 +1,16 @@
 /**
- * `Schema`s of the library's values: for the errors of your own `HttpApi` and RPC, for workflows, for what is kept.
+ * `Schema`s of the library's values: for the errors of your own `HttpApi` and RPC, for workflows, for stored values.
  *
- * **Secrets.** A form holds a secret in the clear only where its name says `WithSecrets`. `…Info` is what may be told of
- * a value, for status pages and logs. A name without either is the value itself, inside of one process; errors and
- * events hold no secrets. No `ParseError` of these schemas quotes its input: it says where, and what was expected.
- * (One of the schema that Effect's `encodedSchema` derives does: that has nothing of this module left.)
+ * **Secrets.** An encoded form holds a secret in the clear only if its name says `WithSecrets`. `…Info` is the part of
+ * a value that may be shown, for status pages and logs. A name without either is the value itself, inside one process;
+ * errors and events hold no secrets. No `ParseError` of these schemas quotes its input: it says where the error is, and
+ * what was expected. (A `ParseError` of a schema that Effect's `encodedSchema` derives does quote it: the annotations
+ * of this module are lost there.)
  *
- * **Encoded forms** are JSON. Times are epoch milliseconds, durations are milliseconds, as everywhere in the library.
- * Where there is no value the member is left out; `null` is read as that, too. Members that are not known are passed
- * over, so that a later version may add some. Numbers are finite; a text has at most 1 048 576 characters (no more than
- * that is read of any server), a list at most 65 536 entries.
+ * **Encoded forms** are JSON. Times are epoch milliseconds, durations are milliseconds, as everywhere in the library. A
+ * member without a value is left out; `null` is read as no value, too. Unknown members are ignored, so that a later
+ * version may add some. Numbers are finite; a text has at most 1 048 576 characters (no more than that is read from any
+ * server), a list at most 65 536 entries.
  *
  * Decoding makes the values of the library: `instanceof`, `isTokenError`, `isAccessToken` and `Equal.equals` hold.
  *
@@ -55,10 +56,10 @@ import * as Request from "../values/TokenRequest.js"
 import * as quietIssue from "./schemas/quietIssue.js"
 
 // ---------------------------------------------------------------------------------------------------------------
-// what they are made of
+// parts of the schemas
 // ---------------------------------------------------------------------------------------------------------------
 
-/** What core reads of a response at most, and so the longest text that it can come by. */
+/** The most that core reads of a response, and so the longest text it can receive. */
 const longestText = 1_048_576
 
 const longestList = 65_536
@@ -71,7 +72,7 @@ const isText = (u: unknown): u is string => Predicate.isString(u) && u.length <=
 
 const nonEmptyText = text.pipe(Schema.minLength(1, { description: "a string that is not empty" }))
 
-/** Without a negative zero, which has no JSON. */
+/** Without negative zero, which JSON has no form for. */
 const finite = (description: string) =>
   Schema.Finite.annotations({
     description,
@@ -106,18 +107,20 @@ const optional = <A, I>(value: Schema.Schema<A, I>): Schema.optionalWith<
 
 const namespace = "effect-bearer."
 
-/** The name that OpenAPI and JSON Schema know it by: a program may well have a `RateLimited` of its own. */
+/**
+ * The name in OpenAPI and JSON Schema. It has a namespace, because a program may well have a `RateLimited` of its own.
+ */
 const named = (name: string, description: string) => ({
   identifier: `${namespace}${name}`,
   description,
   ...quietIssue.message(name)
 })
 
-/** The same for a class of this module: its own form, the way to it, and the encoded one. */
+/** The same for a class of this module: for its decoded form, the transformation, and its encoded form. */
 const info = (name: string, description: string) =>
   [quietIssue.message(name), named(name, description), quietIssue.message(name)] as const
 
-/** What is wrong with a value is told when it is encoded: a constructor could only throw. */
+/** A wrong value is reported when it is encoded, because a constructor could only throw. */
 const unchecked = { disableValidation: true }
 
 /** Taken as it is and not copied: with `__proto__` for a name, a copy would be another object. */
@@ -135,7 +138,7 @@ const record = <A>(
     { description, jsonSchema: { type: "object", ...jsonSchema }, pretty: () => () => description }
   )
 
-/** A value of the library: it is made from the fields of `struct`, and has them. */
+/** A schema for a value of the library that is built from the fields of `struct`, and has those fields. */
 const built = <A, F, I, R>(
   name: string,
   description: string,
@@ -143,7 +146,7 @@ const built = <A, F, I, R>(
   is: Predicate.Refinement<unknown, A>,
   make: (fields: F) => A,
   pretty: (value: A) => string = () => name,
-  /** Schemas of several shapes have no name in common. */
+  /** schemas of several shapes have no common name */
   annotations: (name: string, description: string) => Schema.Annotations.GenericSchema<A> = named
 ): { readonly self: Schema.Schema<A>; readonly encoded: Schema.Schema<A, I, R> } => {
   const names = Object.keys(struct.fields)
@@ -217,7 +220,7 @@ type Fields<A, Known extends string = "_tag"> = {
 // ---------------------------------------------------------------------------------------------------------------
 
 /**
- * A set of scopes, encoded as a list. Decoding sorts them, and leaves out what is there twice.
+ * A set of scopes, encoded as a list. Decoding sorts the scopes and removes duplicates.
  *
  * @since 0.1.0
  * @category schemas
@@ -257,7 +260,7 @@ const token = built(
   "AccessToken",
   "an access token",
   Schema.Struct({
-    // anything else could break the header it may end up in
+    // any other character could break the header that the token is put into
     value: Schema.Redacted(text.pipe(Schema.pattern(printable, { description: "a token of printable ASCII" }))),
     ...knownOfToken,
     refreshToken: optional(Schema.Redacted(nonEmptyText)),
@@ -268,8 +271,8 @@ const token = built(
 )
 
 /**
- * A token inside of one process: decoding and encoding hand on what they are given. What `JSON.stringify` makes of it
- * shows no secret and cannot be read back.
+ * A token inside one process: decoding and encoding return the value they are given. Its `JSON.stringify` form shows no
+ * secret and cannot be read back.
  *
  * @since 0.1.0
  * @category schemas
@@ -296,8 +299,9 @@ export interface AccessTokenWithSecretsEncoded {
 }
 
 /**
- * A token with all its secrets **in the clear**, the refresh token included: for a line or a store that is protected.
- * A token that holds what a header cannot carry (other than printable ASCII) is refused, as by `TokenStore`.
+ * A token with all its secrets **in the clear**, the refresh token included: for a connection or a store that is
+ * protected. A token that a header cannot carry (with characters other than printable ASCII) is refused, as by
+ * `TokenStore`.
  *
  * @example
  * ```ts
@@ -317,7 +321,8 @@ export const AccessTokenWithSecrets: Schema.Schema<Token.AccessToken, AccessToke
   .annotations(named("AccessTokenWithSecrets", "an access token, with its secrets in the clear"))
 
 /**
- * What may be told of a token: nothing of its value, of the refresh token and of what else the server sent.
+ * The part of a token that may be shown: not its value, not the refresh token, and no other member of the server's
+ * response.
  *
  * @example
  * ```ts
@@ -371,8 +376,8 @@ const request = built(
 )
 
 /**
- * A token request inside of one process: decoding and encoding hand on what they are given. What `JSON.stringify` makes
- * of it shows no value of a parameter and cannot be read back.
+ * A token request inside one process: decoding and encoding return the value they are given. Its `JSON.stringify` form
+ * shows no value of a parameter and cannot be read back.
  *
  * @since 0.1.0
  * @category schemas
@@ -380,7 +385,7 @@ const request = built(
 export const TokenRequest: Schema.Schema<Request.TokenRequest> = request.self
 
 /**
- * All of it may be left out, as in `TokenRequest.make`.
+ * Every member may be left out, as in `TokenRequest.make`.
  *
  * @since 0.1.0
  * @category models
@@ -404,7 +409,7 @@ export const TokenRequestWithSecrets: Schema.Schema<Request.TokenRequest, TokenR
   .encoded.annotations(named("TokenRequestWithSecrets", "a token request, with its parameters in the clear"))
 
 /**
- * What may be told of a token request: of its parameters only the names.
+ * The part of a token request that may be shown: of its parameters only the names.
  *
  * @since 0.1.0
  * @category info
@@ -416,7 +421,7 @@ export class TokenRequestInfo extends Schema.Class<TokenRequestInfo>(`${namespac
     scopes: Scopes,
     audience: texts,
     resource: texts,
-    /** Their names. */
+    /** The names of the parameters. */
     parameters: texts
   },
   info("TokenRequestInfo", "what may be told of a token request")
@@ -625,9 +630,9 @@ export const CircuitOpen: Schema.Schema<Errors.CircuitOpen, Encoded<Errors.Circu
 )
 
 /**
- * Annotates a schema and, of a union, every member: an `HttpApi` looks for the status of an error there, and answers
- * with 500 where it finds none. (It knows one status for each error, the same at all of its endpoints.) Other than with
- * `annotations`, the schema keeps the name that OpenAPI knows it by.
+ * Annotates a schema and every member of a union: an `HttpApi` looks for the status of an error there, and answers with
+ * 500 if it finds none. (An `HttpApi` has one status for each error, the same at all of its endpoints.) Unlike with
+ * `annotations`, the schema keeps its name in OpenAPI.
  *
  * @example
  * ```ts
@@ -681,7 +686,7 @@ export const Transient: Schema.Schema<Errors.Transient, Encoded<Errors.Transient
 ).annotations(named("Transient", "an error that may go away by itself"))
 
 /**
- * Errors that will not go away by asking again.
+ * Errors that another attempt will not remove.
  *
  * @since 0.1.0
  * @category unions
@@ -722,8 +727,8 @@ export interface RetriesExhaustedEncoded<I> {
 }
 
 /**
- * Giving up, with the error of the last attempt: one of the library's ({@link Transient}), or one of your own where it
- * was your effect that was retried.
+ * The error after the last retry, with the error of the last attempt: one of the library's ({@link Transient}), or one
+ * of your own if your effect was retried.
  *
  * @example
  * ```ts
@@ -834,12 +839,12 @@ const event = ([tag, fields]: [string, Schema.Struct.Fields]) =>
       & Schema.Schema<object, object>
       & { readonly fields: Schema.Struct.Fields },
     (u): u is object => Predicate.isRecord(u) && u._tag === tag,
-    // as the constructors of `TokenEvent` make it: compared by content
+    // like the values that the constructors of `TokenEvent` make: compared by content
     Data.struct
   ).encoded
 
 /**
- * Everything a source tells about itself.
+ * All events of a source.
  *
  * @example
  * ```ts
@@ -865,9 +870,9 @@ export const TokenEvent: Schema.Schema<Events.TokenEvent, Encoded<Events.TokenEv
 const knownOfStatus = {
   /** How long the token still lives. */
   remaining: optional(duration),
-  /** Whether the moment of its renewal has come. */
+  /** Whether the time to renew the token has come. */
   stale: flag,
-  /** Whether its successor is on its way. */
+  /** Whether a new token is on its way. */
   refreshing: flag
 }
 
@@ -880,7 +885,7 @@ const status = built(
 )
 
 /**
- * The status of a token inside of one process.
+ * The status of a token inside one process.
  *
  * @since 0.1.0
  * @category schemas
@@ -910,7 +915,7 @@ export const StatusWithSecrets: Schema.Schema<TokenSource.Status, StatusWithSecr
   .annotations(named("StatusWithSecrets", "the status of a token, with its secrets in the clear"))
 
 /**
- * What may be told of the status of a token.
+ * The part of the status of a token that may be shown.
  *
  * @example
  * ```ts

@@ -79,8 +79,8 @@ export const anomalies: Metric.Metric.Counter<number> = telemetry.anomalies
 
 /**
  * Gauge, in seconds: how long the token last acquired is still valid; zero when it is not. Label: `request`, the hash
- * of the token request: of the first hundred keys seen; all others share the label `other`, for a metric is kept as
- * long as the process lives. It moves only while {@link observe} or {@link layer} runs.
+ * of the token request, for the first hundred keys seen; all other keys share the label `other`, because a metric is
+ * kept as long as the process lives. It moves only while {@link observe} or {@link layer} runs.
  *
  * @since 0.1.0
  * @category metrics
@@ -89,7 +89,7 @@ export const secondsToExpiry: Metric.Metric.Gauge<number> = Metric.gauge("oauth_
   description: "How long the held access token is still valid"
 })
 
-/** So many keys have a series of their own. */
+/** How many keys have a series of their own. */
 const mostLabels = 100
 
 interface Expiry {
@@ -127,9 +127,10 @@ export const observe = <E>(
     const expiries = new Map<string, Expiry>()
     const update = Effect.flatMap(clocks.now, (now) =>
       Effect.forEach(expiries, ([request, { expiresAt, period }]) => {
-        // whichever clock says less: one can be set, the other stands still while the machine sleeps
+        // the lesser of both clocks' answers: the wall clock can be set, the steady clock stands still while the
+        // machine sleeps
         const left = Math.max(0, Math.min(expiresAt - now.wall, clocks.left(period, now)))
-        // an expired token is reported as such once, so keys that went out of use are not kept
+        // an expired token is reported once, with 0, and then dropped, so keys that are no longer used are not kept
         if (left === 0) expiries.delete(request)
         return Effect.tagMetrics(Metric.set(secondsToExpiry, left / 1000), "request", request)
       }, { discard: true }))

@@ -1,6 +1,6 @@
 /**
- * Keeps an eye on the tokens a source holds, through the other endpoints of the authorization server: asks whether
- * they are still active, and gives them back when the program is done.
+ * Watches the tokens that a source holds, through the other endpoints of the authorization server: asks whether they
+ * are still active, and revokes them when the program ends.
  *
  * "Held" is what the cache of a source would serve now; a source without a cache (`TokenSource.cached`,
  * `TokenSource.layer`) holds nothing.
@@ -41,11 +41,11 @@ const bounded = <A, E, R>(check: Effect.Effect<A, E, R>): Effect.Effect<void, E,
 const concurrency = 4
 
 /**
- * Asks about a token of a source, on demand. If the server says that it is not active, the source stops serving
- * exactly this token, and the event `TokenInactive` is published, unless it was over anyway. A newer token stays; so
- * does this one if the call fails, because a failure is not "inactive".
+ * Asks about a token of a source, on demand. If the server says that it is not active, the source stops serving exactly
+ * this token, and the event `TokenInactive` is published, unless it was over anyway. A newer token stays. This token
+ * also stays if the call fails, because a failure does not mean "inactive".
  *
- * Give the `request` with which the token was had, unless it was had with none.
+ * Give the `request` that the token was fetched for, if there was one.
  *
  * **Example** (Before something that must not fail half-way)
  *
@@ -77,7 +77,8 @@ export const enforce = <E>(
       result.active
         ? Effect.void
         : Effect.flatMap(Effect.zip(Clock.currentTimeMillis, left(token, request)), ([at, left]) => {
-          // what no cache knows is judged by its own times: a wall clock that was put back adds nothing to its life
+          // a token that no cache knows is judged by its own times: a wall clock that was put back adds nothing to its
+          // life
           const remaining = Option.orElse(
             left,
             () => Option.map(token.expiresAt, (until) => Clocks.remaining({ from: token.issuedAt, until }, at))
@@ -105,8 +106,8 @@ export interface WatchOptions {
 
 /**
  * Asks about every held token, again and again while the scope lives, and does with the answers what {@link enforce}
- * does. A call that fails is logged, and the token is asked about again in the next round. Asking is no use of a
- * token: one that nobody uses is forgotten as before, and none is requested.
+ * does. A call that fails is logged, and the token is asked about again in the next round. A question does not count as
+ * a use of the token: a token that no caller uses is forgotten as before, and no token is requested.
  *
  * **Example** (The default source, watched)
  *
@@ -159,8 +160,8 @@ export interface CloseOptions {
 
 /**
  * Revokes the held access tokens when the scope closes, so that none outlives the program. A failure is logged and
- * hinders nothing. Refresh tokens stay, and so does whatever other processes hold: leave this out where several of
- * them share their tokens.
+ * stops nothing. Refresh tokens stay valid. Do not use this if several processes share their tokens: the others would
+ * go on with revoked tokens.
  *
  * **Example** (A job that leaves nothing behind)
  *
@@ -200,7 +201,7 @@ export const revokeOnClose =
           }
         )
     )
-    // a finalizer cannot be interrupted: what takes too long is let go, not waited for
+    // a finalizer cannot be interrupted: a request that takes too long is no longer waited for
     const bounded = Effect.timeoutOption(
       Effect.interruptible(Effect.disconnect(revokeAll)),
       Settings.value(ranges.revocation.timeout, options.timeout)
@@ -222,7 +223,7 @@ export const revokeOnClose =
     )
   }
 
-/** The library's own errors may be shown; of anything else nobody knows what it holds. */
+/** The library's own errors may be shown; any other error may hold a secret. */
 const complain = (message: string, cause: Cause.Cause<TokenError.RequestError>): Effect.Effect<void> =>
   Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.annotateLogs(
     Effect.logWarning(message),

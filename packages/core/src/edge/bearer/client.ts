@@ -1,4 +1,4 @@
-// The client that adds the token, judges the answer, and sends the request once more.
+// The client that adds the token, judges the response, and sends the request again after a 401.
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -28,13 +28,13 @@ import * as refusal from "./refusal.js"
 import { RenewalGuard } from "./renewalGuard.js"
 import * as replay from "./replay.js"
 
-/** What one call knows about itself from one attempt to the next. */
+/** The state of one call, from one attempt to the next. */
 interface Call {
   readonly request: HttpClientRequest.HttpClientRequest
   readonly tokenRequest: TokenRequest.TokenRequest | undefined
-  /** The names of headers to leave out of spans and logs, where ours is not among them. */
+  /** The names of headers to leave out of spans and logs; set if `authorization` is not among them already. */
   readonly redactedNames: ReadonlyArray<string | RegExp> | undefined
-  /** Whether the one replay after a 401 was spent. */
+  /** Whether the one replay after a 401 has been made. */
   replayed: boolean
   retries: number
 }
@@ -149,7 +149,7 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
   const send = (call: Call, token: AccessToken.AccessToken): Result => {
     const header = authorization(token)
     if (header === undefined) return failWith(misuse.illegalToken, call.request)
-    // The replay comes this way too: from the caller's request, through all of `self`, with a header of its own.
+    // The replay takes this path too: from the caller's request, through all of `self`, with a header of its own.
     const request = HttpClientRequest.setHeader(call.request, "authorization", header)
     hiding.hide(request)
     const sent = execute(request)
@@ -161,7 +161,7 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
           if (response.request.url !== request.url && leaked(origins, response, header)) {
             return failWith(misuse.strayed(response), call.request)
           }
-          // decided without another effect where nothing special happened
+          // the common case is decided without another effect
           if (isAuthFailure === undefined && response.status !== 401 && !isThrottled(response)) {
             if (response.status < 400) guard.accepted(token)
             return Effect.succeed(response)
@@ -175,7 +175,7 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
             return Effect.failCause(cause)
           }
           const error = failure.value
-          // an inner filterStatusOk makes an error of a 401
+          // an inner `filterStatusOk` turns a 401 into an error
           return error._tag === "ResponseError" && error.reason === "StatusCode"
             ? judge(call, token, header, error.response, Effect.failCause(cause))
             : Effect.failCause(cause)
@@ -184,7 +184,7 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
     )
   }
 
-  /** `outcome` is what the caller would have seen: the response, or the error that was made of it. */
+  /** `outcome` is what the caller gets if nothing is repeated: the response, or the error that was made of it. */
   const judge = (
     call: Call,
     token: AccessToken.AccessToken,
@@ -318,8 +318,8 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
 const legal = /^[!-~]+ [!-~]+$/
 
 /**
- * Gives the header for a token, or nothing for one that cannot stand in a header: HTTP clients quote such a value in
- * their errors. A token is long, so each is looked at once, and forgotten with the token.
+ * Gives the header for a token, or `undefined` for a token that cannot be put in a header: HTTP clients quote such a
+ * value in their errors. Tokens are long, so each is checked only once; the result is forgotten with the token.
  */
 const makeAuthorization = () => {
   const headers = new WeakMap<AccessToken.AccessToken, string>()
@@ -335,7 +335,10 @@ const makeAuthorization = () => {
   }
 }
 
-/** True the first time for each name. It knows so many; one that was pushed out counts as new. */
+/**
+ * A function that is true the first time for each name. It remembers `capacity` names; a name that was pushed out
+ * counts as new.
+ */
 const makeOnce = (capacity = 100) => {
   const known = new Set<string>()
   return (name: string): boolean => {

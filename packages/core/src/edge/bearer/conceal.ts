@@ -1,4 +1,4 @@
-// Takes the token out of what a client fails or dies with.
+// Takes the token out of the errors with which a client fails or dies.
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
@@ -10,23 +10,23 @@ import * as knownSecrets from "../../wire/knownSecrets.js"
 import * as hiding from "./hiding.js"
 
 /**
- * What a client fails or dies with may hold the request that was sent, or text made of it.
+ * The error with which a client fails or dies may hold the request that was sent, or text made from it.
  *
- * **The rule.** No error leaves a client with a bearer before everything that can be reached from it was looked
- * through: requests, headers and other objects that hold the token get a rendering without it, and the texts of errors
- * are written without it. Data that a program may still need stays: only what is shown changes. What is frozen is
+ * **The rule.** No error leaves a client with a bearer before every object that can be reached from it was searched:
+ * requests, headers and other objects that hold the token get a rendering without it, and the texts of errors are
+ * rewritten without it. Data that a program may still need stays: only its rendering changes. A frozen object is
  * replaced by a copy.
  *
- * An error is rare, so this costs nothing where it matters. It looks at no more than so many objects, nearest first.
+ * Errors are rare, so the cost does not matter. At most `limit` objects are searched, nearest first.
  */
 const limit = 5_000
 
-/** Shorter tokens are looked for with their scheme only: they would turn every text into noise. */
+/** Shorter tokens are searched for only together with their scheme: alone they would match in too many texts. */
 const shortest = 8
 
 const authorization = "authorization"
 
-/** `header` is what was sent, as the header `name`. */
+/** `header` is the value that was sent in the header `name`. */
 export const concealCause = <E>(cause: Cause.Cause<E>, header: string, name = authorization): Cause.Cause<E> => {
   const roots: Array<unknown> = [...Cause.failures(cause), ...Cause.defects(cause)]
   if (roots.length === 0) return cause
@@ -43,7 +43,7 @@ export const concealCause = <E>(cause: Cause.Cause<E>, header: string, name = au
   })
 }
 
-/** A response whose request could not be hidden in place. */
+/** Hides the token in a response whose request is frozen; returns a copy. */
 export const concealResponse = (
   response: HttpClientResponse.HttpClientResponse,
   header: string,
@@ -52,10 +52,10 @@ export const concealResponse = (
   (conceal([response], header, name).get(response) ?? response) as HttpClientResponse.HttpClientResponse
 
 // ---------------------------------------------------------------------------------------------------------------
-// finding
+// finding the objects that hold the token
 // ---------------------------------------------------------------------------------------------------------------
 
-/** How an object is held by another, and how to put another in its place. */
+/** Puts `value` into `holder` in place of the object that was found there. */
 type Put = (holder: object, value: object) => void
 
 interface Holder {
@@ -63,7 +63,10 @@ interface Holder {
   readonly put: Put
 }
 
-/** What took the place of what, where it had to. */
+/**
+ * Hides the token in all objects reached from `roots`. Returns the replacements: frozen objects, and texts, by their
+ * originals.
+ */
 const conceal = (roots: ReadonlyArray<unknown>, header: string, name: string): Map<unknown, unknown> => {
   const scrub = scrubber(header)
   const replaced = new Map<unknown, unknown>()
@@ -86,11 +89,11 @@ const conceal = (roots: ReadonlyArray<unknown>, header: string, name: string): M
       add(root)
     }
   }
-  // grows while it is walked: nearest first
+  // `holders` grows while this loop walks it: the nearest objects come first
   for (const object of holders.keys()) children(object, (value, put) => add(value, { object, put }))
 
   const told = toldOf(roots)
-  // parts before the whole
+  // parts are treated before the objects that hold them
   const objects = Array.from(holders.keys()).reverse()
   const pending: Array<object> = []
   for (const object of objects) {
@@ -105,7 +108,7 @@ const conceal = (roots: ReadonlyArray<unknown>, header: string, name: string): M
       pending.push(object)
     }
   }
-  // whoever holds what was replaced gets the copy, or is replaced in turn
+  // an object that holds a replaced one gets the copy, or is itself replaced by a copy
   for (let object = pending.pop(); object !== undefined; object = pending.pop()) {
     for (const { object: holder, put } of holders.get(object) ?? []) {
       const copy = replaced.get(object) as object
@@ -123,8 +126,8 @@ const conceal = (roots: ReadonlyArray<unknown>, header: string, name: string): M
 }
 
 /**
- * What Effect makes errors of to print them (`Cause.pretty`): what a program failed with, and their causes. It copies
- * their members one by one, so that renderings of the whole are not asked.
+ * The objects that Effect turns into errors to print them (`Cause.pretty`): the failures and defects, and their causes.
+ * It copies their members one by one, and does not use the rendering of the object.
  */
 const toldOf = (roots: ReadonlyArray<unknown>): ReadonlySet<object> => {
   const told = new Set<object>()
@@ -138,14 +141,19 @@ const toldOf = (roots: ReadonlyArray<unknown>): ReadonlySet<object> => {
   return told
 }
 
-/** From this length on a token is known by a piece of it, in any encoding: a shorter one may be made of words. */
+/**
+ * A token of at least this length is also found by a part of it, in any encoding; a shorter token may be made of plain
+ * words.
+ */
 const longToken = 20
 
-/** Characters that are looked at in any encoding, of one text and of all of them. */
+/** How many characters are searched for the token in any encoding: of one text, and of all texts together. */
 const mostOfOne = 16_384
 const mostOfAll = 524_288
 
-/** Of what was hidden last, a token and perhaps a proof: an outage lets many calls with the same one fail. */
+/**
+ * The last two hidden values (a token, and perhaps a proof), because in an outage many calls with the same token fail.
+ */
 let last: ReadonlyArray<{ readonly token: string; readonly hide: (text: string) => string }> = []
 
 const hiderOf = (token: string): (text: string) => string => {
@@ -169,7 +177,7 @@ const scrubber = (header: string) => {
     if (before !== undefined) return before
     let out = text
     for (const secret of secrets) if (out.includes(secret)) out = out.replaceAll(secret, hiding.mask)
-    // the frames of a stack name places in code
+    // the frames of a stack trace name places in code and are not searched
     const frames = out.indexOf("\n    at ")
     const length = frames < 0 ? out.length : frames
     if (inAnyEncoding === undefined || length > mostOfOne || length > left) return out
@@ -184,7 +192,7 @@ type Scrub = ReturnType<typeof scrubber>
 
 const originalSymbol = Symbol.for("effect/OriginalAnnotation")
 
-/** An error that failed within a span is seen through a proxy, which reaches no private member. */
+/** The error itself: an error that failed within a span is wrapped in a proxy, which cannot reach private members. */
 const original = <A>(value: A): A =>
   typeof value === "object" && value !== null && originalSymbol in value ? value[originalSymbol] as A : value
 
@@ -211,13 +219,13 @@ const children = (object: object, found: (value: unknown, put: Put) => void): vo
   }
   const renderedByRequest = isResponse(object)
   for (const [key, value] of properties(object)) {
-    // A response is rendered with its request; what else it is made of stays inside.
+    // a response renders its request only; its other parts are not shown
     if (renderedByRequest && !(isWalkable(value) && (isRequest(value) || isResponse(value)))) continue
     found(value, putProperty(key))
   }
 }
 
-/** Own properties that are values: no getter is called. */
+/** Own properties that are plain values: no getter is called. */
 function* properties(object: object): Iterable<readonly [PropertyKey, unknown]> {
   if (Array.isArray(object)) {
     for (let i = 0; i < object.length && i < limit; i++) yield [i, object[i]]
@@ -231,7 +239,7 @@ function* properties(object: object): Iterable<readonly [PropertyKey, unknown]> 
 
 const putProperty = (key: PropertyKey): Put => (holder, value) => write(holder, key, value)
 
-/** As it was, but for its value. */
+/** Changes the value of a property and keeps its other attributes. */
 const write = (object: object, key: PropertyKey, value: unknown): void => {
   const before = Reflect.getOwnPropertyDescriptor(object, key)
   Object.defineProperty(
@@ -243,7 +251,7 @@ const write = (object: object, key: PropertyKey, value: unknown): void => {
   )
 }
 
-/** The same, not frozen. */
+/** A copy that is not frozen. */
 const copyOf = (object: object): object => {
   if (Array.isArray(object)) {
     const copy: Array<unknown> = object.slice()
@@ -269,7 +277,7 @@ const copyOf = (object: object): object => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------
-// hiding: every function throws where the object is frozen
+// hiding: every function throws if the object is frozen
 // ---------------------------------------------------------------------------------------------------------------
 
 const treat = (object: object, scrub: Scrub, name: string): void => {
@@ -281,11 +289,11 @@ const treat = (object: object, scrub: Scrub, name: string): void => {
   if (holdsText(object, scrub) || rendersText(object, scrub)) install(object, scrub)
 }
 
-/** Bytes, and what is still to come. */
+/** Bytes, and promises. */
 const isOpaque = (object: object): object is ArrayBufferView | ArrayBuffer | Promise<unknown> =>
   ArrayBuffer.isView(object) || object instanceof ArrayBuffer || object instanceof Promise
 
-/** Bytes that hold the token, and what cannot be looked into, are shown as nothing. */
+/** Bytes that hold the token, and objects that cannot be searched, are shown as a mask. */
 const treatOpaque = (object: ArrayBufferView | ArrayBuffer | Promise<unknown>, scrub: Scrub): void => {
   const text = object instanceof Promise ? undefined : attempt(() => textOfBytes(object))
   if (text === undefined || scrub(text) !== text) veil(object, scrub)
@@ -296,7 +304,10 @@ const textOfBytes = (object: ArrayBufferView | ArrayBuffer): string => {
   return new TextDecoder().decode(new Uint8Array(buffer, from, Math.min(object.byteLength, mostOfAll)))
 }
 
-/** A text letter by letter: a list of characters, or of the numbers of bytes as JSON writes a `Buffer`, or a boxed one. */
+/**
+ * The text that an object spells letter by letter: a list of characters, a list of byte values (as JSON writes a
+ * `Buffer`), or a `String` object.
+ */
 const lettersOf = (object: object): string | undefined => {
   if (object instanceof String) return String(object).slice(0, mostOfOne)
   if (!Array.isArray(object) || object.length < shortest) return undefined
@@ -313,7 +324,10 @@ const spells = (object: object, scrub: Scrub): boolean => {
   return letters !== undefined && scrub(letters) !== letters
 }
 
-/** Whether what shows no properties shows the token nevertheless: a `URL`, an expression, an object with private members. */
+/**
+ * Whether an object without inner objects shows the token in its rendering: a `URL`, a regular expression, an object
+ * with private members.
+ */
 const rendersText = (object: object, scrub: Scrub): boolean => {
   for (const [, value] of properties(object)) if (isWalkable(value)) return false
   return custom(object).some((name) => {
@@ -325,13 +339,13 @@ const rendersText = (object: object, scrub: Scrub): boolean => {
   })
 }
 
-/** Shows nothing of an object in any rendering. */
+/** Makes every rendering of an object show only a mask. */
 const veil = (object: object, scrub: Scrub): void => {
   const define = (name: PropertyKey, value: (...args: Array<never>) => unknown) =>
     Object.defineProperty(object, name, { value, configurable: true, enumerable: false, writable: true })
   define("toJSON", () => hiding.mask)
   define(NodeInspectSymbol, () => hiding.mask)
-  // a `Buffer` becomes text by it, other bytes a list of numbers
+  // `toString` turns a `Buffer` into text, and other bytes into a list of numbers
   const before = object.toString as (...args: Array<never>) => string
   define("toString", (...args) => {
     const text: string = Reflect.apply(before, object, args)
@@ -344,12 +358,12 @@ const treatRequest = (request: HttpClientRequest.HttpClientRequest, name: string
   if (name in request.headers && !hiding.hideHeader(request, name)) throw new TypeError("frozen")
 }
 
-/** Only where the request is no property, which is treated by itself. */
+/** Needed only if the request is not an own property: own properties are treated by themselves. */
 const treatResponse = (response: HttpClientResponse.HttpClientResponse, name: string): void => {
   if (!Object.hasOwn(response, "request")) hiding.hideHeader(response.request, name)
 }
 
-/** What an error shows beside its properties is its text, and that is written down. */
+/** Beside its properties an error shows its message and its stack, so both are rewritten. */
 const treatError = (error: Error, scrub: Scrub): void => {
   for (const [key, value] of properties(error)) {
     if (typeof value === "string" && scrub(value) !== value) write(error, key, scrub(value))
@@ -368,8 +382,8 @@ const treatError = (error: Error, scrub: Scrub): void => {
 }
 
 /**
- * Members that are texts are written without the token, and getters yield what is without it. What is no error is some
- * data, which a program may need as it is: that is done to a copy.
+ * Rewrites the texts among the members without the token, and makes getters give values without it. An object that is
+ * no error is data that a program may need as it is, so a copy of it is changed instead.
  */
 const treatTold = (object: object, scrub: Scrub): void => {
   if (isOpaque(object) || object instanceof Map || object instanceof Set) return
@@ -396,7 +410,7 @@ const treatTold = (object: object, scrub: Scrub): void => {
   }
 }
 
-/** Getters that are ours. */
+/** The getters that this module has installed. */
 const yieldsShown = new WeakSet<() => unknown>()
 
 const rename = (object: object, before: PropertyKey, after: PropertyKey): void => {
@@ -416,13 +430,13 @@ const holdsText = (object: object, scrub: Scrub): boolean => {
   return hasGetter(object)
 }
 
-/** A name that is shorter than the header is none that was made of it. */
+/** A name shorter than this cannot have been made from the token, so it is not searched. */
 const textOfKey = (key: PropertyKey): string => {
   const name = typeof key === "symbol" ? key.description ?? "" : String(key)
   return name.length < longToken ? "" : name
 }
 
-/** What a getter yields is known when it is shown. */
+/** Whether an object has getters. The value of a getter is known only when it is shown. */
 const hasGetter = (object: object): boolean =>
   !Array.isArray(object) &&
   Object.values(Object.getOwnPropertyDescriptors(object)).some(({ enumerable, get }) => enumerable && get !== undefined)
@@ -441,12 +455,12 @@ const attempt = <A>(read: () => A): A | undefined => {
 
 const renderers = ["toJSON", NodeInspectSymbol, "toString"] as const
 
-/** Renderings that show properties and texts as they are, which were treated. */
+/** Renderings that show properties and texts as they are: these have been treated already. */
 const plain: ReadonlySet<unknown> = new Set<unknown>([
   Object.prototype.toString,
   Array.prototype.toString,
   Error.prototype.toString,
-  // what it shows is the error itself
+  // it shows the error itself
   (new (class extends Data.Error {})() as unknown as Record<PropertyKey, unknown>)[NodeInspectSymbol]
 ])
 
@@ -458,10 +472,12 @@ const custom = (object: object): ReadonlyArray<typeof renderers[number]> =>
     return typeof renderer === "function" && !plain.has(renderer)
   })
 
-/** What each of our renderings leaves out. An object that is shared by many errors keeps the latest few. */
+/** What each of this module's renderings leaves out. An object that many errors share keeps the latest few. */
 const ours = new WeakMap<object, Array<Scrub>>()
 
-/** Looked up by the rendering, for Effect wraps one error anew each time it fails within a span. */
+/**
+ * Looked up by the rendering, not by the error, because Effect wraps an error anew each time it fails within a span.
+ */
 const scrubsOf = (object: object): Array<Scrub> | undefined => {
   for (const name of renderers) {
     const renderer: unknown = Object.hasOwn(object, name) ? (object as Record<PropertyKey, unknown>)[name] : undefined
@@ -493,12 +509,12 @@ const install = (object: object, scrub: Scrub): void => {
   for (const name of renderers) {
     const renderer = before.get(name)
     if (renderer !== undefined) define(name, (...args) => clean(render(renderer, object, args), all, object))
-    // an error is inspected with its stack, and without what its getters yield
+    // `inspect` shows an error with its stack and without the values of its getters
     else if (twin !== undefined && name !== "toString" && !(isError && name === NodeInspectSymbol)) define(name, twin)
   }
 }
 
-/** A copy has no private members: then the one that it was made of is rendered. */
+/** A copy lacks private members; if its rendering fails for that reason, the original is rendered. */
 const render = (renderer: Renderer, object: object, args: Array<never>): unknown => {
   const source = sources.get(object)
   if (source === undefined) return Reflect.apply(renderer, object, args)
@@ -512,8 +528,8 @@ const render = (renderer: Renderer, object: object, args: Array<never>): unknown
 const sources = new WeakMap<object, object>()
 
 /**
- * An object like this one, without the token, to be shown in its place. It is always the same one, filled anew, so
- * that whoever renders a cycle notices it.
+ * Gives an object like this one, without the token, to be shown in its place. It is always the same object, filled anew
+ * each time, so that a renderer notices a cycle.
  */
 const makeTwin = (object: object, scrub: Scrub) => {
   const shown = (value: unknown) => text(value, scrub)
@@ -571,7 +587,10 @@ const scrubSymbol = (symbol: symbol, scrub: Scrub): symbol => {
 const shownKey = (key: PropertyKey, scrub: Scrub): PropertyKey =>
   textOfKey(key) === "" ? key : typeof key === "symbol" ? scrubSymbol(key, scrub) : scrub(String(key))
 
-/** What a rendering shows, getters included: it is a rendering that asks for it. */
+/**
+ * The properties that a rendering shows, getters included: here a getter may be called, because a rendering asks for
+ * it.
+ */
 const enumerables = (object: object): ReadonlyArray<readonly [PropertyKey, unknown]> =>
   Reflect.ownKeys(object).filter((key) => Object.prototype.propertyIsEnumerable.call(object, key)).map((key) => [
     key,
@@ -584,13 +603,16 @@ const isAccessed = (object: object, key: PropertyKey): boolean =>
 const isWebHeaders = (object: object): boolean =>
   typeof globalThis.Headers === "function" && object instanceof globalThis.Headers
 
-/** An object that is nothing but its properties. */
+/** Whether an object has nothing but its own properties. */
 const isRecord = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || prototype === Object.prototype || Headers.isHeaders(value)
 }
 
-/** A rendering without the token. What has a rendering of its own was treated, and so was `self`. */
+/**
+ * A rendering without the token. Objects that have a rendering of their own have been treated already, and so has
+ * `self`.
+ */
 const clean = (rendering: unknown, scrub: Scrub, self: object, seen = new Map<object, unknown>()): unknown => {
   if (typeof rendering === "string") return scrub(rendering)
   if (typeof rendering !== "object" || rendering === null || rendering === self) return rendering

@@ -7,9 +7,9 @@ export const mask = "<redacted>"
 /**
  * Effect redacts the header in logs and spans, but `JSON.stringify`, `console.log` and a crash report print a response
  * or an error together with the request it belongs to, and that with its headers. So the request gets a rendering of
- * its own. Nothing else about it changes, and a property is all that a hot path can afford.
+ * its own. Nothing else about the request changes. It costs one property, because every request pays for it.
  *
- * False where that cannot be done: the request has no such header, or was frozen.
+ * False if that cannot be done: the request has no such header, or is frozen.
  */
 export const hide = (request: HttpClientRequest.HttpClientRequest): boolean =>
   (request as { toJSON: unknown }).toJSON === rendered || hideHeader(request, "authorization")
@@ -37,7 +37,7 @@ function rendered(this: HttpClientRequest.HttpClientRequest): unknown {
   return without("authorization", renderRequest.call(this), this.headers)
 }
 
-/** Somebody else hides a header of theirs in the same way. */
+/** For a request in which another client already hides a header in the same way. */
 const renderedAfter = (before: Rendering, name: string): Rendering => {
   function renderedToo(this: HttpClientRequest.HttpClientRequest): unknown {
     return without(name, before.call(this), this.headers)
@@ -70,8 +70,8 @@ const without = (hidden: string, json: unknown, headers: Headers.Headers): unkno
 let lastNames: ReadonlyArray<string | RegExp> | undefined
 
 /**
- * The names of headers that spans and logs leave out, with ours among them; nothing where it is there already.
- * Whoever replaces `Headers.currentRedactedNames` takes it away from the spans of everybody.
+ * The names of headers that spans and logs leave out, with `authorization` added; `undefined` if it is there already. A
+ * program that replaces `Headers.currentRedactedNames` would otherwise show the header in all spans.
  */
 export const missingName = (
   names: ReadonlyArray<string | RegExp>

@@ -43,7 +43,7 @@ export const nearest = (origin: string, list: ReadonlyArray<string>): string => 
   return list.find((allowed) => new URL(allowed).hostname === hostname) ?? list[0] ?? ""
 }
 
-/** A request error that names the call and holds nothing of it: neither headers nor body nor query. */
+/** A request error that names the call, without its headers, body and query. */
 export const fold = (error: unknown, request: HttpClientRequest.HttpClientRequest): HttpClientError.RequestError => {
   const known = isTokenError(error)
   return new HttpClientError.RequestError({

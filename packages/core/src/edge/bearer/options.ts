@@ -1,4 +1,4 @@
-// The options of BearerAuth, checked.
+// The options of `BearerAuth`, and their checks.
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import type { NonEmptyReadonlyArray } from "effect/Array"
@@ -38,24 +38,28 @@ export interface Options {
   /** Which token this client asks the source for. `BearerAuth.withRequest` overrides it per call. */
   readonly request?: TokenRequest | undefined
   /**
-   * Tells the responses that mean "this token is not accepted", for servers that say so with a 403 or in the body of
-   * a 200. It is the whole rule, so combine it with the one for status 401, which is the default:
-   * `(response) => BearerAuth.isAuthFailure(response) || response.status === 403`. One that lets a 401 pass is obeyed,
-   * and the log says so once. Whatever it says, a challenge with an error that another token would meet again
-   * (`insufficient_scope`, `insufficient_user_authentication`, …) never renews. It may read `text` or `json`, which
-   * stay readable for the caller; `stream` does not. Default: `BearerAuth.isAuthFailure`.
+   * Decides which responses mean "this token is not accepted", for servers that say so with a 403 or in the body of a
+   * 200. It is the whole rule, so combine it with the one for status 401, which is the default: `(response) =>
+   *      BearerAuth.isAuthFailure(response) || response.status === 403`. A rule that lets a 401 pass is obeyed, and the
+   *      log says so once. Whatever the rule says, a challenge with an error that another token would get too
+   *      (`insufficient_scope`, `insufficient_user_authentication`, …) never renews. The rule may read `text` or
+   *      `json`, which stay readable for the caller; it must not read `stream`, which does not. Default:
+   *      `BearerAuth.isAuthFailure`.
    */
   readonly isAuthFailure?: Judge | undefined
   /**
-   * Whether a `Stream` body may be sent a second time after a 401. Right for streams that start anew whenever they
-   * are run, such as `HttpBody.file`. Default `false`: such a call gets its 401, and the *next* one a new token.
+   * Whether a `Stream` body may be sent a second time after a 401. Set it for streams that start anew whenever they are
+   * run, such as `HttpBody.file`. Default `false`: such a call gets its 401, and the *next* call gets a new token.
    */
   readonly replayStreams?: boolean | undefined
-  /** Waited before the replay, for servers that accept a token only some time after issuing it. Default 0, at most 7 days. */
+  /**
+   * How long to wait before the replay, for servers that accept a token only some time after issuing it. Default 0, at
+   * most 7 days.
+   */
   readonly replayDelay?: Duration.DurationInput | undefined
   /**
-   * When an API refuses a token that was just renewed, its age is not the fault: for this long that token is not
-   * renewed again, and a 401 is handed to the caller at once. Measured by the steady clock. Default 5 seconds.
+   * When an API refuses a token that was just renewed, the age of the token is not the reason: for this long the token
+   * is not renewed again, and a 401 is handed to the caller at once. Measured by the steady clock. Default 5 seconds.
    */
   readonly renewInterval?: Duration.DurationInput | undefined
   /** Whether and how 429 and 503 of the API are tried again. Default: not at all. */
@@ -64,15 +68,15 @@ export interface Options {
 
 /** See `BearerAuth.RetryThrottled`. */
 export interface RetryThrottled {
-  /** Default 3; `Infinity` for as often as it takes. */
+  /** Default 3; `Infinity` for no limit. */
   readonly maxRetries?: number | undefined
   /** The backoff of the first retry; it doubles from there. Default 500 ms. */
   readonly base?: Duration.DurationInput | undefined
-  /** Bounds the backoff, not the `Retry-After`. Default 30 seconds. */
+  /** The upper bound of the backoff, not of the `Retry-After`. Default 30 seconds. */
   readonly cap?: Duration.DurationInput | undefined
-  /** Asked to wait longer than this, the client returns the response instead. Default 1 minute. */
+  /** If the server asks for a longer wait than this, the client returns the response instead. Default 1 minute. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** Default `GET`, `HEAD` and `OPTIONS`: a 503 does not say that nothing was done. */
+  /** Default `GET`, `HEAD` and `OPTIONS`: after a 503 the server may still have carried out the request. */
   readonly methods?: ReadonlyArray<HttpMethod> | undefined
 }
 
@@ -85,7 +89,7 @@ export interface Throttling {
   readonly methods: ReadonlySet<HttpMethod>
 }
 
-/** Options that can work, in milliseconds. */
+/** Options that have been checked, in milliseconds. */
 export interface Checked {
   readonly origins: Origins.Origins
   readonly replayDelay: number

@@ -3,7 +3,7 @@ import * as Either from "effect/Either"
 import { InvalidConfiguration } from "../../values/TokenError.js"
 import { isLoopback } from "../../wire/endpointChecks.js"
 
-/** Where a URL leads, as far as a list of origins can tell. */
+/** What a list of origins says about a URL. */
 export type Verdict = "allowed" | "other" | "relative"
 
 /** Origins a token may go to. */
@@ -57,7 +57,7 @@ export const make = (
   return Either.right(fromSet(allowed))
 }
 
-/** Origins that a setting is limited to. They permit nothing, so their scheme does not matter. */
+/** Origins that a setting is limited to. They do not permit sending a token, so their scheme does not matter. */
 export const makeSelection = (
   entries: ReadonlyArray<string | URL>
 ): Either.Either<Origins, InvalidConfiguration> => {
@@ -79,19 +79,21 @@ const fromSet = (allowed: ReadonlySet<string>): Origins => {
     list,
     check: (url) => {
       // The usual spelling is recognised without parsing. The origin must be followed by the end of the authority:
-      // `https://api.example.com.evil.org` and `https://api.example.com@evil.org` begin with an allowed one, too.
+      // `https://api.example.com.evil.org` and `https://api.example.com@evil.org` begin with an allowed origin, too.
       for (let i = 0; i < list.length; i++) {
         const origin = list[i]!
         if (url.startsWith(origin) && endsAuthority(url, origin.length)) return "allowed"
       }
-      // Anything else is left to the parser that the HTTP client uses: case, default ports, tabs, backslashes.
+      // Any other spelling (case, default ports, tabs, backslashes) is left to the parser that the HTTP client uses.
       const origin = originOf(url)
       return origin === undefined ? "relative" : allowed.has(origin) ? "allowed" : "other"
     }
   }
 }
 
-/** The origin of an absolute URL; `"null"` where there is none. The parser says of `blob:` what made it. */
+/**
+ * The origin of an absolute URL; `"null"` if there is none. For a `blob:` URL the parser gives the origin that made it.
+ */
 export const originOf = (url: string): string | undefined => {
   try {
     const { origin, protocol } = new URL(url)

@@ -7,17 +7,17 @@ import * as TokenError from "../../values/TokenError.js"
 import type { TokenRequest } from "../../values/TokenRequest.js"
 import * as Origins from "./origins.js"
 
-/** What an override is for: origins, or one client. */
+/** The calls that an override applies to: those to some origins, or those of one client. */
 export type Target =
   | {
-    /** The origins whose requests it concerns. */
+    /** The override applies to requests to these origins. */
     readonly origins: ReadonlyArray<string | URL>
     readonly client?: undefined
   }
   | {
     /**
-     * The client whose requests it concerns: what `BearerAuth.withBearer` gave, or the `HttpClient` that
-     * `BearerAuth.layer` provides, before anything was put around it.
+     * The override applies to requests of this client: the one that `BearerAuth.withBearer` returned, or the
+     * `HttpClient` that `BearerAuth.layer` provides, before anything was put around it.
      */
     readonly client: object
     readonly origins?: undefined
@@ -26,38 +26,40 @@ export type Target =
 /**
  * A setting for the calls of one effect.
  *
- * **The rule.** An override belongs to the origins or to the client that it names. One that names neither belongs to
- * the one client that it made a difference to first, but never to a client that has nothing to do with its audience
- * and resource, while those are what another client of the same source is for. To every other client an override does
- * not exist.
+ * **The rule.** An override belongs to the origins or to the client that it names. An override that names neither
+ * belongs to the first client whose call it changes, but never to a client that has nothing to do with its audience and
+ * resource if another client of the same source is for them. Every other client ignores the override.
  */
 export interface Override {
   readonly what: TokenRequest | "skip"
-  /** The origins that were named; a problem with what was named. */
+  /** The named origins, or the problem with them. */
   readonly origins: Either.Either<Origins.Origins, InvalidConfiguration> | undefined
-  /** The client that was named, or that took an override that names nothing. */
+  /** The named client, or the client that took an override without a target. */
   owner: Client | undefined
   readonly named: boolean
-  /** The override around this one: each is for its own client. */
+  /** The override around this one, which may belong to another client. */
   readonly outer: Override | undefined
 }
 
 /** A client with a bearer, as overrides know it. */
 export interface Client {
   readonly origins: ReadonlyArray<string>
-  /** What its tokens are for: audience, resource and the origins themselves. */
+  /** What the client's tokens are for: audience, resource and the origins themselves. */
   readonly purposes: ReadonlySet<string>
-  /** The same of all clients of its source, and for which origins. */
+  /** The purposes of all clients of the same source, and the origins of those clients. */
   readonly known: Map<string, ReadonlyArray<string>>
 }
 
 const knownOf = new WeakMap<object, Map<string, ReadonlyArray<string>>>()
 const clients = new WeakMap<object, Client>()
 
-/** A program names a few; one that makes up audiences does not fill the memory. */
+/**
+ * How many purposes are remembered: a program has a few, and a program that generates audiences must not fill the
+ * memory.
+ */
 const mostPurposes = 1000
 
-/** A client of `source`, whose own calls are for what `own` names. */
+/** A client of `source` whose own calls are for the audience and resource of `own`. */
 export const makeClient = (
   source: object,
   origins: ReadonlyArray<string>,
@@ -72,20 +74,20 @@ export const makeClient = (
   return { origins, purposes, known }
 }
 
-/** Lets an override name the client by what the program has of it. */
+/** Lets an override name the client by the `HttpClient` that the program has. */
 export const register = <A extends object>(httpClient: A, client: Client): A => {
   clients.set(httpClient, client)
   return httpClient
 }
 
-/** Audience and resource as they are, and the origins of those that are URLs (RFC 8707 §2). */
+/** Audience and resource as they are, and the origins of those values that are URLs (RFC 8707 §2). */
 const purposesOf = (request: TokenRequest): ReadonlyArray<string> =>
   [...request.audience, ...request.resource].flatMap((name) => {
     const origin = Origins.originOf(name)
     return origin === undefined || origin === "null" ? [name] : [name, origin]
   })
 
-/** The origins that an override without a target is obviously for, if `client` has nothing to do with them. */
+/** The origins that an override without a target must be meant for, if `client` has nothing to do with them. */
 const isForOthers = (
   what: Override["what"],
   { known, origins, purposes }: Client
@@ -105,7 +107,7 @@ class PerCall extends Context.Reference<PerCall>()("effect-bearer/BearerAuth/Per
 /** The innermost override. The default is undefined, so the map itself answers: Context.get would build a default. */
 export const current = (context: Context.Context<never>): Override | undefined => context.unsafeMap.get(PerCall.key)
 
-/** Applies to the calls of `self`, every time it is run to one client anew. */
+/** Applies the override to the calls of `self`. Each run of `self` chooses the client anew. */
 export const provide = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   what: TokenRequest | "skip",
@@ -138,7 +140,7 @@ const misnamed = new TokenError.InvalidConfiguration({
     "anything was put around it."
 })
 
-/** The clients inside a client that was skipped are part of it: they add no token of theirs. */
+/** Clients inside a skipped client count as part of it: they add no token either. */
 export const skipInside = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.provideService(self, PerCall, {
     what: "skip",
@@ -153,7 +155,7 @@ const everywhere: Origins.Origins = { list: [], check: () => "allowed" }
 /** What an override means for one call. */
 export interface Found {
   readonly what: TokenRequest | "skip" | undefined
-  /** An override that names nothing, and is for another client: why this one ignores it. */
+  /** Why this client ignores an override without a target, if that override belongs to another client. */
   readonly taken: string | undefined
 }
 
@@ -198,7 +200,7 @@ export const find = (
   return Either.right(taken === undefined ? nothing : { what: undefined, taken })
 }
 
-/** What to tell who calls a second client under an override that names nothing. */
+/** The warning for a program that calls a second client under an override without a target. */
 const explain = (override: Override, client: Client, reason: string): string =>
   `an override by BearerAuth.${override.what === "skip" ? "skip" : "withRequest"} ${reason}, so the client for ` +
   `${client.origins.join(", ")} ignores it. Where an effect calls several clients, name the origins that the ` +

@@ -1,4 +1,4 @@
-// Decides whether an answer refuses the token.
+// Decides whether a response refuses the token.
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -11,9 +11,9 @@ import * as Origins from "./origins.js"
 type Response = HttpClientResponse.HttpClientResponse
 
 /**
- * The error codes of a challenge that another token of the same kind would meet again: they never lead to a renewal.
- * Every other code (`invalid_token`, one of the server's own), and a 401 without any, leads to one. Codes are
- * compared without regard to case.
+ * The error codes of a challenge that another token of the same kind would get too: they never lead to a renewal. Every
+ * other code (`invalid_token`, a code of the server's own) leads to a renewal, and so does a 401 without a code. Codes
+ * are compared without regard to case.
  */
 const final: ReadonlyMap<string, string> = new Map([
   ["invalid_request", "the request is malformed: RFC 6750 §3.1"],
@@ -27,20 +27,20 @@ const final: ReadonlyMap<string, string> = new Map([
 
 /**
  * `insufficient_scope` (RFC 6750 §3.1), `insufficient_user_authentication` (RFC 9470 §3),
- * `insufficient_authorization_details` and the like: the token lacks what the next one would lack, too.
+ * `insufficient_authorization_details` and the like: the next token would lack the same.
  */
 const insufficient = /^insufficient_/
 
 /** Microsoft's continuous access evaluation: see {@link isForNewer}. */
 const claimsWanted = "insufficient_claims"
 
-/** As it is compared: some servers write quotes of their own around it. */
+/** The code in the form that is compared: some servers write additional quotes around it. */
 const codeOf = (error: string): string => {
   const text = error.slice(0, longestCode).toLowerCase()
   return text.replace(/^[\s'"]+|[\s'"]+$/g, "")
 }
 
-/** No code is longer; the time that it takes to look at one grows with the square of its length. */
+/** Longer codes are not examined, because the time to examine one grows with the square of its length. */
 const longestCode = 100
 
 const isFinalCode = (challenge: Challenge.Bearer, error: string): boolean => {
@@ -50,8 +50,9 @@ const isFinalCode = (challenge: Challenge.Bearer, error: string): boolean => {
 }
 
 /**
- * Whether the claims that a server demands say no more than "a token issued after this moment" (`nbf`), which the next
- * one is. Anything else (`acrs`, `xms_cc`, …) must be asked for. Claims that cannot be read say nothing.
+ * Whether the claims that a server demands say no more than "a token issued after this moment" (`nbf`), which is true
+ * of the next token. Anything else (`acrs`, `xms_cc`, …) must be asked for. Claims that cannot be read do not count as
+ * such a demand.
  */
 const isForNewer = (claims: string): boolean => {
   try {
@@ -75,12 +76,12 @@ const saysFinal = (response: Response): boolean =>
     (challenge) => Option.exists(challenge.error, (error) => isFinalCode(challenge, error))
   ) || Challenge.parse(response.headers["www-authenticate"] ?? "").some(demandsMore)
 
-/** Where a server gives several challenges, the one that no newer token meets counts, wherever it stands. */
+/** If a server gives several challenges, one that no newer token can satisfy decides, whatever its place. */
 const demandsMore = ({ parameters: { error }, scheme }: Challenge.Challenge): boolean =>
   error !== undefined && /^(?:bearer|dpop)$/i.test(scheme) && codeOf(error) !== claimsWanted &&
   insufficient.test(codeOf(error))
 
-/** What a response says about the token: `"declined"` if only the rule of one's own lets a 401 pass. */
+/** What a response says about the token: `"declined"` if only the user's own rule lets a 401 pass. */
 export type Verdict = "refused" | "declined" | "fine"
 
 /** Judges a response by `rule`, or by {@link isAuthFailure}. */
@@ -95,8 +96,8 @@ export const judge = (response: Response, rule: Judge | undefined): Effect.Effec
 
 /**
  * Whether the answer comes from an origin that `header` was sent to. **The rule**: only such an answer can speak
- * against a token. A client that follows redirects by itself (`fetch`, a dispatcher) leaves the header behind when
- * it goes to another origin, and what that origin answers to a request without a token says nothing about it.
+ * against a token. A client that follows redirects by itself (`fetch`, a dispatcher) drops the header when it goes to
+ * another origin, and the answer of that origin to a request without a token says nothing about the token.
  */
 export const isFromRecipient = (response: Response, url: string, header: string): boolean => {
   const asked = Origins.originOf(response.request.url)
@@ -107,16 +108,16 @@ export const isFromRecipient = (response: Response, url: string, header: string)
     (cameFrom(asked) && response.request.headers["authorization"] === header)
 }
 
-/** The origin that answered, where the client followed redirects and lets it be known. */
+/** The origin that answered, if the client followed redirects and says so. */
 export const originOfAnswer = (response: Response): string | undefined => {
   const url = followed(response, 0).at(-1)
   return url === undefined ? undefined : Origins.originOf(url)
 }
 
 /**
- * A response of `@effect/platform` names the request only. What the runtime said is found in what it is made of: the
- * `Response` of `fetch` has the last `url`, the answer of undici a `history` of all of them, both only after a redirect.
- * On the way back from another origin the header is not there again, so every stop counts.
+ * A response of `@effect/platform` names only the request. The runtime's own response inside it knows more: the
+ * `Response` of `fetch` has the last `url`, the response of undici a `history` of all URLs, both only after a redirect.
+ * A header that was dropped at another origin does not come back on a redirect to the first one, so every stop counts.
  */
 const followed = (response: object, depth: number): ReadonlyArray<string> => {
   for (const value of Object.values(response)) {

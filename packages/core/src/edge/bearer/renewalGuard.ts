@@ -13,14 +13,15 @@ interface Watch {
 /**
  * Keeps an API that refuses every token from costing a token request per call.
  *
- * A token that came out of a renewal is watched for `interval` milliseconds of the steady clock. Refused in that time,
- * it is not renewed again until another `interval` has passed, for the fault is not its age. A watched token that was
- * accepted somewhere before it was refused is free: it may have been revoked since. Other tokens are never held back.
+ * A token that came from a renewal is watched for `interval` milliseconds of the steady clock. If it is refused in that
+ * time, it is not renewed again until another `interval` has passed, because its age is not the reason. A watched token
+ * that was accepted anywhere before it was refused is not held back: it may have been revoked since. Other tokens are
+ * never held back.
  */
 export class RenewalGuard {
   private readonly watched: Lately<Redacted.Redacted, Watch>
   private readonly invalidated: Lately<TokenRequest, true>
-  /** Weak, so that a client that nobody calls any more keeps no token. */
+  /** Weak, so that a client that is no longer called keeps no token in memory. */
   private readonly proven = new WeakSet<AccessToken>()
 
   constructor(private readonly interval: number) {
@@ -28,12 +29,12 @@ export class RenewalGuard {
     this.invalidated = new Lately(interval)
   }
 
-  /** The API took it. On the path of every request. */
+  /** The API accepted the token. This is called for every request. */
   accepted(token: AccessToken): void {
     this.proven.add(token)
   }
 
-  /** A renewal gave `token`. One that was accepted already is not news. */
+  /** A renewal gave `token`. A token that was accepted before is not watched. */
   renewed(token: AccessToken, now: Clocks.Now): void {
     if (this.interval <= 0 || this.proven.has(token)) return
     if (this.watched.get(token.value, now) === undefined) this.watched.set(token.value, { refused: false }, now)
@@ -71,12 +72,12 @@ interface Entry<K, V> {
   readonly period: Clocks.Period
 }
 
-/** At most so many entries, the newest. Whoever is pushed out is renewed once more. */
+/** How many entries are kept, the newest ones. A token whose entry was pushed out is renewed once more. */
 const capacity = 10_000
 
 /**
- * What happened during the last `length` milliseconds. All entries live equally long, so they end in the order in
- * which they came: each is looked at once when it comes and once when it goes, however many there are.
+ * The entries of the last `length` milliseconds. All entries live equally long, so they end in the order in which they
+ * came: each is examined once when it comes and once when it goes, however many there are.
  */
 class Lately<K, V> {
   private readonly current = MutableHashMap.empty<K, Entry<K, V>>()
@@ -96,7 +97,7 @@ class Lately<K, V> {
       (Clocks.isOver(this.queue[this.head]!.period, now) || this.queue.length - this.head >= capacity)
     ) {
       const oldest = this.queue[this.head++]!
-      // unless it was set again since
+      // unless the key was set again since
       if (Option.getOrUndefined(MutableHashMap.get(this.current, oldest.key)) === oldest) {
         MutableHashMap.remove(this.current, oldest.key)
       }

@@ -1,4 +1,4 @@
-// Decides whether a request can be sent once more, and empties the answer that was refused.
+// Decides whether a request can be sent once more, and empties the response that is thrown away.
 import type * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
@@ -19,7 +19,7 @@ export const isReplayable = (body: HttpBody.HttpBody, streams: boolean): boolean
     case "Stream":
       return streams
     case "Raw":
-      // Anything else may be a stream in disguise, and some clients send an empty body when it is sent twice.
+      // Anything else may be a stream, and some clients send an empty body when a stream is sent twice.
       return typeof body.body === "string" || ArrayBuffer.isView(body.body) || body.body instanceof ArrayBuffer
   }
 }
@@ -28,9 +28,9 @@ const drainLimit = 8 * 1024 * 1024
 const drainTimeout = Duration.seconds(2)
 
 /**
- * Reads what is left of a response that nobody will see, because an unread body keeps its connection busy. One that
- * is too long, or too slow, loses its connection instead: leaving the stream aborts the request. Nobody waits for
- * longer than that, not even for a stream that cannot be left.
+ * Reads the rest of a response that no caller will see, because an unread body keeps its connection busy. A body that
+ * is too long, or too slow, loses its connection instead: leaving the stream aborts the request. The caller waits no
+ * longer than that, not even for a stream that cannot be interrupted.
  */
 export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
   Effect.suspend(() =>
@@ -40,15 +40,15 @@ export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.E
   ).pipe(
     Effect.disconnect,
     Effect.timeout(drainTimeout),
-    // It was read already, was empty, or broke off: all the same here.
+    // the body was read already, was empty, or broke off: that does not matter here
     Effect.catchAllCause(() => Effect.void),
     Disclosure.unlogged
   )
 
 /**
  * How long to wait before repetition number `retries + 1` of a throttled request, in milliseconds: what the server
- * asked for or half the backoff, whichever is longer, plus up to the other half at random. Nothing where it asks for
- * too much.
+ * asked for or half the backoff, whichever is longer, plus up to the other half at random. `undefined` if the server
+ * asks for too long a wait.
  */
 export const waitOf = (
   response: HttpClientResponse.HttpClientResponse,

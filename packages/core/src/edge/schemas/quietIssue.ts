@@ -1,4 +1,7 @@
-/** What a `ParseError` of this library's schemas says: where, and what was expected there; never what was there. */
+/**
+ * The message of a `ParseError` of this library's schemas: where the error is, and what was expected there; never the
+ * input.
+ */
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
@@ -9,12 +12,12 @@ interface Finding {
   readonly text: string
 }
 
-/** More would only repeat themselves. */
+/** How many issues are named; more would only repeat the same. */
 const most = 5
 
 /**
- * An annotation for every schema whose input may hold a secret. Effect's own message quotes the input; this one takes
- * the place of all that is inside of it, at whatever depth of the user's own schema it is.
+ * An annotation for every schema whose input may hold a secret. Effect's own message quotes the input; this message
+ * replaces it and all messages inside it, at any depth of the user's own schema.
  */
 export const message = (name: string): { readonly message: AST.MessageAnnotation } => ({
   message: (issue) => ({ message: `${name}: ${explain(issue)}`, override: true })
@@ -35,7 +38,7 @@ const findings = (issue: ParseResult.ParseIssue, path: Finding["path"]): Readonl
       return findings(issue.issue, path)
     case "Composite": {
       const all = ("_tag" in issue.issues ? [issue.issues] : issue.issues).map((issue) => findings(issue, path))
-      // of the members of a union, the one that was meant is the one that got furthest
+      // of the members of a union, the one that decoding got furthest in is taken to be the one that was meant
       return AST.isUnion(issue.ast)
         ? all.reduce((best, next) => depth(next) > depth(best) ? next : best, all[0] ?? [])
         : all.flat()
@@ -43,7 +46,7 @@ const findings = (issue: ParseResult.ParseIssue, path: Finding["path"]): Readonl
     case "Missing":
       return [{ path, text: "is missing" }]
     case "Unexpected":
-      // its name is as unknown as its value
+      // the name of an unexpected member may be a secret as well as its value
       return [{ path: path.slice(0, -1), text: "has a member that is not expected" }]
     case "Forbidden":
       return [{ path, text: "cannot be read synchronously" }]
