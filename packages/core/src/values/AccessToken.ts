@@ -27,7 +27,7 @@ export const TypeId: unique symbol = Symbol.for("effect-bearer/AccessToken")
 export type TypeId = typeof TypeId
 
 /**
- * A token as the library hands it out (RFC 6749 §5.1). Times are epoch milliseconds (UTC).
+ * An access token, as callers of the library get it (RFC 6749 §5.1). Times are epoch milliseconds (UTC).
  *
  * @since 0.1.0
  * @category models
@@ -39,7 +39,9 @@ export class AccessToken extends Data.TaggedClass("AccessToken")<{
   readonly tokenType: string
   /** Scopes granted: those the server named, or those requested when it named none (RFC 6749 §5.1). */
   readonly scopes: Scopes.Scopes
-  /** When the request for it was sent. Lifetime counts from here, so time on the wire is never credited. */
+  /**
+   * When the request for it was sent. Lifetime counts from here, so the time the response takes never makes it longer.
+   */
   readonly issuedAt: number
   /** When it stops being valid; `None` when the server gave no usable lifetime. */
   readonly expiresAt: Option.Option<number>
@@ -50,7 +52,7 @@ export class AccessToken extends Data.TaggedClass("AccessToken")<{
   /** Every other member of the response, for example `instance_url` or `id_token`. */
   readonly extra: Redacted.Redacted<Readonly<Record<string, unknown>>>
 }> {
-  /** Known by a symbol, so that a token of another copy of this package is one too. */
+  /** A symbol marks a token, so that a token of another copy of this package is recognised too. */
   get [TypeId](): TypeId {
     return TypeId
   }
@@ -67,7 +69,7 @@ export interface Options {
   /** Default `"Bearer"`. */
   readonly tokenType?: string | undefined
   readonly scopes?: Scopes.Input | undefined
-  /** Epoch milliseconds; default now, by the clock of the fiber that runs, and outside of one by the system's. */
+  /** Epoch milliseconds; default now, by the clock of the running fiber, or by the system's clock outside of fibers. */
   readonly issuedAt?: number | undefined
   /** Epoch milliseconds; absent means the lifetime is unknown. */
   readonly expiresAt?: number | Option.Option<number> | undefined
@@ -78,7 +80,7 @@ export interface Options {
 
 const noExtra: Redacted.Redacted<Readonly<Record<string, unknown>>> = Redacted.make({})
 
-/** A program without types may give a number out of a JSON text, which is no less a secret. */
+/** A program without types may give a number from a JSON text, which is just as secret. */
 const redact = (value: string | Redacted.Redacted): Redacted.Redacted =>
   Redacted.isRedacted(value) ? value : Redacted.make(typeof value === "number" ? String(value) : value)
 
@@ -142,7 +144,7 @@ export const remaining = (self: AccessToken, now: number): Option.Option<Duratio
   Option.map(self.expiresAt, (expiresAt) => Duration.millis(Math.max(0, expiresAt - now)))
 
 /**
- * Whether two tokens are the same secret, whatever else was said about them.
+ * Whether two tokens have the same secret value, even if their other fields differ.
  *
  * @since 0.1.0
  * @category predicates

@@ -1,10 +1,10 @@
 /**
- * The two clocks of a machine, and the one way in which this library compares a remembered moment with them.
+ * The two clocks of a machine, and how this library compares a remembered moment with them.
  *
- * **The rule.** What this process remembers by itself is a {@link Period}: it is measured by the steady clock, which
- * nobody can set. What comes from outside (a store, a server, another process) can only be a moment of the wall clock,
- * a {@link Stored} one: a beginning that lies in the future, or an end further away than it can be, is not believed.
- * So a wall clock that is put back or forward makes nothing last longer than it was meant to.
+ * **The rule.** A stretch of time that begins in this process is a {@link Period}: it is measured by the steady clock,
+ * which nobody can set. A stretch of time from outside (a store, a server, another process) can only have moments of
+ * the wall clock, and is a {@link Stored} one: it does not count if its beginning lies in the future, or if it is
+ * longer than it can be. So a wall clock that is put back or forward makes nothing last longer than it was meant to.
  *
  * @since 0.1.0
  */
@@ -12,16 +12,16 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
 /**
- * Both clocks at one moment, in milliseconds. The wall clock sees that the machine slept; the steady one does not see
- * that somebody set the time.
+ * Both clocks at one moment, in milliseconds. The wall clock goes on while the machine sleeps; the steady clock does
+ * not change when somebody sets the time.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Now {
-  /** Epoch milliseconds: what people are told, and what servers and stores speak of. */
+  /** Epoch milliseconds: for times that people, servers and stores see. */
   readonly wall: number
-  /** Milliseconds since an unknown beginning: what waits and back-offs are measured by. */
+  /** Milliseconds since an unknown beginning: for measuring waits and back-offs. */
   readonly steady: number
 }
 
@@ -87,8 +87,9 @@ export interface Stored {
 }
 
 /**
- * Whether a stored stretch of time is running. One that begins in the future is not believed, beyond `skew`: the clock
- * of this machine, or the one it was written by, has been put back. Nor is one whose length is more than `longest`.
+ * Whether a stored stretch of time is running. A stretch that begins in the future by more than `skew` does not count:
+ * the clock of this machine, or of the machine that wrote it, has been put back. A stretch that is longer than
+ * `longest` does not count either.
  *
  * @since 0.1.0
  * @category stored
@@ -99,7 +100,7 @@ export const isRunning = (
   { longest = Number.POSITIVE_INFINITY, skew = 0 }: {
     /** The longest such a stretch can be, in milliseconds. Default: any length. */
     readonly longest?: number | undefined
-    /** By how much the clock it was written by may be ahead, in milliseconds. Default 0. */
+    /** By how many milliseconds the clock of the machine that wrote it may be ahead. Default 0. */
     readonly skew?: number | undefined
   } = {}
 ): boolean => wall < until && from <= wall + skew && until - from <= longest

@@ -1,13 +1,14 @@
 /**
- * Names that stand for something else: for a token request in logs, spans, metrics and events, for a namespace and a
- * request in the key of a store, for that key in the name of a file.
+ * Names made from digests: for a token request in logs, spans, metrics and events, for a namespace and a request in the
+ * key of a store, for that key in the name of a file.
  *
  * **The rule.** Where a name stands for a key, it is the SHA-256 of the *whole* key, 128 bits of it (64 where only the
- * operator chooses the keys, 96 in logs): two keys never have one name, by chance or by intent. A key of several fields
- * is joined so that it can be taken apart again (as JSON, or with the separator encoded inside the fields) before it is
- * digested; a text is never cut, folded or replaced on the way, so case, a final slash, Unicode forms and lone surrogates all make a difference.
+ * operator chooses the keys, 96 in logs): two keys never have the same name, by chance or by intent. A key of several
+ * fields is joined so that it can be taken apart again (as JSON, or with the separator encoded inside the fields)
+ * before it is digested; a text is never cut, folded or replaced on the way, so case, a final slash, Unicode forms and
+ * lone surrogates all make a difference.
  *
- * It is plain TypeScript because names are needed where nothing can be awaited (an event, a label), and on every
+ * SHA-256 is written in plain TypeScript because names are needed in synchronous code (an event, a label), and on every
  * runtime: WebCrypto is asynchronous and is missing on pages without TLS. Nothing secret is *verified* with it.
  *
  * @since 0.1.0
@@ -145,14 +146,15 @@ export const sha256 = (message: Uint8Array): Uint8Array<ArrayBuffer> => {
 }
 
 /**
- * The bytes of a text, no two texts having the same: UTF-8, and where that has no form for it (half a surrogate pair,
- * which an encoder would replace) its UTF-16 code units behind a byte that UTF-8 never uses.
+ * The bytes of a text; two texts never have the same bytes. They are UTF-8. For a text that UTF-8 cannot hold (with
+ * half a surrogate pair, which an encoder would replace) they are its UTF-16 code units after a byte that UTF-8 never
+ * uses.
  *
  * @since 0.1.0
  * @category digests
  */
 export const bytesOf = (text: string): Uint8Array<ArrayBuffer> => {
-  // the `u` flag takes a whole pair for one character, which is no surrogate
+  // with the `u` flag a whole pair is one character, and only half a pair matches as a surrogate
   if (!/\p{Cs}/u.test(text)) return new TextEncoder().encode(text)
   const view = new DataView(new ArrayBuffer(1 + 2 * text.length))
   view.setUint8(0, 0xff)
@@ -163,7 +165,7 @@ export const bytesOf = (text: string): Uint8Array<ArrayBuffer> => {
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
 
 /**
- * The name of a text: its SHA-256, in 64 hexadecimal digits. The first 32 of them are a name too, where it has to be
+ * The name of a text: its SHA-256, in 64 hexadecimal digits. The first 32 of them are a name too, if it has to be
  * short.
  *
  * @example

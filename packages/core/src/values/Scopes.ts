@@ -22,7 +22,7 @@ export type Scopes = ReadonlyArray<string>
 export type Input = string | Iterable<string>
 
 /**
- * The empty set: no scope is asked for, and the server decides.
+ * The empty set: the request names no scope, and the server decides.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,12 +1,13 @@
 /**
- * What a number or a duration among the options may be.
+ * The ranges of options that are numbers or durations, and their checks.
  *
  * **The rule.** A setting is a finite number or duration within the range that its documentation gives; `undefined` is
  * its default, and "without limit" is possible only where the documentation says so. Anything else (`NaN`, a negative
  * number, `Infinity`, a text that is no duration, a value out of range) is an `InvalidConfiguration` that names the
- * setting, what it was and its range, as soon as the constructor runs: {@link problems}. Where a constructor cannot
- * fail, the default takes the place of what is no value at all and the nearest end of the range that of what lies
- * outside, and a warning says the same: {@link value} and {@link warn}. No setting ever means more than its range.
+ * setting, what it was and its range, as soon as the constructor runs: {@link problems}. A constructor that cannot fail
+ * goes on with the default if the setting is no number or duration at all, and with the nearest end of the range if it
+ * lies outside, and logs the same as a warning: {@link value} and {@link warn}. No setting ever means more than its
+ * range.
  *
  * @since 0.1.0
  */
@@ -31,7 +32,7 @@ export interface Setting {
 }
 
 /**
- * A setting that is wrong, as `InvalidConfiguration` names it.
+ * A wrong setting, as `InvalidConfiguration` names it.
  *
  * @since 0.1.0
  * @category models
@@ -41,7 +42,7 @@ export interface Problem {
   readonly detail: string
 }
 
-/** Longer than any token lives; also what a timer that is armed again and again can count. */
+/** Longer than any token lives. A timer that is set again and again can count so long. */
 const longest = Duration.toMillis("3650 days")
 
 /**
@@ -80,7 +81,10 @@ export const number = (
   } = {}
 ): Setting => ({ kind: "number", fallback, least, most, unlimited })
 
-/** Milliseconds or the number, before the range is looked at; `NaN` for what is none. `Duration` makes 0 of `NaN` and -5. */
+/**
+ * The number, or the milliseconds of the duration, before the range is checked; `NaN` if it is neither. (`Duration`
+ * turns `NaN` and -5 into 0.)
+ */
 const plain = (kind: Setting["kind"], given: unknown): number => {
   if (typeof given === "number") return given
   if (kind === "number") return Number.NaN
@@ -102,7 +106,7 @@ const fits = ({ least, most, unlimited }: Setting, given: number): boolean =>
   (given >= least && given <= most) || (unlimited && given === Number.POSITIVE_INFINITY)
 
 /**
- * The value to go on with, whatever was given: the rule for constructors that cannot fail.
+ * The value that a constructor that cannot fail uses, whatever was given.
  *
  * @since 0.1.0
  * @category getters
@@ -117,7 +121,7 @@ export const value = (setting: Setting, given: unknown): number => {
 const show = (setting: Setting, end: number): string =>
   setting.kind === "number" ? String(end) : end === 0 ? "0" : Duration.format(Duration.millis(end))
 
-/** What was given, by its kind: its text may be anything, a secret in the wrong place included. */
+/** Describes a given value by its kind only: its text may be a secret in the wrong place. */
 const kindOf = (given: unknown): string =>
   typeof given === "number" || typeof given === "bigint"
     ? String(given)
@@ -132,7 +136,7 @@ const kindOf = (given: unknown): string =>
     : `${typeof given === "object" ? "an" : "a"} ${typeof given}`
 
 /**
- * What is wrong with these options, each by the name of its field behind `prefix`.
+ * The problems of these options, each with `prefix` and the name of its field.
  *
  * @example
  * ```ts
@@ -171,7 +175,7 @@ export const problems = (
 }
 
 /**
- * One error for all of them, or none.
+ * Fails with one error for all problems, if there are any.
  *
  * @since 0.1.0
  * @category combinators
@@ -190,7 +194,7 @@ export const toError = (problems: ReadonlyArray<Problem>): TokenError.InvalidCon
   })
 
 /**
- * A warning for each, where a constructor cannot fail.
+ * Logs a warning for each problem, for a constructor that cannot fail.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,10 +1,10 @@
 /**
- * Work under way that others wait for: a token request, a metadata document, a key set, a turn at a lock.
+ * Work that several fibers wait for: a token request, a metadata document, a key set, a turn at a lock.
  *
- * **The rule.** Nobody relies on the owner of the work to be told that it is gone. Work carries the moment by which
- * something must have come of it. Whoever looks at it judges by its own steady clock: work that is overdue is given up,
- * whatever its owner still makes of it changes nothing, and whoever looked begins anew. Whoever waits has something of
- * its own pending: a timer, or, where timers outlive the request that set them, the timer that watches the work.
+ * **The rule.** A waiter does not rely on the owner of the work to say that the work is gone. Work carries the moment
+ * by which it must have shown a sign of life. A fiber that looks at the work judges by its own steady clock: overdue
+ * work is given up, a late result of its owner changes nothing, and the fiber that looked begins the work anew. Each
+ * waiter has a timer: its own, or, where timers outlive the request that set them, the timer that watches the work.
  *
  * The library uses this for all its own waiting. It is public for sources, stores and providers built outside.
  *
@@ -28,12 +28,12 @@ import { beatEvery, Current, longestSleep, Underway } from "./signsOfLife.js"
  */
 export interface Options {
   /**
-   * Work of which nothing has been heard for so long is given up; infinite where only an owner that vanished can be a
-   * reason. Longer than the work can take: give what it does inside deadlines of its own, and announce longer silence
-   * with {@link expect}. At least 1 millisecond; default 1 minute.
+   * Work that has shown no sign of life for so long is given up; infinite if only an owner that vanished can be a
+   * reason. It has to be longer than the work can take: give the operations inside it deadlines of their own, and
+   * announce a longer silence with {@link expect}. At least 1 millisecond; default 1 minute.
    */
   readonly overdueAfter?: Duration.DurationInput | undefined
-  /** Called each time work was given up. What it throws is lost. */
+  /** Called each time work was given up. An exception it throws is ignored. */
   readonly onOverdue?: (() => void) | undefined
 }
 
@@ -43,16 +43,16 @@ const ranges = { overdueAfter: Settings.duration("1 minute", { least: 1, unlimit
 
 const limitOf = ({ overdueAfter }: Options): number => Settings.value(ranges.overdueAfter, overdueAfter)
 
-/** Whoever is told may throw: that is no reason for others to wait. */
+/** Calls `onOverdue`. If it throws, the waiters go on all the same. */
 const tell = ({ onOverdue }: Options): void => {
   try {
     onOverdue?.()
   } catch {
-    // nobody is left to hear of it
+    // the exception can be reported to no caller
   }
 }
 
-/** What is wrong with the options, told when they are used first: neither constructor is an effect. */
+/** A warning about wrong options, logged at the first use, because neither constructor is an effect. */
 const complaint = (options: Options): Effect.Effect<void> | undefined => {
   const problems = Settings.problems(ranges, options, "SharedWork")
   if (problems.length === 0) return undefined
@@ -65,8 +65,8 @@ const complaint = (options: Options): Effect.Effect<void> | undefined => {
 }
 
 /**
- * Says that the work that runs here will not be heard of for `silence`, beyond what is usual, because it waits for a
- * server or backs off. Nothing happens outside of shared work.
+ * Announces that the shared work on this fiber will show no sign of life for `silence`, beyond its usual limit, because
+ * it waits for a server or backs off. Outside of shared work it does nothing.
  *
  * @since 0.1.0
  * @category signs of life
@@ -78,13 +78,13 @@ export const expect = (silence: Duration.DurationInput): Effect.Effect<void> =>
     }))
 
 /**
- * Shares `work`: while it is under way everyone who runs the result waits for the same run of it, and gets what comes
- * of that. The next one after it has ended begins a new run; nothing is remembered.
+ * Shares `work`: while it is under way, all callers that run the result wait for the same run, and get its result. The
+ * next caller after its end begins a new run; no result is remembered.
  *
  * **Details**
  *
- * - An interrupted caller leaves the others alone. When the last of them has left, the work is interrupted.
- * - Work that is overdue is given up, and whoever still waits begins it anew, together.
+ * - An interrupted caller does not affect the others. When the last caller has left, the work is interrupted.
+ * - Overdue work is given up, and the callers that still wait share one new run.
  * - The work runs with the context of the caller that began it.
  *
  * **Example** (One fetch for all who ask at once)
@@ -136,7 +136,7 @@ export const make = <A, E, R>(work: Effect.Effect<A, E, R>, options: Options = {
     const flight = new Flight<A, E>({
       clock,
       limit,
-      // the context is the same for all of them: what shared work needs it takes from the caller that began it
+      // the type leaves out `R`: shared work takes what it needs from the caller that began it
       again: shared as Effect.Effect<A, E>,
       onGivenUp: () => {
         if (current !== run) return
@@ -160,7 +160,7 @@ export const make = <A, E, R>(work: Effect.Effect<A, E, R>, options: Options = {
   }
 
   const shared: Effect.Effect<A, E, R> = Effect.uninterruptibleMask((restore) =>
-    // whoever joins a run that is overdue gives it up, and begins anew
+    // a caller that joins an overdue run gives it up, and begins a new one
     Effect.clockWith((clock) => current === undefined ? begin(clock, restore) : restore(join(current)))
   )
   const told = complaint(options)
@@ -176,24 +176,24 @@ interface Run<in out A, in out E> {
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
- * Something that one at a time may do.
+ * A lock: one effect at a time runs under it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Lock {
-  /** How many hold it or wait for it. */
+  /** How many callers hold the lock or wait for it. */
   readonly size: number
   /**
-   * Runs the effect when it is its turn, first come, first served. Waiting for the turn can be interrupted, and so can
-   * the effect.
+   * Runs the effect when its turn has come, first come, first served. Waiting for the turn can be interrupted, and so
+   * can the effect.
    */
   readonly withLock: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
 /**
- * A lock whose holder loses its turn when it is overdue: it may be gone. It is then not told, so what it does under the
- * lock must stand being done beside its successor, or notice that it came late.
+ * A lock whose holder loses its turn when it is overdue, because it may be gone. The holder is not told, so its effect
+ * has to be safe beside that of the next holder, or notice that it is late.
  *
  * @since 0.1.0
  * @category constructors
@@ -215,7 +215,7 @@ export const makeLock = (options: Options = {}): Lock => {
 
   const first = (): Turn | undefined => queue.values().next().value
 
-  /** Gives the turn to the first in the queue, unless somebody has it. */
+  /** Gives the turn to the first in the queue, unless a holder has it. */
   const next = (steady: number): void => {
     if (!isFree(steady)) return
     const turn = first()
@@ -229,7 +229,7 @@ export const makeLock = (options: Options = {}): Lock => {
   const release = (underway: Underway, steady: number): void => {
     if (holder !== underway) return
     holder = undefined
-    // on a runtime where one request cannot wake another they look by themselves
+    // on a runtime where one request cannot wake another, the waiters look by themselves
     if (!requestBound) next(steady)
   }
 
@@ -251,7 +251,7 @@ export const makeLock = (options: Options = {}): Lock => {
       )
     })
 
-  /** Waits to be woken. The first in the queue also looks by itself when the holder is due: one timer for all. */
+  /** Waits to be woken. The first in the queue also looks when the holder is due, so one timer serves all waiters. */
   const watched = (turn: Turn): Effect.Effect<Underway> =>
     Effect.flatMap(clocks.now, ({ steady }) => {
       next(steady)
@@ -264,7 +264,7 @@ export const makeLock = (options: Options = {}): Lock => {
       return expect(Number.isFinite(due) ? due : 0).pipe(
         Effect.zipRight(
           turn === first() && Number.isFinite(due)
-            // in a region that cannot be interrupted the race would wait for its loser
+            // in an uninterruptible region the race would wait for its loser
             ? Effect.raceFirst(
               Effect.interruptible(woken),
               Effect.interruptible(Effect.sleep(Math.min(due, longestSleep)))
@@ -275,7 +275,7 @@ export const makeLock = (options: Options = {}): Lock => {
       )
     })
 
-  /** Looks again and again with a timer of its own. Turns that nobody looks for any more are passed over. */
+  /** Looks again and again with a timer of its own. Turns whose waiter no longer looks are skipped. */
   const look = (turn: Turn): Effect.Effect<Underway> =>
     Effect.flatMap(clocks.now, ({ steady }) => {
       turn.seen = steady
@@ -314,7 +314,7 @@ export const makeLock = (options: Options = {}): Lock => {
 interface Turn {
   underway: Underway | undefined
   wake: (() => void) | undefined
-  /** When it was last looked for, by the steady clock. */
+  /** When the waiter last looked for this turn, by the steady clock. */
   seen: number
 }
 

@@ -1,5 +1,5 @@
 /**
- * Which name a misspelt one may have meant: for errors that help, in the packages of the library.
+ * Finds the name that a misspelt one may stand for. Errors in the packages of the library show it.
  *
  * @since 0.1.0
  */
@@ -27,8 +27,8 @@ const distance = (a: string, b: string): number => {
 }
 
 /**
- * The candidates that differ least from `text`, if that is by no more than `limit` letters. A long text, or one of very
- * many candidates, is not compared.
+ * The candidates that differ least from `text`, if they differ by at most `limit` letters. A long text is not compared,
+ * and neither are very many candidates.
  *
  * @since 0.1.0
  * @category combinators
@@ -36,14 +36,14 @@ const distance = (a: string, b: string): number => {
 export const nearest = (text: string, candidates: ReadonlyArray<string>, limit: number): ReadonlyArray<string> => {
   if (text.length > 64 || candidates.length > 1000) return []
   const measured = candidates
-    // each letter more is a step at least
+    // each additional letter is at least one step
     .filter((candidate) => Math.abs(candidate.length - text.length) <= limit)
     .map((candidate) => [candidate, distance(text, candidate)] as const)
   const best = Math.min(...measured.map(([, steps]) => steps))
   return best > limit ? [] : measured.filter(([, steps]) => steps === best).map(([candidate]) => candidate)
 }
 
-/** One spelling of `clientId`, `client_id` and `client-id`. */
+/** One common spelling for `clientId`, `client_id` and `client-id`. */
 const plain = (name: string): string => name.toLowerCase().replace(/[-_ .]/g, "")
 
 /**

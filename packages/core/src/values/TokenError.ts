@@ -1,9 +1,10 @@
 /**
- * Everything that can go wrong between asking for a token and having one.
+ * All errors that can occur between a request for a token and its arrival.
  *
- * Each member carries `retryable` as a *literal* type, so that what is transient and what is fatal is known to the
- * compiler: {@link Transient} may be retried, {@link Fatal} may not. No member holds a request, a response, a header
- * or a body, so none can print a secret. Every message ends with the {@link codeOf code} of the error in square brackets.
+ * Each member carries `retryable` as a *literal* type, so that the compiler knows which errors are transient and which
+ * are fatal: {@link Transient} may be retried, {@link Fatal} may not. No member holds a request, a response, a header
+ * or a body, so none can print a secret. Every message ends with the {@link codeOf code} of the error in square
+ * brackets.
  *
  * @since 0.1.0
  */
@@ -15,8 +16,8 @@ import * as code from "./errorCode.js"
 import type * as Scopes from "./Scopes.js"
 
 /**
- * Marks the errors of the library. It is the same in every copy of the package, and no error of another kind has it,
- * however much it looks like one of these.
+ * Marks the errors of the library. It is the same in every copy of the package, and no other error has it, even if it
+ * looks like one of these.
  *
  * @since 0.1.0
  * @category type ids
@@ -34,7 +35,8 @@ export type TypeId = typeof TypeId
 // ---------------------------------------------------------------------------------------------------------------
 
 /**
- * No answer could be had: refused, reset, unreachable, name not resolved, or the body was cut short.
+ * No complete response arrived: connection refused or reset, host unreachable, name not resolved, or the body was cut
+ * short.
  *
  * @since 0.1.0
  * @category errors
@@ -93,7 +95,7 @@ export class EndpointTimeout extends Data.TaggedError("EndpointTimeout")<{
 export class RateLimited extends Data.TaggedError("RateLimited")<{
   readonly endpoint: string
   readonly status: number
-  /** How long it asked us to stay away, when it said so in a form RFC 9110 §10.2.3 knows. */
+  /** How long the endpoint asked us to wait, if it said so in a form of RFC 9110 §10.2.3. */
   readonly retryAfter: Option.Option<Duration.Duration>
   readonly description: Option.Option<string>
 }> {
@@ -111,7 +113,7 @@ export class RateLimited extends Data.TaggedError("RateLimited")<{
 }
 
 /**
- * The endpoint is there and cannot serve now: 408, 425, 5xx, or an OAuth code that says "later".
+ * The endpoint exists but cannot serve now: 408, 425, 5xx, or an OAuth code that says "later".
  *
  * @since 0.1.0
  * @category errors
@@ -135,8 +137,8 @@ export class EndpointUnavailable extends Data.TaggedError("EndpointUnavailable")
 }
 
 /**
- * Another process that shares the token store has just asked and got no token. It is not asked again from here until
- * the time the others agreed on.
+ * Another process that shares the token store has just asked the server and got no token. This process does not ask
+ * until the time that the note in the store gives.
  *
  * @since 0.1.0
  * @category errors
@@ -144,9 +146,9 @@ export class EndpointUnavailable extends Data.TaggedError("EndpointUnavailable")
 export class FailedElsewhere extends Data.TaggedError("FailedElsewhere")<{
   /** The tag of the error the other process got, for example `"EndpointUnavailable"`. */
   readonly error: string
-  /** Its message. */
+  /** The message of that error. */
   readonly detail: string
-  /** How long to stay away. */
+  /** How long to wait. */
   readonly retryAfter: Option.Option<Duration.Duration>
 }> {
   get [TypeId](): TypeId {
@@ -166,7 +168,7 @@ export class FailedElsewhere extends Data.TaggedError("FailedElsewhere")<{
 // ---------------------------------------------------------------------------------------------------------------
 
 /**
- * The authorization server refused, in the words of RFC 6749 §5.2. Asking again will not help.
+ * The authorization server refused, in the words of RFC 6749 §5.2. Another attempt will not help.
  *
  * @since 0.1.0
  * @category errors
@@ -216,7 +218,7 @@ export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
   }
   readonly retryable = false as const
   override get message(): string {
-    // what is compressed tells nothing of the URL
+    // a compressed body does not show whether the URL is wrong
     const hint = this.detail.startsWith("the reply is compressed")
       ? ""
       : " Check that the URL is the endpoint itself, not a login page or a proxy."
@@ -229,14 +231,14 @@ export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
 }
 
 /**
- * The advice of a {@link RejectedByEndpoint} begins with this where it was not the endpoint that answered.
+ * The advice of a {@link RejectedByEndpoint} begins with this if a proxy answered, not the endpoint.
  *
  * @internal
  */
 export const byProxy = "The proxy between this program and the server"
 
 /**
- * A refusal that is no OAuth error: a 3xx or 4xx without an RFC 6749 body, from a gateway, a proxy or a wrong path.
+ * A refusal that is not an OAuth error: a 3xx or 4xx without an RFC 6749 body, from a gateway, a proxy or a wrong path.
  *
  * @since 0.1.0
  * @category errors
@@ -265,7 +267,7 @@ export class RejectedByEndpoint extends Data.TaggedError("RejectedByEndpoint")<{
 }
 
 /**
- * A token came, but not for all the scopes that the policy demands.
+ * A token arrived, but not with all the scopes that the policy demands.
  *
  * @since 0.1.0
  * @category errors
@@ -274,7 +276,7 @@ export class ScopeNotGranted extends Data.TaggedError("ScopeNotGranted")<{
   readonly requested: Scopes.Scopes
   readonly granted: Scopes.Scopes
   readonly missing: Scopes.Scopes
-  /** Missing ones that seem to be there under another spelling: in case or in punctuation only. */
+  /** Missing scopes that seem to be granted under another spelling: they differ in case or punctuation only. */
   readonly renamed: ReadonlyArray<{ readonly requested: string; readonly granted: string }>
 }> {
   get [TypeId](): TypeId {
@@ -314,7 +316,7 @@ export class InvalidConfiguration extends Data.TaggedError("InvalidConfiguration
 }
 
 /**
- * The TLS handshake failed: this is no timeout, and waiting will not help.
+ * The TLS handshake failed. This is not a timeout, and waiting will not help.
  *
  * @since 0.1.0
  * @category errors
@@ -388,7 +390,7 @@ export class RetriesExhausted<E> extends Data.TaggedError("RetriesExhausted")<{
 }
 
 /**
- * The circuit breaker is open: the endpoint failed too often lately, so it is not asked.
+ * The circuit breaker is open: the endpoint has failed too often, so it is not asked now.
  *
  * @since 0.1.0
  * @category errors
@@ -418,7 +420,7 @@ export class CircuitOpen extends Data.TaggedError("CircuitOpen")<{
 export type Transient = TransportError | EndpointTimeout | RateLimited | EndpointUnavailable | FailedElsewhere
 
 /**
- * Errors that will not go away by asking again: `retryable` is `false`.
+ * Errors that another attempt will not remove: `retryable` is `false`.
  *
  * @since 0.1.0
  * @category models
@@ -481,7 +483,8 @@ export type Code = (typeof codes)[number]
 
 /**
  * The code of an error, with which its message ends: its tag in kebab case. It names the page of the error in
- * `docs/errors`. The field `code` of {@link TransportError} and {@link TlsError} is another thing: what the system says.
+ * `docs/errors`. The field `code` of {@link TransportError} and {@link TlsError} is something else: the code of the
+ * operating system or the runtime.
  *
  * @example
  * ```ts
@@ -524,7 +527,7 @@ export const hasCode = (u: unknown, ...codes: ReadonlyArray<string>): u is OAuth
   isTokenError(u) && u._tag === "OAuthError" && codes.includes(u.error.trim().toLowerCase())
 
 /**
- * Whether asking again may help: `true` exactly for {@link Transient}.
+ * Whether another attempt may help: `true` exactly for {@link Transient}.
  *
  * @since 0.1.0
  * @category guards
@@ -532,8 +535,8 @@ export const hasCode = (u: unknown, ...codes: ReadonlyArray<string>): u is OAuth
 export const isTransient = (u: unknown): u is Transient => isTokenError(u) && u.retryable
 
 /**
- * When it makes sense to ask again (epoch milliseconds), if the error knows: a `retryAt` of its own, or `now` plus
- * the `Retry-After` the server sent.
+ * When it makes sense to ask again (epoch milliseconds), if the error says so: its own `retryAt`, or `now` plus the
+ * `Retry-After` the server sent.
  *
  * @since 0.1.0
  * @category getters
@@ -561,6 +564,6 @@ const comeBack = (at: Option.Option<number>): string =>
   Option.isSome(at) && Number.isFinite(at.value) && Math.abs(at.value) <= 8.64e15
     ? `; come back at ${new Date(at.value).toISOString()}`
     : ""
-/** The message of an error that is not the library's may hold anything. */
+/** The message of an error that is not the library's own may hold a secret, so it is not shown. */
 const render = (error: unknown): string =>
   isTokenError(error) ? error.message : "the source failed with an error of its own"

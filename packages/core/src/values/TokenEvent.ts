@@ -12,10 +12,10 @@ import type * as Scopes from "./Scopes.js"
 /**
  * Why a token was requested.
  *
- * - `cold`: none was held
- * - `ahead`: the held one is in its refresh-ahead window and still served
- * - `expired`: the held one could not be served any more
- * - `rejected`: the API answered 401 to the held one
+ * - `cold`: no token was held
+ * - `ahead`: the held token has reached its time of renewal and is still served
+ * - `expired`: the held token could not be served any more
+ * - `rejected`: the API answered 401 to the held token
  *
  * @since 0.1.0
  * @category models
@@ -30,7 +30,7 @@ interface Common {
 }
 
 /**
- * Everything a source tells about itself.
+ * All events of a source.
  *
  * @since 0.1.0
  * @category models
@@ -41,14 +41,14 @@ export type TokenEvent = Data.TaggedEnum<{
   /** A token arrived and is served from now on. */
   TokenAcquired: Common & {
     readonly reason: Reason
-    /** Milliseconds from asking to having it, retries included. */
+    /** Milliseconds from the request to the token's arrival, retries included. */
     readonly elapsed: number
     readonly scopes: Scopes.Scopes
     readonly expiresAt: Option.Option<number>
-    /** When it is renewed ahead of its expiry. */
+    /** When the token is renewed ahead of its expiry. */
     readonly refreshAt: Option.Option<number>
   }
-  /** Anomaly: a token could not be had. Callers saw it only where `stillServing` is false. */
+  /** Anomaly: no token could be obtained. Callers saw the error only if `stillServing` is false. */
   RefreshFailed: Common & {
     readonly reason: Reason
     /** The error's tag, for example `"OAuthError"`. */
@@ -59,12 +59,12 @@ export type TokenEvent = Data.TaggedEnum<{
     readonly failures: number
     /** Whether a valid token is still held and served. */
     readonly stillServing: boolean
-    /** When it will be tried again at the earliest. */
+    /** The earliest time of the next attempt. */
     readonly retryAt: number
   }
   /**
-   * Anomaly: nothing was heard of a token request for too long: it hung, or the runtime dropped it. It was given up, what
-   * still comes of it changes nothing, and whoever needs a token asks anew.
+   * Anomaly: a token request showed no sign of life for too long: it hung, or the runtime dropped it. It was given up,
+   * its late result changes nothing, and the callers that need a token start a new request.
    */
   RequestAbandoned: Common & { readonly reason: Reason; readonly elapsed: number }
   /** One attempt failed and another will be made. */
@@ -82,10 +82,10 @@ export type TokenEvent = Data.TaggedEnum<{
   /** Anomaly: refused although it should have been valid for `remaining` milliseconds more. */
   RevokedEarly: Common & { readonly age: number; readonly remaining: Option.Option<number> }
   /**
-   * Anomaly: `refused` tokens in a row were refused soon after they were issued. Most likely somebody else gets tokens
-   * for the same client at a server that keeps one live token per client: each new token ends the other's. Share a
-   * store, or give each program a client of its own. Until a token lives longer, token requests are spaced by up to
-   * five seconds.
+   * Anomaly: `refused` tokens in a row were refused soon after they were issued. Most likely another program gets
+   * tokens for the same client at a server that keeps one live token per client: each new token ends the token of the
+   * other program. Share a store, or give each program a client of its own. Until a token lives longer, token requests
+   * are spaced by up to five seconds.
    */
   ClientUsedElsewhere: Common & { readonly refused: number }
   /**
@@ -96,8 +96,8 @@ export type TokenEvent = Data.TaggedEnum<{
   /** Anomaly: the API refused a token that was just renewed because of a 401; it is not renewed again at once. */
   FreshTokenRejected: Common & { readonly origin: string }
   /**
-   * Anomaly: `origin` answered 401 to a request that was sent without a token, because a client with a bearer does not
-   * list it. `allowed` is the listed origin that comes nearest. Told once for each origin.
+   * Anomaly: `origin` answered 401 to a request that was sent without a token, because it is not among the `origins` of
+   * `BearerAuth`. `allowed` is the listed origin that is most like it. Published once for each origin.
    */
   SentWithoutToken: Common & { readonly origin: string; readonly allowed: string }
   /** Anomaly: the scopes granted are not those requested. */
@@ -106,7 +106,7 @@ export type TokenEvent = Data.TaggedEnum<{
     readonly granted: Scopes.Scopes
     readonly missing: Scopes.Scopes
   }
-  /** Anomaly: scopes wider than the policy likes, for example `*`. */
+  /** Anomaly: scopes wider than the policy allows, for example `*`. */
   OverBroadScope: Common & { readonly scopes: Scopes.Scopes }
   /** Anomaly: the server handed out the same token again, or one that does not live longer. */
   NoProgress: Common & { readonly retryAt: Option.Option<number> }
@@ -200,8 +200,8 @@ export type AnomalyCode = (typeof anomalyCodes)[number]
 export const codeOf = (event: { readonly _tag: TokenEvent["_tag"] }): string => code.ofTag(event._tag)
 
 /**
- * Whether an event reports something an operator wants to know about: revoked early, client used elsewhere, inactive
- * by introspection, scope drift, refresh failed, 401 on a fresh token, 401 where no token was sent, no progress, lease
+ * Whether an event reports something that an operator wants to know: revoked early, client used elsewhere, inactive by
+ * introspection, scope drift, refresh failed, 401 on a fresh token, 401 where no token was sent, no progress, lease
  * lost, shared store not usable.
  *
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * What a caller asks a token for: scopes, audience, resource and extra parameters. It is also the cache key, so
- * two requests that mean the same are equal, whatever the order in which they were written.
+ * What a caller asks a token for: scopes, audience, resource and extra parameters. It is also the cache key, so two
+ * requests that mean the same are equal, in whatever order their parts were written.
  *
  * @since 0.1.0
  */
@@ -66,8 +66,9 @@ const sorted = (input: string | URL | Iterable<string | URL> | undefined): Reado
 }
 
 /**
- * A program without types may give a number, which is sent as text, nothing, which is not sent, or a secret: its key has
- * to differ from that of another secret. What is none of these stays as it is, and `Grant` refuses it.
+ * One parameter with its value as text; nothing for a parameter without a value. A program without types may give a
+ * number, which is sent as text; `null` or `undefined`, which is not sent; or a `Redacted`, whose value has to be in
+ * the key so that two secrets have different keys. Any other value stays as it is, and `Grant` refuses it.
  */
 const named = ([name, given]: readonly [string, unknown]): ReadonlyArray<readonly [string, string]> => {
   const value = Redacted.isRedacted(given) ? Redacted.value(given) : given
@@ -150,7 +151,7 @@ export const make = (options: Options = {}): TokenRequest =>
   )
 
 /**
- * Nothing in particular: the token the source was configured for.
+ * The request that names nothing: it stands for the token that the source was configured for.
  *
  * @since 0.1.0
  * @category constructors
@@ -169,7 +170,7 @@ export const fromKey = (key: string): TokenRequest => {
 }
 
 /**
- * Fills what `self` leaves open from `defaults`, field by field; parameters are merged, those of `self` winning.
+ * Fills the empty fields of `self` from `defaults`, field by field; parameters are merged, those of `self` winning.
  *
  * @since 0.1.0
  * @category combinators
@@ -188,13 +189,14 @@ export const withDefaults = (self: TokenRequest, defaults: TokenRequest): TokenR
  */
 export const isTokenRequest = (u: unknown): u is TokenRequest => Predicate.hasProperty(u, TypeId)
 
-/** Made when it is first asked for: a token that is served from the cache needs none. */
+/** Each hash is made when it is first needed, because serving a token from the cache needs none. */
 const hashes = new WeakMap<TokenRequest, string>()
 
 /**
  * Twenty-four hexadecimal digits that stand for the request in logs, spans, metrics and events: 96 bits of the SHA-256
- * of its {@link TokenRequest.key}. No two requests have the same one, and it discloses nothing of what is not guessed. Short enough to
- * be no secret to whoever looks for those in logs: scanners take 32 such characters for one.
+ * of its {@link TokenRequest.key}. No two requests have the same one, and it discloses nothing of the request to a
+ * reader who cannot guess it. It is short enough that secret scanners do not report it in logs: they take 32 such
+ * characters for a secret.
  *
  * @since 0.1.0
  * @category getters

@@ -5,19 +5,18 @@ import type * as Exit from "effect/Exit"
 import * as clocks from "./Clocks.js"
 import { beatEvery, Current, longestSleep, Underway } from "./signsOfLife.js"
 
-/** How often a waiter with a timer of its own looks: at first, and at last; in milliseconds. */
+/** How often a waiter with a timer of its own looks, at first and later, in milliseconds. */
 const firstLook = 4
 const lastLook = 50
 
 /**
  * One piece of work that any number of fibers wait for.
  *
- * A `Deferred` would do, but each of its waiters carries an interruption handler and a place in a list that is
- * filtered when one leaves: with ten thousand waiters that is most of the time and memory. Here a waiter is one
- * callback. An interrupted waiter simply stops listening, and its callback is dropped when the flight lands.
+ * A `Deferred` would do, but each of its waiters carries an interruption handler and a place in a list that is filtered
+ * when one leaves: with ten thousand waiters that is most of the time and memory. Here a waiter is one callback. An
+ * interrupted waiter stops listening, and its callback is dropped when the flight lands.
  *
- * A flight that is overdue is given up: all who wait for it then do what `again` says, and what its work still
- * brings is nobody's.
+ * An overdue flight is given up: all its waiters then run `again`, and a late result of its work is ignored.
  */
 export class Flight<in out A, in out E> {
   readonly underway: Underway
@@ -29,10 +28,10 @@ export class Flight<in out A, in out E> {
 
   constructor(options: {
     readonly clock: Clock.Clock
-    /** Nothing heard for so long, in milliseconds, is overdue. */
+    /** A flight without a sign of life for so many milliseconds is overdue. */
     readonly limit: number
     readonly again: Effect.Effect<A, E>
-    /** Called once, before those who wait try again. */
+    /** Called once, before the waiters run `again`. */
     readonly onGivenUp: () => void
   }) {
     this.clock = options.clock
@@ -45,15 +44,15 @@ export class Flight<in out A, in out E> {
     return this.landed !== undefined
   }
 
-  /** Waits for the landing. Interruption detaches the caller and nobody else. */
+  /** Waits for the landing. An interruption detaches this caller only. */
   private readonly landing: Effect.Effect<A, E> = Effect.async<A, E>((resume) => {
     if (this.landed !== undefined) return resume(this.landed)
     this.waiting.push(resume)
   })
 
   /**
-   * The same with a timer of the caller's own, for a runtime in which one request cannot be woken by another, and in
-   * which the work may be gone.
+   * The same with a timer of the caller's own, for a runtime where one request cannot wake another and the work may
+   * vanish.
    */
   private look(turn = 0): Effect.Effect<A, E> {
     return Effect.suspend(() => {
@@ -63,13 +62,13 @@ export class Flight<in out A, in out E> {
     })
   }
 
-  /** Waits for it, unless it is overdue: then the caller tries again, and so do all others. */
+  /** Waits for the flight. If it is overdue, this caller and all other waiters run `again`. */
   await(byOwnTimer: boolean): Effect.Effect<A, E> {
     this.judge()
     return byOwnTimer ? this.look() : this.landing
   }
 
-  /** Gives it up if it is overdue. */
+  /** Gives the flight up if it is overdue. */
   judge(): void {
     if (this.landed === undefined && this.underway.isOverdue(clocks.read(this.clock).steady)) this.giveUp()
   }
@@ -79,7 +78,7 @@ export class Flight<in out A, in out E> {
     if (this.landed === undefined) this.end(result)
   }
 
-  /** Ends it without a result: all who wait for it try again. */
+  /** Ends the flight without a result: all its waiters run `again`. */
   giveUp(): void {
     if (this.landed !== undefined) return
     this.onGivenUp()
@@ -94,8 +93,8 @@ export class Flight<in out A, in out E> {
   }
 
   /**
-   * Runs beside the work, on a fiber of the same owner, and gives the flight up when it is overdue. With `beats` it also
-   * tells that the owner is there.
+   * Runs beside the work, on a fiber of the same owner, and gives the flight up when it is overdue. With `beats` it
+   * also shows that the owner is still there.
    */
   watch(beats: boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -114,7 +113,8 @@ export class Flight<in out A, in out E> {
 }
 
 /**
- * Waits for `flight` as part of whatever work the current fiber does: that work is not overdue while the flight is not.
+ * Runs `wait`, a wait for `underway`, as part of the shared work of the current fiber: that work is not overdue as long
+ * as `underway` is not.
  */
 export const partOf = <A, E, R>(underway: Underway, wait: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(Current, (outer) => {

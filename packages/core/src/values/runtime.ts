@@ -1,9 +1,9 @@
-/** What this runtime promises about work that nobody waits for any more. */
+/** Whether work on this runtime outlives the request that began it. */
 
 /**
  * Whether a request owns what it began: on Cloudflare Workers, and runtimes built like it, timers, sockets and promises
- * end without a word when the request that began them has been answered or has left, and one request may not be resumed
- * by another. So work there can vanish, and each request that waits needs a timer of its own.
+ * end silently when the request that began them has been answered or has gone, and one request may not resume another.
+ * So work can vanish there, and each request that waits needs a timer of its own.
  */
 export const isRequestBound = (): boolean => {
   const { EdgeRuntime, navigator } = globalThis as {

@@ -7,7 +7,7 @@ export interface Renamed {
   readonly granted: string
 }
 
-/** Those of `missing` that seem to be there under another spelling: in case or in punctuation only. */
+/** The scopes of `missing` that seem to be granted under another spelling: they differ in case or punctuation only. */
 export const renamed = (
   missing: Scopes.Scopes,
   requested: Scopes.Scopes,
@@ -25,13 +25,13 @@ export const renamed = (
   )
 }
 
-/** Whether a scope that may hold wildcards stands for another. */
+/** Whether a scope that may hold wildcards covers another scope. */
 export const covers = (pattern: string, scope: string): boolean => {
   if (pattern === scope) return true
   if (!pattern.includes("*")) return false
   const [head = "", ...rest] = pattern.split("*")
   if (!scope.startsWith(head)) return false
-  // every part after a wildcard is looked for as far left as it can be, the last one at the very end
+  // every part after a wildcard has to occur as far left as possible, the last part at the very end
   let at = head.length
   for (const [index, part] of rest.entries()) {
     const from = at + 1
@@ -42,12 +42,12 @@ export const covers = (pattern: string, scope: string): boolean => {
   return true
 }
 
-/** In longer texts secrets are not looked for, and so they are not shown. */
+/** Longer texts are not searched for secrets, and are therefore not shown. */
 const longestText = 16_384
 
 /**
- * Hides secrets in scopes, which are values and stay whole however many there are: a few at a time, for a secret may
- * have been split at its blanks.
+ * Hides secrets in scopes. Any number of scopes is kept in full. Several scopes are searched at a time, because a
+ * secret may have been split at its spaces.
  */
 export const hidden = (scopes: ReadonlyArray<string>, hide: (text: string) => string): Scopes.Scopes => {
   const parts: Array<string> = []

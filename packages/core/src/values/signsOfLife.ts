@@ -1,56 +1,62 @@
-// How a waiter tells that work is overdue, without the help of the work's owner.
+// How a waiter finds out that work is overdue, without the help of the work's owner.
 import * as Context from "effect/Context"
 
-/** An owner that gives signs of life is gone when it has given none for so long; in milliseconds. */
+/** An owner that has begun to beat is taken to be gone after so many milliseconds without a beat. */
 const stale = 1000
 
-/** So it gives one so often; in milliseconds. */
+/** The time between two beats, in milliseconds. */
 export const beatEvery = 200
 
-/** A timer counts in 31 bits, and none notices a suspended machine: look at the clock hourly. Milliseconds. */
+/** A timer counts in 31 bits, and no timer notices a suspended machine, so the clock is read hourly. Milliseconds. */
 export const longestSleep = 60 * 60_000
 
-/** Work may wait for work that waits for work; neither a circle of them nor a thicket must hang whoever looks. */
+/**
+ * Work may wait for other work, which waits in turn. A circle of waits, or very many of them, must not hang the fiber
+ * that looks: it goes so deep, and looks at so many.
+ */
 const deepest = 16
 const mostLooks = 1000
 
 /**
- * The signs of life of work that others wait for: when it began, and by when something must have come of it. Whoever
- * looks can tell by its own steady clock whether the work is overdue, without the help of its owner. Milliseconds.
+ * The signs of life of shared work: when it began, and by when it must show the next sign. A fiber that looks finds out
+ * by its own steady clock whether the work is overdue, without the help of its owner. Milliseconds.
  */
 export class Underway {
   private due: number
   private beat: number | undefined = undefined
-  /** How often this work waits for which other, in fibers of its own. */
+  /** The work that this work waits for, with the number of its fibers that wait for it. */
   private readonly waits = new Map<Underway, number>()
 
   constructor(began: number, private readonly limit: number) {
     this.due = began + limit
   }
 
-  /** The work will be silent for so long, for example because it backs off; it is not overdue for that. */
+  /**
+   * Announces that the work will be silent for `silence`, for example because it backs off; that silence does not make
+   * it overdue.
+   */
   expect(silence: number, steady: number): void {
     this.due = Math.max(this.due, steady + silence + this.limit)
   }
 
-  /** The owner is still there. Once it has said so it has to go on saying so. */
+  /** Notes a beat: the owner is still there. After its first beat the owner has to go on beating. */
   alive(steady: number): void {
     this.beat = steady
   }
 
-  /** The work waits for `other` in turn: while that is not overdue neither is this one. */
+  /** Notes that the work waits for `other`: as long as `other` is not overdue, this work is not overdue either. */
   waitFor(other: Underway): void {
     this.waits.set(other, (this.waits.get(other) ?? 0) + 1)
   }
 
-  /** One such wait is over. */
+  /** Notes that one wait for `other` is over. */
   waited(other: Underway): void {
     const left = (this.waits.get(other) ?? 0) - 1
     if (left > 0) this.waits.set(other, left)
     else this.waits.delete(other)
   }
 
-  /** When it is overdue unless something is heard of it before, by the steady clock. */
+  /** When the work becomes overdue without a further sign of life, by the steady clock. */
   dueAt(depth = 0, looks = { left: mostLooks }): number {
     let { due } = this
     if (depth >= deepest) return due
