@@ -1,7 +1,7 @@
 /**
  * `WWW-Authenticate`: what a resource server says when it refuses (RFC 9110 §11.6.1, RFC 6750 §3). The parser follows
- * the grammar where the header does, and where it does not it takes what it can get: it never throws, and its time
- * grows with the length of the header only.
+ * the grammar; in a header that breaks the grammar it reads as much as it can. It never throws, and its time grows only
+ * linearly with the length of the header.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ export interface Challenge {
   readonly scheme: string
   /** The one unnamed value some schemes use, for example `Negotiate YII…`. */
   readonly token68: Option.Option<string>
-  /** By lower-case name; of a name that occurs twice the first value counts. The object has no prototype. */
+  /** By lower-case name; if a name occurs twice, the first value counts. The object has no prototype. */
   readonly parameters: Readonly<Record<string, string>>
 }
 
@@ -44,10 +44,10 @@ export interface Bearer {
   readonly claims: Option.Option<string>
   /**
    * The ways to authenticate that the resource accepts, best first (`acr_values`, RFC 9470 §3); empty when it named
-   * none. They go to the authorization server as they are, when the user is asked to authenticate anew.
+   * none. The program passes them unchanged to the authorization server when it asks the user to authenticate again.
    */
   readonly acrValues: ReadonlyArray<string>
-  /** How long ago the user may have authenticated at most (`max_age`, RFC 9470 §3). */
+  /** The longest time since the user authenticated that the resource accepts (`max_age`, RFC 9470 §3). */
   readonly maxAge: Option.Option<Duration.Duration>
 }
 
@@ -69,7 +69,7 @@ export const parse = (header: string | ReadonlyArray<string>): ReadonlyArray<Cha
   const input = typeof header === "string" ? header : header.join(", ")
   const challenges: Array<Challenge> = []
   let parameters: Record<string, string> | undefined
-  // A scheme stands at the start or behind a comma, so a stray word inside a broken value starts no challenge.
+  // A scheme stands at the start or after a comma, so a stray word inside a broken value starts no challenge.
   let mayStart = true
   let i = 0
   while (i < input.length) {
@@ -81,7 +81,7 @@ export const parse = (header: string | ReadonlyArray<string>): ReadonlyArray<Cha
     }
     const end = skipToken(input, i)
     if (end === i) {
-      // white space, or a character that has no business here
+      // white space, or a character that is not allowed here
       if (!isSpace(c)) mayStart = false
       i++
       continue
@@ -107,7 +107,8 @@ export const parse = (header: string | ReadonlyArray<string>): ReadonlyArray<Cha
 }
 
 /**
- * The challenge that concerns access tokens: Bearer or DPoP, one that names an error before one that names none.
+ * The challenge that concerns access tokens: Bearer or DPoP, a challenge that names an error comes before one that
+ * names none.
  *
  * @example
  * ```ts
@@ -154,7 +155,7 @@ const fromChallenge = (challenge: Challenge): Bearer => {
   }
 }
 
-/** A whole number of seconds; anything else says nothing. */
+/** A whole number of seconds; any other value is ignored. */
 const secondsIn = (value: string | undefined): Option.Option<Duration.Duration> =>
   value !== undefined && /^\d{1,15}$/.test(value) ? Option.some(Duration.seconds(Number(value))) : Option.none()
 
@@ -164,7 +165,7 @@ const schemeOf = (challenge: Challenge): Bearer["scheme"] | undefined => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------
-// scanning: every function takes a position and gives the one after what it read
+// scanning: every function takes a position and returns the position after what it read
 // ---------------------------------------------------------------------------------------------------------------
 
 const comma = 0x2c
@@ -202,7 +203,7 @@ interface Read {
   readonly end: number
 }
 
-/** A token68 stands alone: whatever else follows the scheme is a list of parameters. */
+/** A token68 stands alone; if anything else follows, it is a list of parameters. */
 const readToken68 = (input: string, start: number): Read | undefined => {
   let i = start
   while (i < input.length && (isAlphanumeric(input.charCodeAt(i)) || token68Marks.has(input.charCodeAt(i)))) i++
@@ -214,7 +215,7 @@ const readToken68 = (input: string, start: number): Read | undefined => {
 
 const readValue = (input: string, start: number): Read => {
   if (input.charCodeAt(start) === quote) return readQuoted(input, start + 1)
-  // Servers leave out the quotes around values that are no tokens, such as URLs.
+  // Some servers leave out the quotes around values that need them, such as URLs.
   let i = start
   while (i < input.length && !isSeparator(input.charCodeAt(i)) && !isSpace(input.charCodeAt(i))) i++
   return { text: input.slice(start, i), end: i }
@@ -234,9 +235,9 @@ const readQuoted = (input: string, start: number): Read => {
 }
 
 /**
- * Whether the quote before `start` ends its value. Some servers write quotes inside quotes without escaping them, so
- * it does so only if what follows can follow a value: the end, another parameter, another challenge. Every character
- * is looked at by one quote at most, so the whole stays linear.
+ * Whether the quote before `start` ends its value. Some servers write quotes inside quotes without escaping them, so a
+ * quote ends the value only if the text after it can follow a value: the end, another parameter, another challenge.
+ * Each character is examined for one quote at most, so the time stays linear.
  */
 const closes = (input: string, start: number): boolean => {
   const gap = skipSpace(input, start)

@@ -1,5 +1,5 @@
 /**
- * How a client proves to the token endpoint who it is (RFC 6749 §2.3). The choice is explicit: nothing is guessed, and
+ * How a client authenticates to the token endpoint (RFC 6749 §2.3). The choice is explicit: nothing is guessed, and
  * when the server refuses the client, the error names the alternatives.
  *
  * A method is a function of the client and the endpoint to headers and form parameters, evaluated on *every* attempt.
@@ -28,7 +28,7 @@ export const TypeId: TypeId = "~effect-bearer/ClientAuthentication"
 export type TypeId = "~effect-bearer/ClientAuthentication"
 
 /**
- * Who asks, and where.
+ * The client that asks, and the endpoint it asks.
  *
  * @since 0.1.0
  * @category models
@@ -36,13 +36,13 @@ export type TypeId = "~effect-bearer/ClientAuthentication"
 export interface Context {
   readonly clientId: string
   readonly endpoint: URL
-  /** The issuer identifier, where the endpoint was found by discovery. */
+  /** The issuer identifier, if the endpoint was found by discovery. */
   readonly issuer?: string | undefined
 }
 
 /**
- * Names and values, in order; a name may come more than once. A `Redacted` value is a secret: it is removed from
- * whatever the server says in return.
+ * Names and values, in order; a name may come more than once. A `Redacted` value is a secret: it is removed from every
+ * text of the server's response.
  *
  * @since 0.1.0
  * @category models
@@ -59,13 +59,14 @@ export interface Credentials {
   readonly headers: Parameters
   /** Parameters of the form body. */
   readonly parameters: Parameters
-  /** Further secrets that a server might echo and no error may show. */
+  /** Further secrets that a server might repeat in its response. No error shows them. */
   readonly secrets: ReadonlyArray<Redacted.Redacted>
-  /** Something odd about the credentials, worth telling when they are refused. */
+  /** A remark about unusual credentials, shown when the server refuses them. */
   readonly hint: Option.Option<string>
   /**
-   * The secret these were made from, to compare with {@link ClientAuthentication.current} when the server refuses the
-   * client: if that is another one by then, the request is sent once more with it. Without it nothing is compared.
+   * The secret that these credentials were made from. When the server refuses the client, it is compared with {@link
+   * ClientAuthentication.current}: if the secret has changed, the request is sent once more with the new one. Without
+   * `madeFrom` nothing is compared.
    */
   readonly madeFrom?: Redacted.Redacted | undefined
 }
@@ -80,11 +81,11 @@ export interface ClientAuthentication {
   readonly method: string
   /** Evaluated on every attempt. */
   readonly credentials: (context: Context) => Effect.Effect<Credentials, TokenError.RequestError>
-  /** Finds what can never work, before any network call. It must not evaluate a secret that is an effect. */
+  /** Finds settings that can never work, before any network call. It must not evaluate a secret that is an effect. */
   readonly check: (context: Context) => Effect.Effect<void, TokenError.RequestError>
   /**
-   * The current secret, if there is one. When it is not `Equal` to the one before, the credentials have changed, and
-   * a refusal that was remembered no longer counts.
+   * The current secret, if there is one. When it is not `Equal` to the previous one, the credentials have changed, and
+   * a remembered refusal no longer counts.
    */
   readonly current: Effect.Effect<Option.Option<Redacted.Redacted>, TokenError.RequestError>
   /** What to try when the server refuses the client. */
@@ -92,11 +93,11 @@ export interface ClientAuthentication {
 }
 
 /**
- * A secret, or an effect that yields it. The effect runs on every attempt, so a rotated secret takes effect on the
- * next token request. A refusal that could be about the client makes the library read it once more, and if it has changed
+ * A secret, or an effect that yields it. The effect runs on every attempt, so a rotated secret takes effect on the next
+ * token request. A refusal that could be about the client makes the library read it once more, and if it has changed
  * since, the request is sent again. If it fails with one of the library's own errors (a vault that does not answer is a
- * `TransportError`), that error is passed on; any other failure becomes `InvalidConfiguration`, and what it holds is
- * not shown, because it might hold the secret.
+ * `TransportError`), that error is passed on; any other failure becomes `InvalidConfiguration`, and its contents are
+ * not shown, because they might hold the secret.
  *
  * @since 0.1.0
  * @category models
@@ -305,7 +306,7 @@ const fromSecret = (
   })
 }
 
-/** As URLSearchParams does: it leaves `- . _ *` alone, which servers that do not decode need. */
+/** Form encoding as in `URLSearchParams`: it does not encode `- . _ *`, because some servers do not decode them. */
 const formEncode = (value: string): string => new URLSearchParams([["", value]]).toString().slice(1)
 
 const header = (user: string, password: string): Omit<Credentials, "hint"> => {
@@ -316,7 +317,7 @@ const header = (user: string, password: string): Omit<Credentials, "hint"> => {
   }
 }
 
-/** Basic credentials in both encodings, whatever was sent: a gateway may write its own. */
+/** Basic credentials in both encodings, whichever was sent: a gateway may encode them again in its own way. */
 const pairs = (clientId: string, secret: string): ReadonlyArray<Redacted.Redacted> =>
   [`${clientId}:${secret}`, `${formEncode(clientId)}:${formEncode(secret)}`].map((pair) =>
     Redacted.make(Encoding.encodeBase64(pair))

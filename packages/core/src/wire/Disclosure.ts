@@ -1,10 +1,12 @@
 /**
- * Decides what an error may show of what came from outside. Every package of the library asks this module.
+ * Decides which parts of a server's response, or of any other text from outside, an error may show. Every package of
+ * the library asks this module.
  *
- * **Rule: what an error shows is on a list.** Of a success (2xx) it shows the {@link shape}, and no text, because every
- * text of a success may be a token. Of a refusal it shows the members that servers explain themselves with, without the
- * secrets that were sent and without what looks like a credential. Text that was not understood is described and never
- * quoted. Secrets are hidden before a text is cut, and at a cut no beginning of one is left.
+ * **Rule: an error shows only what a list permits.** Of a success (2xx) it shows the {@link shape}, and no text,
+ * because every text of a success may be a token. Of a refusal it shows the members in which servers explain errors,
+ * without the secrets that were sent and without anything that looks like a credential. A text that could not be parsed
+ * is described and never quoted. Secrets are hidden before a text is cut, and at a cut no beginning of a secret is
+ * left.
  *
  * @since 0.1.0
  */
@@ -20,58 +22,64 @@ import * as knownSecrets from "./knownSecrets.js"
 import * as plainWords from "./plainWords.js"
 
 /**
- * An answer, as far as its {@link shape} needs it.
+ * The parts of a response that its {@link shape} needs.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Answer {
   readonly body: Uint8Array
-  /** There was more of the body than was read. */
+  /** The body was longer than the part that was read. */
   readonly overflow?: boolean | undefined
   /** The `Content-Encoding` that the HTTP client did not undo. */
   readonly contentEncoding?: string | undefined
 }
 
 /**
- * What may be shown, knowing the secrets that were sent.
+ * Functions that give the text that may be shown, for a request whose secrets are known.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Disclosure {
   /**
-   * Text in which somebody explains something. Secrets and whatever looks like a credential become `<redacted>`, and it
-   * is printable and at most `limit` characters long; by default 200.
+   * An explaining text from outside. Secrets and anything that looks like a credential become `<redacted>`; the result
+   * is printable and at most `limit` characters long, by default 200.
    */
   readonly text: (value: string, limit?: number) => string
   /**
-   * The same for text out of a success (2xx), where a token may stand anywhere: only plain words are shown.
+   * The same for text from a success (2xx), where a token may stand anywhere: only plain words are shown.
    */
   readonly strict: (value: string, limit?: number) => string
   /** A name that is known not to be a credential: only the secrets that were sent become `<redacted>`. */
   readonly name: (value: string, limit?: number) => string
-  /** The `code` of an error of the runtime, such as `ECONNREFUSED`; `<redacted>` for what is not made like one. */
+  /**
+   * The `code` of an error of the runtime, such as `ECONNREFUSED`; `<redacted>` for a text that has not the form of
+   * such a code.
+   */
   readonly code: (value: string) => string
   /**
-   * A value that the program acts on, such as a scope: whole, and as it came. Only a secret that cannot be a name is
-   * hidden in it; a secret such as `demo` says nothing about a scope `demo-api`.
+   * A value that the program acts on, such as a scope: in full and unchanged. A secret in it is hidden, unless it could
+   * be a part of a name by chance: a secret `demo` does not hide the scope `demo-api`.
    */
   readonly value: (value: string) => string
-  /** A member, by {@link explains} and {@link isSecretName}: its text, or `<redacted>` where its name says a secret. */
+  /**
+   * A member, by {@link explains} and {@link isSecretName}: its text, or `<redacted>` if its name says that it is a
+   * secret.
+   */
   readonly member: (name: string, value: string, limit?: number) => string
   /**
-   * What a refusal says: the members that {@link explains} names, as `error: "invalid_client", code: 17`; empty when it
-   * has none of them. Objects and lists are looked into, for at most 20 members.
+   * The text of a refusal: the members that {@link explains} accepts, as `error: "invalid_client", code: 17`; empty
+   * when there is none. Objects and lists are searched too, for at most 20 members.
    */
   readonly refusal: (
     members: ReadonlyMap<string, unknown> | Readonly<Record<string, unknown>>,
     limit?: number
   ) => string
   /**
-   * All of a value, laid out as it was, for what is handed on and not only told: each text in it is hidden, none is cut.
-   * Of a value with more than some thousand texts, or a quarter of a million characters, those beyond are `<redacted>`;
-   * bytes are so in any case.
+   * A whole value in its own structure, for data that is passed on and not only shown: secrets are hidden in each text,
+   * and no text is cut. Beyond some thousand texts, or a quarter of a million characters, texts are `<redacted>`; bytes
+   * always are.
    */
   readonly whole: (data: unknown) => unknown
 }
@@ -81,19 +89,19 @@ export interface Disclosure {
  * @category models
  */
 export interface Options {
-  /** UUIDs name things at this server, and are no credentials. By default `false`. */
+  /** Whether UUIDs are shown, because at this server they are names and not credentials. By default `false`. */
   readonly keepsUuids?: boolean | undefined
-  /** Tokens out of the answer itself: `value` hides them, whatever they look like. */
+  /** Tokens from the response itself: `value` hides them, whatever they look like. */
   readonly issued?: ReadonlyArray<Redacted.Redacted> | undefined
 }
 
-/** Characters kept of one text. */
+/** How many characters of one text are kept. */
 const defaultLimit = 200
 
-/** Members of one refusal that are shown. */
+/** How many members of one refusal are shown. */
 const mostMembers = 20
 
-/** What no server nests so deep is left out. */
+/** No server nests so deep; members below this depth are left out. */
 const deepest = 64
 
 /**
@@ -108,7 +116,7 @@ const cap = (value: string, limit: number): string => value.length <= limit ? va
 
 /**
  * Secrets are found in any encoding and also in pieces of eight characters and more; those shorter than four characters
- * are not looked for. They are read when the first text is shown, for most requests end well.
+ * are not looked for. They are read when the first text is shown, because most requests succeed.
  *
  * @example
  * ```ts
@@ -163,7 +171,7 @@ export const make = (
     if (typeof data === "number" || typeof data === "bigint") return isSecret ? knownSecrets.mask : data
     if (typeof data === "symbol" || typeof data === "function") return undefined
     if (typeof data !== "object" || data === null) return data
-    // bytes are no text that could be looked through, and any secret can be read from them
+    // bytes cannot be searched like text, and any secret can be read from them
     if (ArrayBuffer.isView(data) || data instanceof ArrayBuffer) return knownSecrets.mask
     if (at.depth > deepest || at.within.has(data)) return undefined
     const inside: Place = { depth: at.depth + 1, left: at.left, within: new Set(at.within).add(data) }
@@ -177,17 +185,17 @@ export const make = (
   return disclosure
 }
 
-/** Where in a whole something stands. */
+/** The place of a part in a whole value. */
 interface Place {
   readonly depth: number
   readonly left: Budget
-  /** What it stands in: a thing that holds itself has no end. */
+  /** The objects around it, to stop at an object that holds itself. */
   readonly within: ReadonlySet<object>
 }
 
 /**
- * What is looked at of one whole, texts and characters: a server may send any number of them, and looking takes time. A
- * text beyond is not shown, and neither is the member of such a name.
+ * How many texts and characters of one whole value are searched: a server may send any number, and the search takes
+ * time. A text beyond the limit is not shown, and neither is a member whose name is beyond it.
  */
 class Budget {
   private texts = 5_000
@@ -200,7 +208,7 @@ class Budget {
   }
 }
 
-/** An object of a program's own may refuse to be looked at. */
+/** The members of an object; an object of the program's own may throw when it is read. */
 const entriesOf = (object: object): ReadonlyArray<readonly [string, unknown]> => {
   try {
     return Object.entries(object)
@@ -221,7 +229,7 @@ const isCode = (code: string): boolean =>
 
 type Value = string | number | boolean
 
-/** Names in which servers say what is wrong, in lower case and without `_` and `-`. */
+/** Names of members in which servers explain errors, in lower case and without `_` and `-`. */
 const explaining: ReadonlySet<string> = new Set((
   "error errors errordescription erroruri errorcode errorcodes errortype errorsummary errorcauses errormessage errorid " +
   "errorhint errordetail errordetails suberror code codes description message messages title detail details reason reasons " +
@@ -229,7 +237,7 @@ const explaining: ReadonlySet<string> = new Set((
   "retryafter fault faultstring"
 ).split(" "))
 
-/** Ids by which the people who run a server find the request in their log. */
+/** Names of ids with which the operators of a server find the request in their log. */
 const identifying: ReadonlySet<string> = new Set(
   "errorid traceid correlationid requestid contextid xrequestid incidentid".split(" ")
 )
@@ -240,7 +248,7 @@ const identifies = (name: string, value: string): boolean =>
 const plainName = (name: string): string => name.length > 40 ? "" : name.replace(/[_\-.]/g, "").toLowerCase()
 
 /**
- * Whether a member of this name tells what is wrong, and is shown.
+ * Whether a member of this name explains an error, and is shown.
  *
  * @since 0.1.0
  * @category guards
@@ -258,7 +266,7 @@ const secretName =
  */
 export const isSecretName = (name: string): boolean => secretName.test(name)
 
-/** The telling members of a refusal in their order, and those of the objects and lists among them. */
+/** The explaining members of a refusal in their order, and those inside its objects and lists. */
 const telling = (
   entries: ReadonlyArray<readonly [string, unknown]>,
   depth: number
@@ -279,7 +287,7 @@ const inside = (name: string, value: unknown, depth: number): ReadonlyArray<read
     : []
 
 /**
- * What a body is, in a few words and its length, and none of its text: `JSON: an object, 84 bytes`, `JSON cut off, 1024
+ * Describes a body by its kind and its length, without its text: `JSON: an object, 84 bytes`, `JSON cut off, 1024
  * bytes`, `HTML with the title "Sign in", 5120 bytes`, `XML`, `text`, `compressed (gzip)`, `text, in UTF-16`, `empty`.
  * Of a title only plain words are shown.
  *
@@ -294,7 +302,7 @@ export const shape = (answer: Answer): string => shapeOf(decode.decode(answer.bo
  * @internal
  */
 export const shapeOf = (decoded: decode.Decoded, { body, contentEncoding, overflow = false }: Answer): string => {
-  // nothing is kept of an answer that is too large when it is decompressed
+  // nothing is kept of a response that is too large when it is decompressed
   if (decoded._tag === "Empty") return overflow ? "more than was looked at" : "empty"
   const coding = mediaType.coding(contentEncoding)
   const form = decoded._tag === "Other" && decoded.kind === "text" && coding !== undefined
@@ -304,7 +312,8 @@ export const shapeOf = (decoded: decode.Decoded, { body, contentEncoding, overfl
 }
 
 /**
- * Type and subtype of a `Content-Type`, where they are well-known; what is not is an ellipsis. Empty when there is none.
+ * Type and subtype of a `Content-Type`, as far as they are well-known; other parts become an ellipsis. Empty when there
+ * is no `Content-Type`.
  *
  * @since 0.1.0
  * @category getters
@@ -312,8 +321,8 @@ export const shapeOf = (decoded: decode.Decoded, { body, contentEncoding, overfl
 export const contentType: (header: string | undefined) => string = mediaType.shown
 
 /**
- * A value out of a success that should have been `expected`, such as the issuer in its metadata: the parts that both have
- * and well-known words; the others are ellipses.
+ * A value from a success that should have been `expected`, such as the issuer in its metadata: the parts that both
+ * values have, and well-known words, are shown; other parts become ellipses.
  *
  * @since 0.1.0
  * @category getters
@@ -322,8 +331,8 @@ export const compared = (value: string, expected: string): string =>
   cap(plainWords.compared(printable(value.slice(0, 1000)), expected), defaultLimit)
 
 /**
- * Effect logs, at debug level, what every fiber has failed with, those included that a deadline or a race begins. For
- * effects that may fail with what is not to be shown, before it becomes an error of ours.
+ * Effect logs, at debug level, what every fiber has failed with, those included that a deadline or a race begins. Use
+ * it for effects whose failure may hold a secret, before it is turned into an error of the library.
  *
  * @since 0.1.0
  * @category combinators
@@ -332,8 +341,8 @@ export const unlogged: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<
   .withUnhandledErrorLogLevel(Option.none())
 
 /**
- * The name of an error of somebody else's: its `_tag` or `name` if that reads like the name of a class, and `otherwise`
- * if not. Nothing else of such an error may be shown.
+ * The name of an error that is not the library's own: its `_tag` or `name` if that looks like the name of a class,
+ * otherwise `otherwise`. Nothing else of such an error may be shown.
  *
  * @since 0.1.0
  * @category getters

@@ -1,5 +1,5 @@
 /**
- * What a token request says beyond who sends it: the grant type and its parameters (RFC 6749 §4).
+ * The part of a token request that is not about the client: the grant type and its parameters (RFC 6749 §4).
  *
  * @since 0.1.0
  */
@@ -48,8 +48,8 @@ export interface Grant {
 }
 
 /**
- * A grant from its type and what is particular to it. Scope, audience, resource and extra parameters of the request
- * follow by themselves.
+ * A grant from its type and its own parameters. Scope, audience, resource and extra parameters of the token request are
+ * added automatically.
  *
  * @example
  * ```ts
@@ -107,7 +107,8 @@ export const TokenType = {
 } as const
 
 /**
- * What is exchanged for an access token. A token may be an effect that yields it, run on every attempt.
+ * The tokens that are exchanged for an access token. Each may be an effect that yields it; the effect runs on every
+ * attempt.
  *
  * @since 0.1.0
  * @category models
@@ -121,7 +122,7 @@ export interface TokenExchange {
   readonly actorToken?: ClientAuthentication.Secret | undefined
   /** Default {@link TokenType}`.accessToken`. Sent only with an actor token. */
   readonly actorTokenType?: string | undefined
-  /** The type wanted; left to the server when absent. */
+  /** The requested type; the server decides when it is absent. */
   readonly requestedTokenType?: string | undefined
 }
 
@@ -167,8 +168,8 @@ export const tokenExchange = (options: TokenExchange): Grant => {
 }
 
 /**
- * Presents a signed assertion as the authorization (RFC 7523 §2.1). An assertion is good for one attempt at many
- * servers: give an effect that signs a new one.
+ * Presents a signed assertion as the authorization (RFC 7523 §2.1). Many servers accept an assertion only once: give an
+ * effect that signs a new one for each attempt.
  *
  * @since 0.1.0
  * @category constructors
@@ -182,8 +183,8 @@ export const jwtBearer = (options: { readonly assertion: ClientAuthentication.Se
 }
 
 /**
- * Spends a refresh token (RFC 6749 §6). Rotation, storage and recovery are the business of `TokenSource.refreshToken`;
- * this is the bare request.
+ * Spends a refresh token (RFC 6749 §6). This is only the request: `TokenSource.refreshToken` takes care of rotation,
+ * storage and recovery.
  *
  * @since 0.1.0
  * @category constructors
@@ -203,8 +204,8 @@ export const refreshToken = (options: { readonly refreshToken: ClientAuthenticat
 export const isGrant = (u: unknown): u is Grant => Predicate.hasProperty(u, TypeId)
 
 /**
- * Names that a parameter of one's own may not take, because it would silently replace what the options say: those of
- * RFC 6749 §4.4, RFC 7521 §4.2, RFC 8693 §2.1 and RFC 8707 §2.
+ * Names that an extra parameter may not have, because it would silently replace a value of the options: those of RFC
+ * 6749 §4.4, RFC 7521 §4.2, RFC 8693 §2.1 and RFC 8707 §2.
  *
  * @since 0.1.0
  * @category constants

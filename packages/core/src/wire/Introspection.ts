@@ -1,8 +1,8 @@
 /**
  * Asks the authorization server whether a token is active (RFC 7662).
  *
- * `false` is the server's word and nothing else: when the call fails, that is an error, never "inactive". What to do
- * about a token that is not active is {@link TokenMonitor}'s part.
+ * A token is inactive only if the server says so: a call that fails gives an error, never "inactive". {@link
+ * TokenMonitor} acts on tokens that are not active.
  *
  * @since 0.1.0
  */
@@ -39,8 +39,8 @@ export const TypeId: TypeId = "~effect-bearer/Introspection"
 export type TypeId = "~effect-bearer/Introspection"
 
 /**
- * Where to ask, and as whom. Many servers let only registered resource servers ask, not the client the token was
- * issued to.
+ * The endpoint to ask, and the client that asks. Many servers let only registered resource servers ask, not the client
+ * the token was issued to.
  *
  * @since 0.1.0
  * @category models
@@ -73,7 +73,8 @@ export interface Active {
 }
 
 /**
- * The server would not accept the token: expired, revoked, or none of its own. It does not say which.
+ * The server would not accept the token: it is expired, revoked, or not from this server. The server does not say
+ * which.
  *
  * @since 0.1.0
  * @category models
@@ -94,9 +95,9 @@ export type Result = Active | Inactive
  */
 export interface Introspection {
   readonly [TypeId]: TypeId
-  /** Origin and path; of an endpoint that is yet to be looked up, the issuer. */
+  /** Origin and path; for an endpoint that has not been looked up yet, the issuer. */
   readonly endpoint: string
-  /** Asks about one token, each time. */
+  /** Asks the server about one token, at every call. */
   readonly check: (
     token: TokenLike,
     options?: {
@@ -192,8 +193,8 @@ const read = (reply: Reply, answered: formEndpoint.Answered): Either.Either<Resu
 }
 
 /**
- * What the server says of the token is a value for the program and not a text for people. It is whole, to the last of a
- * hundred scopes: the only limit is that of the body.
+ * The server's answer about the token is data for the program, not text for people. It is kept in full, even with a
+ * hundred scopes; the only limit is that of the body.
  */
 const describe = (members: ReadonlyMap<string, unknown>, hidden: (value: string) => string): Active => {
   const text = (name: string): Option.Option<string> => {

@@ -1,10 +1,10 @@
 /**
- * A look inside access tokens that are JWTs, **without verifying anything**: neither signature nor issuer nor expiry
- * is checked, and whoever hands over a token can have written whatever it says.
+ * A look inside access tokens that are JWTs, **without verifying anything**: neither signature nor issuer nor expiry is
+ * checked, and the sender of a token can have written anything into it.
  *
- * That is good enough for planning and for telling early what an API would refuse, because the API is the one that
- * verifies. It is not good enough for deciding what somebody may do. Tokens that are no JWTs are no error anywhere
- * here: to a client an access token is opaque (RFC 9068 §6).
+ * That is good enough for planning, and for finding early what an API would refuse, because the API itself verifies the
+ * token. It is not good enough to decide what a user may do. A token that is not a JWT is never an error here: to a
+ * client an access token is opaque (RFC 9068 §6).
  *
  * @since 0.1.0
  */
@@ -22,8 +22,8 @@ import type { TokenLike } from "./tokenLike.js"
 import * as tokenText from "./tokenLike.js"
 
 /**
- * What a token says of itself. **Nobody has verified it.** Claims other than scopes and times are `Redacted`, because
- * they may name people.
+ * The claims in a token. **They are not verified.** Claims other than scopes and times are `Redacted`, because they may
+ * name people.
  *
  * @since 0.1.0
  * @category models
@@ -43,12 +43,12 @@ export class UnverifiedClaims extends Data.TaggedClass("UnverifiedClaims")<{
   readonly header: Redacted.Redacted<Readonly<Record<string, unknown>>>
 }> {}
 
-/** Longer tokens are not looked into: no header carries them. */
+/** Longer tokens are not decoded: no header carries them. */
 const longest = 65_536
 
 /**
- * The claims of a JWT, **not verified**; `None` for any token that is none, encrypted ones included. It never fails,
- * whatever the text.
+ * The claims of a JWT, **not verified**; `None` for any token that is not a JWT, and for an encrypted JWT. It never
+ * fails, whatever the text.
  *
  * @example
  * ```ts
@@ -94,8 +94,8 @@ const defaultScopeClaims: ReadonlyArray<string> = ["scope", "scp"]
  *
  * **Details**
  *
- * Success holds the claims that were looked at, or `None` for a token that is no JWT, about which nothing can be
- * said. A JWT without any of the claims has no scopes. Some servers keep them elsewhere: name the claims then, for
+ * Success holds the claims that were read, or `None` for a token that is not a JWT, about which nothing is known. A JWT
+ * without any of the claims has no scopes. Some servers keep the scopes in other claims: name those claims then, for
  * example `["roles"]` (Entra) or `["permissions"]` (Auth0).
  *
  * **Example** (At the start of a program)
@@ -137,7 +137,10 @@ export const checkScopes = (
   )
 }
 
-/** Own members only: a claim called `constructor` is no surprise, and one that is missing is no function. */
+/**
+ * Own members only: a claim may be called `constructor`, and a missing claim must not yield a function of the
+ * prototype.
+ */
 const own = (claims: Readonly<Record<string, unknown>>, name: string): unknown =>
   Object.hasOwn(claims, name) ? claims[name] : undefined
 
@@ -147,7 +150,7 @@ const scopesIn = (claims: Readonly<Record<string, unknown>>, names: ReadonlyArra
       .filter((value) => typeof value === "string")
   )
 
-/** Strict: no padding, no white space, and only the one spelling of each sequence of bytes. */
+/** Strict: no padding, no white space, and only the canonical spelling of each sequence of bytes. */
 const bytes = (part: string): Option.Option<Uint8Array> =>
   /^[A-Za-z0-9_-]+$/.test(part)
     ? Option.filter(

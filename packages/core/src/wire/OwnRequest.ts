@@ -1,11 +1,12 @@
 /**
- * How the library sends what it has to say for itself: to token endpoints, to introspection and revocation, for
- * metadata and key sets, and to a vault. Requests of the program (`BearerAuth`) do not go this way.
+ * Sends the library's own requests: to token endpoints, to introspection and revocation, for metadata and key sets, and
+ * to a vault. Requests of the program (`BearerAuth`) do not use it.
  *
  * **The rule.** Every request of the library's own is made and sent by {@link make}, in all packages. So each of them
  * uses the `HttpClient` that the program gave, with the program's `FetchHttpClient.RequestInit`; follows no redirect;
- * is answered from no cache; leaves no trace of itself; ends at its limits; reads at most 1 MiB of the answer, counted
- * after decompression; and fails with a {@link TokenError.RequestError} that keeps nothing of the request.
+ * is not answered from a cache; shows nothing of itself in spans and logs; ends at its time limits; reads at most 1 MiB
+ * of the response, counted after decompression; and fails with a {@link TokenError.RequestError} that keeps nothing of
+ * the request.
  *
  * @since 0.1.0
  */
@@ -47,7 +48,7 @@ export interface Timeouts {
 }
 
 /**
- * One request, of which nothing may become known but where it went.
+ * One request. Only its endpoint may be shown.
  *
  * @since 0.1.0
  * @category models
@@ -58,14 +59,14 @@ export interface Options {
   readonly endpoint: string
   /** The option that holds the URL, for errors: `"jwksUri"`. */
   readonly field: string
-  /** A duration is the limit in total; nothing else is limited then. */
+  /** A duration is the total limit; there is no other limit then. */
   readonly timeout: Duration.Duration | Timeouts
-  /** Whatever of the request must not come back in an error. */
+  /** The secrets of the request, which no error may show. */
   readonly secrets?: ReadonlyArray<Redacted.Redacted> | undefined
 }
 
 /**
- * What came back, and when; epoch milliseconds.
+ * The response, and when it came; epoch milliseconds.
  *
  * @since 0.1.0
  * @category models
@@ -77,19 +78,19 @@ export interface Answer {
 }
 
 /**
- * Sends one request. Any status is an answer, except that of a proxy.
+ * Sends one request. A response of any status is a success, except that of a proxy.
  *
  * @since 0.1.0
  * @category models
  */
 export type Send = (options: Options) => Effect.Effect<Answer, TokenError.RequestError>
 
-/** A browser asks the server for permission before it sends other headers than its own to another origin. */
+/** Before a browser sends headers other than its own to another origin, it asks the server for permission. */
 const isBrowser = "document" in globalThis || "importScripts" in globalThis
 
 /**
- * Defaults of headers. `identity`: not every client of the platform decompresses. `no-store`: between here and the
- * server there may be a cache, too. A browser sends what matches `cache: "no-store"` by itself.
+ * Default headers. `identity`: not every client of the platform decompresses. `no-store`: there may be a cache between
+ * this program and the server. A browser adds the headers that match `cache: "no-store"` by itself.
  */
 const defaults: ReadonlyArray<readonly [string, string]> = [
   ["accept", "application/json"],
@@ -109,7 +110,7 @@ const knowsCacheModes = (): boolean => {
   }
 }
 
-/** How long the body of an error is waited for when its status says enough. */
+/** How long to wait for the body of an error whose status says enough. */
 const grace = Duration.seconds(1)
 
 const requestInit: Effect.Effect<RequestInit> = Effect.map(
@@ -118,8 +119,8 @@ const requestInit: Effect.Effect<RequestInit> = Effect.map(
 )
 
 /**
- * Takes the `HttpClient` it is given, decorations included. What is set for `fetch` with `FetchHttpClient.RequestInit`,
- * here or where the request is sent, is kept and wins over the defaults of this module; only `redirect` is always
+ * Uses the given `HttpClient` with its decorations. Settings for `fetch` from `FetchHttpClient.RequestInit`, present
+ * here or where the request is sent, are kept and win over the defaults of this module; only `redirect` is always
  * `"manual"`.
  *
  * @example
@@ -150,7 +151,7 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
   )
   const outer = yield* requestInit
   let cacheMode: RequestInit | undefined
-  /** Looked at with the first request: Node.js loads its fetch for that, and a token that is in a store needs none. */
+  /** Found out at the first request: Node.js loads its `fetch` for it, which a token from a store does not need. */
   const withoutCache = (): RequestInit => cacheMode ??= knowsCacheModes() ? { cache: "no-store" } : {}
 
   const exchange = Effect.fnUntraced(function*({ endpoint, field, request, secrets = [], timeout }: Options & Limited) {
@@ -168,7 +169,7 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
     ])
     const response = yield* Effect.suspend(() => client.execute(outgoing)).pipe(
       Effect.provideService(FetchHttpClient.RequestInit, init),
-      // a client decorated with filterStatus fails with the response inside
+      // a client decorated with `filterStatus` fails with an error that holds the response
       Effect.catchAll((error) => error._tag === "ResponseError" ? Effect.succeed(error.response) : Effect.fail(error)),
       Effect.catchAllCause((cause) => Cause.isInterruptedOnly(cause) ? Effect.interrupt : fail(cause)),
       deadline("connect", timeout.connect, endpoint)
@@ -223,7 +224,7 @@ const readBody = (
     )
     : body.read(response, limit)
 
-/** The body as the server meant it. What cannot be undone is an error where the body is what was asked for. */
+/** The decompressed body. A body that cannot be decompressed is an error if the caller needs the body. */
 const plain = (
   response: HttpClientResponse.HttpClientResponse,
   raw: body.Body | "damaged",
@@ -258,8 +259,8 @@ const plain = (
 }
 
 /**
- * A limit that holds even where the caller cannot be interrupted and where the client is slow to give up: the exchange
- * is let go, not waited for.
+ * A time limit that holds even if the caller cannot be interrupted and the client is slow to stop: the exchange is no
+ * longer waited for.
  *
  * @since 0.1.0
  * @category combinators

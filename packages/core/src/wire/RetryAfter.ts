@@ -1,5 +1,5 @@
 /**
- * How long a server asks to be left alone (RFC 9110 §10.2.3). The grammar is strict and `Date.parse` is never given
+ * How long a server asks its clients to wait (RFC 9110 §10.2.3). The grammar is strict and `Date.parse` is never given
  * the raw text: it reads `"120"` as the year 120 and `"-3"` as a day in 2001.
  *
  * @since 0.1.0
@@ -38,7 +38,7 @@ const epoch = (
   if (hours > 23 || minutes > 59 || seconds > 60) return Option.none()
   const date = new Date(0)
   date.setUTCFullYear(year, months.indexOf(monthName), day)
-  // 31 February would silently become a day in March
+  // `Date` would silently turn 31 February into a day in March
   if (date.getUTCDate() !== day) return Option.none()
   date.setUTCHours(hours, minutes, seconds)
   return Option.some(date.getTime())
@@ -69,7 +69,10 @@ const httpDate = (value: string, now: number): Option.Option<number> => {
 
 const isBlank = (character: string | undefined): boolean => character === " " || character === "\t"
 
-/** By hand: an expression that looks for blanks at the end tries each run of them in between, from each of its blanks. */
+/**
+ * Written by hand, because a regular expression for blanks at the end takes quadratic time for long runs of blanks in
+ * between.
+ */
 const trim = (value: string): string => {
   let from = 0
   let to = value.length
@@ -107,9 +110,9 @@ export const parse = (value: string, now: number): Option.Option<Duration.Durati
  *
  * 1. `retry-after-ms`, then `x-ms-retry-after-ms`: milliseconds
  * 2. `Retry-After`: seconds, or an HTTP-date, which is compared with the response's own `Date` header when there is
- *    one, so that a clock that is wrong on this side does no harm
+ *    one, so that a wrong clock of this machine does no harm
  *
- * Nothing else is looked at: headers such as `x-ratelimit-reset` mean seconds at one server and an epoch at another.
+ * No other header is read: headers such as `x-ratelimit-reset` mean seconds at one server and an epoch at another.
  *
  * @since 0.1.0
  * @category decoding

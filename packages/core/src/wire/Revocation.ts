@@ -32,7 +32,7 @@ export const TypeId: TypeId = "~effect-bearer/Revocation"
 export type TypeId = "~effect-bearer/Revocation"
 
 /**
- * Where to revoke, and as whom: the client the token was issued to.
+ * The revocation endpoint, and the client that revokes: the one the token was issued to.
  *
  * @since 0.1.0
  * @category models
@@ -48,14 +48,15 @@ export interface Options extends endpointOptions.Options {
  */
 export interface Revocation {
   readonly [TypeId]: TypeId
-  /** Origin and path; of an endpoint that is yet to be looked up, the issuer. */
+  /** Origin and path; for an endpoint that has not been looked up yet, the issuer. */
   readonly endpoint: string
   /**
-   * Revokes one token. A token that the server does not know, or that is over already, is a success too (RFC 7009
-   * §2.2). A server that says "later" with 503 gives an `EndpointUnavailable` with its `Retry-After`; one that cannot
-   * revoke this type of token gives an `OAuthError` with the code `unsupported_token_type`.
+   * Revokes one token. It also succeeds for a token that the server does not know, or that has already expired (RFC
+   * 7009 §2.2). A server that says "later" with 503 gives an `EndpointUnavailable` with its `Retry-After`; one that
+   * cannot revoke this type of token gives an `OAuthError` with the code `unsupported_token_type`.
    *
-   * With a refresh token, given with the hint `"refresh_token"`, go the access tokens it stands behind.
+   * To revoke a refresh token, give the hint `"refresh_token"`; the access tokens that came from it are revoked with
+   * it.
    */
   readonly revoke: (
     token: TokenLike,

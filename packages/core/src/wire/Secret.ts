@@ -28,9 +28,9 @@ import { traced } from "./requestSpan.js"
 import * as RetryAfter from "./RetryAfter.js"
 
 /**
- * Runs an effect that yields a secret, for authors of a `ClientAuthentication` or a grant. Whatever it ends with, its
- * value is not shown: the library's own errors pass, anything else becomes `InvalidConfiguration` for `field`, with a
- * message that begins with `name`.
+ * Runs an effect that yields a secret, for authors of a `ClientAuthentication` or a grant. The value is never shown,
+ * however the effect ends: the library's own errors pass, any other failure becomes `InvalidConfiguration` for `field`,
+ * with a message that begins with `name`.
  *
  * @example
  * ```ts
@@ -51,8 +51,8 @@ export const guarded: <A>(
 ) => Effect.Effect<A, TokenError.RequestError> = credential.guarded
 
 /**
- * A variable of the environment, or of whatever `ConfigProvider` is in place. It is taken as it is: white space at its
- * ends is a mistake that a refusal by the server will be explained with.
+ * A variable of the environment, or of whatever `ConfigProvider` is in place. The value is used unchanged. If it begins
+ * or ends with white space, that is probably a mistake, and the error says so when the server refuses the secret.
  *
  * @example
  * ```ts
@@ -81,12 +81,12 @@ const optional = (name: string): Effect.Effect<string | undefined> =>
     onSuccess: (value) => value.trim() === "" ? undefined : value
   })
 
-/** More is no secret but the wrong file. */
+/** A larger file holds no secret; it is the wrong file. */
 const largestFile = 65_536
 
 /**
- * A file, such as orchestrators mount secrets with. It is read at every attempt, so a new content counts at once. One
- * line break at its end is not part of the secret.
+ * A secret from a file, as orchestrators mount them. The file is read at every attempt, so new content takes effect at
+ * once. One line break at its end is not part of the secret.
  *
  * @example
  * ```ts
@@ -110,13 +110,13 @@ export const file = (
     const unreadable = (detail: string) =>
       new TokenError.InvalidConfiguration({ fields: ["secret file"], detail: `${path} ${detail}` })
     const wrongFile = unreadable("is larger than 64 KiB: is it the right file?")
-    // a pipe would be waited for, on a thread of the runtime that nothing takes back; a device may have no end
+    // reading a pipe would block a thread of the runtime for good; a device may have no end
     const content = Effect.flatMap(fs.stat(path), ({ size, type }): Effect.Effect<Uint8Array, Trouble> =>
       type === "File" || type === "Unknown"
         ? size > BigInt(largestFile) ? Effect.fail(wrongFile) : fs.readFile(path)
         : Effect.fail(unreadable(`is no file (${type}): it is read at every attempt, which needs one that stays`)))
     return content.pipe(
-      // nothing of the error is kept but its reason
+      // only the reason of the error is kept
       Effect.mapError((error) =>
         error._tag === "InvalidConfiguration"
           ? error
@@ -153,7 +153,7 @@ const fileTrouble = (reason: string): string => {
 }
 
 /**
- * Where in HashiCorp Vault a secret is, and how to get there.
+ * Where a secret is in HashiCorp Vault, and how to reach it.
  *
  * @since 0.1.0
  * @category models
@@ -162,14 +162,14 @@ export interface VaultOptions {
   /** For example `https://vault.example.com:8200`. Default: `VAULT_AGENT_ADDR`, then `VAULT_ADDR`. */
   readonly address?: string | URL | undefined
   /**
-   * The token for Vault itself, or an effect that yields one, evaluated whenever Vault is asked. Default: `VAULT_TOKEN`.
-   * It may be missing where {@link VaultOptions.agent} is `true`.
+   * The token for Vault itself, or an effect that yields one, evaluated whenever Vault is asked. Default:
+   * `VAULT_TOKEN`. It may be missing if {@link VaultOptions.agent} is `true`.
    */
   readonly token?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, TokenError.RequestError> | undefined
   /**
    * Whether a Vault Agent, or a Vault Proxy, answers at the address and adds a token of its own
-   * (`use_auto_auth_token`). A token that is given is sent all the same; if there is none, the request goes without.
-   * Default: `true` on a loopback host and for `VAULT_AGENT_ADDR`, otherwise `false`.
+   * (`use_auto_auth_token`). A given token is still sent; without one, the request has no token. Default: `true` on a
+   * loopback host and for `VAULT_AGENT_ADDR`, otherwise `false`.
    */
   readonly agent?: boolean | undefined
   /** Default: `VAULT_NAMESPACE`, or none. */
@@ -181,8 +181,9 @@ export interface VaultOptions {
   /** The field that holds the secret, for example `"client_secret"`. */
   readonly field: string
   /**
-   * How long what was read counts without asking again, so that the retries of a token request do not hammer Vault.
-   * A rotated secret takes effect this much later at most. Default 5 seconds; zero for asking at every attempt.
+   * How long a secret that was read is used without asking Vault again, so that the retries of a token request do not
+   * flood Vault. A rotated secret takes effect this much later at most. Default 5 seconds; zero for asking at every
+   * attempt.
    */
   readonly timeToLive?: Duration.DurationInput | undefined
   /** Limits of one request. Default 10 seconds in total. */
@@ -192,15 +193,15 @@ export interface VaultOptions {
 }
 
 /**
- * A field of a secret in HashiCorp Vault (KV version 2, over HTTP). What is missing of address, token, path and field
- * is named in one error, at once; Vault itself is asked when the secret is needed.
+ * A field of a secret in HashiCorp Vault (KV version 2, over HTTP). If address, token, path or field are missing, one
+ * error names all of them at once; Vault itself is asked when the secret is needed.
  *
  * **Details**
  *
  * A Vault that is sealed, or cannot answer now, is an `EndpointUnavailable` and is retried as a token endpoint would
- * be; a token that is not good enough (403) and a secret that is not there (404) are a `RejectedByEndpoint` whose
- * advice says which. Redirects, as standby nodes send them, are refused: give the address of the active node. Nothing
- * of what Vault answers is ever quoted, because all of it may be secret.
+ * be; a token without permission (403) and a secret that does not exist (404) are a `RejectedByEndpoint` whose advice
+ * says which. Redirects, as standby nodes send them, are refused: give the address of the active node. The response of
+ * Vault is never quoted, because all of it may be secret.
  *
  * A Vault Agent that listens on a socket of the file system is reached through the HTTP client: on Node.js, give
  * `NodeHttpClient.layerUndiciWithoutDispatcher` a dispatcher `new Agent({ connect: { socketPath: "/run/vault.sock" } })`
@@ -311,7 +312,7 @@ export const vault = (
 const isOnLoopback = (address: string | URL): boolean =>
   URL.canParse(String(address)) && checks.isLoopback(new URL(String(address)).hostname)
 
-/** Each segment encoded; `undefined` for what would lead elsewhere. */
+/** The path with each segment encoded; `undefined` for a path that would lead elsewhere. */
 const segments = (path: string): string | undefined => {
   const parts = path.trim().split("/").filter((part) => part !== "")
   return parts.length === 0 || parts.some((part) => part === "." || part === "..")
@@ -325,7 +326,10 @@ interface Asked {
   readonly sentToken: boolean
 }
 
-/** **The rule.** Of a reply an error tells the status, the shape and phrases that are known to be Vault's own: no text. */
+/**
+ * **The rule.** An error shows the status and the shape of a response, and phrases that are known to be Vault's own: no
+ * other text.
+ */
 const read = (
   { receivedAt, reply }: OwnRequest.Answer,
   { endpoint, field, sentToken }: Asked
@@ -372,7 +376,7 @@ const read = (
     )
   })
 
-/** What Vault explains itself with. A plugin, or a proxy, may put anything else into `errors`. */
+/** The phrases with which Vault explains errors. A plugin, or a proxy, may put anything else into `errors`. */
 const phrases: ReadonlyArray<string> = [
   "permission denied",
   "Vault is sealed",

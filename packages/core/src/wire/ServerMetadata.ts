@@ -1,6 +1,6 @@
 /**
- * What an authorization server publishes about itself: RFC 8414, and OpenID Connect Discovery 1.0 where that is
- * missing. With it a source needs no more than the URL of its issuer:
+ * What an authorization server publishes about itself: RFC 8414, and OpenID Connect Discovery 1.0 if that is missing.
+ * With it a source needs only the URL of its issuer:
  *
  * **Example** (A source from an issuer alone)
  *
@@ -57,23 +57,23 @@ export interface Endpoints {
 }
 
 /**
- * What a server says of itself, after the checks of RFC 8414 §3.3.
+ * The metadata of a server, after the checks of RFC 8414 §3.3.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Metadata {
-  /** Exactly the issuer that was asked for. */
+  /** The issuer, exactly as it was asked for. */
   readonly issuer: string
   readonly endpoints: Endpoints
-  /** Where clients with certificates go instead (RFC 8705 §5); `None` where they go to the ordinary endpoint. */
+  /** The endpoints for clients with certificates (RFC 8705 §5); `None` if they use the ordinary endpoint. */
   readonly mtlsEndpoints: Endpoints
   readonly jwksUri: Option.Option<URL>
   readonly scopesSupported: ReadonlyArray<string>
   readonly grantTypesSupported: ReadonlyArray<string>
   /** `client_secret_basic` when the server does not say (RFC 8414 §2). */
   readonly tokenEndpointAuthMethodsSupported: ReadonlyArray<string>
-  /** The document as it came. */
+  /** The document as it was received. */
   readonly document: Readonly<Record<string, unknown>>
 }
 
@@ -98,26 +98,26 @@ export interface ServerMetadata {
   readonly [TypeId]: TypeId
   readonly issuer: string
   /**
-   * The metadata: from memory, or asked for. `Cache-Control: max-age` decides how long it is kept, between one minute
-   * and one day; an hour when the server does not say. A failure is not kept at all. If the server cannot be reached
-   * when the time is over, what is in memory goes on being used.
+   * The metadata: from memory, or from the server. `Cache-Control: max-age` decides how long it is kept, between one
+   * minute and one day; an hour when the server does not say. A failure is not kept at all. If the time is over and the
+   * server cannot be reached, the metadata in memory is still used.
    */
   readonly get: Effect.Effect<Metadata, TokenError.RequestError>
-  /** The next `get` asks. */
+  /** Makes the next `get` ask the server. */
   readonly invalidate: Effect.Effect<void>
 }
 
 const LocationTypeId: unique symbol = Symbol.for("effect-bearer/ServerMetadata/EndpointLocation")
 
 /**
- * An endpoint to be looked up in the metadata of an issuer, wherever the options of an endpoint take a URL.
+ * An endpoint that is looked up in the metadata of an issuer. The options of an endpoint take it in place of a URL.
  *
  * **Details**
  *
- * It is looked up at the first request, not before, so that a program starts while its server is down; within the
- * time limits of that request, with the `HttpClient` and the options of the endpoint. It is looked up again when the
- * metadata has run out, and after a request that failed as it does at an endpoint that has moved: no connection, no
- * answer in time, or a refusal that is no OAuth error.
+ * It is looked up at the first request, not before, so that a program starts while its server is down; within the time
+ * limits of that request, with the `HttpClient` and the options of the endpoint. It is looked up again when the
+ * metadata has expired, and after a request that failed in a way that fits an endpoint that has moved: no connection,
+ * no answer in time, or a refusal that is no OAuth error.
  *
  * @since 0.1.0
  * @category models
@@ -138,13 +138,13 @@ export const isEndpointLocation = (u: unknown): u is EndpointLocation => Predica
 
 /**
  * Asks an issuer for its metadata, once and now: first at `/.well-known/oauth-authorization-server`, put between host
- * and path of the issuer (RFC 8414 §3), then at `/.well-known/openid-configuration` behind it.
+ * and path of the issuer (RFC 8414 §3), then at `/.well-known/openid-configuration` after it.
  *
  * **Details**
  *
- * The `issuer` in the document must be the one asked for, character by character. A document that is about another
- * issuer, or that names endpoints a secret may not go to, is a `MalformedResponse`. Redirects are refused, and at most
- * 1 MiB is read.
+ * The `issuer` in the document must be the one asked for, character by character. A document of another issuer, or one
+ * with an endpoint that a secret must not be sent to, is a `MalformedResponse`. Redirects are refused, and at most 1
+ * MiB is read.
  *
  * @example
  * ```ts
@@ -168,8 +168,8 @@ export const discover = (
   Effect.flatMap(prepare(issuer, options), (ask) => Effect.map(ask, ({ value }) => value))
 
 /**
- * The metadata of an issuer, kept in memory. Nothing is asked before the first `get`. Give it to {@link tokenEndpoint}
- * and its siblings, and they share it.
+ * The metadata of an issuer, kept in memory. The server is not asked before the first `get`. Several endpoints ({@link
+ * tokenEndpoint} and its siblings) can share it.
  *
  * @example
  * ```ts
@@ -209,7 +209,7 @@ export const make = (
 export const tokenEndpoint = (
   from: string | URL | ServerMetadata,
   options: {
-    /** Takes the endpoint for clients with certificates, where the server has one of its own. Default `false`. */
+    /** Whether to use the endpoint for clients with certificates, if the server has a separate one. Default `false`. */
     readonly mtls?: boolean | undefined
   } = {}
 ): EndpointLocation => location("token", from, options)
@@ -251,7 +251,7 @@ export const issuerOf = (self: EndpointLocation): string => {
 }
 
 /**
- * What an endpoint does with a location.
+ * How an endpoint uses its location: looks it up, and looks it up again.
  *
  * @internal
  */
@@ -293,7 +293,7 @@ export const isServerMetadata = (u: unknown): u is ServerMetadata => Predicate.h
 // one discovery
 // ---------------------------------------------------------------------------------------------------------------
 
-/** A URL object has a path even where the identifier has none. */
+/** A URL object has a path even if the identifier has none. */
 const identifier = (issuer: string | URL): string =>
   typeof issuer === "string" ? issuer.trim() : issuer.href === `${issuer.origin}/` ? issuer.origin : issuer.href
 
@@ -302,7 +302,7 @@ interface Found {
   readonly timeToLive: Duration.Duration
 }
 
-/** Checks the options and gives back what to do whenever the metadata is needed. */
+/** Checks the options, and returns the effect to run whenever the metadata is needed. */
 const prepare = (
   issuer: string | URL,
   options: Options
@@ -344,13 +344,13 @@ const prepare = (
       (missing) =>
         Effect.mapError(
           ask(second),
-          // of two failures the one that is more than "not found" says more
+          // of two failures, the one that is not "not found" says more
           (error) => isNotFound(error) && !isNotFound(missing) ? missing : isNotFound(error) ? notFound(error) : error
         )
     ).pipe(traced("ServerMetadata.discover", url))
   })
 
-/** Nothing secret is sent for metadata. */
+/** No secret is sent in a request for metadata. */
 const disclosure = Disclosure.make([])
 
 const wellKnown = (issuer: URL): readonly [URL, URL] => {
@@ -361,7 +361,9 @@ const wellKnown = (issuer: URL): readonly [URL, URL] => {
   ]
 }
 
-/** Whether the other place may know better: a refusal, a page for people, or the document of somebody else. */
+/**
+ * Whether the other URL may have the document: after a refusal, a page for people, or the document of another issuer.
+ */
 const isNotThere = (error: TokenError.RequestError): boolean =>
   isNotFound(error) || error._tag === "MalformedResponse" || error._tag === "EndpointUnavailable"
 
@@ -451,7 +453,7 @@ const read = (
     })
   })
 
-/** What may be left out may also be `null`; what is there must be a URL that can be relied on. */
+/** A member that may be left out may also be `null`; any other value must be a URL that passes the checks. */
 const url = (value: unknown, name: string, wanted: Wanted, faults: Array<string>): Option.Option<URL> => {
   if (value === undefined || value === null) return Option.none()
   if (typeof value !== "string" || !URL.canParse(value)) {
@@ -460,7 +462,7 @@ const url = (value: unknown, name: string, wanted: Wanted, faults: Array<string>
   }
   const url = new URL(value)
   const isProtected = url.protocol === "https:" || (url.protocol === "http:" &&
-    // a server elsewhere has no business with the ports of this machine
+    // a server on another machine must not name ports of this machine
     (wanted.allowInsecure || (checks.isLoopback(url.hostname) && checks.isLoopback(wanted.url.hostname))))
   if (!isProtected) faults.push(`${name} is not https`)
   if (url.username !== "" || url.password !== "") faults.push(`${name} holds a user name or a password`)

@@ -1,6 +1,6 @@
 /**
- * One HTTP exchange with a token endpoint (RFC 6749 §3.2): a grant goes out, a token or a typed error comes back. No
- * cache, no retry: those belong to a source.
+ * One HTTP exchange with a token endpoint (RFC 6749 §3.2): it sends a grant and gives a token or a typed error. It has
+ * no cache and no retry: those belong to a source.
  *
  * @since 0.1.0
  */
@@ -39,19 +39,19 @@ export type { Timeouts } from "./timeouts.js"
 export interface Options extends endpointOptions.Options {
   /**
    * `https`, or `http` on a loopback host; a query is kept, user info and a fragment are refused. Or
-   * `ServerMetadata.tokenEndpoint(issuer)`: then it is looked up in the issuer's metadata, see there.
+   * `ServerMetadata.tokenEndpoint(issuer)`, which looks the endpoint up in the issuer's metadata.
    */
   readonly tokenEndpoint: string | URL | ServerMetadata.EndpointLocation
   /**
-   * Some servers call a bearer token `"Application Access Token"` or `"urlencoded"`. `true`, the default, takes any
-   * type but those with rules of their own (`DPoP`, `MAC`, `N_A`, `PoP`) for `Bearer` and logs a warning; `false`
-   * keeps what the server wrote.
+   * Some servers call a bearer token `"Application Access Token"` or `"urlencoded"`. `true`, the default, treats any
+   * type as `Bearer` and logs a warning, except types with rules of their own (`DPoP`, `MAC`, `N_A`, `PoP`); `false`
+   * keeps the type that the server wrote.
    */
   readonly lenientTokenType?: boolean | undefined
   /**
-   * Whether the `exp` of an access token that is a JWT counts, unverified and for scheduling only: instead of an
-   * `expires_in` that is missing or unusable, and beside it if it comes earlier. An `exp` that is over when the token
-   * arrives says that the clocks differ, and is ignored. Default `true`.
+   * Whether the unverified `exp` of an access token that is a JWT is used, for scheduling only: in place of an
+   * `expires_in` that is missing or unusable, or if it is earlier than that. An `exp` in the past when the token
+   * arrives shows that the clocks differ, and is ignored. Default `true`.
    */
   readonly jwtExpiry?: boolean | undefined
 }
@@ -62,7 +62,7 @@ export interface Options extends endpointOptions.Options {
  */
 export interface TokenEndpoint {
   readonly [TypeId]: TypeId
-  /** Origin and path, as errors show it; of an endpoint that is yet to be looked up, the issuer. */
+  /** Origin and path, as errors show it; for an endpoint that has not been looked up yet, the issuer. */
   readonly endpoint: string
   readonly clientId: string
   /**
@@ -78,8 +78,8 @@ export interface TokenEndpoint {
 }
 
 /**
- * Checks the options, before any network call, and takes the `HttpClient` it is given as it is, decorations included.
- * Give it one that does not follow redirects: a decorator that does sends the credentials wherever it is told to.
+ * Checks the options, before any network call, and uses the given `HttpClient` with its decorations. Give it one that
+ * does not follow redirects: a client that follows them sends the credentials to any server that a redirect names.
  *
  * @example
  * ```ts

@@ -1,6 +1,7 @@
 /**
- * From the bytes of a token endpoint to a token or a typed error (RFC 6749 §5). Servers deviate in many ways; what is
- * harmless is understood, what is not becomes an error that says what came. Nothing a server sends causes a defect.
+ * Turns the bytes from a token endpoint into a token or a typed error (RFC 6749 §5). Servers deviate from the standard
+ * in many ways: harmless deviations are understood, others become an error that says what came. No response causes a
+ * defect.
  *
  * @since 0.1.0
  */
@@ -23,7 +24,7 @@ import type { Reply } from "./reply.js"
 export type { Reply } from "./reply.js"
 
 /**
- * What a reply is an answer to.
+ * The request that a reply belongs to.
  *
  * @since 0.1.0
  * @category models
@@ -37,20 +38,20 @@ export interface Context {
   readonly sentAt: number
   /** When the reply came (epoch milliseconds): `Retry-After` counts from here. */
   readonly receivedAt: number
-  /** Whatever of the request must not come back in an error. */
+  /** The secrets of the request, which no error may show. */
   readonly secrets: ReadonlyArray<Redacted.Redacted>
-  /** Something odd about the credentials. */
+  /** A remark about unusual credentials. */
   readonly hint: Option.Option<string>
   /** Other ways for the client to authenticate. */
   readonly authenticationAdvice: string
-  /** Whether an unknown `token_type` is taken for `Bearer`. */
+  /** Whether an unknown `token_type` counts as `Bearer`. */
   readonly lenientTokenType: boolean
   /** Whether the `exp` of an access token that is a JWT counts. */
   readonly jwtExpiry: boolean
 }
 
 /**
- * A token, and what was odd about the reply, for the log.
+ * A token, and remarks about an unusual reply, for the log.
  *
  * @since 0.1.0
  * @category models
@@ -67,8 +68,8 @@ export interface Parsed {
  * - An `error`, or `ok: false`, wins over the status: some servers refuse with 200.
  * - Known OAuth codes are final and "later" codes are transient, whatever the status. Without a code 429, 408, 425
  *   and 5xx are transient, other refusals are final.
- * - `expires_in` is a number or a decimal string; 0 is a token that is expired at once; anything else is as if it
- *   were missing. A moment instead of a duration is understood. Nothing lasts longer than ten years.
+ * - `expires_in` is a number or a decimal string; 0 means a token that has already expired; any other value counts as
+ *   missing. A point in time instead of a duration is understood. A lifetime is at most ten years.
  * - `scope` is separated by spaces, commas or semicolons, or a list; missing or empty it means "as requested".
  *
  * @since 0.1.0
@@ -87,7 +88,7 @@ export const parse = (reply: Reply, context: Context): Either.Either<Parsed, Tok
   })
 }
 
-/** What the server hands out must not show up in an error either, wherever it repeats it. */
+/** The tokens in the response must not show up in an error either, even if the server repeats them elsewhere. */
 const disclosed = (decoded: Decoded): ReadonlyArray<Redacted.Redacted> => {
   const found: Array<Redacted.Redacted> = []
   const look = (value: unknown, isSecret: boolean, depth: number): void => {
@@ -107,9 +108,9 @@ const disclosed = (decoded: Decoded): ReadonlyArray<Redacted.Redacted> => {
 }
 
 /**
- * Scopes and the type are values: nothing in them is rewritten because it looks like a secret or could be the name of
- * something. But some servers repeat a secret there, and programs write these values to their logs. What was asked for
- * is known and stays in any case.
+ * Scopes and the token type are values that programs act on: no part of them is rewritten only because it looks like a
+ * secret. But some servers repeat a secret there, and programs write these values to their logs, so known secrets are
+ * hidden. The requested scopes are known, and always stay.
  */
 const valuesOf = (members: ReadonlyMap<string, unknown>, context: Context) => {
   const issued = ["access_token", "refresh_token", "id_token"].map((name) => members.get(name))
@@ -125,7 +126,7 @@ const understood: ReadonlySet<string> = new Set([
   "refresh_in",
   "scope",
   "refresh_token",
-  // of no use, and a trap for whoever copies the rest with an assignment
+  // of no use, and dangerous for a program that copies the other members by assignment
   "__proto__"
 ])
 

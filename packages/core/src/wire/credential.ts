@@ -1,4 +1,4 @@
-// A secret among options: a plain one, or one that is read at every attempt.
+// A secret in the options: a plain value, or an effect that is run at every attempt.
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
@@ -7,21 +7,21 @@ import * as Redacted from "effect/Redacted"
 import * as TokenError from "../values/TokenError.js"
 import * as Disclosure from "./Disclosure.js"
 
-/** Something secret that is sent: given as it is, or read on every attempt. */
+/** A secret that is sent: a plain value, or read on every attempt. */
 export interface Credential {
   readonly isPlain: boolean
   readonly read: Effect.Effect<Redacted.Redacted, TokenError.RequestError>
 }
 
-/** The option a secret is given by, and what it is called in errors. */
+/** The option that holds a secret, and its name in errors. */
 export interface Origin {
   readonly field: string
   readonly name: string
 }
 
 /**
- * Failures name the option and what it is; nothing they hold is shown, because it may hold the secret. Errors of the
- * library's own pass: a vault that does not answer is a `TransportError`, and can be retried.
+ * Failures name the option and its kind; the contents of the original failure are not shown, because they may hold the
+ * secret. Errors of the library's own pass: a vault that does not answer is a `TransportError`, and can be retried.
  */
 export const guarded = <A>(
   effect: Effect.Effect<A, unknown>,
@@ -61,7 +61,7 @@ const invalid = ({ field, name }: Origin, detail: string): TokenError.InvalidCon
 const isRequestError = (u: unknown): u is TokenError.RequestError =>
   TokenError.isTokenError(u) && u._tag !== "RetriesExhausted" && u._tag !== "CircuitOpen"
 
-/** The kind of a failure, without anything it carries. */
+/** The kind of a failure, without its contents. */
 const nameOf = (error: unknown): string => {
   if (ConfigError.isConfigError(error)) {
     return error._op === "MissingData" ? `${error.path.join("_")} is not set` : `ConfigError ${error._op}`

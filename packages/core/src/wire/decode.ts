@@ -1,4 +1,4 @@
-// Turns the body of an answer into members, or says what kind of text it is.
+// Turns the body of a response into members, or says what kind of text it is.
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as json from "../values/json.js"
@@ -6,15 +6,15 @@ import * as pageTitle from "./decode/pageTitle.js"
 import * as textEncoding from "./decode/textEncoding.js"
 
 /**
- * A body, decoded as far as it allows. Of what is not understood nothing is kept but a class: there is no text in here
- * that an error could quote. Members are own properties only, so no name reaches a prototype.
+ * A body, decoded as far as possible. Of a body that is not understood only its kind is kept, so there is no text that
+ * an error could quote. Members are own properties only, so no name reaches a prototype.
  */
 export type Decoded =
   | { readonly _tag: "Empty" }
   | { readonly _tag: "Members"; readonly members: ReadonlyMap<string, unknown>; readonly form: string }
   | { readonly _tag: "Other"; readonly kind: Kind; readonly form: string }
 
-/** What a body is that has no members. */
+/** The kind of a body without members. */
 export type Kind = "html" | "xml" | "broken json" | "json" | "text" | "compressed"
 
 /**
@@ -52,7 +52,10 @@ const fromJson = (text: string): Decoded => {
     : other("json", "JSON: a list")
 }
 
-/** Names of members that tell what an answer is. Any other name may be a token: an object may have tokens for keys. */
+/**
+ * Names of members that show what a response is. Any other name may be a token, because an object may have tokens as
+ * keys.
+ */
 const known: ReadonlySet<string> = new Set((
   "accesstoken token idtoken refreshtoken jwt bearer tokentype expiresin expires expiresat scope scopes active data result " +
   "response payload body content value values auth authentication credentials session user error errors errordescription " +
@@ -77,7 +80,7 @@ const names = (object: object): string => {
   return list.length === 0 ? " without members" : ` with ${list.join(", ")}`
 }
 
-/** What a JSON text may be but an object or a list. */
+/** A JSON text that is neither an object nor a list. */
 const scalar = (text: string): Decoded | undefined => {
   if (text.startsWith("\"")) return Option.isSome(json.parse(text)) ? other("json", "JSON: a string") : undefined
   if (/^-?\d[\d.eE+-]*$/.test(text) && Option.isSome(json.parse(text))) return other("json", "JSON: a number")
@@ -100,7 +103,7 @@ const form = (text: string): Decoded => {
   for (const [name, value] of new URLSearchParams(text)) {
     if (!members.has(name)) members.set(name, value)
   }
-  // only the two names that make it an OAuth reply tell a form from a line of text with an equals sign
+  // only these two names tell an OAuth form from a line of text with an equals sign
   return members.has("access_token") || members.has("error")
     ? { _tag: "Members", members, form: "a form" }
     : other("text", "text")

@@ -9,16 +9,16 @@ export type Problem = Settings.Problem
 
 export const report = Settings.report
 
-/** A URL that something secret, or something to be relied on, goes to or comes from. */
+/** Checks a URL that a secret is sent to, or that trusted data comes from. */
 export const url = (
   value: string | URL,
   options: {
     readonly field: string
-    /** With its article: "a token endpoint". */
+    /** The name of the endpoint with its article: "a token endpoint". */
     readonly what: string
     readonly example: string
     readonly allowInsecure: boolean | undefined
-    /** What plain http would do. */
+    /** The harm that plain http would do. */
     readonly harm: string
   },
   problems: Array<Problem>
@@ -26,7 +26,7 @@ export const url = (
   const problem = (detail: string) => void problems.push({ field: options.field, detail })
   const text = String(value).trim()
   if (!URL.canParse(text)) {
-    // not shown: it may be a secret that got into the wrong variable
+    // the text is not shown: it may be a secret in the wrong variable
     problem(text === "" ? "the URL is blank" : `this is no absolute URL such as ${options.example}`)
     return new URL("https://invalid.invalid")
   }
@@ -48,7 +48,10 @@ export const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" ||
   /^127\.\d+\.\d+\.\d+$/.test(hostname)
 
-/** A duration in milliseconds; `least` is 1 unless zero will do. A stand-in where there is a problem. */
+/**
+ * A duration in milliseconds; `least` is 1 unless zero is allowed. If there is a problem, it is reported and a
+ * substitute is returned.
+ */
 export const millis = (
   value: Duration.DurationInput,
   field: string,
@@ -87,6 +90,6 @@ export const timeouts = (timeout: Given, problems: Array<Problem>): OwnRequest.T
   return { total: finite(settle("total")), connect: finite(settle("connect")), read: settle("read") }
 }
 
-/** Half a surrogate pair is written as something else on the way to a store: two names could become one. */
+/** Refuses half a surrogate pair: it would be replaced on the way to a store, and two names could become the same. */
 export const wellFormed = (name: string, field: string): ReadonlyArray<Problem> =>
   /\p{Cs}/u.test(name) ? [{ field, detail: "it is no Unicode text: half of a surrogate pair is in it" }] : []

@@ -24,7 +24,10 @@ export interface Settled {
   readonly timeout: OwnRequest.Timeouts
 }
 
-/** All that can be found out without the network, at once: nobody likes to repair one field per start. */
+/**
+ * Checks everything that can be checked without the network, and reports all problems at once, so that a user need not
+ * repair one field per start.
+ */
 export const settle = (
   options: Options,
   { example, field, value, what }: {
@@ -52,7 +55,7 @@ export const settle = (
       }] as const
       : fixed(options.clientId, check(value, what, example))
     const timeout = checks.timeouts(options.timeout, problems)
-    // the client id of a context is that of the options, right or wrong: the method looks at the secret
+    // the context has the client id of the options, even a wrong one: the method only checks the secret
     yield* options.authentication.check(context).pipe(
       Effect.catchAll((error) =>
         Effect.sync(() => {

@@ -1,4 +1,4 @@
-// Turns an answer that refuses a request into the error that explains it.
+// Turns a response that refuses a request into an error that explains it.
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -10,7 +10,7 @@ import * as Disclosure from "./Disclosure.js"
 import type { Reply } from "./reply.js"
 import * as RetryAfter from "./RetryAfter.js"
 
-/** What a reply is an answer to, as far as explaining a refusal needs it. */
+/** The parts of the request that are needed to explain its refusal. */
 export interface Context {
   /** Origin and path. */
   readonly endpoint: string
@@ -21,13 +21,13 @@ export interface Context {
   readonly authenticationAdvice: string
   readonly grantType?: string | undefined
   readonly scopes?: Scopes.Scopes | undefined
-  /** The request shows no client: a refusal of it is about none. */
+  /** The request names no client, so a refusal cannot be about the client. */
   readonly isAnonymous?: boolean | undefined
 }
 
-/** An error as the body states it. */
+/** An error as stated in the body. */
 export interface Stated {
-  /** As the server wrote it; `None` when the body explains itself without a code. */
+  /** As the server wrote it; `None` when the body has an explanation but no code. */
   readonly code: Option.Option<string>
   readonly description: Option.Option<string>
   readonly uri: Option.Option<string>
@@ -41,7 +41,7 @@ const code = (value: unknown): Option.Option<string> =>
     ? typeof value === "number" ? Option.some(String(value)) : value === true ? Option.some("error") : text(value)
     : Option.none()
 
-/** Some servers state with each success that there is no error: `"error": 0`, or an object that holds nothing else. */
+/** Some servers add to each success that there is no error: `"error": 0`, or an object with nothing else in it. */
 const says = (value: unknown): boolean =>
   Predicate.isRecord(value)
     ? Object.values(value).some((inner) => says(inner) || (Array.isArray(inner) && inner.length > 0))
@@ -104,7 +104,7 @@ const later: ReadonlySet<string> = new Set([
   "service_unavailable"
 ])
 
-/** Codes that say "never", whatever the status. Of other codes the status decides. */
+/** Codes that say "never", whatever the status. For all other codes the status decides. */
 const never: ReadonlySet<string> = new Set([
   "invalid_client",
   "invalid_grant",
@@ -137,10 +137,10 @@ const aboutClient: ReadonlySet<string> = new Set([
   "invalid_request"
 ])
 
-/** A code of this list is shown as it came; any other is text from outside. */
+/** A code of these lists is shown as it came; any other code is text from outside. */
 const isKnown = (name: string): boolean => never.has(name) || later.has(name) || aboutClient.has(name)
 
-/** Statuses of the 4xx that say what is wrong, and that it is not the client. */
+/** 4xx statuses that say what is wrong, and that it is not about the client. */
 const elsewhere: ReadonlySet<number> = new Set([
   402,
   405,
@@ -182,11 +182,11 @@ const isRedirect = (status: number): boolean => status >= 300 && status <= 399
 const isServerError = (status: number): boolean => status >= 500 && status <= 599
 export const isSuccess = (status: number): boolean => status >= 200 && status <= 299
 
-/** RFC 6585 §6: never an answer of the server itself. */
+/** RFC 6585 §6: the server itself never sends this status. */
 const captivePortal =
   "the network wants somebody to sign in before it lets requests through (a captive portal or a proxy)"
 
-/** The error a reply amounts to; `None` for a 2xx that states none. */
+/** The error for a reply; `None` for a 2xx without an error. */
 export const classify = (
   reply: Reply,
   decoded: Decoded,
@@ -197,8 +197,8 @@ export const classify = (
   const { status } = reply
   const error = stated(decoded)
   const name = Option.getOrElse(Option.map(error.code, (value) => value.trim().toLowerCase()), () => "")
-  // of a success every text may be a token, also where it states an error
-  // and where nothing was sent nothing can be known of a secret
+  // every text of a success may be a token, even if it states an error; and an anonymous request has no secrets by
+  // which a repeated one could be found
   const say = isSuccess(status) || context.isAnonymous === true ? disclosure.strict : disclosure.text
   const description = Option.map(error.description, (value) => say(value))
   const retryAfter = RetryAfter.fromHeaders(reply.headers, context.receivedAt)
@@ -252,7 +252,7 @@ export const classify = (
   )
 }
 
-/** The members of a success, or the error that the reply amounts to. */
+/** The members of a success, or the error for the reply. */
 export const members = (
   reply: Reply,
   decoded: Decoded,
@@ -296,7 +296,7 @@ export const malformed = (
 const shape = ({ body, headers, overflow }: Reply, decoded: Decoded): string =>
   Disclosure.shapeOf(decoded, { body, overflow, contentEncoding: headers["content-encoding"] })
 
-/** What a refusal is, and what it says in members that explain. */
+/** Describes a refusal: its shape, and its explaining members. */
 const excerpt = (
   reply: Reply,
   decoded: Decoded,
@@ -328,7 +328,7 @@ const waitInWords = (description: string): Option.Option<Duration.Duration> =>
 
 const join = (...parts: ReadonlyArray<string>): string => parts.filter((part) => part !== "").join(" ")
 
-/** How the client can be told from others in vain, and what to try. */
+/** The remark about the credentials, and other ways to authenticate. */
 const waysToAuthenticate = (context: Context): string =>
   join(Option.getOrElse(context.hint, () => ""), context.authenticationAdvice)
 
@@ -337,7 +337,7 @@ const wrongClient = (context: Context): string =>
     ? "The server wants to know who asks."
     : join("The client id or the secret is wrong.", waysToAuthenticate(context))
 
-/** Where something else is as likely. */
+/** Advice about the client, for a refusal that may as well have another reason. */
 const maybeWrongClient = (context: Context): string =>
   context.isAnonymous === true
     ? ""
@@ -372,7 +372,7 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
       return Option.some("The audience or the resource is unknown, or not allowed for this client.")
     case "invalid_grant":
       return Option.some(
-        // this grant rests on nothing else
+        // this grant depends on the client's credentials only
         context.grantType === "client_credentials"
           ? wrongClient(context)
           : "What the grant rests on is expired, revoked, already used, or was issued to another client."
@@ -401,7 +401,7 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
   }
 }
 
-/** A code that is the server's own says nothing here; its status does. */
+/** The advice for a code of the server's own: the code is unknown, so the status decides. */
 const adviceForOwnCode = (status: number, context: Context): Option.Option<string> =>
   status === 401
     ? Option.some(wrongClient(context))
@@ -469,7 +469,7 @@ const adviceForStatus = (
 
 const isClientError = (status: number): boolean => status >= 400 && status <= 499
 
-/** The origin alone: path and query of a redirect may hold anything. */
+/** Only the origin of the target: path and query of a redirect may hold a secret. */
 const redirectTarget = (reply: Reply, context: Context, disclosure: Disclosure.Disclosure): string => {
   const location = reply.headers.location
   if (location === undefined || !URL.canParse(location, context.endpoint)) return "It redirects."

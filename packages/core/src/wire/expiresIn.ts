@@ -5,16 +5,16 @@ import * as Jwt from "./Jwt.js"
 /** What the members of a reply say about lifetime, in whole seconds from the moment the request was sent. */
 export interface Lifetime {
   readonly seconds: Option.Option<number>
-  /** Members that were there and could not be used. */
+  /** Members that were present but could not be used. */
   readonly unusable: ReadonlyArray<string>
 }
 
 /** Ten years: longer lifetimes mean "never", and sums with them must stay dates. */
 const longest = 10 * 365 * 86_400
 
-/** From here on a number of seconds is a moment (2001 and later), not a duration (31 years and more). */
+/** A number of seconds from here on is a point in time (2001 and later), not a duration (31 years and more). */
 const epochSeconds = 1e9
-/** The same in milliseconds, up to where no clock goes. */
+/** The same limit in milliseconds. */
 const epochMillis = 1e12
 const beyond = 1e14
 
@@ -30,7 +30,7 @@ const decimal = (value: unknown): Option.Option<number> =>
 
 const clamp = (seconds: number): number => Math.min(Math.max(0, seconds), longest)
 
-/** A duration, unless it is so large that it must be a moment. */
+/** A duration, unless the number is so large that it must be a point in time. */
 const relative = (value: unknown, sentAt: number): Option.Option<number> =>
   Option.map(decimal(value), (number) =>
     clamp(
@@ -66,14 +66,14 @@ export const lifetime = (members: ReadonlyMap<string, unknown>, sentAt: number):
 /** A member that is a number of whole seconds, and nothing else. */
 export const seconds = (value: unknown): Option.Option<number> => Option.map(decimal(value), clamp)
 
-/** `refresh_in` (Entra): advice, so what cannot be used is not worth a warning. */
+/** `refresh_in` (Entra): it is only advice, so an unusable value causes no warning. */
 export const refreshIn = (members: ReadonlyMap<string, unknown>): Option.Option<number> =>
   Option.map(decimal(members.get("refresh_in")), clamp)
 
-/** What a token that is a JWT says of its own end (epoch milliseconds), unverified. */
+/** The end that a token that is a JWT states itself (epoch milliseconds), unverified. */
 export interface Claimed {
   readonly expiresAt: Option.Option<number>
-  /** It said so, and it is of no use: the clocks differ. */
+  /** The stated end is in the past and cannot be used, because the clocks differ. */
   readonly isPast: boolean
 }
 

@@ -16,12 +16,12 @@ import { traced } from "./requestSpan.js"
 import * as ServerMetadata from "./ServerMetadata.js"
 import type { Reply } from "./TokenResponse.js"
 
-/** What a reply is an answer to. */
+/** The request that a reply belongs to. */
 export interface Answered {
   readonly endpoint: string
   readonly sentAt: number
   readonly receivedAt: number
-  /** Whatever of the request must not come back in an error. */
+  /** The secrets of the request, which no error may show. */
   readonly secrets: ReadonlyArray<Redacted.Redacted>
   readonly hint: Option.Option<string>
   readonly authenticationAdvice: string
@@ -31,7 +31,7 @@ export interface Call<A> {
   /** Name of the span. */
   readonly span: string
   readonly attributes?: Readonly<Record<string, string>> | undefined
-  /** The form but for the client's own parameters; evaluated on every attempt. */
+  /** The form without the client's own parameters; evaluated on every attempt. */
   readonly parameters: (
     context: ClientAuthentication.Context
   ) => Effect.Effect<ClientAuthentication.Parameters, TokenError.RequestError>
@@ -40,7 +40,7 @@ export interface Call<A> {
 
 /** An endpoint to which an authenticated client posts forms: token, introspection and revocation. */
 export interface FormEndpoint {
-  /** Origin and path; of an endpoint that is yet to be discovered, the issuer. */
+  /** Origin and path; for an endpoint that has not been looked up yet, the issuer. */
   readonly endpoint: string
   readonly post: <A>(call: Call<A>) => Effect.Effect<A, TokenError.RequestError>
 }
@@ -87,7 +87,7 @@ export const make = (
           ),
           endpoint,
           field,
-          // the limit in total began with the credentials, see below
+          // the total limit began when the credentials were read, see below
           timeout: { ...timeout, total: Option.none() },
           secrets
         })
@@ -101,7 +101,7 @@ export const make = (
         })
       })
 
-    /** Whether the secret is another one by now. That it cannot be read is no news: there is an error already. */
+    /** Whether the secret has changed. If it cannot be read, that is not reported: there is an error already. */
     const hasChanged = ({ madeFrom }: ClientAuthentication.Credentials): Effect.Effect<boolean> =>
       madeFrom === undefined ? Effect.succeed(false) : Effect.match(authentication.current, {
         onFailure: () => false,
@@ -140,7 +140,7 @@ export const make = (
 
 interface Target {
   readonly url: Effect.Effect<URL, TokenError.RequestError>
-  /** The endpoint, or the issuer whose endpoint it will be. */
+  /** The endpoint, or the issuer in whose metadata it will be looked up. */
   readonly known: URL
   readonly issuer: string | undefined
   readonly forget: Effect.Effect<void>
@@ -161,7 +161,7 @@ const discovered = (location: ServerMetadata.EndpointLocation, options: ServerMe
   )
 }
 
-/** A query may hold anything. */
+/** Without the query, which may hold a secret. */
 const display = (url: URL): string => `${url.origin}${url.pathname}`
 
 const reveal = ([name, value]: ClientAuthentication.Parameters[number]): readonly [string, string] => [
@@ -174,7 +174,7 @@ const grantType = ({ parameters }: Prepared): string | undefined => {
   return Predicate.isString(value) ? value : undefined
 }
 
-/** Errors that an endpoint gives which has moved. */
+/** Whether the error fits an endpoint that has moved. */
 const pointsElsewhere = (error: TokenError.RequestError): boolean =>
   error._tag === "TransportError" || error._tag === "TlsError" || error._tag === "EndpointTimeout" ||
   error._tag === "RejectedByEndpoint" || error._tag === "MalformedResponse"

@@ -1,38 +1,40 @@
 /**
- * Finds the secrets that were sent in a text that came back, whatever encoding the text has them in.
+ * Finds the secrets that were sent in a text that came back, in whatever encoding.
  *
  * **Rule: the text is decoded, not the secret encoded.** Escapes, percent codes, entities, base64 and hex are undone in
  * any order and nesting, and each decoded character remembers where in the text it came from. So one spelling of a
- * secret finds them all, also where it is cut at either end: a piece of {@link piece} characters is enough.
+ * secret finds it in all encodings, even if it was cut at either end: a piece of {@link piece} characters is enough.
  */
 import type { LazyArg } from "effect/Function"
 import * as Redacted from "effect/Redacted"
 
 export const mask = "<redacted>"
 
-/** A piece of a secret that is shorter than this is not told from ordinary words. */
+/** A shorter piece of a secret cannot be told from ordinary words. */
 const piece = 8
 
-/** Secrets shorter than this are not looked for: they would turn every text into noise. */
+/** Secrets shorter than this are not searched for: they would match in too many texts. */
 const shortest = 4
 
-/** Characters that are looked at in one go. */
+/** How many characters are searched at a time. */
 const window = 4096
 
-/** What two windows have in common, where all of a text is looked at. */
+/** How many characters two neighbouring windows have in common when a whole text is searched. */
 const overlap = 512
 
-/** No server says anything of use at this length: nothing is looked for in it, and nothing of it is shown. */
+/** Longer texts say nothing useful: they are not searched, and not shown. */
 const longestShown = 65_536
 
-/** Escapes may be escaped again, and base64 may hold base64: to this depth. */
+/** How many nested encodings are undone: escapes may be escaped again, and base64 may hold base64. */
 const deepest = 4
 
 /** Characters that no reader sees, or sees as a gap, or that turn round what stands after them. */
 export const invisible =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb\ufffe\uffff\s]+/gu
 
-/** Those of them that may stand between the letters of a secret: an answer in UTF-16, base64 with line breaks. */
+/**
+ * The invisible characters that may stand between the letters of a secret: in UTF-16, or in base64 with line breaks.
+ */
 const isGap = (code: number): boolean =>
   code < 0x20 || (code >= 0x7f && code < 0xa0) || code === 0xad || (code >= 0x200b && code <= 0x200f) ||
   (code >= 0x2028 && code <= 0x202f) || (code >= 0x2060 && code <= 0x206f) || code >= 0xfff9 || code === 0xfeff ||
@@ -43,7 +45,7 @@ const isFiller = (code: number): boolean =>
   code === 0x034f || code === 0x061c || code === 0x115f || code === 0x1160 || (code >= 0x17b4 && code <= 0x17b5) ||
   (code >= 0x180b && code <= 0x180f) || code === 0x3164 || (code >= 0xfe00 && code <= 0xfe0f) || code === 0xffa0
 
-/** A text as it reads after some decoding. `from` and `to` of a character: what it was made of in the first text. */
+/** A text after some decoding. `from` and `to` of a character: the part of the original text it was made from. */
 interface View {
   length: number
   readonly codes: Int32Array
@@ -51,7 +53,7 @@ interface View {
   readonly to: Int32Array
 }
 
-/** Decoding makes nothing longer. */
+/** An empty view; decoding never makes a text longer, so `capacity` is the length of the text. */
 const empty = (capacity: number): View => ({
   length: 0,
   codes: new Int32Array(capacity),
@@ -136,10 +138,10 @@ const nibble = (code: number): number =>
     ? code - 55
     : -1
 
-/** No byte: it stands between two runs, so that no piece of a secret seems to reach over a gap. */
+/** Not a byte: it marks the gap between two runs, so that no piece of a secret is found across a gap. */
 const border = 0
 
-/** Bytes out of runs of digits of `bits` bits, each run read from its `shift`th digit. */
+/** Decodes runs of digits of `bits` bits into bytes; each run is read from its `shift`th digit on. */
 const digits = (view: View, digit: (code: number) => number, bits: number, shift: number): View | undefined => {
   const { codes, from, length, to } = view
   let result: View | undefined
@@ -159,10 +161,10 @@ const digits = (view: View, digit: (code: number) => number, bits: number, shift
         const code = (value >> held) & 0xff
         value &= (1 << held) - 1
         if (!isGap(code)) push(result, code, from[start]!, to[i]!)
-        // a digit that is shared belongs to both bytes
+        // a digit that two bytes share belongs to both
         start = held === 0 ? i + 1 : i
       }
-      // what is left of the last digits, and the padding
+      // the rest of the last digits, and the padding, belong to the last byte
       let tail = end
       while (bits === 6 && tail < length && codes[tail] === 61 && tail < end + 2) tail++
       if (result.length > 0 && (tail > end || held > 0)) result.to[result.length - 1] = to[tail - 1]!
@@ -192,7 +194,7 @@ const readings = (text: string): ReadonlyArray<View> => {
   return found
 }
 
-/** Servers may change the case of what they repeat. */
+/** Folds case, because servers may change the case of a secret that they repeat. */
 const fold = (code: number): number => {
   if (code < 0xc0) return code >= 65 && code <= 90 ? code + 32 : code
   const lower = String.fromCharCode(code).toLowerCase()
@@ -219,7 +221,7 @@ const withoutGaps = (text: string): string => {
   return from === 0 ? text : result + text.slice(from)
 }
 
-/** As the bytes of UTF-8, for percent codes and base64 give bytes. */
+/** The bytes of UTF-8, because percent codes and base64 decode to bytes. */
 const bytes = (text: string): string =>
   ascii.test(text) ? text : Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("")
 
@@ -231,15 +233,15 @@ const spellings = (secret: string): ReadonlyArray<string> => {
 }
 
 interface Known {
-  /** Long enough to be known by a piece. */
+  /** Secrets that are long enough to be found by a piece. */
   readonly long: ReadonlyArray<string>
-  /** The others, by their length. */
+  /** The shorter secrets, by their length. */
   readonly short: ReadonlyMap<number, ReadonlySet<string>>
-  /** Which hashes the pieces have. */
+  /** The hashes of all pieces. */
   readonly filter: Uint8Array
 }
 
-/** By this a piece is taken out of a sum of the characters so far. */
+/** The factor that takes the first character of a piece out of the rolling hash. */
 const gone = Array.from({ length: piece }).reduce<number>((product) => Math.imul(product, 0x01000193), 1)
 
 /** The hash of each piece in turn, from that of the piece before: the work does not depend on the length of a piece. */
@@ -284,7 +286,7 @@ const marksOf = (text: string, { filter, long, short }: Known): Uint8Array => {
         const key = String.fromCharCode(...codes.subarray(at, at + piece))
         const places = suspects.get(key) ?? []
         if (places.length === 0) suspects.set(key, places)
-        // to the end of the last, so that gaps in between are hidden as well
+        // up to the end of the last character, so that gaps in between are hidden as well
         places.push([from[at]!, to[at + piece - 1]!])
       })
     }
@@ -307,7 +309,10 @@ const marksOf = (text: string, { filter, long, short }: Known): Uint8Array => {
   return marks
 }
 
-/** Where the text ends in the beginning of a secret, that is left out: how long it was is nobody's business. */
+/**
+ * If the text ends with the beginning of a secret, that part is replaced by a mask of fixed length, so that its length
+ * is not shown.
+ */
 const withoutBeginning = (text: string, { long, short }: Known): string => {
   const [, body, dots] = /^([^]*?)(…|\.{3})?$/.exec(text)!
   const folded = foldText(body!)
@@ -334,13 +339,13 @@ const masked = (text: string, marks: Uint8Array): string => {
 }
 
 export interface Hider {
-  /** The beginning of a text, which is not looked at beyond {@link window}, without secrets and without pieces of them. */
+  /** The beginning of a text, up to {@link window} characters, without secrets and without pieces of them. */
   readonly beginning: (text: string) => string
-  /** All of a text; of one that is too long to be looked through, nothing. */
+  /** A whole text without secrets; nothing of a text that is too long to be searched. */
   readonly all: (text: string) => string
 }
 
-/** Secrets are prepared when the first text is hidden: most requests end well. */
+/** Secrets are prepared when the first text is hidden, because most requests succeed. */
 export const hider = (
   secrets: ReadonlyArray<Redacted.Redacted> | LazyArg<ReadonlyArray<Redacted.Redacted>>
 ): Hider => {
@@ -355,7 +360,7 @@ export const hider = (
     all: (text) => {
       if (text.length > longestShown) return mask
       const marks = new Uint8Array(text.length)
-      // windows overlap by more than a piece can take up in any encoding
+      // windows overlap by more than the length of a piece in any encoding
       for (let at = 0; at < text.length; at += window - overlap) {
         const found = marksOf(text.slice(at, at + window), known())
         for (let i = 0; i < found.length; i++) marks[at + i]! |= found[i]!

@@ -8,7 +8,7 @@ import * as SharedWork from "../values/SharedWork.js"
 
 export interface Remembered<A, E> {
   readonly get: Effect.Effect<A, E>
-  /** The next `get` fetches. */
+  /** Makes the next `get` fetch the value. */
   readonly forget: Effect.Effect<void>
 }
 
@@ -19,13 +19,13 @@ interface Kept<A> {
   forgotten: boolean
 }
 
-/** Both clocks count: the steady one cannot be put back, and only the wall clock sees that the machine slept. */
+/** Both clocks count: the steady clock cannot be put back, and only the wall clock goes on while the machine sleeps. */
 const isGood = ({ at, forgotten, timeToLive }: Kept<unknown>, now: Now): boolean =>
   !forgotten && now.steady - at.steady < timeToLive && now.wall - at.wall < timeToLive
 
 /**
- * One fetch is under way at a time, and those who wait for it share what comes of it. A failure goes to them and to
- * nobody else. A fetch that hangs is given up, see {@link SharedWork}.
+ * One fetch is under way at a time, and all waiting callers share its result. A failure goes to them and is not kept
+ * for later callers. A fetch that hangs is given up, see {@link SharedWork}.
  */
 export const make = <A, E>(options: {
   readonly fetch: Effect.Effect<{ readonly value: A; readonly timeToLive: Duration.Duration }, E>

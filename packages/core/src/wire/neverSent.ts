@@ -1,7 +1,9 @@
-/** Errors of requests that never left: while the endpoint was looked up, or the credentials were put together. */
+/**
+ * Errors of requests that were never sent: they failed while the endpoint was looked up, or the credentials were read.
+ */
 const unsent = new WeakSet<object>()
 
 export const mark = (error: object): void => void unsent.add(error)
 
-/** Whether it is certain that the server has seen nothing of the request that failed with this error. */
+/** Whether it is certain that the request that failed with this error never reached the server. */
 export const has = (error: object): boolean => unsent.has(error)

@@ -1,6 +1,7 @@
 /**
- * Words that may be shown of a success, where any text may be a token. A single word of seven letters tells too little of
- * one to matter. A longer one, and each of several that are joined, has to stand in this list.
+ * Words of a success that may be shown, although any text there may be a token. A single word of up to seven letters
+ * shows too little of a token to matter. A longer word, and each word of several that are joined, has to be in this
+ * list.
  */
 const listed: ReadonlySet<string> = new Set((
   "a accepted access accounts active admin administration algorithm amazon amazoncognito an and api app " +
@@ -48,7 +49,7 @@ export const has = (word: string): boolean => word.length <= short || isListed(w
 
 const joints = /([^\p{L}\p{N}]+)/u
 
-/** What words are joined with. */
+/** Whether a text is punctuation that joins words. */
 const isJoint = (text: string): boolean => /^(?:[-_./:=+~@]|:\/\/)?$/.test(text)
 
 const isPart = (part: string): boolean =>
@@ -63,7 +64,7 @@ export const arePlain = (text: string): boolean =>
     ? isListed(text)
     : text.split(joints).every((part, index) => index % 2 === 1 ? isJoint(part) : isPart(part))
 
-/** A text in which only listed words are left, and those that `expected` has as well. */
+/** A text in which only listed words, and words that `expected` has as well, are left. */
 export const compared = (text: string, expected: string): string => {
   const known = new Set(expected.split(joints))
   return text.split(joints).map((part, index) =>

@@ -1,4 +1,4 @@
-// An answer, as far as it was read; published by TokenResponse.
+// A response, as far as it was read; published by TokenResponse.
 import type * as Headers from "@effect/platform/Headers"
 
 /**
@@ -11,6 +11,6 @@ export interface Reply {
   readonly status: number
   readonly headers: Headers.Headers
   readonly body: Uint8Array
-  /** There was more of the body than was read. */
+  /** The body was longer than the part that was read. */
   readonly overflow: boolean
 }

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as TokenError from "../values/TokenError.js"
 
-/** A span that shows where a call went and how it ended, and nothing of what was said. */
+/** A span that shows where a request went and how it ended, without any of its content. */
 export const traced =
   (name: string, url: URL, attributes: Readonly<Record<string, string>> = {}) =>
   <A, R>(self: Effect.Effect<A, TokenError.RequestError, R>): Effect.Effect<A, TokenError.RequestError, R> =>

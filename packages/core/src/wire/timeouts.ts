@@ -2,7 +2,7 @@
 import type * as Duration from "effect/Duration"
 
 /**
- * Limits of one exchange, all by Effect's Clock.
+ * Time limits of one exchange, all measured by Effect's `Clock`.
  *
  * - `total`: from evaluating the secret to the last byte. Default 10 seconds.
  * - `connect`: until the head of the response is there. Name lookup, TCP, TLS, sending, and the server's own work all

@@ -3,7 +3,7 @@ import * as Redacted from "effect/Redacted"
 import type { AccessToken } from "../values/AccessToken.js"
 import { isAccessToken } from "../values/AccessToken.js"
 
-/** A token in any form a program may hold it. */
+/** A token in any form that a program may have. */
 export type TokenLike = AccessToken | Redacted.Redacted | string
 
 export const redacted = (token: TokenLike): Redacted.Redacted =>

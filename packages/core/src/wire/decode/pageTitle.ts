@@ -1,15 +1,15 @@
-// Reads of the title of an HTML page what may be shown.
+// Reads the part of an HTML page's title that may be shown.
 import * as plainWords from "../plainWords.js"
 
 /**
- * The title of an HTML page tells a login page from a proxy's. But it is text, and a page of a success may hold a token
- * anywhere: so of a title only plain words are shown.
+ * The title of an HTML page tells a login page from a proxy's. But a title is text, and a page with a 2xx status may
+ * hold a token anywhere, so only the plain words of a title are shown.
  */
 
-/** As far into a page as a title is looked for. */
+/** How far into a page a title is searched for, in characters. */
 const head = 8192
 
-/** Of a title. */
+/** How many characters of a title are shown. */
 const limit = 80
 
 /** The words of the title that may be shown; empty when there is no title. */

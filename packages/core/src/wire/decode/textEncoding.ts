@@ -1,6 +1,6 @@
 /**
- * Turns the bytes of an answer into text. UTF-16 and UTF-32 are known by their mark, or by the NULs beside the ASCII
- * characters that every answer in JSON or as a form begins with (RFC 4627 §3).
+ * Turns the bytes of a response into text. UTF-16 and UTF-32 are recognised by their byte order mark, or by the NULs
+ * beside the ASCII characters with which every JSON or form response begins (RFC 4627 §3).
  */
 export interface Text {
   readonly text: string
@@ -21,11 +21,11 @@ export const read = (bytes: Uint8Array): Text => {
     if (a === 0 && b !== 0) return utf16(bytes, 0, false)
     if (a !== 0 && b === 0) return utf16(bytes, 0, true)
   }
-  // strips a mark, and turns what is not UTF-8 into U+FFFD
+  // strips a byte order mark, and turns bytes that are not UTF-8 into U+FFFD
   return { text: new TextDecoder().decode(bytes), encoding: "UTF-8" }
 }
 
-/** Pieces, for no more than some ten thousand arguments can be given to one call. */
+/** The text is built in pieces, because a call can have only some ten thousand arguments. */
 const chunk = 8192
 
 const joined = (units: number, unit: (index: number) => ReadonlyArray<number>): string => {

@@ -1,10 +1,10 @@
-// Hides what looks like a credential in a text.
+// Hides the parts of a text that look like a credential.
 import { mask } from "../knownSecrets.js"
 import * as plainWords from "../plainWords.js"
 
 /**
- * Hides what looks like a credential in a text that somebody wrote to explain something. It is the second net: the
- * secrets that were sent are found by what they are, not by how they look.
+ * Hides the parts of an explaining text that look like a credential. This is the second safeguard: the secrets that
+ * were sent are found by their value, not by their look.
  */
 
 const labelled = new RegExp(
@@ -22,16 +22,16 @@ const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const isCredential = (value: string): boolean =>
   /[\d=+/_~]/.test(value) || /[a-z][A-Z]/.test(value) || value.length >= 20
 
-/** A character in a spelling that only machines read. Several in a row have something to hide. */
+/** Several characters in a row in an escaped spelling, which only machines read: they may hide a secret. */
 const escapes = /(?:%[0-9a-f]{2}|\\{1,16}u[0-9a-f]{4}|\\x[0-9a-f]{2}|&#x?[0-9a-f]{1,7};?){3,}/gi
 
-/** A text letter by letter, as UTF-16 that was taken for UTF-8. */
+/** A text with a blank after each letter, such as UTF-16 that was read as UTF-8. */
 const spaced = /(?<!\S)(?:\S ){5,}\S(?!\S)/g
 
-/** Runs of a text that explains a refusal have to consist of words from this length on. */
+/** In a text that explains a refusal, a run of characters of this length or more has to consist of words. */
 const longest = 12
 
-/** Between the slashes of a path. */
+/** The same limit between the slashes of a path. */
 const longestSegment = 8
 
 export const hide = (text: string, keepsUuids: boolean): string =>
@@ -47,7 +47,7 @@ export const hide = (text: string, keepsUuids: boolean): string =>
         return part.length < enough || (keepsUuids && uuid.test(part.replace(/\.$/, ""))) || isWords(part) ? part : mask
       }).join("/"))
 
-/** The same, where every text may be a token: what is between white space is shown if it is made of plain words. */
+/** The same if every text may be a token: each part between white space is shown only if it is made of plain words. */
 export const hideStrictly = (text: string): string =>
   hide(text, false).split(" ").map((part) => part.includes(mask) || !isPlain(part) ? mask : part).join(" ")
 

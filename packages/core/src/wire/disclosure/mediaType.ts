@@ -1,6 +1,6 @@
 /**
- * The names of content types that an error may show. The list is closed, for a type may hold anything: what is not on it
- * is an ellipsis, as in `application/vnd.….v1+json`.
+ * The names of content types that an error may show. The list is closed, because a type may hold anything: names that
+ * are not on it become an ellipsis, as in `application/vnd.….v1+json`.
  */
 const words: ReadonlySet<string> = new Set((
   "application text image audio video multipart message font model " +

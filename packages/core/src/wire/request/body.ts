@@ -1,4 +1,4 @@
-// Reads the body of an answer, up to a limit of bytes and of time.
+// Reads the body of a response, up to a limit of bytes and of time.
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
@@ -6,16 +6,16 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
-/** No more than this is read of a response: 1 MiB. */
+/** The most that is read of a response: 1 MiB. */
 export const maxBytes = 1_048_576
 
 export interface Body {
   readonly bytes: Uint8Array
-  /** There was more than {@link maxBytes}. */
+  /** The body was longer than {@link maxBytes}. */
   readonly overflow: boolean
 }
 
-/** The body did not come to its end: `silence` when the limit between two pieces ran out. */
+/** The body is incomplete; `Silence` when the next piece did not come within the limit. */
 export type Broken = { readonly _tag: "Silence" } | { readonly _tag: "Cut"; readonly cause: unknown }
 
 export const empty: Body = { bytes: new Uint8Array(0), overflow: false }
@@ -23,7 +23,7 @@ export const empty: Body = { bytes: new Uint8Array(0), overflow: false }
 const silence: Broken = { _tag: "Silence" }
 
 /**
- * Reads to the end or to the limit and lets go of the connection either way. `limit` is the longest silence allowed.
+ * Reads to the end or to the limit, and releases the connection either way. `limit` is the longest silence allowed.
  */
 export const read = (
   response: HttpClientResponse.HttpClientResponse,
@@ -44,7 +44,7 @@ export const read = (
           return !overflow
         })
       ),
-      // A web stream that failed fails once more when it is cancelled, as a defect; what was read stands.
+      // A web stream that failed fails again when it is cancelled, as a defect; the bytes that were read are kept.
       Effect.catchAllCause((cause): Effect.Effect<void, Broken> => {
         const failure = Cause.failureOption(cause)
         if (Option.isSome(failure)) return isEmptyBody(failure.value) ? Effect.void : Effect.fail(failure.value)

@@ -3,12 +3,12 @@ import * as Effect from "effect/Effect"
 import { maxBytes } from "./body.js"
 
 /**
- * Undoes what compressed a body (RFC 9110 §8.4). Some clients of the platform decompress (`fetch`, which leaves the
+ * Undoes the compression of a body (RFC 9110 §8.4). Some clients of the platform decompress (`fetch`, which leaves the
  * header as it was), some do not, and some servers compress without being asked to, or without saying so.
  *
- * **The rule.** The first bytes decide, and the header only where they cannot: what looks like text is plain, whatever
- * the header says; what begins as gzip, zlib or zstd is that. No more than {@link maxBytes} come out, however little
- * went in.
+ * **The rule.** The first bytes decide, and the header only if they cannot: a body that looks like text is plain,
+ * whatever the header says; a body that begins as gzip, zlib or zstd is that. At most {@link maxBytes} come out,
+ * however small the body was.
  */
 export type Undone =
   | { readonly _tag: "Plain"; readonly bytes: Uint8Array; readonly overflow: boolean }
@@ -23,13 +23,13 @@ interface Coding {
 
 const gzip: Coding = { name: "gzip", format: "gzip" }
 const deflate: Coding = { name: "deflate", format: "deflate" }
-/** What some servers send for `deflate`: without the header and the checksum of zlib. */
+/** The form that some servers send for `deflate`: without the header and the checksum of zlib. */
 const rawDeflate: Coding = { name: "deflate", format: "deflate-raw" }
-/** No browser and few runtimes undo these two yet, so whether this one does is tried. */
+/** No browser and few runtimes undo these two codings yet, so it is tried whether this runtime does. */
 const brotli: Coding = { name: "br", format: "brotli" }
 const zstd: Coding = { name: "zstd", format: "zstd" }
 
-/** No server compresses more often than that. */
+/** How many codings are undone at most; no server applies more. */
 const mostLayers = 4
 
 /** `Content-Encoding: gzip, X-GZIP, identity` is two codings; the last one was applied last. */
@@ -37,13 +37,13 @@ const listed = (header: string | undefined): Array<string> =>
   (header ?? "").slice(0, 200).toLowerCase().split(",").map((name) => name.trim().replace(/^x-/, ""))
     .filter((name) => name !== "" && name !== "identity")
 
-/** Undoes every coding that can be seen or was named. `header` is `content-encoding`. */
+/** Undoes every coding that the bytes show or the header names. `header` is `content-encoding`. */
 export const undo = (bytes: Uint8Array, header: string | undefined): Effect.Effect<Undone> => {
   if (header === undefined && marked(bytes) === undefined) return Effect.succeed(plain(bytes))
   return Effect.promise((signal) => undoAll(bytes, listed(header), signal))
 }
 
-/** What `fetch` could not undo itself; there is nothing left to look at. */
+/** The result for a body that `fetch` could not undo itself; its bytes are gone. */
 export const damaged = (header: string | undefined): Undone => ({
   _tag: "Compressed",
   coding: listed(header).filter((name) => known.test(name)).join(", ") || "somehow",
@@ -67,7 +67,7 @@ const undoAll = async (raw: Uint8Array, names: Array<string>, signal: AbortSigna
     }
     if (result === "unknown") return { _tag: "Compressed", coding: coding.name, why: "unknown" }
     if (result === "nothing") {
-      // two bytes that look like zlib's are no proof, and a body that `fetch` has undone is text
+      // two bytes that look like zlib's prove nothing, and a body that `fetch` has decompressed is text
       return coding === gzip || coding === zstd || (named === coding.name && !looksLikeText(bytes))
         ? { _tag: "Compressed", coding: coding.name, why: "damaged" }
         : plain(bytes)
@@ -93,14 +93,14 @@ const marked = (bytes: Uint8Array): Coding | undefined => {
     : undefined
 }
 
-/** A coding without a mark of its own; its name alone where nothing is known of it. */
+/** A coding that the first bytes do not show; only its name if the coding is unknown. */
 const unmarked = (name: string): Coding | string | undefined => {
   switch (name) {
     case "deflate":
       return rawDeflate
     case "br":
       return brotli
-    // both have marks, and the mark is not there
+    // both would show in the first bytes, and do not
     case "gzip":
     case "zstd":
       return undefined
@@ -129,14 +129,16 @@ const isUtf8 = (bytes: Uint8Array): boolean => {
   }
 }
 
-/** What goes in at a time: with the highest ratio of deflate, about 4 MB come out of it before the limit is looked at. */
+/**
+ * How many bytes go in at a time: with the highest ratio of deflate, about 4 MB come out before the limit is checked.
+ */
 const pieceBytes = 4096
 
 type Decompressed =
   | { readonly bytes: Uint8Array; readonly overflow: boolean }
-  /** It broke, after something came out. */
+  /** It failed after some bytes came out. */
   | "damaged"
-  /** It broke before anything came out. */
+  /** It failed before any byte came out. */
   | "nothing"
   /** This runtime does not know the format. */
   | "unknown"
@@ -166,13 +168,13 @@ const decompress = async (bytes: Uint8Array, format: string, signal: AbortSignal
   }
 }
 
-/** What follows a gzip stream is no part of it: Node.js and browsers ignore it, `DecompressionStream` does not. */
+/** How many bytes after a gzip stream are ignored: Node.js and browsers ignore them, `DecompressionStream` fails. */
 const mostTrailing = 4096
 const mostAttempts = 32
 
 /**
- * Where the stream ends that something follows. Its last four bytes are the length of what comes out (RFC 1952 §2.3.1),
- * lowest first, which is at most {@link maxBytes}; where that can be an end is tried.
+ * Finds the end of a gzip stream that other bytes follow. Its last four bytes are the length of the decompressed data
+ * (RFC 1952 §2.3.1), lowest byte first, which is at most {@link maxBytes}; each place where that fits is tried.
  */
 const endOfGzip = async (bytes: Uint8Array, signal: AbortSignal): Promise<number | undefined> => {
   const least = Math.max(18, bytes.length - mostTrailing)
@@ -193,7 +195,7 @@ const open = (format: string): DecompressionStream | undefined => {
   }
 }
 
-/** In pieces, each when the one before it was taken. What breaks is seen by who reads. */
+/** Writes in pieces, each after the one before it was taken. The reader sees a failure. */
 const write = async (writer: WritableStreamDefaultWriter<BufferSource>, bytes: Uint8Array): Promise<void> => {
   try {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
@@ -202,6 +204,6 @@ const write = async (writer: WritableStreamDefaultWriter<BufferSource>, bytes: U
     }
     await writer.close()
   } catch {
-    // told to the reader
+    // the reader gets the failure
   }
 }

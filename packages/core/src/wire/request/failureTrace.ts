@@ -1,10 +1,10 @@
-/** What the runtimes say about a failure, from the outermost error to the innermost. Texts hold no URL. */
+/** What a runtime says about a failure, from the outermost error to the innermost. The texts hold no URL. */
 export interface Trace {
   readonly reasons: ReadonlyArray<string>
   readonly codes: ReadonlyArray<string>
   readonly names: ReadonlyArray<string>
   readonly messages: ReadonlyArray<string>
-  /** What a proxy answered, where the error has a member for it. */
+  /** The status of a proxy's response, if the error has a member for it. */
   readonly statuses: ReadonlyArray<number>
   /** Host and port of the URLs in the messages: never user info, path or query. */
   readonly hosts: ReadonlyArray<string>
@@ -13,8 +13,8 @@ export interface Trace {
 const url = /\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]*/gi
 
 /**
- * Deno writes the whole URL into its messages, with the query; `fetch` the header that it does not like. A host may have
- * any name, so what it is called must not count as what went wrong.
+ * Deno writes the whole URL into its messages, with the query; `fetch` the header that it does not like. A host may
+ * have any name, so the name must not be read as the reason of the failure.
  */
 const withoutValues = (message: string): string =>
   message.slice(0, 2000).replace(url, "(url)").replace(/"[^"]*"?/g, "\"…\"").replace(/\s+/g, " ").trim()
@@ -23,7 +23,7 @@ const hostsOf = (message: string): ReadonlyArray<string> =>
   Array.from(message.slice(0, 2000).matchAll(url), ([text]) => text.replace(/[):,.;]+$/, ""))
     .flatMap((text) => URL.canParse(text) ? [new URL(text).host] : [])
 
-/** Follows `cause` and the members of an AggregateError. An error may be its own cause, so there is an end to it. */
+/** Follows `cause` and the members of an AggregateError. An error may be its own cause, so the depth is limited. */
 export const make = (error: unknown): Trace => {
   const found: Array<object> = []
   const queue: Array<unknown> = [error]
@@ -39,7 +39,7 @@ export const make = (error: unknown): Trace => {
     of.map((item): unknown => (item as Record<string, unknown>)[name]).filter((value) =>
       typeof value === "string" && value !== ""
     ) as ReadonlyArray<string>
-  // an HttpClientError says only the URL, with its query
+  // the message of an `HttpClientError` is only the URL, with its query
   const messages = member("message", found.filter((item) => !("request" in item)))
   return {
     reasons: member("reason"),

@@ -4,13 +4,13 @@ import * as TokenError from "../../values/TokenError.js"
 import type { Trace } from "./failureTrace.js"
 
 /**
- * A proxy on the way that lets nothing through. No credentials of the library are for it, so its 407 is never an answer
- * of the endpoint, and never a fault of the network: asking again gives the same.
+ * The error for a proxy that does not forward the request. The library has no credentials for a proxy, so a 407 never
+ * comes from the endpoint and is never a fault of the network: another attempt gives the same.
  */
 export const ofStatus = (
   endpoint: string,
   status: number,
-  /** What is known of it: host and port, or its realm. */
+  /** What is known of the proxy: host and port, or its realm. */
   name: string
 ): TokenError.RejectedByEndpoint | TokenError.EndpointUnavailable => {
   const proxy = `${TokenError.byProxy}${name === "" ? "" : ` (${name})`}`
@@ -37,7 +37,10 @@ export const ofStatus = (
     })
 }
 
-/** `CONNECT` answered with something else than 2xx: undici, Node.js and Bun, the `tunnel` packages; Deno gives no status. */
+/**
+ * How undici, Node.js and Bun, and the `tunnel` packages report a status other than 2xx for `CONNECT`; Deno gives no
+ * status.
+ */
 const statuses: ReadonlyArray<RegExp> = [
   /proxy response \((\d{3})\)/i,
   /proxy authentication required \((\d{3})\)/i,
@@ -47,7 +50,7 @@ const statuses: ReadonlyArray<RegExp> = [
 ]
 const unauthenticated = /proxy auth(?:entication|orization) required/i
 
-/** The refusal of a proxy that an error of the HTTP client tells of. */
+/** The refusal of a proxy, if an error of the HTTP client reports one. */
 export const ofTrace = (
   trace: Trace,
   endpoint: string
@@ -68,11 +71,11 @@ const stated = ({ codes, messages }: Trace): number | undefined => {
     }
     if (unauthenticated.test(message)) return 407
   }
-  // `fetch` of Node.js hands no 407 on: it fails, and for nothing else it fails without a cause (Fetch §4.6)
+  // `fetch` of Node.js does not return a 407: it fails without a cause, which it does for no other reason (Fetch §4.6)
   return messages.length === 1 && messages[0] === "fetch failed" && codes.length === 0 ? 407 : undefined
 }
 
-/** `Proxy-Authenticate: Basic realm="Corporate proxy"` is all that a 407 tells about who sent it. */
+/** `Proxy-Authenticate: Basic realm="Corporate proxy"` is all that a 407 says about its sender. */
 export const nameOf = (header: string | undefined): string => {
   const match = /^\s*([A-Za-z][A-Za-z0-9-]{0,30})(?:.{0,200}?\brealm="([^"]{1,100})")?/.exec(header ?? "")
   return match === null ? "" : match[2] === undefined ? match[1]! : `${match[1]}, realm "${match[2]}"`

@@ -1,9 +1,9 @@
-// Tells which part of TLS failed from what the runtime says.
+// Finds out which part of TLS failed from the runtime's error.
 import type { Trace } from "./failureTrace.js"
 
 /** One way in which TLS fails, as OpenSSL (Node.js, Bun), rustls (Deno) and workerd say it. */
 interface Kind {
-  /** The name of it where the runtime gives no code. */
+  /** The code to show if the runtime gives none. */
   readonly code: string
   readonly codes: RegExp
   readonly words: RegExp
@@ -11,8 +11,8 @@ interface Kind {
 }
 
 /**
- * The first that fits counts: what the *other side* says about our certificate comes before what we say about its own,
- * and the particular before the general.
+ * The first kind that fits counts: what the *server* says about our certificate comes before what we say about the
+ * server's, and the specific before the general.
  */
 const kinds: ReadonlyArray<Kind> = [
   {
@@ -85,11 +85,11 @@ const kinds: ReadonlyArray<Kind> = [
   }
 ]
 
-/** Codes of sockets and resolvers: what went wrong is clear from them, whatever the message says. */
+/** Codes of sockets and resolvers: the reason is clear from them, whatever the message says. */
 const noTls = /^(?:E(?!PROTO)[A-Z0-9_]+|UND_ERR_[A-Z_]+)$/
 const isTls = (code: string): boolean => kinds.some(({ codes }) => codes.test(code))
 
-/** What is wrong with TLS, if that is what went wrong. */
+/** The TLS problem, if the failure was one. */
 export const find = ({ codes, messages }: Trace): { readonly code: string; readonly advice: string } | undefined => {
   const own = codes.find(isTls)
   if (own === undefined && codes.some((code) => noTls.test(code))) return undefined

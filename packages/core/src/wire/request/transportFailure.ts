@@ -1,4 +1,4 @@
-// Turns what an HTTP client fails with into a TransportError, a TlsError or a timeout.
+// Turns the failure of an HTTP client into a `TransportError`, a `TlsError` or a timeout.
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -30,8 +30,8 @@ const isUnsendable = ({ codes, messages, reasons }: traces.Trace): boolean =>
 const notCompressed = /^(?:Z_[A-Z]+_ERROR|ERR__ERROR_FORMAT_\w+|ERR_BROTLI_\w+|Z(?:lib|STD)\w*Error)$/i
 
 /**
- * An error of the library for whatever an HTTP client fails or dies with. Nothing of the original is kept but a code
- * and a sentence without values: it holds the request with its credentials.
+ * An error of the library for any failure or defect of an HTTP client. Only a code and a sentence without values are
+ * kept of the original, because it holds the request with its credentials.
  */
 export const toTokenError = (
   cause: Cause.Cause<unknown>,
@@ -75,6 +75,6 @@ export const toTokenError = (
   })
 }
 
-/** Whether the body broke because the client decompresses by itself, and could not. */
+/** Whether the body failed because the client decompresses by itself, and could not. */
 export const isDecompression = (error: unknown): boolean =>
   traces.make(error).codes.some((code) => notCompressed.test(code))
