@@ -9,9 +9,9 @@
  * | {@link layerKeyValueStore} | whoever has that `KeyValueStore`; exactly one fetches only within one process | its entries |
  * | `RedisTokenStore.layer` of `@effect-bearer/redis` | everybody who reaches that Redis | Redis |
  *
- * {@link encrypted} seals what any of them keeps.
+ * {@link encrypted} seals the tokens in any of them.
  *
- * A store is a convenience, never a condition: while it is slow, down or damaged each process works alone.
+ * A program works without the store: while it is slow, down or damaged, each process works alone.
  *
  * @since 0.1.0
  */
@@ -41,8 +41,8 @@ import * as storedToken from "./storedToken.js"
 export interface Lease extends tokenStore.Lease {}
 
 /**
- * What a store has to do. Keys are made by those who use it and hold no secret. Every operation is atomic, also
- * against other processes; none of them waits for a lease.
+ * The operations of a store. Its users make the keys, which hold no secret. Every operation is atomic, also against
+ * other processes; none of them waits for a lease.
  *
  * @since 0.1.0
  * @category models
@@ -67,7 +67,7 @@ export {
 } from "./contract.js"
 
 /**
- * A store in memory: for tests, and for sources of one process that are built apart and ask for the same.
+ * A store in memory: for tests, and for sources of one process that are built separately and ask for the same tokens.
  *
  * @since 0.1.0
  * @category layers
@@ -82,18 +82,19 @@ export const layerMemory: Layer.Layer<tokenStore.TokenStore> = Layer.effect(toke
  * **Details**
  *
  * The directory is created with mode 700 if it is missing, and is best used for nothing else; every file has mode 600.
- * A file appears whole or not at all. A file that is damaged, that others may read, that belongs to another user or that
- * is a link counts as missing, and the next token replaces it. What is over is tidied up, a little with every token that
- * is stored.
+ * A file appears whole or not at all. A file that is damaged, that others may read, that belongs to another user or
+ * that is a link counts as missing, and the next token replaces it. Files of tokens and leases whose time is over are
+ * deleted, a few with every token that is stored.
  *
- * Fails with `InvalidConfiguration` for a directory that can't be created or written to, that is none, that others may
- * write to or replace, that belongs to another user or lies below a directory of one (root may own either, and root may
- * use no other user's), or whose file system has no hard links (FAT). A group that may write to a directory above is
- * trusted: many systems give each user a group. Where the platform tells no owners and modes, as on Windows, they are not checked.
+ * Fails with `InvalidConfiguration` if the directory can't be created or written to, is not a directory, can be written
+ * to or replaced by other users, belongs to another user or lies below a directory of another user (root may own
+ * either, but a process of root cannot use the directory of another user), or is on a file system without hard links
+ * (FAT). A group that may write to a directory above is trusted: many systems give each user a group. If the platform
+ * has no owners and modes, as Windows, they are not checked.
  *
  * **Gotchas**
  *
- * Tokens are in the clear: add {@link encrypted}, with a key from elsewhere, where the disk is backed up or shared. The
+ * Tokens are in the clear: add {@link encrypted}, with a key from elsewhere, if the disk is backed up or shared. The
  * clocks of several machines differ and network file systems keep no promises: for a fleet use Redis.
  *
  * @example
@@ -111,7 +112,7 @@ export const layerMemory: Layer.Layer<tokenStore.TokenStore> = Layer.effect(toke
  * @category layers
  */
 export const layerFile = (options: {
-  /** Taken relative to the working directory of the moment the layer is built. */
+  /** Relative to the working directory at the moment the layer is built. */
   readonly directory: string
 }): Layer.Layer<tokenStore.TokenStore, InvalidConfiguration, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(tokenStore.TokenStore, fileStore.make(options))
@@ -121,18 +122,18 @@ export const layerFile = (options: {
  *
  * **Details**
  *
- * Each key takes two entries, which begin with `effect-bearer.`: the token, and the lease, which stays for ever
- * because a `KeyValueStore` can't be looked through. A failure of the `KeyValueStore` is a `StoreError`; an entry that
- * can't be read counts as missing and is overwritten.
+ * Each key takes two entries, which begin with `effect-bearer.`: the token, and the lease, which stays for ever because
+ * a `KeyValueStore` can't list its keys. A failure of the `KeyValueStore` is a `StoreError`; an entry that can't be
+ * read counts as missing and is overwritten.
  *
  * **Gotchas**
  *
  * A `KeyValueStore` cannot compare and set. Between the users of one layer the leases are exclusive; two processes that
- * ask in the same moment can both get one, and then both fetch a token. Of these tokens the one of the later lease
- * stays, with luck: a write in the same moment may be lost. So for processes of one machine prefer {@link layerFile},
- * for a fleet Redis. Changes by other processes are not announced; who waits finds out by looking from time to time.
+ * ask in the same moment can both get one, and then both fetch a token. Usually the token of the later lease stays, but
+ * a write in the same moment may be lost. So for processes of one machine prefer {@link layerFile}, for a fleet Redis.
+ * Changes by other processes are not announced; a waiting process notices them by looking from time to time.
  *
- * Who may read the entries is up to the `KeyValueStore`. That of `@effect/platform` over a file system writes files
+ * The `KeyValueStore` decides who may read the entries. The one of `@effect/platform` over a file system writes files
  * that other users of the machine can read, unless the umask forbids it: use {@link layerFile}, or {@link encrypted}.
  *
  * @example
@@ -155,7 +156,7 @@ export const layerKeyValueStore: Layer.Layer<tokenStore.TokenStore, never, KeyVa
 )
 
 /**
- * A key for {@link encrypted}: 32 random bytes, as hexadecimal digits, base64 or base64url, or as they are.
+ * A key for {@link encrypted}: 32 random bytes, as hexadecimal digits, base64 or base64url, or as bytes.
  *
  * @since 0.1.0
  * @category models
@@ -163,7 +164,7 @@ export const layerKeyValueStore: Layer.Layer<tokenStore.TokenStore, never, KeyVa
 export type KeyMaterial = Redacted.Redacted<string> | Redacted.Redacted<Uint8Array>
 
 /**
- * A key with a name, which is stored beside everything that is sealed with it.
+ * A key with a name. The name is stored beside every token that is sealed with the key.
  *
  * @since 0.1.0
  * @category models
@@ -175,21 +176,21 @@ export interface NamedKey {
 }
 
 /**
- * The keys of a store while one takes the place of another. A key without a name has the first 8 hexadecimal digits of
- * its SHA-256 for one.
+ * The keys of a store while a new key replaces an old one. A key without a name is named by the first 8 hexadecimal
+ * digits of its SHA-256.
  *
  * @since 0.1.0
  * @category models
  */
 export interface KeyRing {
-  /** Seals everything that is stored from now on. */
+  /** The key that seals every token that is stored from now on. */
   readonly current: KeyMaterial | NamedKey
-  /** Open what was sealed before. Default: none. */
+  /** Keys that open tokens that were sealed before. Default: none. */
   readonly previous?: ReadonlyArray<KeyMaterial | NamedKey> | undefined
 }
 
 /**
- * What {@link encrypted} takes for keys.
+ * The forms in which {@link encrypted} takes keys.
  *
  * @since 0.1.0
  * @category models
@@ -197,7 +198,7 @@ export interface KeyRing {
 export type Keys = KeyMaterial | NamedKey | KeyRing
 
 /**
- * What {@link encrypted} does: to the layer of a store, or to a store.
+ * The result of {@link encrypted}: it seals the layer of a store, or a store.
  *
  * @since 0.1.0
  * @category models
@@ -211,28 +212,31 @@ export interface Encrypted<E, R> {
 }
 
 /**
- * Seals every token a store keeps (AES-256-GCM, by WebCrypto), so that who can read the store, or a copy of it, has no
- * token. The keys may come from an effect, such as a `Config` or a `Secret`; it is run once, when the layer is built.
+ * Seals every token a store keeps (AES-256-GCM, by WebCrypto), so that a person who can read the store, or a copy of
+ * it, gets no token. The keys may come from an effect, such as a `Config` or a `Secret`; it is run once, when the layer
+ * is built.
  *
  * **Details**
  *
- * Only the times of a token stay readable, because stores need them; they are inside the envelope as well, and what is
- * outside can shorten a life and never lengthen it. A store may postpone a life to the clock of the machine that reads
- * it, by five minutes at most: machines whose clocks differ by more do not share sealed tokens. An envelope is bound to its place: it does not open under another key
- * of the store. One that was changed, moved or given other times, or whose key is not known, is a `StoreError` of reason
- * `"unreadable"`; for a source that is an event, and as good as no token.
+ * Only the times of a token stay readable, because stores need them; they are inside the envelope as well, and the
+ * times outside can shorten a token's life but never lengthen it. A store may move a token's times later to fit the
+ * clock of the machine that reads it, by five minutes at most: machines whose clocks differ by more do not share sealed
+ * tokens. An envelope is bound to its place: it does not open under another key of the store. An envelope that was
+ * changed, moved or given other times, or whose key is not known, is a `StoreError` of reason `"unreadable"`; a source
+ * publishes an event and goes on as if there were no token.
  *
- * Whoever can write to a store can still take away what is there, put back what was there before, and hold leases: that
- * costs token requests, and may spend a refresh token twice.
+ * A person who can write to a store can still remove tokens, put earlier ones back, and hold leases: that costs token
+ * requests, and may spend a refresh token twice.
  *
- * A process without the key takes what it finds for unreadable, too, and the other way round: while some have it and
- * others do not, each kind replaces the tokens of the other. So turn sealing on, or off, everywhere at once, or give
- * the store another prefix with it. A refresh token that `RefreshToken.shared` keeps there is not replaced, because it
- * may be the only one: unreadable, it is an `InvalidConfiguration`. Carry it over before: `load` it through the store as
- * it was, and `save` it through the store as it is to be.
+ * A process without the key cannot read sealed tokens, and a process with the key does not read tokens that are not
+ * sealed: while some processes have the key and others do not, each kind replaces the tokens of the other. So turn
+ * sealing on, or off, everywhere at once, or change the prefix of the store at the same time. A refresh token that
+ * `RefreshToken.shared` keeps there is not replaced, because it may be the only one: if it is unreadable, the error is
+ * an `InvalidConfiguration`. Carry it over first: `load` it through the store without the change, and `save` it through
+ * the store with the change.
  *
  * To change the key of a fleet: add the new one to `previous` everywhere, then make it `current` and the old one
- * `previous`, and when the longest-lived token is over, drop the old one.
+ * `previous`, and when the longest-lived token has expired, drop the old one.
  *
  * Fails with `InvalidConfiguration`, which shows nothing of a key, for a key that can't be decoded or is not 32 bytes
  * long, for an id of other characters, and for two keys of the same id.
@@ -289,7 +293,7 @@ export const generateKey: Effect.Effect<Redacted.Redacted> = sealedKeys.generate
 
 /**
  * The text form of a token at rest, for stores of your own. It holds the token in the clear, and leaves its refresh
- * token out: that has a store of its own.
+ * token out: refresh tokens have a store of their own.
  *
  * @example
  * ```ts
@@ -306,7 +310,7 @@ export const generateKey: Effect.Effect<Redacted.Redacted> = sealedKeys.generate
 export const encodeToken: (token: AccessToken) => string = storedToken.encode
 
 /**
- * The inverse of {@link encodeToken}; on the left what is wrong with the text, without showing any of it.
+ * The inverse of {@link encodeToken}; on the left the problem with the text, without showing any of the text.
  *
  * @example
  * ```ts

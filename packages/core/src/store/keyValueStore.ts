@@ -1,4 +1,4 @@
-// A store of tokens in a KeyValueStore, such as files of one machine.
+// A store of tokens in a `KeyValueStore`, such as files of one machine.
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -22,8 +22,8 @@ import { finishing } from "./runToEnd.js"
 import * as storedToken from "./storedToken.js"
 
 // Two entries per key: the lease (which stays, because it keeps the fence) and the token with the fence it came under.
-// A key-value store has no compare-and-set, so a change is read, then written. Within the layer nothing comes between;
-// from outside something may, and the fence limits what that does.
+// A key-value store has no compare-and-set, so a change is read, then written. Within the layer no other change comes
+// between; a change from outside may, and the fence limits its effect.
 
 type Operation = StoreError["operation"]
 
@@ -36,15 +36,15 @@ interface Stored {
   readonly token: AccessToken
 }
 
-/** A store that does not answer for so long keeps one operation, not those after it; what is done late is fenced. */
+/** A store that does not answer for so long blocks one operation, but not those after it; a late change is fenced. */
 const longestStep = "10 seconds"
 
-/** On the left what is wrong with it. */
+/** On the left the problem with the entry. */
 type Entry<A> = Either.Either<A, string>
 
 const fields = (text: string): json.Members => Option.getOrElse(json.object(text), () => ({}))
 
-/** Far above any number that was given out, and the next one is still a whole number. Others are not believed. */
+/** The limit is far above any real number, and the next number is still a whole one. Other values are not accepted. */
 const isFence = (value: unknown): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 2 ** 52
 
@@ -66,13 +66,13 @@ const encodeToken = ({ fence, token }: Stored): string => JSON.stringify({ fence
 
 const encodeLease = ({ fence, ...claim }: Claimed): string => JSON.stringify({ fence, claim: claims.encode(claim) })
 
-/** The words of `@effect/platform` for what went wrong. */
+/** The reasons of errors of `@effect/platform`. */
 const reasons = new Set([
   ...["AlreadyExists", "BadResource", "Busy", "InvalidData", "NotFound", "PermissionDenied", "TimedOut"],
   ...["UnexpectedEof", "Unknown", "WouldBlock", "WriteZero"]
 ])
 
-/** Nothing else of an error is kept: it may show what was to be written. */
+/** Nothing else of an error is kept: it may show the value that was to be written. */
 const failing = (operation: Operation) => <A>(effect: Effect.Effect<A, unknown>): Effect.Effect<A, StoreError> =>
   Effect.mapError(effect, (error) => {
     if (isStoreError(error)) return error
@@ -88,7 +88,7 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
   const changes = yield* PubSub.sliding<string>(1024)
   const announce = (key: string) => PubSub.publish(changes, key)
 
-  // names of one length that fit for a file; the keys themselves may be long
+  // names of one length that are valid file names; the keys themselves may be long
   const nameOf = (kind: "token" | "lease", key: string) => `effect-bearer.${kind}.${Digest.nameOf(key)}`
 
   const entry = <A>(kind: "token" | "lease", decode: (text: string) => Entry<A>) => ({
@@ -100,7 +100,7 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
   const tokens = entry("token", decodeToken)
   const leases = entry("lease", decodeLease)
 
-  /** What can't be read is overwritten by whoever has something better. */
+  /** An entry that can't be read counts as such, and the next token or lease overwrites it. */
   const readable = <A>(read: Effect.Effect<Option.Option<Entry<A>>, unknown>) =>
     Effect.map(read, Option.flatMap(Either.getRight))
 
@@ -164,11 +164,11 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
             Option.match(claim, { onNone: () => 0, onSome: ({ fence }) => fence }),
             Option.match(stored, { onNone: () => 0, onSome: ({ fence }) => fence })
           )
-          // an entry that can't be read hides its fence: the time is above all there were
+          // an unreadable entry hides its fence; the present time is above all earlier fences
           const fence = Math.max(known + 1, Option.exists(before, Either.isLeft) ? now.wall : 0)
           const owner = random.randomId()
           yield* leases.write(key, encodeLease({ fence, ...claims.make(owner, now.wall, length) }))
-          // somebody else may have written at the same time: what is there now is what counts
+          // another process may have written at the same time: the entry that is there now counts
           const after = yield* readable(leases.read(key))
           return Option.exists(after, (it) => it.owner === owner)
             ? Option.some<Lease>({ key, owner, fence })

@@ -3,7 +3,7 @@ import * as Option from "effect/Option"
 import * as clocks from "../values/Clocks.js"
 import * as json from "../values/json.js"
 
-/** What the file of a lease holds. Times are epoch milliseconds: one machine, one wall clock. */
+/** The content of a lease's file. Times are epoch milliseconds: one machine has one wall clock. */
 export interface Claim {
   readonly owner: string
   readonly from: number
@@ -24,23 +24,24 @@ export const decode = (text: string): Option.Option<Claim> =>
 export const make = (owner: string, now: number, length: number): Claim => ({
   owner,
   from: now,
-  // infinity has no JSON
+  // JSON has no form for infinity
   until: Math.min(now + length, Number.MAX_SAFE_INTEGER)
 })
 
-/** Over for good. Its beginning goes, too, or a clock set back could bring it to life. */
+/** A claim that is over for good. Its beginning is removed too, because a clock set back could make it run again. */
 export const ended = (owner: string): Claim => ({ owner, from: 0, until: 0 })
 
-/** Longer leases than this are for nothing that this library does. */
+/** The library takes no longer leases than this, in milliseconds. */
 const usual = 3_600_000
 
-/** So many leases of others are remembered. */
+/** How many leases of other processes are remembered. */
 const mostSeen = 1024
 
 /**
- * What one process makes of the leases it finds. The rule: a holder may be gone, and its times are by a clock that may
- * have been set; so whoever looks believes a lease for its own length from when *it* has first seen it, by its own steady
- * clock, and no longer; and one that is longer than a lease can be, or that begins after it could have ended, not at all.
+ * Decides whether a lease that this process finds is running. The rule: the holder may be gone, and the times of the
+ * lease are from a clock that may have been set. So a process counts a lease as running from the moment when this
+ * process first saw it, for the length of the lease, by its own steady clock. A lease that is longer than a lease can
+ * be, or that begins too far in the future, does not count at all.
  */
 export const observer = () => {
   const seen = new Map<string, { readonly claim: Claim; readonly period: clocks.Period }>()
@@ -48,7 +49,7 @@ export const observer = () => {
     name: string,
     claim: Claim,
     now: clocks.Now,
-    /** How long whoever looks would hold it, in milliseconds. */
+    /** How long this process would hold the lease itself, in milliseconds. */
     own: number
   ): boolean => {
     const length = claim.until - claim.from

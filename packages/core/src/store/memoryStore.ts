@@ -12,24 +12,30 @@ import { isOver, moved } from "./storedToken.js"
 
 interface Place {
   token: AccessToken | undefined
-  /** What is left of the life of the token by the steady clock, which nobody can set. */
+  /** The rest of the token's life by the steady clock, which nobody can set. */
   life: clocks.Period
-  /** By how much it came from the future: the clock was put back between its beginning and its storing. */
+  /**
+   * By how many milliseconds the token was issued in the future: the clock was put back between its issue and its
+   * storing.
+   */
   ahead: number
-  /** Of the latest lease granted, whether it has ended or not. */
+  /** The number of the latest lease granted, whether it has ended or not. */
   fence: number
   lease: { readonly owner: string; readonly period: clocks.Period } | undefined
 }
 
-/** Places nobody needs any more are looked for each time this many were added. */
+/** After so many new places, places that are no longer needed are searched for and removed. */
 const sweepEvery = 1024
 
 const endless: clocks.Period = { began: 0, length: Number.POSITIVE_INFINITY }
 
-/** Clocks run apart a little; one that was put back is behind by more. */
+/** The two clocks drift apart by up to this, in milliseconds; a clock that was put back is behind by more. */
 const drift = 1000
 
-/** The token of a place, by the clock of now: its end is no further away than it was, whoever has put the clock back. */
+/**
+ * The token of a place, with its times by the present wall clock: a clock that was put back does not move its end
+ * further away.
+ */
 const alive = ({ ahead, life, token }: Place, now: clocks.Now): Option.Option<AccessToken> => {
   if (token === undefined || isOver(token, now.wall) || clocks.isOver(life, now)) return Option.none()
   const back = Option.getOrElse(token.expiresAt, () => 0) - ahead - (now.wall + Math.floor(clocks.left(life, now)))
@@ -66,7 +72,7 @@ export const make: Effect.Effect<Service> = Effect.gen(function*() {
       Effect.flatMap(
         withNow((now) => {
           const place = placeOf(lease.key, now)
-          // zero: the place was swept, and nobody has had a lease since
+          // zero: the place was swept, and no lease has been granted since
           if (place.fence !== lease.fence && place.fence !== 0) return false
           place.token = token
           place.ahead = Math.max(0, token.issuedAt - now.wall)

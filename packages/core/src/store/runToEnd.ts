@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 
 /**
- * Several steps that belong together, run to their end whatever becomes of the caller: an interruption (a timeout,
- * a closed request) lets go of the caller at once, even if a step hangs, and leaves nothing done by halves. `undo` gets
- * the result nobody is there to take.
+ * Runs several steps that belong together to their end, even if the caller is interrupted: an interruption (a timeout,
+ * a closed request) returns to the caller at once, even if a step hangs, and no change is left half done. `undo` gets
+ * the result if the caller was interrupted and cannot take it.
  */
 export const finishing = <A, E, R, R2 = never>(
   steps: Effect.Effect<A, E, R>,

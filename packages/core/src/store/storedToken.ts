@@ -6,15 +6,17 @@ import * as Redacted from "effect/Redacted"
 import * as AccessToken from "../values/AccessToken.js"
 import * as json from "../values/json.js"
 
-/** The type of what a sealed store hands to the store inside: nobody is to take it for a token. */
+/**
+ * The token type of an envelope that a sealed store gives to the store inside, so that no reader takes it for a token.
+ */
 export const sealedType = "Sealed"
 
-/** Raised when the form changes; a reader takes any other version for unreadable. */
+/** Raised when the form changes; a text of any other version is unreadable. */
 const version = 1
 
 /**
  * The text form of a token at rest. It holds the token in the clear. The refresh token is left out: it has a store of
- * its own, and lying about in copies is the last thing it should do.
+ * its own, and copies of it must be avoided.
  */
 export const encode = (token: AccessToken.AccessToken): string =>
   JSON.stringify({
@@ -28,7 +30,7 @@ export const encode = (token: AccessToken.AccessToken): string =>
     extra: Redacted.value(token.extra)
   })
 
-/** The inverse of {@link encode}; on the left what is wrong, without showing any of it. */
+/** The inverse of {@link encode}; on the left the problem, without showing any of the text. */
 export const decode = (text: string): Either.Either<AccessToken.AccessToken, string> => {
   const members = json.object(text)
   if (Option.isNone(members)) return Either.left("it is no JSON object")
@@ -50,11 +52,11 @@ export const decode = (text: string): Either.Either<AccessToken.AccessToken, str
   }))
 }
 
-/** Whether its lifetime is over, so that a store has it no more. */
+/** Whether the token's lifetime is over, so that a store no longer gives it. */
 export const isOver = (token: AccessToken.AccessToken, now: number): boolean =>
   Option.exists(token.expiresAt, (expiresAt) => expiresAt <= now)
 
-/** The same token by a clock that is ahead by so many milliseconds. */
+/** The same token with its times by a clock that is ahead by `by` milliseconds. */
 export const moved = (token: AccessToken.AccessToken, by: number): AccessToken.AccessToken =>
   new AccessToken.AccessToken({
     ...token,
@@ -63,7 +65,7 @@ export const moved = (token: AccessToken.AccessToken, by: number): AccessToken.A
     refreshAt: Option.map(token.refreshAt, (at) => at + by)
   })
 
-/** Anything else could break the header it may end up in. */
+/** Any other character could break the header that the token is put into. */
 export const printable = /^[\x20-\x7e]+$/
 
 const isTime = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)

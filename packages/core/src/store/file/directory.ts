@@ -10,22 +10,22 @@ import * as TokenError from "../../values/TokenError.js"
 import * as names from "./fileNames.js"
 import { makeFolder } from "./makeFolder.js"
 
-/** A directory whose files appear whole or not at all, and are nobody else's to read. */
+/** A directory whose files appear whole or not at all, and which other users cannot read. */
 export interface Directory {
   /** The names of all files; none if the directory is gone. */
   readonly list: Effect.Effect<ReadonlyArray<string>, PlatformError>
-  /** `None` for a file that is gone; empty for what is no file, or larger than any of the store's. */
+  /** `None` for a missing file; empty for anything that is not a file, or is larger than any file of the store. */
   readonly read: (file: string) => Effect.Effect<Option.Option<string>, PlatformError>
-  /** Why a file is not to be trusted: others may have read or written it. Nothing is wrong with one that is gone. */
+  /** Why a file is not to be trusted: other users may have read or written it. `undefined` for a missing file. */
   readonly objection: (file: string) => Effect.Effect<string | undefined, PlatformError>
-  /** Epoch milliseconds; `None` for a file that is gone. */
+  /** Epoch milliseconds; `None` for a missing file. */
   readonly modifiedAt: (file: string) => Effect.Effect<Option.Option<number>, PlatformError>
-  /** `false` if the file exists: of those who create the same file, one succeeds. */
+  /** `false` if the file exists: if several processes create the same file, one succeeds. */
   readonly create: (file: string, content: string) => Effect.Effect<boolean, PlatformError>
   readonly replace: (file: string, content: string) => Effect.Effect<void, PlatformError>
   /** Does nothing if the file is gone. */
   readonly remove: (file: string) => Effect.Effect<void, PlatformError>
-  /** The files something happened to, for as long as the system tells. Never fails. */
+  /** The names of files that changed, for as long as the system reports them. Never fails. */
   readonly touched: Stream.Stream<string>
 }
 
@@ -37,17 +37,17 @@ const orNone = <A>(effect: Effect.Effect<A, PlatformError>): Effect.Effect<Optio
   Effect.catchIf(Effect.asSome(effect), isMissing, () => Effect.succeedNone)
 
 /**
- * The rule: what others could have written is not read, whoever we are. A directory, and each file in it, belongs to the
- * user of this process or to root, who can do anything anyway, and only its owner may write to it; that a process may
- * read and write everything says nothing of what it reads.
+ * The rule: a file that other users could have written is not read, even by root. A directory, and each file in it,
+ * must belong to the user of this process or to root (who can do anything anyway), and only its owner may write to it.
+ * That a process of root may read and write every file does not make a file trustworthy.
  */
 const isOurs = ({ uid }: FileSystem.File.Info, me: Option.Option<number>): boolean =>
   Option.getOrElse(Option.zipWith(uid, me, (uid, me) => uid === me || uid === 0), () => true)
 
-/** Whom a container sees in place of users that it has no number for, the machine's root among them. */
+/** The user id that a container sees for users it has no id for, such as root of the machine. */
 const unknownUser = 65_534
 
-/** What went wrong, in a few words: the code of the system, such as ENOSPC, and nothing of a file's content. */
+/** The reason of an error in a few words: the code of the system, such as ENOSPC, and no content of a file. */
 export const trouble = (error: PlatformError): string => {
   const reason = error._tag === "SystemError"
     ? /^E[A-Z0-9]+(?=:)/.exec(error.description ?? "")?.[0] ?? error.reason
@@ -55,7 +55,7 @@ export const trouble = (error: PlatformError): string => {
   return `${reason} in ${error.method}`
 }
 
-/** An answer of a token endpoint is no larger than a quarter of this. */
+/** The largest file that is read. A response of a token endpoint is at most a quarter of this. */
 const mostBytes = BigInt(4 * 1024 * 1024)
 
 const directoryMode = 0o700
@@ -73,15 +73,15 @@ export const open = (
     if (given.trim() === "") return yield* invalid("the directory is blank")
     // the working directory may change
     const root = path.resolve(given)
-    // elsewhere the bits of a mode mean nothing
+    // on Windows the bits of a mode mean nothing
     const hasModes = path.sep === "/"
     const pathOf = (file: string) => path.join(root, file)
 
     const make = makeFolder(fs, path, root, directoryMode)
 
     /**
-     * The content is complete before the file has its name. It is not flushed to the disk: after a power failure
-     * nobody holds a lease any more, and a token that can't be read is a miss.
+     * The content is complete before the file has its name. It is not flushed to the disk: after a power failure no
+     * process holds a lease, and an unreadable token counts as missing.
      */
     const written = <A>(
       content: string,
@@ -91,19 +91,19 @@ export const open = (
         const temporary = pathOf(names.temporary(random.randomId()))
         const write = fs.writeFileString(temporary, content, { flag: "wx", mode: fileMode })
         return write.pipe(
-          // somebody has removed the directory
+          // the directory has been removed
           Effect.catchIf(isMissing, () => Effect.zipRight(make, write)),
           Effect.zipRight(use(temporary)),
           Effect.ensuring(Effect.ignore(fs.remove(temporary, { force: true })))
         )
       })
 
-    /** The user whose files these are, where the system tells: the one a new file belongs to. */
+    /** The user id of this process, if the system tells it: the owner of a new file. */
     let me = Option.none<number>()
 
     const directory: Directory = {
       list: Effect.catchIf(fs.readDirectory(root), isMissing, () => Effect.succeed([])),
-      // a pipe would be waited for, on a thread of the runtime that nothing takes back; a device may have no end
+      // reading a pipe would block a thread of the runtime for good; a device may have no end
       read: (file) =>
         orNone(
           Effect.flatMap(fs.stat(pathOf(file)), ({ size, type }) =>
@@ -113,7 +113,7 @@ export const open = (
         hasModes
           ? Effect.zipWith(
             orNone(fs.stat(pathOf(file))),
-            // only a link can be read as one
+            // `readLink` succeeds only for a link
             Effect.option(fs.readLink(pathOf(file))),
             (info, target) =>
               Option.isNone(info)
@@ -130,10 +130,10 @@ export const open = (
       modifiedAt: (file) =>
         Effect.map(
           orNone(fs.stat(pathOf(file))),
-          // what does not say how old it is, is as old as can be
+          // a file without a time of change counts as very old
           Option.map(({ mtime }) => Option.match(mtime, { onNone: () => 0, onSome: (time) => time.getTime() }))
         ),
-      // a link, not a renaming: it fails if the name is taken
+      // a hard link instead of a rename, because a link fails if the name is taken
       create: (file, content) =>
         written(content, (temporary) =>
           Effect.as(fs.link(temporary, pathOf(file)), true).pipe(
@@ -154,14 +154,14 @@ export const open = (
     if (Option.isNone(yield* looked)) {
       yield* Effect.catchAll(make, (error) => invalid(`${root} can't be created (${trouble(error)})`))
     }
-    // whoever made it
+    // check the directory, whichever process made it
     const info = Option.getOrUndefined(yield* looked)
     if (info === undefined) return yield* invalid(`${root} is gone as soon as it was created`)
     if (info.type !== "Directory") return yield* invalid(`${root} is no directory`)
     if (hasModes && (info.mode & 0o022) !== 0) {
       return yield* invalid(`others may write to ${root}, and so could plant tokens: set its mode to 700`)
     }
-    // better told now than at the first token
+    // find out now, not at the first token, whether files can be created
     const probe = names.temporary(random.randomId())
     const works = yield* directory.create(probe, "").pipe(
       Effect.tap(() =>
@@ -184,8 +184,8 @@ export const open = (
       )
     }
     if (hasModes) {
-      // whoever may rename what is in a directory above can put another one in this one's place: its owner always may,
-      // everybody else where they may write and no sticky bit forbids it
+      // a user who may rename entries of a directory above can put another directory in this one's place: the owner of
+      // that directory always can, other users can if they may write to it and no sticky bit forbids it
       const real = yield* Effect.orElseSucceed(fs.realPath(root), () => root)
       for (let at = path.dirname(real), last = real; at !== last; last = at, at = path.dirname(at)) {
         const above = Option.getOrUndefined(yield* Effect.option(fs.stat(at)))

@@ -1,10 +1,10 @@
 /**
- * What the files of a store are called, and what a listing of them says.
+ * The names of the files of a store, and the state that a listing of them shows.
  *
  * - `<name>.lease.<n>`: the lease of number n on the key of that name. The number is the fence.
- * - `<name>.token.<n>.<k>`: what was stored under lease n, the k-th time. The highest counts.
- * - `floor.<n>`: no lease on any key has a number up to n any more, see the sweep.
- * - `tmp.<random>`: being written.
+ * - `<name>.token.<n>.<k>`: the token stored under lease n, the k-th time. The highest one counts.
+ * - `floor.<n>`: from now on every new lease on any key has a number above n, see the sweep.
+ * - `tmp.<random>`: a file that is being written.
  */
 
 const pattern = /^(?:([0-9a-f]{64})\.(lease|token)\.(\d{1,15})(?:\.(\d{1,15}))?|floor\.(\d{1,15}))$/
@@ -63,11 +63,11 @@ export const parse = (files: ReadonlyArray<string>): Listing => {
   return { files, floors, names: Array.from(places.keys()), of: (name) => places.get(name) ?? nothing }
 }
 
-/** The highest number that was ever given out on a key, as far as the listing tells. */
+/** The highest number that was ever given to a lease on a key, as far as the listing shows. */
 export const latest = (listing: Listing, name: string): number => {
   const { leases, tokens } = listing.of(name)
   return Math.max(leases[0] ?? 0, tokens[0]?.fence ?? 0, listing.floors[0] ?? 0)
 }
 
-/** The name of the key a file is about. */
+/** The name of the key that a file belongs to. */
 export const nameIn = (file: string): string | undefined => pattern.exec(file)?.[1]

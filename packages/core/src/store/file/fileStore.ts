@@ -24,45 +24,51 @@ import * as storedToken from "../storedToken.js"
 import * as directories from "./directory.js"
 import * as names from "./fileNames.js"
 
-// There is no lock: whoever holds one may die. Every change is the creation of a file that was not there, under a
-// number, and of those who create the same file the system lets one succeed.
+// There is no lock, because its holder may die. Every change creates a new file with a number in its name, and if
+// several processes create the same file, the system lets one succeed.
 //
-// Acquire: list; if the highest lease is over, create the one after it; list again. The second look is for who was
-// held up in between, while others took that number, ended it, and tidied the file away: then a higher number is
-// there, and this one is given back. So, of two that hold a lease at once, the lower would have seen the higher at its
-// second look, or what made it higher; and the higher would have seen the lower, running, at its first. (I11)
+// Acquire: list the files; if the highest lease is over, create the lease with the next number; list again. The second
+// listing is for a process that was held up in between, while others took that number, ended the lease, and deleted the
+// file: then there is a higher number, and this process gives its lease back. So two processes never hold a lease at
+// once: the one with the lower number would have seen the higher number, or the file that led to it, in its second
+// listing; and the one with the higher number would have seen the lower lease, still running, in its first. (I11)
 //
 // Put and remove: the state of a key under lease n has steps; the next step is created. Readers take the highest step
-// of the highest lease, so what a late holder creates is lower than what came after it, and not seen.
+// of the highest lease, so a file that a late holder creates is lower than later ones, and is not read.
 //
-// Files that are superseded are deleted, but never the highest of its kind: numbers would start anew, and a late
-// holder could pass for a new one. When a whole key goes, the number it had reached becomes the floor below which no
-// key begins any more.
+// Superseded files are deleted, but never the highest of its kind: numbers would start again, and a late holder could
+// look like a new one. When all files of a key are deleted, the number it had reached becomes the floor: no key starts
+// with a number below it.
 
 type Operation = StoreError["operation"]
 
-/** What is stored after a removal. An empty file will not do: that is what a power failure leaves. */
+/** The content of a token file after a removal. It is not empty, because a power failure leaves empty files. */
 const tombstone = "removed"
 
 /**
- * A listing takes a moment, in which files come and go. It can miss the highest lease only if that many leases come
- * and go in that moment.
+ * A listing takes a moment, in which files come and go. It can miss the highest lease only if so many leases come and
+ * go in that moment.
  */
 const leasesKept = 4
 
-/** A file system that does not answer for so long keeps one operation, not those after it; what is done late is fenced. */
+/**
+ * A file system that does not answer for so long blocks one operation, but not those after it; a late change is fenced.
+ */
 const longestStep = "10 seconds"
 
-/** How often to look again after somebody was faster. */
+/** How often an operation tries again after another process was faster. */
 const rounds = 16
 
-/** Longer than any writer takes, short for a token to lie about. */
+/**
+ * The age in milliseconds from which a half-written file counts as abandoned: longer than any writer takes, and still a
+ * short time for a token to be left there.
+ */
 const abandonedAfter = 60_000
 
-/** How many files without a writer, and how many keys, one put looks at. */
+/** How many abandoned files, and how many keys, one `put` examines. */
 const sweptAtOnce = 8
 
-/** Names are remembered for the sake of `changes`, which has to get from a file to a key. */
+/** How many names are remembered: `changes` has to find the key of a file. */
 const namesKept = 1024
 
 export const make = (options: {
@@ -72,7 +78,7 @@ export const make = (options: {
     const directory = yield* directories.open(options.directory)
     const own = yield* PubSub.sliding<string>(1024)
     const announce = (key: string) => PubSub.publish(own, key)
-    // of many writers at once all but one would have to look again, and again
+    // without it, all but one of many writers in this process would have to try again and again
     const alone = SharedWork.makeLock({ overdueAfter: longestStep }).withLock
     const isHeld = claims.observer()
 
@@ -85,7 +91,7 @@ export const make = (options: {
         return name
       })
 
-    // nothing of the error is kept but its code
+    // only the code of the error is kept
     const failing = (operation: Operation) => <A>(effect: Effect.Effect<A, StoreError | PlatformError>) =>
       Effect.mapError(effect, (error) =>
         isPlatformError(error)
@@ -97,7 +103,10 @@ export const make = (options: {
     const claimOf = (name: string, fence: number) =>
       Effect.map(directory.read(names.lease(name, fence)), Option.map(claims.decode))
 
-    /** A lease that can't be read is believed from its file's time on, for as long as the asking one would last. */
+    /**
+     * Whether a lease is running. A lease that can't be read counts as running from the time of its file on, for the
+     * length of the lease that is asked for.
+     */
     const isRunning = (name: string, fence: number, now: clocks.Now, length: number) =>
       Effect.flatMap(
         claimOf(name, fence),
@@ -114,7 +123,7 @@ export const make = (options: {
         })
       )
 
-    /** What is stored under a name; the file it is in may be superseded, and gone, before it is read. */
+    /** The token stored under a name. Its file may be superseded, and deleted, before it is read. */
     const stored = (name: string) =>
       Effect.gen(function*() {
         for (let round = 0; round < rounds; round++) {
@@ -145,7 +154,7 @@ export const make = (options: {
     }
 
     let swept = 0
-    /** Each put tidies up a few of what nobody else will: half-written files, and keys whose time is over. */
+    /** Each `put` deletes a few abandoned files and a few keys whose time is over: no other operation does. */
     const sweep = (listing: names.Listing, besides: string) =>
       Effect.gen(function*() {
         const now = yield* clocks.now
@@ -158,12 +167,12 @@ export const make = (options: {
           const name = others[swept++ % others.length]!
           const { leases, tokens } = listing.of(name)
           if (leases[0] !== undefined && (yield* isRunning(name, leases[0], now, abandonedAfter))) continue
-          // what can't be read stays: it may be of a version that others can read
+          // an unreadable token stays: it may be of a version that other processes can read
           const here = yield* stored(name)
           if (
             here !== undefined && !(Either.isRight(here.token) && storedToken.isOver(here.token.right, now.wall))
           ) continue
-          // first the floor: who acquires at this moment must find one or the other
+          // the floor is created first: a process that acquires at this moment must find the floor or the lease files
           yield* directory.create(names.floor(names.latest(listing, name)), "")
           yield* Effect.forEach(
             [
@@ -192,7 +201,7 @@ export const make = (options: {
           if (after.of(name).leases[0] === fence && !after.floors.some((floor) => floor >= fence)) {
             return Option.some<Lease>({ key, owner, fence })
           }
-          // there is a higher one, so this number will not be taken again
+          // there is a higher number, so this one will not be taken again
           yield* directory.remove(names.lease(name, fence))
         }
         return Option.none<Lease>()
@@ -207,7 +216,7 @@ export const make = (options: {
         yield* announce(lease.key)
       })
 
-    /** Whether the highest lease is this one; if all are gone, whether it could have been. */
+    /** Whether `lease` is the highest lease; if all lease files are gone, whether it could have been. */
     const isLatest = (listing: names.Listing, name: string, lease: Lease) => {
       const { leases, tokens } = listing.of(name)
       if (leases[0] === undefined) return Effect.succeed(names.latest(listing, name) <= lease.fence)

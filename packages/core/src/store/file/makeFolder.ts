@@ -1,6 +1,6 @@
 /**
- * A folder with all that lead to it, each made by a call of its own. With `recursive` Node.js tries for ever where the
- * system makes no folder although the one above is there, as in `/proc`.
+ * Makes a folder and its parents, each by a call of its own. With `recursive` Node.js tries for ever if the system
+ * makes no folder although its parent exists, as in `/proc`.
  */
 import type { PlatformError } from "@effect/platform/Error"
 import type * as FileSystem from "@effect/platform/FileSystem"
@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 const is = (reason: "NotFound" | "AlreadyExists") => (error: PlatformError) =>
   error._tag === "SystemError" && error.reason === reason
 
-/** Succeeds where the folder is there already. */
+/** Succeeds if the folder exists already. */
 export const makeFolder = (
   fs: FileSystem.FileSystem,
   path: Path.Path,
@@ -28,7 +28,7 @@ export const makeFolder = (
   return Effect.catchIf(make, is("NotFound"), () =>
     Effect.zipRight(
       Effect.flatMap(isThere, (isThere) => isThere ? Effect.void : makeFolder(fs, path, above, mode)),
-      // once more, also where another process has made the one above meanwhile
+      // try once more, even if another process has made the parent meanwhile
       make
     ))
 }

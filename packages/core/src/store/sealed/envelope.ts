@@ -12,13 +12,13 @@ import { id } from "./keys.js"
 
 const version = "v1"
 
-/** What AES-GCM is made for (NIST SP 800-38D): 96 bits, drawn anew each time. */
+/** The nonce length that AES-GCM is designed for (NIST SP 800-38D): 96 bits, random each time. */
 const nonceLength = 12
 const tagLength = 16
 
 const associated = (key: Key, place: string) => Digest.bytesOf(`${version}.${key.id}.${place}`)
 
-/** The failure says nothing: WebCrypto has nothing to say, either. */
+/** The failure has no reason, because WebCrypto gives none. */
 export const seal = (text: string, keys: Keys, place: string): Effect.Effect<string, void> =>
   Effect.suspend(() => {
     const key = keys.current
@@ -35,7 +35,7 @@ export const seal = (text: string, keys: Keys, place: string): Effect.Effect<str
     )
   })
 
-/** Fails with what is wrong, without showing any of the envelope but the id of its key. */
+/** Fails with the problem in words; of the envelope only the id of its key is shown. */
 export const open = (envelope: string, keys: Keys, place: string): Effect.Effect<string, string> =>
   Effect.suspend(() => {
     const [head, keyId = "", nonce = "", sealed = "", ...rest] = envelope.split(".")
@@ -57,7 +57,10 @@ export const open = (envelope: string, keys: Keys, place: string): Effect.Effect
     )
   })
 
-/** Only the one spelling of the bytes: the last character has bits to spare, and a decoder may forgive much else. */
+/**
+ * Accepts only the canonical spelling of the bytes: the last character has unused bits, and decoders accept other
+ * variations.
+ */
 const decode = (text: string): Uint8Array<ArrayBuffer> | undefined => {
   const bytes = Either.getOrUndefined(Encoding.decodeBase64Url(text))
   return bytes === undefined || Encoding.encodeBase64Url(bytes) !== text ? undefined : new Uint8Array(bytes)

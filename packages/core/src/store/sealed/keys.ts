@@ -20,7 +20,7 @@ export interface Ring {
   readonly previous?: ReadonlyArray<Material | Named> | undefined
 }
 
-/** A key as WebCrypto holds it: nobody gets the bytes out again. */
+/** A key as WebCrypto holds it: its bytes cannot be read again. */
 export interface Key {
   readonly id: string
   readonly crypto: CryptoKey
@@ -37,7 +37,9 @@ export const id = /^[A-Za-z0-9_-]{1,64}$/
 
 const invalid = (field: string, detail: string) => new TokenError.InvalidConfiguration({ fields: [field], detail })
 
-/** Hexadecimal, base64, or base64url: 32 bytes have a length of their own in each. Messages show nothing of it. */
+/**
+ * Hexadecimal, base64, or base64url: 32 bytes have a different length in each form. Messages show nothing of the key.
+ */
 const bytesOf = (material: Material, field: string): Either.Either<Uint8Array, TokenError.InvalidConfiguration> => {
   if (!Redacted.isRedacted(material)) return Either.left(invalid(field, "a key has to be Redacted"))
   const value: unknown = Redacted.value<string | Uint8Array>(material)
@@ -68,7 +70,7 @@ const imported = (key: Material | Named, field: string): Effect.Effect<Key, Toke
     // a copy: the caller's array may change
     const bytes = new Uint8Array(yield* bytesOf(isNamed(key) ? key.key : key, field))
     const noCrypto = (detail: string) => invalid(field, detail)
-    // of a key of the same name among the others `make` complains
+    // `make` reports two keys with the same name
     const named = isNamed(key) ? key.id : Encoding.encodeHex(Digest.sha256(bytes).subarray(0, 4))
     if (!id.test(named)) {
       return yield* invalid(field, "the id of a key has 1 to 64 letters, digits, - or _")

@@ -11,23 +11,26 @@ import * as storedToken from "../storedToken.js"
 import * as envelopes from "./envelope.js"
 import type { Keys } from "./keys.js"
 
-// The rule: all that is known of a token is inside its envelope, its times too, and the envelope is bound to its place.
-// The times outside are for the eyes of the store, which may move all of them to the clock of the machine that reads (a
-// store that counts what is left does that) or end a life sooner. They never say more than what is inside.
+// The rule: all fields of a token are inside its envelope, its times too, and the envelope is bound to its place. The
+// times outside are for the store, which may move all of them to the clock of the machine that reads (as a store does
+// that counts the remaining life) or end the token's life sooner. They never give a longer life than the times inside.
 
-/** What a store makes of its own counting. Milliseconds. */
+/** By how much a store may round times, in milliseconds. */
 const rounding = 1000
 
-/** By how much clocks of machines may differ, and so a store may postpone a life. Beyond that it is an old envelope. */
+/**
+ * By how many milliseconds the clocks of machines may differ, so a store may move times later by so much. If they are
+ * moved further, it is an old envelope.
+ */
 const mostSkew = 300_000
 
-/** The token by the times of the store that keeps it; on the left why they are not believed. */
+/** The token with the times that the store outside gives it; on the left why these times are not accepted. */
 const timed = (
   token: AccessToken.AccessToken,
   outer: AccessToken.AccessToken,
   wall: number
 ): Either.Either<AccessToken.AccessToken, string> => {
-  // a store that says nothing of an end has not moved anything
+  // a store that gives no end has not moved any time
   if (Option.isSome(token.expiresAt) && Option.isNone(outer.expiresAt)) return Either.right(token)
   const shift = outer.issuedAt - token.issuedAt
   const isLater = (outside: Option.Option<number>, inside: Option.Option<number>, otherwise: boolean) =>
@@ -38,7 +41,7 @@ const timed = (
   const isForged = !Number.isFinite(shift) ||
     isLater(outer.expiresAt, token.expiresAt, false) ||
     isLater(outer.refreshAt, token.refreshAt, true) ||
-    // where the store has moved them, a life that has not begun yet is longer than it was
+    // if the store has moved the times, a life that begins in the future would be longer than it was
     (shift > 0 && (outer.issuedAt > wall + rounding || shift > mostSkew))
   return isForged ? Either.left("its times are not those it was sealed with") : Either.right(
     new AccessToken.AccessToken({
@@ -50,7 +53,7 @@ const timed = (
   )
 }
 
-/** A store that hands the one inside nothing but envelopes. */
+/** A store that gives only envelopes to the store inside. */
 export const make = (inner: Service, keys: Keys): Service => {
   const open = (key: string, outer: AccessToken.AccessToken): Effect.Effect<AccessToken.AccessToken, string> =>
     Effect.flatMap(
@@ -90,7 +93,7 @@ export const make = (inner: Service, keys: Keys): Service => {
       ),
     acquire: inner.acquire,
     release: inner.release,
-    // no two envelopes are the same: the one inside has to be asked for the one it has
+    // no two envelopes are the same, so the envelope to remove has to be read from the store inside
     remove: (key, token) =>
       Effect.flatMap(
         inner.get(key),
@@ -98,7 +101,7 @@ export const make = (inner: Service, keys: Keys): Service => {
           onNone: () => Effect.void,
           onSome: (outer) =>
             Effect.matchEffect(open(key, outer), {
-              // not to be read, so not known to be this one
+              // it cannot be read, so it is not known to be this token
               onFailure: () => Effect.void,
               onSuccess: (stored) => AccessToken.isSame(stored, token) ? inner.remove(key, outer) : Effect.void
             })
