@@ -40,7 +40,7 @@ describe("BackgroundRefresh", () => {
     }))
 
   // SPEC D6
-  it.scoped("callers never wait in steady state, however slow the endpoint (I2)", () =>
+  it.scoped("callers never wait while tokens are renewed ahead, however slow the endpoint is (I2)", () =>
     Effect.gen(function*() {
       const { server, tokens } = yield* setup({ ahead: "10 minutes" })
       yield* tokens.get()
@@ -67,7 +67,7 @@ describe("BackgroundRefresh", () => {
       assert.deepStrictEqual(server.calls.map((call) => call.at / 1000), Arr.makeBy(11, (n) => n * 30))
     }))
 
-  it.scoped("jitter renews earlier, never later, and a seed repeats it", () => {
+  it.scoped("jitter makes a renewal earlier, never later, and a seed repeats it", () => {
     const run = Effect.suspend(() =>
       Effect.gen(function*() {
         const { at, tokens } = yield* setup({ jitter: "1 minute" })
@@ -86,7 +86,7 @@ describe("BackgroundRefresh", () => {
   })
 
   // SPEC B7
-  it.scoped("survives any failure, defects included, and recovers within one step (I5)", () =>
+  it.scoped("the refresher survives any failure, defects included, and recovers within one step (I5)", () =>
     Effect.gen(function*() {
       const { server, tokens } = yield* setup()
       const events = yield* collect(tokens)
@@ -105,7 +105,7 @@ describe("BackgroundRefresh", () => {
       assert.notStrictEqual(secret(yield* tokens.get()), renewed)
     }))
 
-  it.scoped("goes on asking after the token has expired, so that the next caller need not wait", () =>
+  it.scoped("the refresher goes on asking after the token has expired, so that the next caller need not wait", () =>
     Effect.gen(function*() {
       const { server, tokens } = yield* setup()
       yield* tokens.get()
@@ -118,7 +118,7 @@ describe("BackgroundRefresh", () => {
       assert.strictEqual(server.count, before)
     }))
 
-  it.scoped("so it does after a revocation in an outage (I5)", () =>
+  it.scoped("the refresher goes on asking after a revocation during an outage (I5)", () =>
     Effect.gen(function*() {
       const { server, tokens } = yield* setup()
       const events = yield* collect(tokens)
@@ -136,7 +136,7 @@ describe("BackgroundRefresh", () => {
       assert.strictEqual(server.count, before)
     }))
 
-  it.scoped("does not go on asking when it never had a token, was refused, or got the revoked one again", () =>
+  it.scoped("the refresher stops asking if it never had a token, was refused, or got the revoked token again", () =>
     Effect.gen(function*() {
       const { server, tokens } = yield* setup()
       const quiet = Effect.gen(function*() {
@@ -160,7 +160,7 @@ describe("BackgroundRefresh", () => {
       yield* quiet
     }))
 
-  it.scoped("wakes for a token of thirty days (timers count to 24.8)", () =>
+  it.scoped("the refresher wakes for a token of thirty days, although timers count to 24.8 days only", () =>
     Effect.gen(function*() {
       const { server, tokens } = yield* setup({}, (s) => (s.lifetime = 30 * 24 * 3_600_000))
       yield* tokens.get()
@@ -206,12 +206,12 @@ describe("BackgroundRefresh", () => {
         assert.strictEqual(count("unused"), 3)
         assert.strictEqual(count("used"), 11)
         assert.strictEqual(tags(events).filter((tag) => tag === "KeyForgotten").length, 1)
-        // and it comes back when it is asked for
+        // a forgotten key comes back when a caller asks for it
         yield* tokens.get(TokenRequest.make({ scopes: "unused" }))
         assert.strictEqual(count("unused"), 4)
       }))
 
-    it.scoped("by default the source's own token is never forgotten, others after an hour", () =>
+    it.scoped("by default the source's own token is never forgotten, and other tokens after an idle hour", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup()
         yield* tokens.get()
@@ -236,7 +236,7 @@ describe("BackgroundRefresh", () => {
 
   describe("scope", () => {
     // I8
-    it.effect("stops with its scope, a renewal under way included", () =>
+    it.effect("the refresher stops with its scope, and so does a renewal under way", () =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
         const interrupted = yield* Deferred.make<void>()
@@ -262,7 +262,7 @@ describe("BackgroundRefresh", () => {
         assert.strictEqual(calls, 2)
       }))
 
-    it.effect("can be stopped although it was started in an uninterruptible region", () =>
+    it.effect("the refresher can be stopped although it was started in an uninterruptible region", () =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
         yield* Effect.uninterruptible(Scope.extend(setup(), scope))

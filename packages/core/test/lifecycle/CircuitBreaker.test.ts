@@ -49,7 +49,7 @@ const isOpen = (error: unknown): error is TokenError.CircuitOpen => error instan
 
 // SPEC A17
 describe("CircuitBreaker", () => {
-  it.effect("opens after so many failures in a row, and not before", () =>
+  it.effect("opens after `failureThreshold` failures in a row, and not before", () =>
     Effect.gen(function*() {
       const breaker = yield* make()
       yield* TestClock.setTime(5_000)
@@ -124,7 +124,7 @@ describe("CircuitBreaker", () => {
       assert.isTrue(state._tag === "Open" && state.retryAt === (yield* TestClock.currentTimeMillis) + 10_000)
     }))
 
-  it.effect("stays open as long as the server asks, within reason", () =>
+  it.effect("stays open as long as the server asks, up to a limit", () =>
     Effect.gen(function*() {
       const retryAt = (error: TokenError.Transient) =>
         Effect.gen(function*() {
@@ -152,7 +152,7 @@ describe("CircuitBreaker", () => {
       assert.deepStrictEqual(yield* breaker.state, CircuitBreaker.State.Open({ failures: 1, retryAt: 77_000 }))
     }))
 
-  it.effect("takes a fatal error for a sign of life", () =>
+  it.effect("treats a fatal error as an answer of a working server", () =>
     Effect.gen(function*() {
       const breaker = yield* make()
       yield* fail(breaker, 2)
@@ -171,7 +171,7 @@ describe("CircuitBreaker", () => {
       assert.strictEqual((yield* breaker.state)._tag, "Open")
     }))
 
-  it.effect("counts what it is told to count", () =>
+  it.effect("counts the errors that `isFailure` names", () =>
     Effect.gen(function*() {
       const breaker = yield* make({ ...settings, isFailure: (error) => error === refused })
       yield* fail(breaker, 10)
@@ -189,7 +189,7 @@ describe("CircuitBreaker", () => {
       yield* Effect.yieldNow()
       assert.strictEqual((yield* breaker.state)._tag, "HalfOpen")
       yield* Fiber.interrupt(probe)
-      // interruption proves nothing: not closed, and the next one is the probe
+      // an interruption proves nothing: the breaker does not close, and the next attempt is the probe
       assert.strictEqual((yield* breaker.state)._tag, "Open")
       yield* breaker.protect(Effect.void)
       assert.strictEqual((yield* breaker.state)._tag, "Closed")
@@ -224,7 +224,7 @@ describe("CircuitBreaker", () => {
       assert.deepStrictEqual(yield* breaker.state, CircuitBreaker.State.Closed({ failures: 0 }))
     }))
 
-  it.effect("ignores what started before it opened and ended later", () =>
+  it.effect("ignores an attempt that started before it opened and ended later", () =>
     Effect.gen(function*() {
       const breaker = yield* make()
       const gate = yield* Deferred.make<void>()
@@ -304,7 +304,7 @@ const withEvents = <E, A, E2, R>(
   })
 
 describe("CircuitBreaker.protect", () => {
-  it.scoped("protects get and renew of a source with one breaker, and tells when it opens and closes", () =>
+  it.scoped("protects get and renew of a source with one breaker, and publishes when it opens and closes", () =>
     Effect.gen(function*() {
       const token = AccessToken.make({ value: "t" })
       let working = false

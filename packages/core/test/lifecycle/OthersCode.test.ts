@@ -1,4 +1,4 @@
-/** What a program brings along: sources, stores and callbacks that do what their types forbid, or what nobody expects. */
+/** Code of the program: sources, stores and callbacks that break their types, or behave in unexpected ways. */
 import { inspect } from "node:util"
 import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
@@ -18,7 +18,7 @@ import {
 import { collect, secret } from "../support/observe.js"
 import { Scripted } from "../support/scripted.js"
 
-/** Opaque to every pattern: a token made of words. */
+/** A token made of words, which no pattern recognises as a token. */
 const wordy = "correct-horse-battery-staple"
 
 const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -31,7 +31,7 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 describe("a source of the program's own", () => {
   // FAULTS B4
   for (const yielded of [undefined, null, "token", {}, { value: Redacted.make("x"), expiresAt: Option.none() }]) {
-    it.scoped(`that yields ${inspect(yielded)} is asked once in a while, and says what is wrong`, () =>
+    it.scoped(`a source that yields ${inspect(yielded)} says what is wrong, and is not asked at every call`, () =>
       Effect.gen(function*() {
         let count = 0
         const source = yield* TokenSource.make(() =>
@@ -53,7 +53,7 @@ describe("a source of the program's own", () => {
   }
 
   // FAULTS L5
-  it.scoped("that is interrupted from inside interrupts nobody who asks it", () =>
+  it.scoped("a source that is interrupted from inside does not interrupt its callers", () =>
     Effect.gen(function*() {
       const source = yield* TokenSource.make((): Effect.Effect<AccessToken.AccessToken, TokenError.RequestError> =>
         Effect.interrupt
@@ -65,7 +65,7 @@ describe("a source of the program's own", () => {
     }))
 
   // FAULTS L5
-  it.effect("whoever waits while its scope is closed is told so", () =>
+  it.effect("a caller that waits for a source while its scope is closed gets an error that says so", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const server = new Scripted()
@@ -80,7 +80,7 @@ describe("a source of the program's own", () => {
     }))
 
   // FAULTS S2
-  it("a token that is a number is no less a secret", () => {
+  it("a token that is given as a number is hidden like any other token", () => {
     const token = AccessToken.make({ value: 123_456_789 as unknown as string, refreshToken: 987 as unknown as string })
     assert.strictEqual(secret(token), "123456789")
     assert.notMatch(`${JSON.stringify(token)}${inspect(token)}${String(token)}`, /123456789|987/)
@@ -90,7 +90,7 @@ describe("a source of the program's own", () => {
 describe("a store of the program's own", () => {
   // FAULTS S4
   for (const operation of ["put", "remove"] as const) {
-    it.scoped(`may quote in its error the token it was to ${operation}: that is not told`, () =>
+    it.scoped(`a token that a store quotes in its error of ${operation} is not shown`, () =>
       Effect.gen(function*() {
         const inner = yield* Effect.provide(TokenStore.TokenStore, TokenStore.layerMemory)
         const quoting = (token: AccessToken.AccessToken) =>
@@ -123,7 +123,7 @@ describe("a store of the program's own", () => {
 
 describe("an introspection of the program's own", () => {
   // FAULTS S4
-  it.scoped("fails with an error of its own: what that says is not shown", () =>
+  it.scoped("the message of an introspection's own error is not shown", () =>
     Effect.gen(function*() {
       const source = yield* TokenSource.make(() => Effect.succeed(AccessToken.make({ value: wordy })))
       const tokens = yield* TokenSource.cached()(source)
@@ -146,7 +146,7 @@ describe("a callback that throws", () => {
   }
 
   // FAULTS L3
-  it.effect("when a turn at a lock is given up: the turn goes to the next all the same, and to those after it", () =>
+  it.effect("an onOverdue that throws does not keep a lock from the next waiter, or from those after it", () =>
     Effect.gen(function*() {
       const { withLock } = SharedWork.makeLock({ overdueAfter: "1 second", onOverdue })
       yield* Effect.fork(withLock(Effect.never))
@@ -158,7 +158,7 @@ describe("a callback that throws", () => {
     }))
 
   // FAULTS L3
-  it.effect("when shared work is given up: whoever waits begins it anew", () =>
+  it.effect("an onOverdue that throws does not keep a waiting caller from beginning shared work anew", () =>
     Effect.gen(function*() {
       let runs = 0
       const work = SharedWork.make(Effect.suspend(() => ++runs === 1 ? Effect.never : Effect.succeed(runs)), {
@@ -185,7 +185,7 @@ describe("parameters of the program's own", () => {
     )
 
   // FAULTS T1
-  it("secrets that are Redacted are told apart: each has a token of its own", () => {
+  it("two Redacted secrets as parameters make two keys, so that each has a token of its own", () => {
     const [alice, bob, plain] = [Redacted.make("alice"), Redacted.make("bob"), "alice"].map((login) =>
       requestOf({ login })
     )
@@ -195,7 +195,7 @@ describe("parameters of the program's own", () => {
     assert.strictEqual(requestOf({ age: 5 }).key, requestOf({ age: "5" }).key)
   })
 
-  it.effect("are sent as text, or refused by name", () =>
+  it.effect("parameters are sent as text, or refused by name", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(
         yield* sent({ a: Redacted.make("x"), b: 5, c: undefined, d: true, e: BigInt(7) }),
@@ -225,12 +225,12 @@ describe("a server that states with each success that there is no error", () => 
 
   // FAULTS W2
   for (const error of [0, "0", "", null, false, {}, { code: 0, message: "" }, []]) {
-    it.effect(`"error": ${JSON.stringify(error)} is none`, () =>
+    it.effect(`a success with "error": ${JSON.stringify(error)} counts as a success`, () =>
       Effect.map(answer({ error }), (token) => assert.strictEqual(secret(token), "t")))
   }
 
   for (const error of [1, "x", true, { code: 17 }, { message: "no" }]) {
-    it.effect(`"error": ${JSON.stringify(error)} is one`, () =>
+    it.effect(`a reply with "error": ${JSON.stringify(error)} counts as an error`, () =>
       Effect.map(Effect.flip(answer({ error })), (failure) => assert.strictEqual(failure._tag, "OAuthError")))
   }
 })

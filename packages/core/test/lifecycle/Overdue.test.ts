@@ -1,4 +1,4 @@
-/** Work that others wait for, whose owner hangs, is gone, or was closed. */
+/** Work that callers wait for, when its owner hangs, has vanished, or was closed. */
 import { HttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { AuthorizationServer, Reply } from "@effect-bearer/testing"
@@ -32,7 +32,7 @@ import { Scripted, unavailable } from "../support/scripted.js"
 
 const secret = (token: AccessToken.AccessToken) => Redacted.value(token.value)
 
-/** Neither an interruption nor anything else reaches it. */
+/** An effect that never ends and cannot be interrupted. */
 const hangs = Effect.uninterruptible(Effect.never)
 
 const sourceOf = (answers: ReadonlyArray<Effect.Effect<AccessToken.AccessToken, TokenError.RequestError>>) => {
@@ -51,7 +51,7 @@ const token = (value: string, lifetime = 3_600_000) =>
 
 describe("a source that hangs", () => {
   // FAULTS L1, L3
-  it.scoped("those who wait ask anew when the request is overdue, together, and an event says so", () =>
+  it.scoped("the waiting callers share one new request when the first is overdue, and an event says so", () =>
     Effect.gen(function*() {
       const { count, source } = sourceOf([hangs, token("second")])
       const tokens = yield* Effect.flatMap(source, TokenSource.cached())
@@ -69,7 +69,7 @@ describe("a source that hangs", () => {
       assert.include(tags, "RequestAbandoned")
     }))
 
-  it.scoped("a caller that looks when it is overdue does not wait for it, and its late answer changes nothing", () =>
+  it.scoped("a caller that finds a request overdue starts a new one, and the late answer changes nothing", () =>
     Effect.gen(function*() {
       const late = yield* Deferred.make<AccessToken.AccessToken>()
       const { count, source } = sourceOf([Effect.uninterruptible(Deferred.await(late)), token("second")])
@@ -83,7 +83,7 @@ describe("a source that hangs", () => {
       assert.strictEqual(count(), 2)
     }))
 
-  it.scoped("a renewal ahead that hangs is repeated before the held token ends", () =>
+  it.scoped("a renewal ahead of need that hangs is repeated before the held token ends", () =>
     Effect.gen(function*() {
       const { count, source } = sourceOf([token("first"), hangs, token("third")])
       const tokens = yield* Effect.flatMap(source, TokenSource.cached({ overdueAfter: "30 seconds", jitter: 0 })).pipe(
@@ -98,7 +98,7 @@ describe("a source that hangs", () => {
       assert.strictEqual(count(), 3)
     }))
 
-  it.scoped("a renewal after a refusal that hangs is asked for anew, and the refused token is not handed out", () =>
+  it.scoped("a renewal after a refusal that hangs is started anew, and the refused token is not handed out", () =>
     Effect.gen(function*() {
       const { source } = sourceOf([token("first"), hangs, token("third")])
       const tokens = yield* Effect.flatMap(source, TokenSource.cached({ overdueAfter: "10 seconds" }))
@@ -108,7 +108,7 @@ describe("a source that hangs", () => {
       assert.strictEqual(secret(yield* Fiber.join(renewing)), "third")
     }))
 
-  it.scoped("a back-off between attempts is not taken for a hang", () =>
+  it.scoped("a back-off between attempts does not make a request overdue", () =>
     Effect.gen(function*() {
       const scripted = new Scripted()
       scripted.script = [unavailable(), unavailable(), "ok"]
@@ -124,7 +124,7 @@ describe("a source that hangs", () => {
       assert.strictEqual(scripted.count, 3)
     }))
 
-  it.scoped("waiting for a rate limit is not taken for a hang", () =>
+  it.scoped("waiting for a rate limit does not make a request overdue", () =>
     Effect.gen(function*() {
       const scripted = new Scripted()
       const tokens = yield* Effect.flatMap(scripted.source, TokenSource.rateLimit({ limit: 1, interval: "10 minutes" }))
@@ -141,7 +141,7 @@ describe("a source that hangs", () => {
 
 describe("a secret that hangs", () => {
   // FAULTS L3
-  it.scoped("after the server has refused the client, callers wait no longer than a request may take", () =>
+  it.scoped("if a secret hangs after the server refused the client, callers wait no longer than for a request", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make()
       let reads = 0
@@ -168,7 +168,7 @@ describe("a secret that hangs", () => {
 
 describe("a store of refresh tokens that hangs", () => {
   // FAULTS L3
-  it.effect("holds nobody up for longer than one operation may take", () =>
+  it.effect("a store of refresh tokens that hangs delays callers no longer than one operation may take", () =>
     Effect.gen(function*() {
       let loads = 0
       const memory = yield* RefreshToken.memory
@@ -189,7 +189,7 @@ describe("a store of refresh tokens that hangs", () => {
 
 describe("an exchange of a refresh token that hangs", () => {
   // FAULTS L3
-  it.effect("ends by a deadline of its own, though nobody else may interrupt it", () =>
+  it.effect("a refresh token exchange with a deadline of its own ends by it, though no caller can interrupt it", () =>
     Effect.gen(function*() {
       const timeout = Effect.timeoutFail({ duration: "5 seconds", onTimeout: () => unavailable() })
       let refreshes = 0
@@ -206,7 +206,7 @@ describe("an exchange of a refresh token that hangs", () => {
 
 describe("an exchange of a refresh token without a deadline that hangs", () => {
   // FAULTS L3
-  it.effect("is let go, wherever it waits, and the token counts as perhaps taken", () =>
+  it.effect("a refresh token exchange that hangs ends at the limit, and its token counts as perhaps taken", () =>
     Effect.gen(function*() {
       for (const hanging of [Effect.never, hangs, Effect.uninterruptible(Effect.never)]) {
         let refreshes = 0
@@ -220,7 +220,7 @@ describe("an exchange of a refresh token without a deadline that hangs", () => {
         yield* TestClock.adjust("15 seconds")
         const first = yield* Fiber.join(all[0]!)
         assert.isTrue(first._tag === "Left" && first.left._tag === "EndpointTimeout")
-        // a second chance, and no third
+        // the refresh token is sent a second time, but not a third
         yield* TestClock.adjust("15 seconds")
         const second = yield* Fiber.join(all[1]!)
         assert.isTrue(second._tag === "Left" && second.left._tag === "EndpointTimeout")
@@ -231,7 +231,7 @@ describe("an exchange of a refresh token without a deadline that hangs", () => {
     }))
 
   // FAULTS L3
-  it.effect("so is a fallback; a longer limit, or none, is kept", () =>
+  it.effect("a fallback that hangs ends at the limit, too; a longer limit, or none, is respected", () =>
     Effect.gen(function*() {
       const take = (timeout: RefreshToken.Exchange["timeout"], fallback: RefreshToken.Exchange["fallback"]) =>
         Effect.flatMap(
@@ -252,7 +252,7 @@ describe("an exchange of a refresh token without a deadline that hangs", () => {
 
 describe("a probe of a circuit breaker that hangs", () => {
   // FAULTS L1
-  it.effect("is replaced by the next attempt once it is overdue", () =>
+  it.effect("a probe of a circuit breaker that hangs is replaced by the next attempt once it is overdue", () =>
     Effect.gen(function*() {
       const breaker = yield* CircuitBreaker.make({ failureThreshold: 1, resetAfter: "10 seconds" })
       yield* Effect.exit(breaker.protect(Effect.fail(unavailable())))
@@ -266,7 +266,7 @@ describe("a probe of a circuit breaker that hangs", () => {
     }))
 
   // FAULTS L1
-  it.effect("that vanishes where requests own their work is replaced within about a second", () =>
+  it.effect("a probe that vanishes with its request, as on Workers, is replaced within about a second", () =>
     Effect.gen(function*() {
       const before = Object.getOwnPropertyDescriptor(globalThis, "navigator")
       Object.defineProperty(globalThis, "navigator", { value: { userAgent: "Cloudflare-Workers" }, configurable: true })
@@ -301,7 +301,7 @@ describe("a source whose scope was closed", () => {
     )
 
   // FAULTS L5
-  it.effect("fails at once, with an error that says so and what to do, a token held or not", () =>
+  it.effect("a source whose scope was closed fails at once and says what to do, whether a token is held or not", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make()
       for (const warmUp of [true, false]) {
@@ -325,7 +325,7 @@ describe("a source whose scope was closed", () => {
     }))
 
   // FAULTS L5
-  it.effect("of one's own kind of errors, it is a defect that says the same", () =>
+  it.effect("a source with the user's own error type gives a defect that says so after its scope was closed", () =>
     Effect.gen(function*() {
       const tokens = yield* Effect.scoped(Effect.flatMap(
         TokenSource.make((): Effect.Effect<AccessToken.AccessToken, "mine"> => token("a")),

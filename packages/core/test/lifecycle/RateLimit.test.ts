@@ -40,7 +40,7 @@ describe("RateLimit.make", () => {
     }))
 
   // a bucket or a fixed window would let nearly 2 · limit through
-  it.effect.prop("never starts more than the limit in any interval, and wastes none of it", {
+  it.effect.prop("never starts more than the limit in any interval, and uses all of the limit", {
     limit: FastCheck.integer({ min: 1, max: 5 }),
     pauses: FastCheck.array(FastCheck.constantFrom(0, 0, 0, 100, 400, 900, 1_500), { minLength: 1, maxLength: 15 })
   }, ({ limit, pauses }) =>
@@ -58,7 +58,7 @@ describe("RateLimit.make", () => {
       assert.strictEqual(starts.length, pauses.length)
       starts.forEach((start, n) => {
         const before = starts[n - limit]
-        // as early as it may, and no earlier
+        // each starts as early as the limit allows, and no earlier
         assert.strictEqual(start, Math.max(arrivals[n]!, before === undefined ? 0 : before + 1_000))
       })
     }), { fastCheck: { numRuns: 50 } })
@@ -80,7 +80,7 @@ describe("RateLimit.make", () => {
       assert.deepStrictEqual(starts, [0, 1_000])
     }))
 
-  it.effect("does not mind how long effects run or how they end", () =>
+  it.effect("does not depend on how long effects run or how they end", () =>
     Effect.gen(function*() {
       const { limit } = yield* RateLimit.make({ limit: 2, interval: "1 second" })
       yield* Effect.fork(limit(Effect.never))
@@ -103,7 +103,7 @@ describe("RateLimit.make", () => {
       assert.strictEqual(error._tag, "RateLimited")
       assert.isTrue(error.retryable)
       assert.deepStrictEqual(Option.map(error.retryAfter, Duration.toMillis), Option.some(6_000))
-      // a refusal takes no place
+      // a refused request uses none of the limit
       yield* TestClock.adjust("6 seconds")
       yield* limit(effect)
       assert.deepStrictEqual(starts, [0, 4_000, 10_000])
@@ -134,7 +134,7 @@ describe("RateLimit.make", () => {
 })
 
 describe("RateLimit.limit", () => {
-  it.scoped("limits a source over all its keys and tells who waits, and how long", () =>
+  it.scoped("limits a source over all its keys, and publishes which request waits, and how long", () =>
     Effect.gen(function*() {
       const token = AccessToken.make({ value: "t" })
       let requests = 0
@@ -164,7 +164,7 @@ describe("RateLimit.limit", () => {
           [TokenRequest.hash(billing), 20_000, 100_000]
         ]
       )
-      // the delays were the truth
+      // the published delays were right
       yield* TestClock.adjust("40 seconds")
       assert.strictEqual(requests, 3)
       yield* TestClock.adjust("20 seconds")
@@ -172,7 +172,7 @@ describe("RateLimit.limit", () => {
       yield* TestClock.adjust("40 seconds")
       yield* Effect.forEach(waiters, Fiber.join)
       assert.strictEqual(requests, 5)
-      // nobody waits any more
+      // no request waits any more
       yield* TestClock.adjust("1 minute")
       yield* tokens.get()
       yield* TestClock.adjust(0)

@@ -19,13 +19,13 @@ const invalidGrant = refused("invalid_grant")
 const reset = new TokenError.TransportError({ endpoint, code: Option.some("ECONNRESET"), detail: "reset" })
 const neverSent = new TokenError.TransportError({ endpoint, code: Option.some("ECONNREFUSED"), detail: "refused" })
 
-/** A server that takes each refresh token once and takes a second use for theft, as RFC 9700 §4.14.2 says. */
+/** A server that accepts each refresh token once and treats a second use as theft, as RFC 9700 §4.14.2 says. */
 class RotatingServer {
   generation = 0
   asked = 0
   reused = 0
   spent: Array<string> = []
-  /** What happens to the next answers, after the token was taken. */
+  /** Whether each of the next answers is lost, after the server took the refresh token. */
   lose: Array<boolean> = []
   rotates = true
   latency = 0
@@ -72,7 +72,7 @@ const reason = (error: TokenError.RequestError) => {
 
 describe("RefreshToken", () => {
   // SPEC B11
-  it.effect("a new refresh token is adopted; the old one is never sent again", () =>
+  it.effect("a new refresh token is kept, and the old one is never sent again", () =>
     Effect.gen(function*() {
       const { get, server, store } = yield* setup()
       yield* get()
@@ -103,7 +103,7 @@ describe("RefreshToken", () => {
         { refresh: server.refresh, fallback }
       )
 
-    it.effect("takes over when the stored token has died", () =>
+    it.effect("a new login takes over when the stored refresh token has died", () =>
       Effect.gen(function*() {
         const before = yield* dies
         before.server.generation = 7
@@ -114,7 +114,7 @@ describe("RefreshToken", () => {
         assert.deepStrictEqual([Redacted.value(token), rotates, state], ["refresh-9", true, "ready"])
       }))
 
-    it.effect("is not what a restart with the first token is: that one was spent long ago", () =>
+    it.effect("a restart with the first refresh token is no new login, because that token was spent long ago", () =>
       Effect.gen(function*() {
         const before = yield* dies
         const spend = yield* restarted(before, "refresh-0")
@@ -122,7 +122,7 @@ describe("RefreshToken", () => {
         assert.strictEqual(before.server.reused, 0)
       }))
 
-    it.effect("is tried once", () =>
+    it.effect("a refused refresh token of a new login is tried only once", () =>
       Effect.gen(function*() {
         const before = yield* dies
         const { asked } = before.server
@@ -130,14 +130,14 @@ describe("RefreshToken", () => {
         for (const _ of [1, 2, 3]) {
           assert.include(reason(yield* Effect.flip(spend(TokenRequest.empty))), "no longer accepts")
         }
-        // neither does one that came before it
+        // an earlier refresh token is not accepted either
         const other = yield* restarted(before, "refresh-0")
         assert.include(reason(yield* Effect.flip(other(TokenRequest.empty))), "no longer accepts")
         assert.strictEqual(before.server.asked, asked + 1)
         assert.strictEqual(before.server.reused, 0)
       }))
 
-    it.effect("waits while the stored token is of use", () =>
+    it.effect("a new login is not used while the stored refresh token works", () =>
       Effect.gen(function*() {
         const { get, server, store } = yield* setup()
         yield* get()
@@ -146,7 +146,7 @@ describe("RefreshToken", () => {
         assert.deepStrictEqual(server.spent, ["refresh-0", "refresh-1"])
       }))
 
-    it.effect("cannot be told by a store that keeps no history: it needs `save`", () =>
+    it.effect("a store that keeps no history does not notice a new login: it needs `save`", () =>
       Effect.gen(function*() {
         const { server, store } = yield* dies
         const forgetful: RefreshToken.Store = {
@@ -159,7 +159,7 @@ describe("RefreshToken", () => {
       }))
   })
 
-  it.effect("without a new one the old one stays", () =>
+  it.effect("without a new refresh token in the response the old one stays", () =>
     Effect.gen(function*() {
       const { get, server, store } = yield* setup()
       server.rotates = false
@@ -170,7 +170,7 @@ describe("RefreshToken", () => {
     }))
 
   // I12
-  it.effect("the new one is stored before the access token is handed out", () =>
+  it.effect("the new refresh token is stored before the access token is handed out", () =>
     Effect.gen(function*() {
       const memory = yield* RefreshToken.memory
       const order: Array<string> = []
@@ -197,7 +197,7 @@ describe("RefreshToken", () => {
       assert.strictEqual(Redacted.value((yield* stored(store)).token), "refresh-1")
     }))
 
-  it.effect("neither is one that could be, as those with a deadline can", () =>
+  it.effect("an exchange with a deadline, which could be interrupted, is not interrupted by its caller", () =>
     Effect.gen(function*() {
       const server = new RotatingServer()
       server.latency = 1000
@@ -236,7 +236,7 @@ describe("RefreshToken", () => {
       assert.strictEqual(server.spent.length, 1)
     }))
 
-  it.effect("many callers are served one after the other, each token spent once", () =>
+  it.effect("many callers are served one after the other, and each refresh token is spent once", () =>
     Effect.gen(function*() {
       const { get, server } = yield* setup()
       yield* Effect.all(Array.from({ length: 50 }, get), { concurrency: "unbounded" })
@@ -245,7 +245,7 @@ describe("RefreshToken", () => {
     }))
 
   describe("when the answer is lost", () => {
-    it.effect("a token that is known to rotate is not sent again", () =>
+    it.effect("after a lost answer, a refresh token that is known to rotate is not sent again", () =>
       Effect.gen(function*() {
         const { get, server } = yield* setup()
         yield* get()
@@ -256,7 +256,7 @@ describe("RefreshToken", () => {
         assert.strictEqual(server.spent.length, 2)
       }))
 
-    it.effect("one that was never replaced is tried a second time, not a third", () =>
+    it.effect("after a lost answer, a refresh token that was never replaced is sent twice, not three times", () =>
       Effect.gen(function*() {
         const { get, server } = yield* setup()
         server.rotates = false
@@ -269,7 +269,7 @@ describe("RefreshToken", () => {
         assert.strictEqual(server.spent.length, 4)
       }))
 
-    it.effect("rotation: never sends it as often as need be", () =>
+    it.effect("with `rotation: never` a refresh token is sent as often as needed", () =>
       Effect.gen(function*() {
         const { get, server } = yield* setup({ rotation: "never" })
         server.rotates = false
@@ -278,7 +278,7 @@ describe("RefreshToken", () => {
         assert.strictEqual(secret(yield* get()), "access-4")
       }))
 
-    it.effect("a connection that never came about, a 429 or a 503 have lost nothing", () =>
+    it.effect("a connection that was never made, a 429 or a 503 does not spend the refresh token", () =>
       Effect.gen(function*() {
         for (const error of [neverSent, unavailable(Duration.seconds(1))]) {
           const store = yield* RefreshToken.memory
@@ -302,11 +302,11 @@ describe("RefreshToken", () => {
   })
 
   describe("invalid_grant", () => {
-    it.effect("re-reads the store once: a sibling may have been faster", () =>
+    it.effect("after invalid_grant the store is read once more: another process may have been faster", () =>
       Effect.gen(function*() {
         const { get, server, store } = yield* setup()
         yield* get()
-        // a sibling without our lock has spent refresh-1 and stores its successor while we are on our way
+        // another process, without our lock, has spent refresh-1 and stores its successor during our request
         const before = yield* stored(store)
         server.generation = 7
         const sneaky: RefreshToken.Store = {
@@ -327,7 +327,7 @@ describe("RefreshToken", () => {
         assert.include(server.spent, "refresh-7")
       }))
 
-    it.effect("otherwise says to authenticate again, and does not ask the server again", () =>
+    it.effect("after invalid_grant the error says to authenticate again, and the server is not asked again", () =>
       Effect.gen(function*() {
         const { get, server } = yield* setup()
         server.generation = 9
@@ -338,7 +338,7 @@ describe("RefreshToken", () => {
         assert.include((yield* Effect.flip(get())).message, "Authenticate again")
       }))
 
-    it.effect("falls back to a full grant when told to, and keeps the refresh token it brings", () =>
+    it.effect("after invalid_grant the fallback grant is used if there is one, and its refresh token is kept", () =>
       Effect.gen(function*() {
         const { get, server } = yield* setup({}, () => {
           server.generation = 20
@@ -352,7 +352,7 @@ describe("RefreshToken", () => {
   })
 
   // FAULTS K1
-  it.effect("a wall clock that is put forward or back ends no login that this process knows to be good", () =>
+  it.effect("a wall clock put forward or back does not end a login that this process knows to be good", () =>
     Effect.gen(function*() {
       const { state, stepped } = yield* steppable
       let uses = 0
@@ -378,7 +378,7 @@ describe("RefreshToken", () => {
       assert.strictEqual(uses, 4)
     }))
 
-  it.effect("refresh_expires_in is tracked: an expired one is not sent", () =>
+  it.effect("a refresh token that has expired by refresh_expires_in is not sent", () =>
     Effect.gen(function*() {
       let sent = 0
       const spend = yield* RefreshToken.make({ refreshToken: Redacted.make("r") }, {
@@ -395,9 +395,9 @@ describe("RefreshToken", () => {
       assert.strictEqual(sent, 1)
     }))
 
-  // FAULTS W2: `Number(true)` is a second, and a login would be over after it
+  // FAULTS W2: `Number(true)` is 1, and the login would end after one second
   for (const said of [true, [60], "0x3c", "60 seconds", Number.NaN, -60]) {
-    it.effect(`a refresh_expires_in of ${JSON.stringify(said)} says nothing`, () =>
+    it.effect(`a refresh_expires_in of ${JSON.stringify(said)} is ignored`, () =>
       Effect.gen(function*() {
         const spend = yield* RefreshToken.make({ refreshToken: Redacted.make("r") }, {
           refresh: () =>
@@ -412,7 +412,7 @@ describe("RefreshToken", () => {
       }))
   }
 
-  it.effect("a pair that could not be stored is not handed out and not lost", () =>
+  it.effect("a new pair of tokens that could not be stored is not handed out and not lost", () =>
     Effect.gen(function*() {
       const memory = yield* RefreshToken.memory
       let broken = false
@@ -431,7 +431,7 @@ describe("RefreshToken", () => {
       assert.strictEqual(server.reused, 0)
     }))
 
-  it.effect("without a refresh token and without a fallback, says so", () =>
+  it.effect("without a refresh token and a fallback, the error says so", () =>
     Effect.gen(function*() {
       const { get } = yield* setup({ refreshToken: undefined })
       assert.include(reason(yield* Effect.flip(get())), "no refresh token yet")
@@ -440,7 +440,9 @@ describe("RefreshToken", () => {
 
 describe("a fleet that shares a rotating refresh token", () => {
   interface Plan {
-    /** For each use of the token: which step the holder dies after, if any, and whether the answer is lost. */
+    /**
+     * For each use of the refresh token: after which step the process dies, if at all, and whether the answer is lost.
+     */
     readonly uses: ReadonlyArray<{ readonly holder: number; readonly crash: number; readonly lost: boolean }>
   }
   const plans: FastCheck.Arbitrary<Plan> = FastCheck.record({
@@ -459,7 +461,7 @@ describe("a fleet that shares a rotating refresh token", () => {
 
   // I12
   it.effect.prop(
-    "spends each token at most once, and ends with a usable pair or an error that says to authenticate again",
+    "a fleet spends each refresh token at most once, and ends with a usable pair or AuthenticationRequired",
     { plan: plans },
     ({ plan }) =>
       Effect.gen(function*() {
@@ -467,7 +469,7 @@ describe("a fleet that shares a rotating refresh token", () => {
         const shared = yield* RefreshToken.memory
         let step = 0
         let crashAt = 0
-        /** A process dies between two steps: what it was about to do is not done, and its memory is gone. */
+        /** A process dies between two steps: the next step is not done, and its memory is gone. */
         const mortal = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
           Effect.suspend(() => (++step === crashAt ? Effect.die("crash") : effect))
         const start = () =>
@@ -565,7 +567,7 @@ describe("TokenSource over other grants", () => {
       assert.deepStrictEqual(requests.map(({ form }) => form.assertion), ["assertion-1", "assertion-2"])
     }))
 
-  it.scoped("what failed before the request left has not spent the refresh token", () =>
+  it.scoped("a failure before the request was sent has not spent the refresh token", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make({
         answer: ({ form }) =>

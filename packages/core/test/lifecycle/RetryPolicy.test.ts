@@ -92,7 +92,7 @@ describe("RetryPolicy.exponentialJitter", () => {
   )
 
   // I6
-  it.prop("repeats exactly under a seed, and from state of its own", settings, ({ errors, options, seed }) => {
+  it.prop("repeats exactly under a seed, and keeps no state between runs", settings, ({ errors, options, seed }) => {
     const policy = RetryPolicy.exponentialJitter(options)
     assert.deepStrictEqual(waits(policy, errors, seed), waits(policy, errors, seed))
   }, runs)
@@ -171,7 +171,7 @@ describe("RetryPolicy.exponentialJitter", () => {
   })
 
   // EDGES P10, W3.36
-  it("breaks up the convoy after a Retry-After", () => {
+  it("spreads the waits of many clients after a Retry-After", () => {
     for (const jitter of ["full", "equal", "decorrelated", 0.1, "500 millis"] as const) {
       const policy = RetryPolicy.exponentialJitter({ jitter })
       const first = Arr.makeBy(
@@ -185,7 +185,7 @@ describe("RetryPolicy.exponentialJitter", () => {
     assert.deepStrictEqual(waits(exact, [unavailable({ retryAfter: "42 seconds" })]), [42_000])
   })
 
-  it("goes on growing while the server dictates the waits", () => {
+  it("goes on growing while the server's Retry-After decides the waits", () => {
     const policy = RetryPolicy.exponentialJitter({ base: "1 second", jitter: "none", maxRetries: 5 })
     assert.deepStrictEqual(
       waits(policy, [unavailable(), unavailable({ retryAfter: "7 seconds" }), unavailable(), unavailable()]),
@@ -274,7 +274,7 @@ describe("RetryPolicy.exponentialJitter", () => {
     }
   })
 
-  it("moves options into range and takes NaN for absent", () => {
+  it("moves options into range and treats NaN as absent", () => {
     const made = (options: RetryPolicy.Options) =>
       waits(RetryPolicy.exponentialJitter({ jitter: "none", ...options }), long)
     assert.deepStrictEqual(made({ base: 0 }), [0, 0, 0])
@@ -343,7 +343,7 @@ describe("RetryPolicy.exponentialJitter", () => {
       const fiber = yield* Effect.fork(Effect.flip(RetryPolicy.retry(slow, policy)))
       yield* TestClock.adjust("1 minute")
       const error = yield* Fiber.join(fiber)
-      // failures at 8 s, 16.5 s and 25.5 s: what is 17.5 s after the first is beyond the 10 s
+      // failures at 8 s, 16.5 s and 25.5 s: the last one, 17.5 s after the first, is beyond the 10 s
       assert.strictEqual(attempts, 3)
       assert.strictEqual(error.attempts, 3)
       assert.strictEqual(Duration.toMillis(error.elapsed), 25_500)
@@ -359,13 +359,13 @@ describe("RetryPolicy.fromSchedule", () => {
     )
   })
 
-  it("ends before a sleep from which a timer never wakes", () => {
+  it("ends before a sleep that is too long for a timer", () => {
     // uncapped: 100 ms · 2^25 is more than 24.8 days
     assert.strictEqual(waits(Schedule.exponential("100 millis"), long).length, 25)
     assert.deepStrictEqual(waits(Schedule.spaced(Duration.infinity), long), [])
   })
 
-  it("does nothing else to a policy", () => {
+  it("fromSchedule does not change a policy otherwise", () => {
     const policy = RetryPolicy.exponentialJitter({ maxRetries: 10 })
     assert.deepStrictEqual(waits(RetryPolicy.fromSchedule(policy), long), waits(policy, long))
   })
@@ -385,7 +385,7 @@ describe("RetryPolicy.delays", () => {
     assert.deepStrictEqual(waits(policy, []), [])
   })
 
-  it.effect.prop("foretells what retry does", settings, ({ errors, options, seed }) =>
+  it.effect.prop("gives the same waits as retry", settings, ({ errors, options, seed }) =>
     Effect.gen(function*() {
       const policy = RetryPolicy.exponentialJitter(options)
       const foretold = millis(yield* RetryPolicy.delays(policy, errors).pipe(seeded(seed)))
@@ -399,7 +399,7 @@ describe("RetryPolicy.delays", () => {
         seeded(seed),
         Effect.fork
       )
-      // one adjustment each is slow: a few are enough
+      // an adjustment of the clock for each is slow, so only a few are made
       yield* TestClock.adjust(sum(foretold))
       yield* Fiber.join(fiber)
       assert.deepStrictEqual(observed, foretold)
@@ -425,7 +425,7 @@ describe("RetryPolicy.retry", () => {
     }))
 
   // SPEC A6, D4
-  it.effect("ends with one error that carries the last", () =>
+  it.effect("ends with one error that carries the last error", () =>
     Effect.gen(function*() {
       const errors = [unavailable(), unavailable({ status: 500 }), unavailable(), unavailable({ status: 502 })]
       const { calls, effect } = failing(errors)
@@ -452,7 +452,7 @@ describe("RetryPolicy.retry", () => {
       assert.include(error.message, "come back at 1970-01-01T00:18:40.000Z")
     }))
 
-  it.effect("does not name a time that is none", () =>
+  it.effect("names no time to come back if Retry-After is infinite", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(RetryPolicy.retry(Effect.fail(unavailable({ retryAfter: Infinity })), policy))
       assert.isTrue(Option.isNone(error.retryAt))
@@ -460,7 +460,7 @@ describe("RetryPolicy.retry", () => {
 
   // I7
   it.effect.prop(
-    "never retries a fatal error, wherever it comes",
+    "never retries a fatal error, at whatever attempt it comes",
     { before: FastCheck.array(Arbitraries.transient, { maxLength: 3 }), fatal: Arbitraries.fatal },
     ({ before, fatal }) =>
       Effect.gen(function*() {
@@ -473,7 +473,7 @@ describe("RetryPolicy.retry", () => {
             })
           )
         )
-        // with a Retry-After it would sleep
+        // with a Retry-After the retry would sleep
         const quick = before.map((error) => retryAfterOf(error) > 0 ? unavailable() : error)
         const { calls, effect } = failing<TokenError.Transient | TokenError.Fatal>([...quick, fatal])
         const error = yield* Effect.flip(RetryPolicy.retry(effect, eager))
@@ -526,7 +526,7 @@ describe("RetryPolicy.retry", () => {
       assert.strictEqual(calls.length, 6)
     }))
 
-  it.effect("floors the waits of a plain schedule, too", () =>
+  it.effect("lengthens the waits of a plain schedule to Retry-After, too", () =>
     Effect.gen(function*() {
       const { calls, effect } = failing([unavailable({ retryAfter: "5 seconds" })])
       const fiber = yield* Effect.fork(RetryPolicy.retry(effect, Schedule.recurs(3)))
@@ -547,7 +547,7 @@ describe("RetryPolicy.retry", () => {
       assert.strictEqual(calls.length, 5)
     }))
 
-  it.effect("works with errors of one's own", () =>
+  it.effect("works with the user's own errors", () =>
     Effect.gen(function*() {
       class Busy extends Data.TaggedError("Busy") {
         readonly retryable = true as const

@@ -89,14 +89,14 @@ describe("ScopePolicy.enforce: missing scopes", () => {
       yield* Effect.flip(tokens.renew(AccessToken.make({ value: "old" }), TokenRequest.make({ scopes: "x" })))
     }))
 
-  it.effect("compares nothing when nothing was asked for", () =>
+  it.effect("compares nothing when no scopes were requested", () =>
     Effect.gen(function*() {
       const { events, result } = yield* run({ missing: "fail" }, "", "whatever")
       assert.strictEqual(result._tag, "Right")
       assert.deepStrictEqual(events, [])
     }))
 
-  it.effect("demands patterns, and only reports other drift", () =>
+  it.effect("checks the demanded patterns, and only reports other drift", () =>
     Effect.gen(function*() {
       const options = { missing: "fail", required: "analytics:*" } as const
       const fine = yield* run(options, "analytics:read billing:read", "analytics:jobs:read")
@@ -108,7 +108,7 @@ describe("ScopePolicy.enforce: missing scopes", () => {
       assert.strictEqual((yield* run(options, "", "analytics:")).result._tag, "Left")
     }))
 
-  it.effect("demands expressions, and names them as they are written", () =>
+  it.effect("checks demanded regular expressions, and names them as they are written", () =>
     Effect.gen(function*() {
       const options = { missing: "fail", required: ["users:read", /^(billing|invoices):r{1,2}/g] } as const
       assert.strictEqual((yield* run(options, "", "users:read invoices:read")).result._tag, "Right")
@@ -136,7 +136,7 @@ describe("ScopePolicy.enforce: over-broad scopes", () => {
       assert.deepStrictEqual(unasked.events.map((event) => event._tag), ["OverBroadScope"])
     }))
 
-  it.effect("does not take a narrow scope for a broad one", () =>
+  it.effect("does not report a narrow scope as a broad one", () =>
     Effect.gen(function*() {
       const scopes = "users:* admin:users administer"
       assert.deepStrictEqual((yield* run({ overBroad: "reject" }, scopes, scopes)).events, [])
@@ -150,7 +150,7 @@ describe("ScopePolicy.enforce: over-broad scopes", () => {
       assert.isTrue(result._tag === "Left" && result.left.message.includes("*"))
     }))
 
-  it.effect("rejects a token that was given more than was asked for", () =>
+  it.effect("rejects a token with a broad scope that was not requested", () =>
     Effect.gen(function*() {
       for (const requested of ["users:read", ""]) {
         const { events, requests, result } = yield* run({ overBroad: "reject" }, requested, "users:read admin:*")
@@ -166,13 +166,13 @@ describe("ScopePolicy.enforce: over-broad scopes", () => {
       assert.deepStrictEqual((yield* run({ overBroad: "allow" }, "*", "*")).events, [])
     }))
 
-  it.effect("takes a list of one's own, expressions included", () =>
+  it.effect("takes the user's own list, regular expressions included", () =>
     Effect.gen(function*() {
       const options = { overBroad: "reject", broad: ["root", /:delete$/g] } as const
       assert.strictEqual((yield* run(options, "users:delete", "")).requests, 0)
       assert.strictEqual((yield* run(options, "ROOT", "")).requests, 0)
       assert.strictEqual((yield* run(options, "*", "*")).requests, 1)
-      // an expression with a `g` has no memory here
+      // a regular expression with the flag `g` keeps no state here
       const plain = yield* source.make({ fetch: () => Effect.succeed(AccessToken.make({ value: "t" })) })
       const tokens = plain.pipe(ScopePolicy.enforce(options))
       const request = TokenRequest.make({ scopes: "users:delete" })
@@ -182,7 +182,7 @@ describe("ScopePolicy.enforce: over-broad scopes", () => {
 
 describe("ScopePolicy.compare", () => {
   it.prop(
-    "missing and extra are what set theory says",
+    "missing and extra are the set differences",
     { requested: Arbitraries.scopes, granted: Arbitraries.scopes },
     ({
       granted,
@@ -195,7 +195,7 @@ describe("ScopePolicy.compare", () => {
     }
   )
 
-  it.prop("a respelling is a renaming", {
+  it.prop("a scope in another spelling counts as renamed", {
     scope: FastCheck.constantFrom("users:read", "analytics:jobs:read", "billing"),
     upper: FastCheck.boolean(),
     separator: FastCheck.constantFrom(".", "-", "_", "/", "")
@@ -217,7 +217,7 @@ describe("ScopePolicy.compare", () => {
     assert.deepStrictEqual(missing("x-1-y-2", "*-*-*"), [])
     assert.deepStrictEqual(missing("a.c", "a*c"), [])
     assert.deepStrictEqual(missing("abc", "a.c"), ["abc"])
-    // requested wildcards are asked for by name
+    // a requested wildcard is met only by the same wildcard
     assert.deepStrictEqual(missing("a:*", "a:b"), ["a:*"])
   })
 })

@@ -32,7 +32,7 @@ import { together } from "../support/time.js"
 const hour = Duration.toMillis("1 hour")
 const key = "test~refresh"
 
-/** A server that takes each refresh token once, and at a second use revokes the whole family (RFC 9700 §4.14.2). */
+/** A server that accepts each refresh token once, and at a second use revokes the whole family (RFC 9700 §4.14.2). */
 class RotatingServer {
   private family = 0
   private generation = 0
@@ -42,9 +42,9 @@ class RotatingServer {
   reused = 0
   latency = 200
   rotates = true
-  /** What the next requests fail with before they have any effect. */
+  /** The errors with which the next requests fail before they have any effect. */
   readonly failing: Array<TokenError.RequestError> = []
-  /** Run when a token was taken and before the answer leaves. */
+  /** Runs after the server took a refresh token and before it sends the answer. */
   onTaken: Effect.Effect<void> = Effect.void
 
   get current(): string {
@@ -70,7 +70,7 @@ class RotatingServer {
       return this.token(refreshToken, at, request)
     })
 
-  /** A login by another way, which begins a new family. */
+  /** A new login, which begins a new family of refresh tokens. */
   readonly login = (request: TokenRequest.TokenRequest): Effect.Effect<AccessToken.AccessToken> =>
     Effect.map(Clock.currentTimeMillis, (at) => {
       this.family++
@@ -90,11 +90,11 @@ class RotatingServer {
   }
 }
 
-/** A process, which can be killed or stopped: nothing of what it does comes to anything from then on. */
+/** A process that can be killed or stopped: from then on nothing it does has any effect. */
 class Process {
   isDead = false
   private readonly stop = Effect.unsafeMakeLatch(true)
-  /** Run before each thing that leaves the process; it may kill it. */
+  /** Runs before each step that leaves the process; it may kill the process. */
   before: (step: string) => Effect.Effect<void> = () => Effect.void
 
   pause() {
@@ -107,7 +107,7 @@ class Process {
 
   readonly outside = (step: string) => <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
     const alive = Effect.suspend(() => this.isDead ? Effect.never : this.stop.await)
-    // an answer does not reach the dead either
+    // an answer does not reach a dead process either
     return Effect.suspend(() => this.before(step)).pipe(
       Effect.zipRight(alive),
       Effect.zipRight(effect),
@@ -137,7 +137,7 @@ interface FleetOptions extends Partial<RefreshToken.SharedOptions> {
   readonly fallback?: boolean
 }
 
-/** Processes that know nothing of each other but the store. */
+/** Processes that are connected only by the store. */
 const fleet = (size: number, { fallback, source, ...options }: FleetOptions = {}) =>
   Effect.gen(function*() {
     const server = new RotatingServer()
@@ -165,7 +165,7 @@ const fleet = (size: number, { fallback, source, ...options }: FleetOptions = {}
               Effect.zipRight(process.outside("receive")(server.refresh(token, request)))
             ),
           fallback: fallback === true ? server.login : undefined,
-          // what comes late is what these tests are about
+          // these tests are about late answers
           timeout: Infinity
         }
       )
@@ -179,7 +179,7 @@ const fleet = (size: number, { fallback, source, ...options }: FleetOptions = {}
     return { server, store, everStored, join, members, first: members[0]!, second: members[1]!, inStore }
   })
 
-/** Starts what may die on the way, and would keep a test waiting for its end. */
+/** Starts an effect whose process may die, so that the test does not wait for its end. */
 const start = <A, E>(effect: Effect.Effect<A, E>) => Effect.zipLeft(Effect.forkDaemon(effect), TestClock.adjust(0))
 
 const run = <A, E>(effect: Effect.Effect<A, E>, time: Duration.DurationInput = "2 seconds") =>
@@ -196,7 +196,7 @@ const authenticationRequired = (error: TokenError.RequestError) => {
 describe("RefreshToken.shared", () => {
   // SPEC B11
   describe("one use of each refresh token by the fleet (I12)", () => {
-    it.effect("processes that want a token at once take turns, and none is spent twice", () =>
+    it.effect("processes that want a token at once take turns, and no refresh token is spent twice", () =>
       Effect.gen(function*() {
         const { inStore, members, server } = yield* fleet(20)
         yield* together(members.map(({ get }) => get()), "6 seconds")
@@ -205,24 +205,24 @@ describe("RefreshToken.shared", () => {
         assert.strictEqual(yield* inStore, "refresh-0.20 ready")
       }))
 
-    it.effect("so do the callers of one process", () =>
+    it.effect("callers of one process take turns, and no refresh token is spent twice", () =>
       Effect.gen(function*() {
         const { first, server, store } = yield* fleet(1)
         yield* together(Array.from({ length: 30 }, first.get), "30 seconds")
         assert.strictEqual(server.presented.length, 30)
         assert.strictEqual(server.reused, 0)
-        // one of them at a time asks the store
+        // only one caller at a time asks the store
         assert.strictEqual(store.count("acquire"), 30)
       }))
 
-    it.effect("a new login takes over for all, whoever is given it, when the stored token has died", () =>
+    it.effect("a new login that one process is given takes over for all when the stored refresh token has died", () =>
       Effect.gen(function*() {
         const { first, inStore, server } = yield* fleet(1)
         yield* run(first.get())
         yield* server.login(TokenRequest.empty)
         assert.include(authenticationRequired(yield* failure(first.get())), "no longer accepts")
         assert.strictEqual(yield* inStore, "refresh-0.1 dead")
-        // the next start, somewhere in the fleet, with what the login brought
+        // another process of the fleet starts with the refresh token of the new login
         const spend = yield* RefreshToken.make(
           { refreshToken: Redacted.make("refresh-1.0"), rotation: "always", store: first.kept },
           { refresh: server.refresh, fallback: undefined }
@@ -233,7 +233,7 @@ describe("RefreshToken.shared", () => {
         assert.strictEqual(server.reused, 0)
       }))
 
-    it.effect("who starts later goes on where the others are, whatever it was given to begin with", () =>
+    it.effect("a process that starts later uses the stored refresh token, not its configured one", () =>
       Effect.gen(function*() {
         const { first, join, server } = yield* fleet(1)
         yield* run(first.get())
@@ -242,7 +242,7 @@ describe("RefreshToken.shared", () => {
       }))
 
     // FAULTS L3
-    it.effect("what an exchange brings after its limit is stored, for the token before is spent", () =>
+    it.effect("a refresh token that an exchange brings after its limit is stored: the one before is spent", () =>
       Effect.gen(function*() {
         const { first, inStore, server } = yield* fleet(1)
         const spend = yield* RefreshToken.make(
@@ -263,7 +263,7 @@ describe("RefreshToken.shared", () => {
         assert.strictEqual(server.reused, 0)
       }))
 
-    it.effect("works by looking when announcements get lost", () =>
+    it.effect("waiting processes find the lock free by looking when announcements get lost", () =>
       Effect.gen(function*() {
         const server = new RotatingServer()
         const store = yield* FaultyStore.make
@@ -281,7 +281,7 @@ describe("RefreshToken.shared", () => {
         assert.strictEqual(server.reused, 0)
       }))
 
-    it.effect("an announcement wakes who waits", () =>
+    it.effect("an announcement wakes a waiting process", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2)
         server.latency = 5000
@@ -296,7 +296,7 @@ describe("RefreshToken.shared", () => {
         assert.isTrue(Exit.isSuccess(yield* Fiber.await(two)))
       }))
 
-    it.effect("the record is kept under a key of its own, and shows nothing that it should not", () =>
+    it.effect("the record is kept under a key of its own, and does not show the refresh token", () =>
       Effect.gen(function*() {
         const { first, store } = yield* fleet(1)
         yield* run(first.get())
@@ -380,7 +380,7 @@ describe("RefreshToken.shared", () => {
   })
 
   describe("the new refresh token is stored before the access token is seen (I12)", () => {
-    it.effect("in this order: mark, send, receive, store, release", () =>
+    it.effect("one use of a refresh token has this order: mark, send, receive, store, release", () =>
       Effect.gen(function*() {
         const { first } = yield* fleet(1)
         const order: Array<string> = []
@@ -406,7 +406,7 @@ describe("RefreshToken.shared", () => {
       { step: "release", then: "goes on", spent: ["refresh-0.0", "refresh-0.1", "refresh-0.2"] }
     ]
     for (const { spent, step, then } of crashes) {
-      it.effect(`a holder that is killed before "${step}": the others ${then}`, () =>
+      it.effect(`a holder is killed before "${step}"; what happens to the others: ${then}`, () =>
         Effect.gen(function*() {
           const { first, second, server } = yield* fleet(2, { source: { rotation: "auto" } })
           yield* run(first.get())
@@ -436,7 +436,7 @@ describe("RefreshToken.shared", () => {
         }))
     }
 
-    it.effect("where the answer was lost, one of the others falls back, and all go on with what that brings", () =>
+    it.effect("after a lost answer one of the others falls back, and all go on with its refresh token", () =>
       Effect.gen(function*() {
         const { first, inStore, members, server } = yield* fleet(6, { fallback: true })
         first.process.before = (step) =>
@@ -449,7 +449,7 @@ describe("RefreshToken.shared", () => {
         yield* TestClock.adjust("21 seconds")
         const got = yield* together(members.slice(1).map(({ get }) => get()), "20 seconds")
         assert.strictEqual(secret(got[0]!).slice(0, 19), "access for refresh-")
-        // five others: one logs in, four spend what that brought
+        // of the five others one logs in, and four spend the refresh tokens that follow
         assert.deepStrictEqual(server.presented, [
           "refresh-0.0",
           ...[0, 1, 2, 3].map((generation) => `refresh-1.${generation}`)
@@ -458,7 +458,7 @@ describe("RefreshToken.shared", () => {
         assert.strictEqual(yield* inStore, "refresh-1.4 ready")
       }))
 
-    it.effect("after a login the server is still known to rotate", () =>
+    it.effect("after a login the server is still known to rotate refresh tokens", () =>
       Effect.gen(function*() {
         const { first, server } = yield* fleet(1, { fallback: true, source: { rotation: "auto" } })
         yield* run(first.get())
@@ -466,14 +466,14 @@ describe("RefreshToken.shared", () => {
         server.failing.push(reset)
         yield* failure(first.get())
         assert.include(secret(yield* run(first.get())), "refresh-1.0")
-        // nobody knows what became of this one; a second try could be a reuse
+        // it is unknown whether the server took this one; sending it again could be a reuse
         server.failing.push(reset)
         yield* failure(first.get())
         assert.include(secret(yield* run(first.get())), "refresh-2.0")
         assert.deepStrictEqual(server.presented, ["refresh-0.0"])
       }))
 
-    it.scoped("a process that is stopped while it asks finishes, stores what came, and gives the lock back (I8)", () =>
+    it.scoped("a process stopped during an exchange finishes it, stores the new token and frees the lock (I8)", () =>
       Effect.gen(function*() {
         const { first, inStore, second, server } = yield* fleet(2)
         server.latency = 5000
@@ -489,8 +489,8 @@ describe("RefreshToken.shared", () => {
       }))
   })
 
-  describe("who comes late", () => {
-    it.effect("stores what came all the same, when nobody has moved on", () =>
+  describe("a holder that comes late", () => {
+    it.effect("a late holder stores its new refresh token if no other process has stored a newer record", () =>
       Effect.gen(function*() {
         const { first, inStore, second, server } = yield* fleet(2)
         server.latency = 60_000
@@ -505,13 +505,13 @@ describe("RefreshToken.shared", () => {
         assert.strictEqual(server.reused, 0)
       }))
 
-    it.effect("stores what came also where another is about to try its luck with the same token", () =>
+    it.effect("a late holder stores its new refresh token even if another is about to send the old one again", () =>
       Effect.gen(function*() {
         const { first, inStore, second, server } = yield* fleet(2, { source: { rotation: "auto" } })
         server.latency = 60_000
         const late = yield* Effect.fork(first.get())
         yield* TestClock.adjust("25 seconds")
-        // it is not known to rotate yet, and is tried a second time
+        // the server is not known to rotate yet, so the refresh token is sent a second time
         second.process.before = (step) => step === "send" ? Effect.never : Effect.void
         yield* start(second.get())
         yield* TestClock.adjust("1 second")
@@ -521,7 +521,7 @@ describe("RefreshToken.shared", () => {
         assert.strictEqual(yield* inStore, "refresh-0.1 ready")
       }))
 
-    it.effect("stores what came also where the store has lost the record", () =>
+    it.effect("a late holder stores its new refresh token even if the store has lost the record", () =>
       Effect.gen(function*() {
         const { first, inStore, server, store } = yield* fleet(1)
         server.latency = 60_000
@@ -534,7 +534,7 @@ describe("RefreshToken.shared", () => {
         assert.strictEqual(yield* inStore, "refresh-0.1 ready")
       }))
 
-    it.effect("overwrites nothing that somebody else has got since (I11)", () =>
+    it.effect("a late holder does not overwrite a refresh token that another process has got since (I11)", () =>
       Effect.gen(function*() {
         const { first, inStore, second, server } = yield* fleet(2, { fallback: true })
         server.latency = 60_000
@@ -548,7 +548,7 @@ describe("RefreshToken.shared", () => {
         assert.strictEqual(yield* inStore, "refresh-1.0 ready")
       }))
 
-    it.effect("waits for its turn, if somebody holds the lock when it comes", () =>
+    it.effect("a late holder waits for its turn if another process holds the lock", () =>
       Effect.gen(function*() {
         const { first, inStore, server, store } = yield* fleet(1)
         server.latency = 60_000
@@ -563,7 +563,7 @@ describe("RefreshToken.shared", () => {
       }))
 
     for (const used of [false, true]) {
-      it.effect(`was stopped before its mark, and others ${used ? "have used the token" : "have not"}`, () =>
+      it.effect(`a holder was stopped before its mark, and others ${used ? "have used the token" : "have not"}`, () =>
         Effect.gen(function*() {
           const { first, inStore, second, server } = yield* fleet(2, { timeout: "10 minutes" })
           first.process.before = (step) =>
@@ -589,7 +589,7 @@ describe("RefreshToken.shared", () => {
         }))
     }
 
-    it.effect("was stopped between its mark and the sending: what it sends then is not spent by anybody else", () =>
+    it.effect("a refresh token that a holder marked and sends very late is spent by no other process", () =>
       Effect.gen(function*() {
         const { first, inStore, second, server } = yield* fleet(2)
         yield* run(first.get())
@@ -606,7 +606,7 @@ describe("RefreshToken.shared", () => {
 
   describe("failures of the store", () => {
     for (const fault of ["unavailable", "hangs", "dies"] as const) {
-      it.effect(`${fault} before anything is sent: nothing is sent, and all is well afterwards`, () =>
+      it.effect(`store fault "${fault}" before the sending: no refresh token is sent, and the next use works`, () =>
         Effect.gen(function*() {
           const { first, server, store } = yield* fleet(1)
           for (const operation of ["acquire", "get", "put"] as const) {
@@ -623,7 +623,7 @@ describe("RefreshToken.shared", () => {
           assert.deepStrictEqual(server.presented, ["refresh-0.0", "refresh-0.1"])
         }))
 
-      it.effect(`${fault} after the sending: the new token is kept, and stored as soon as that is possible`, () =>
+      it.effect(`store fault "${fault}" after the sending: the new refresh token is kept, and stored soon after`, () =>
         Effect.gen(function*() {
           const { first, inStore, second, server, store } = yield* fleet(2)
           yield* run(first.get())
@@ -632,14 +632,14 @@ describe("RefreshToken.shared", () => {
           assert.strictEqual((yield* failure(first.get()))._tag, "TransportError")
           server.onTaken = Effect.void
           store.heal()
-          // the lease is kept until then: nobody comes to think that the answer is lost
+          // the lease is kept until then, so that no other process takes the answer for lost
           yield* run(second.get(), "5 seconds")
           assert.strictEqual(yield* inStore, "refresh-0.3 ready")
           yield* run(first.get())
           assert.deepStrictEqual(server.presented, [0, 1, 2, 3].map((generation) => `refresh-0.${generation}`))
         }))
 
-      it.effect(`${fault} after the sending, for long: then the new token is stored at the next use`, () =>
+      it.effect(`store fault "${fault}" long after the sending: the new refresh token is stored at the next use`, () =>
         Effect.gen(function*() {
           const { first, inStore, server, store } = yield* fleet(1)
           yield* run(first.get())
@@ -657,12 +657,12 @@ describe("RefreshToken.shared", () => {
         }))
     }
 
-    it.effect("a mark that was stored although no answer came is taken back: nothing was sent", () =>
+    it.effect("a mark that was stored although the store did not answer is taken back: nothing was sent", () =>
       Effect.gen(function*() {
         const { first, inStore, second, server } = yield* fleet(2)
         yield* run(first.get())
         const { process } = first
-        // the store does it, the answer gets lost
+        // the store does the `put`, and its answer gets lost
         const put = process.outside
         const marked: Array<string> = []
         Object.assign(process, {
@@ -684,7 +684,7 @@ describe("RefreshToken.shared", () => {
         assert.deepStrictEqual(server.presented, [0, 1, 2].map((generation) => `refresh-0.${generation}`))
       }))
 
-    it.effect("a mark that is taken back late does not take back that of somebody else", () =>
+    it.effect("taking a mark back late does not take back the mark of another process", () =>
       Effect.gen(function*() {
         const { first, inStore, second, server, store } = yield* fleet(2)
         yield* run(first.get())
@@ -692,7 +692,7 @@ describe("RefreshToken.shared", () => {
         yield* failure(first.get())
         store.heal()
         yield* TestClock.adjust("20 seconds")
-        // the other marks the same token and dies
+        // the other process marks the same refresh token and dies
         second.process.before = (step) => step === "send" ? Effect.never : Effect.void
         yield* start(second.get())
         yield* TestClock.adjust("25 seconds")
@@ -701,7 +701,7 @@ describe("RefreshToken.shared", () => {
         assert.deepStrictEqual(server.presented, ["refresh-0.0"])
       }))
 
-    it.effect("read-only or full: no refresh token is used", () =>
+    it.effect("while the store is read-only or full, no refresh token is used", () =>
       Effect.gen(function*() {
         for (const operations of [["put", "acquire", "release"], ["put"]] as const) {
           const { first, server, store } = yield* fleet(1)
@@ -713,7 +713,7 @@ describe("RefreshToken.shared", () => {
         }
       }))
 
-    it.effect("a record that cannot be read is no reason to begin again", () =>
+    it.effect("an unreadable record does not make a process begin again with its configured refresh token", () =>
       Effect.gen(function*() {
         const { first, join, server, store } = yield* fleet(1)
         yield* run(first.get())
@@ -723,20 +723,20 @@ describe("RefreshToken.shared", () => {
         assert.strictEqual(error._tag, "InvalidConfiguration")
         assert.include(error.message, key)
         store.heal()
-        // nor is garbage
+        // a record that is garbage does not make it begin again either
         const lease = Option.getOrThrow(yield* store.service.acquire(key, "1 second"))
         yield* store.service.put(AccessToken.make({ value: "%7Bgarbage" }), lease)
         yield* store.service.release(lease)
         assert.strictEqual((yield* failure(late.get()))._tag, "InvalidConfiguration")
         assert.deepStrictEqual(server.presented, ["refresh-0.0"])
-        // a new login is saved over it
+        // the refresh token of a new login is saved over the unreadable record
         const token = Option.getOrThrow((yield* server.login(TokenRequest.empty)).refreshToken)
         yield* run(late.kept.save({ token, expiresAt: Option.none(), rotates: true, state: "ready" }))
         yield* run(first.get())
         assert.deepStrictEqual(server.presented, ["refresh-0.0", "refresh-1.0"])
       }))
 
-    it.effect("when sealing is turned on the record can be carried over, and until then nothing is lost", () =>
+    it.effect("when sealing is turned on, the record can be carried over, and is not lost before", () =>
       Effect.gen(function*() {
         const { store } = yield* fleet(0)
         const through = (service: TokenStore.Service) =>
@@ -756,7 +756,7 @@ describe("RefreshToken.shared", () => {
         assert.include((yield* failure(plain.load)).message, "it is sealed, and this process has no key")
       }))
 
-    it.effect("a failure of the server that spent nothing leaves the token as it was", () =>
+    it.effect("a failure of the server that did not spend the refresh token leaves it as it was", () =>
       Effect.gen(function*() {
         const { first, inStore, server } = yield* fleet(1)
         server.failing.push(unavailable())
@@ -768,7 +768,7 @@ describe("RefreshToken.shared", () => {
   })
 
   describe("waiting", () => {
-    it.effect("has an end: two leases, unless told otherwise, and says what to do", () =>
+    it.effect("waiting for the lock ends after two leases, unless set otherwise, and the error says what to do", () =>
       Effect.gen(function*() {
         const { first, server, store } = yield* fleet(1)
         yield* store.service.acquire(key, "1 hour")
@@ -785,7 +785,7 @@ describe("RefreshToken.shared", () => {
         assert.deepStrictEqual(server.presented, [])
       }))
 
-    it.effect("has an end also for callers who cannot be interrupted", () =>
+    it.effect("waiting for the lock also ends for callers that cannot be interrupted", () =>
       Effect.gen(function*() {
         const { first, store } = yield* fleet(1)
         yield* store.service.acquire(key, "1 hour")
@@ -793,7 +793,7 @@ describe("RefreshToken.shared", () => {
         assert.include(error.message, "`patience`")
       }))
 
-    it.effect("can be interrupted, in the store's line and in that of the process (I4)", () =>
+    it.effect("waiting for the lock can be interrupted, in the store's queue and in that of the process (I4)", () =>
       Effect.gen(function*() {
         const { first, second, server, store } = yield* fleet(2)
         const lease = Option.getOrThrow(yield* store.service.acquire(key, "1 hour"))
@@ -816,7 +816,7 @@ describe("RefreshToken.shared", () => {
       state: "ready"
     })
 
-    it.effect("an expired refresh token is remembered, or its first ancestor would be sent again", () =>
+    it.effect("an expired refresh token stays in the store, so that the configured one is not sent again", () =>
       Effect.gen(function*() {
         const { first, server } = yield* fleet(1)
         yield* run(first.kept.save(stored(Option.some(hour))))
@@ -827,7 +827,7 @@ describe("RefreshToken.shared", () => {
         assert.isTrue(Option.isNone(yield* run(first.kept.load)))
       }))
 
-    it.effect("one of unknown lifetime is kept for 180 days after its last use", () =>
+    it.effect("a refresh token of unknown lifetime is kept for 180 days after its last use", () =>
       Effect.gen(function*() {
         const { first } = yield* fleet(1)
         yield* run(first.get())
@@ -839,7 +839,7 @@ describe("RefreshToken.shared", () => {
         assert.deepStrictEqual(expiresAt, Option.none())
       }))
 
-    it.effect("a store that translates times to the clock of the reader translates this one as well", () =>
+    it.effect("a store that moves times to the clock of the reader moves the end of a refresh token as well", () =>
       Effect.gen(function*() {
         const { service } = yield* FaultyStore.make
         const ahead: TokenStore.Service = {
@@ -862,7 +862,7 @@ describe("RefreshToken.shared", () => {
       }))
   })
 
-  it.effect("says what is wrong with its options", () =>
+  it.effect("RefreshToken.shared names every wrong option", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(RefreshToken.shared({ namespace: " ", lease: 0, retention: Infinity }))
       assert.deepStrictEqual(
@@ -917,7 +917,7 @@ describe("RefreshToken.shared", () => {
 
     for (const fallback of [false, true]) {
       it.effect.prop(
-        `no token is presented twice, and none is seen before its successor is stored (${fallback ? "" : "no "}login)`,
+        `no refresh token is sent twice, or seen before it is stored, whatever fails (${fallback ? "" : "no "}login)`,
         {
           schedule: schedules,
           isPatient: FastCheck.boolean(),
@@ -925,15 +925,15 @@ describe("RefreshToken.shared", () => {
         },
         ({ isPatient, rotation, schedule }) =>
           Effect.gen(function*() {
-            // with a long limit a stalled process comes back in the middle of what it did; with a short one it errs
+            // with a long limit a stalled process comes back in the middle of its steps; with a short one it fails
             const { everStored, inStore, join, members, server, store } = yield* fleet(4, {
               fallback,
               source: { rotation },
               timeout: isPatient ? "5 minutes" : "1 second"
             })
-            // from the first use on it is known
+            // from the first use on the server is known to rotate
             yield* run(members[0]!.get())
-            /** Whether somebody else's login has made it worthless. */
+            /** Whether a login of another process has replaced the family of this refresh token. */
             const isOvertaken = (refreshToken: string) =>
               Effect.map(inStore, (there) => fallback && there.slice(0, 9) !== refreshToken.slice(0, 9))
             const observed = (get: Effect.Effect<AccessToken.AccessToken, TokenError.RequestError>) =>
@@ -976,7 +976,7 @@ describe("RefreshToken.shared", () => {
             yield* TestClock.adjust("3 minutes")
             store.heal()
             assert.strictEqual(server.reused, 0)
-            // the fleet goes on, or says to authenticate again
+            // afterwards the fleet goes on, or fails with AuthenticationRequired
             const survivor = yield* join
             const outcome = yield* run(Effect.either(survivor.get()), "1 minute")
             if (outcome._tag === "Left") {

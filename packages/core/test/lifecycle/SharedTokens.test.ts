@@ -67,7 +67,7 @@ describe("SharedTokens", () => {
         assert.deepStrictEqual(new Set(got), new Set(["token-1"]))
       }))
 
-    it.scoped("so is a renewal ahead of expiry, and nobody waits for it (I2)", () =>
+    it.scoped("a renewal ahead of expiry is one request for the fleet, and no caller waits for it (I2)", () =>
       Effect.gen(function*() {
         const { members, server } = yield* fleet(20)
         yield* together(all(members))
@@ -82,7 +82,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, 2)
       }))
 
-    it.scoped("who starts later takes the stored token and asks nobody", () =>
+    it.scoped("a process that starts later takes the stored token and does not ask the server", () =>
       Effect.gen(function*() {
         const { first, join, server } = yield* fleet(1)
         yield* together([first.tokens.get()])
@@ -106,7 +106,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, 2)
       }))
 
-    it.scoped("works by looking when announcements get lost", () =>
+    it.scoped("waiting processes find the token by looking when announcements get lost", () =>
       Effect.gen(function*() {
         const server = new Scripted()
         server.latency = 5000
@@ -122,7 +122,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, 1)
       }))
 
-    it.scoped("token requests that differ have leases and tokens of their own", () =>
+    it.scoped("different token requests have leases and tokens of their own", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2)
         const one = TokenRequest.make({ scopes: "users:read" })
@@ -137,7 +137,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, 2)
       }))
 
-    it.scoped("nothing of a token request can be read in the keys", () =>
+    it.scoped("the keys in the store show nothing of a token request", () =>
       Effect.gen(function*() {
         const { first, store } = yield* fleet(1)
         yield* together([first.tokens.get(TokenRequest.make({ parameters: { password: "hunter2" } }))])
@@ -147,7 +147,7 @@ describe("SharedTokens", () => {
 
   describe("while another process is fetching", () => {
     // SPEC C3, C4
-    it.scoped("the current token is served, marked as refreshing in events and status", () =>
+    it.scoped("the current token is served while another process fetches; events and status say refreshing", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2)
         yield* together(all([first, second]))
@@ -168,7 +168,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(Option.getOrThrow(Option.map(after.token, secret)), "token-2")
       }))
 
-    it.scoped("status of a request nobody made is nothing, and makes no room for it", () =>
+    it.scoped("the status of a request that no caller made is empty, and takes no place in the cache", () =>
       Effect.gen(function*() {
         const { first, server } = yield* fleet(1)
         const status = yield* TokenSource.status(first.tokens, TokenRequest.make({ scopes: "other" }))
@@ -181,7 +181,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, 0)
       }))
 
-    it.scoped("a caller who cannot be interrupted waits no longer than others", () =>
+    it.scoped("a caller that cannot be interrupted waits no longer for another process than other callers", () =>
       Effect.gen(function*() {
         const { first, store } = yield* fleet(1, { lease: "1 second" })
         yield* together([first.shared.get()])
@@ -192,7 +192,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(secret(token!), "token-2")
       }))
 
-    it.scoped("a process without a usable token waits for the other's", () =>
+    it.scoped("a process without a usable token waits for the token of the fetching process", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2)
         const a = yield* Effect.fork(first.tokens.get())
@@ -210,7 +210,7 @@ describe("SharedTokens", () => {
 
   describe("clocks", () => {
     // SPEC D7
-    it.scoped("after a clock that was ahead is put back, another's newer token is taken for what it is", () =>
+    it.scoped("after a clock that was ahead is put back, the newer token of another process counts as newer", () =>
       Effect.gen(function*() {
         const { state, stepped } = yield* steppable
         state.step = Duration.toMillis("55 minutes")
@@ -240,7 +240,7 @@ describe("SharedTokens", () => {
         yield* together([second.shared.get()])
         const { key } = store.calls[0]!
         yield* store.service.remove(key, AccessToken.make({ value: "token-1" }))
-        // somebody takes the lease and is killed
+        // another process takes the lease and is killed
         assert.isTrue(Option.isSome(yield* store.service.acquire(key, "10 seconds")))
         const before = server.count
         const waiting = yield* Effect.fork(second.tokens.get())
@@ -252,7 +252,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, before + 1)
       }))
 
-    it.scoped("who comes late overwrites nothing, and takes the newer token (I11)", () =>
+    it.scoped("a late holder of a lease overwrites nothing, and takes the newer token (I11)", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2, { lease: "2 seconds" })
         server.latency = 5000
@@ -281,7 +281,7 @@ describe("SharedTokens", () => {
         assert.deepStrictEqual((yield* together(all([second]), "10 millis")).length, 1)
       }))
 
-    it.scoped("interrupting callers, the one who began included, fails nobody else (I4)", () =>
+    it.scoped("interrupting callers, the one that began included, fails no other caller (I4)", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2)
         const began = yield* Effect.fork(first.tokens.get())
@@ -294,13 +294,13 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, 1)
       }))
 
-    it.scoped("beyond two leases without a token a process asks by itself", () =>
+    it.scoped("a process without a token asks the server by itself after two leases", () =>
       Effect.gen(function*() {
         const { second, server, store } = yield* fleet(2, { lease: "1 second" })
         yield* together([second.shared.get()])
         const key = store.calls[0]!.key
         yield* store.service.remove(key, AccessToken.make({ value: "token-1" }))
-        // somebody takes the lease again and again, and never brings anything
+        // another process holds the lease and never stores a token
         yield* store.service.acquire(key, "1 hour")
         const [token] = yield* together([second.shared.get()], "3 seconds")
         assert.strictEqual(secret(token!), "token-2")
@@ -327,7 +327,7 @@ describe("SharedTokens", () => {
         return { asked, server, store, get }
       })
 
-    it.scoped("who has to wait for room holds no lease, and takes what others bring meanwhile (I1)", () =>
+    it.scoped("a process that waits for room holds no lease, and takes a token that others store meanwhile (I1)", () =>
       Effect.gen(function*() {
         const { get, server } = yield* limited(2)
         yield* together([get(0, "a")])
@@ -360,7 +360,7 @@ describe("SharedTokens", () => {
         assert.deepStrictEqual(asked, [first, other, first])
       }))
 
-    it.scoped("what stands between the limit and the store is not passed over", () =>
+    it.scoped("a step between the rate limit and the store is not bypassed", () =>
       Effect.gen(function*() {
         const { server, store } = yield* fleet(0)
         server.script = [unavailable()]
@@ -374,7 +374,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(secret(token!), "token-2")
       }))
 
-    it.scoped("holds also for a process that works alone, and can fail instead of waiting", () =>
+    it.scoped("a rate limit also holds for a process that works alone, and can fail instead of waiting", () =>
       Effect.gen(function*() {
         const { get, server, store } = yield* limited(1, "fail")
         store.breakDown("unavailable")
@@ -391,7 +391,7 @@ describe("SharedTokens", () => {
 
   describe("refused tokens", () => {
     // SPEC B4
-    it.scoped("one that an API refused is replaced once for all", () =>
+    it.scoped("a token that an API refused is replaced once for the whole fleet", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2)
         const [rejected] = yield* together([first.tokens.get(), second.tokens.get()])
@@ -400,7 +400,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, 2)
       }))
 
-    it.scoped("one that is invalidated leaves the store too, a newer one does not", () =>
+    it.scoped("an invalidated token leaves the store too; a newer token stays", () =>
       Effect.gen(function*() {
         const { first, join, second, server } = yield* fleet(2)
         const [rejected] = yield* together([first.tokens.get()])
@@ -412,7 +412,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, 2)
       }))
 
-    it.scoped("one that the server hands out again does not go back into the store", () =>
+    it.scoped("a refused token that the server hands out again does not go back into the store", () =>
       Effect.gen(function*() {
         const { first, server, store } = yield* fleet(1)
         server.answer = (_, now) => AccessToken.make({ value: "same", issuedAt: now, expiresAt: now + hour })
@@ -423,7 +423,7 @@ describe("SharedTokens", () => {
   })
 
   describe("failures of the server", () => {
-    it.scoped("are shared: while one is told to stay away, the others do not ask (I6)", () =>
+    it.scoped("a failure is shared: while the server tells one process to wait, the others do not ask (I6)", () =>
       Effect.gen(function*() {
         const { members, server } = yield* fleet(10)
         server.failing = unavailable(Duration.seconds(20))
@@ -433,13 +433,17 @@ describe("SharedTokens", () => {
         assert.strictEqual(errors.filter((error) => error?._tag === "EndpointUnavailable").length, 1)
         const elsewhere = errors.filter((error) => error?._tag === "FailedElsewhere")
         assert.strictEqual(elsewhere.length, 9)
-        const wait = Option.getOrThrow(Option.flatMap(Option.fromNullable(elsewhere[0]), (e) =>
-          e._tag === "FailedElsewhere" ? e.retryAfter : Option.none()))
+        const wait = Option.getOrThrow(
+          Option.flatMap(
+            Option.fromNullable(elsewhere[0]),
+            (e) => e._tag === "FailedElsewhere" ? e.retryAfter : Option.none()
+          )
+        )
         assert.isAtLeast(Duration.toSeconds(wait), 19)
       }))
 
     // FAULTS R1, T2
-    it.scoped("that it has nothing better keeps away who can serve what it has, and nobody else", () =>
+    it.scoped("a NoProgress note stops only the processes that can still serve the same token", () =>
       Effect.gen(function*() {
         const { first, join, second, server } = yield* fleet(2)
         const same = AccessToken.make({ value: "same", issuedAt: 0, expiresAt: hour })
@@ -451,7 +455,7 @@ describe("SharedTokens", () => {
         const renewed = yield* Effect.flip(second.shared.renew(same))
         assert.strictEqual(renewed._tag, "FailedElsewhere")
         assert.strictEqual(server.count, 2)
-        // another one, and none
+        // a process with another token, and one without a token
         server.answer = undefined
         const other = AccessToken.make({ value: "other", issuedAt: 0, expiresAt: hour })
         assert.deepStrictEqual(yield* together([Effect.map(second.shared.renew(other), secret)], 200), ["token-3"])
@@ -460,7 +464,7 @@ describe("SharedTokens", () => {
       }))
 
     // FAULTS R1
-    it.scoped("at the end of a token that the server would not replace nobody is sent away", () =>
+    it.scoped("a NoProgress note about a token stops no process once that token is over", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2)
         const same = AccessToken.make({ value: "same", issuedAt: 0, expiresAt: hour })
@@ -481,7 +485,7 @@ describe("SharedTokens", () => {
       }))
 
     // FAULTS T2
-    it.scoped("a process whose token is bound to its key does not keep others from theirs", () =>
+    it.scoped("a process whose token is bound to its key does not keep other processes from their tokens", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2)
         const bound = AccessToken.make({ value: "bound", tokenType: "DPoP", issuedAt: 0, expiresAt: hour })
@@ -492,7 +496,7 @@ describe("SharedTokens", () => {
         assert.deepStrictEqual(yield* together([Effect.map(second.shared.get(), secret)], 200), ["token-3"])
       }))
 
-    it.scoped("an outage costs the fleet one request per step, and ends for all when it ends", () =>
+    it.scoped("an outage costs the fleet one request per step, and after it all processes get the new token", () =>
       Effect.gen(function*() {
         const server = new Scripted()
         server.latency = 50
@@ -520,7 +524,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(server.count, before + 1)
       }))
 
-    it.scoped("a refusal is nobody else's: a wrong secret in one process does not stop the others", () =>
+    it.scoped("a refusal is not shared: a wrong secret in one process does not stop the others", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2)
         server.script = [refused()]
@@ -529,7 +533,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(secret(Either.getOrThrow(two!)), "token-1".replace("1", "2"))
       }))
 
-    it.scoped("a server that hands out nothing newer is asked once by all", () =>
+    it.scoped("a server that hands out nothing newer is asked once by the whole fleet", () =>
       Effect.gen(function*() {
         const { members, server } = yield* fleet(10)
         const start = yield* Clock.currentTimeMillis
@@ -544,7 +548,7 @@ describe("SharedTokens", () => {
 
   describe("failures of the store", () => {
     for (const fault of ["unavailable", "hangs", "dies"] as const) {
-      it.scoped(`${fault}: each process works alone, and together again afterwards (I11)`, () =>
+      it.scoped(`store fault "${fault}": each process works alone, and together again afterwards (I11)`, () =>
         Effect.gen(function*() {
           const { first, second, server, store } = yield* fleet(2)
           store.breakDown(fault)
@@ -573,7 +577,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(store.calls.length, calls + 2)
       }))
 
-    it.scoped("what fails at the same time is one failure", () =>
+    it.scoped("operations of the store that fail at the same time count as one failure", () =>
       Effect.gen(function*() {
         const { first, store } = yield* fleet(1)
         store.breakDown("unavailable")
@@ -581,13 +585,13 @@ describe("SharedTokens", () => {
         yield* together(requests.map((request) => first.shared.get(request)), "500 millis")
         assert.strictEqual(tags(first.events).filter((tag) => tag === "StoreFailed").length, 1)
         store.heal()
-        // a second later it is asked again
+        // a second later the store is asked again
         yield* TestClock.adjust(600)
         yield* together([first.shared.get()])
         assert.include(tags(first.events), "StoreRecovered")
       }))
 
-    it.scoped("a token that is there is not held back by a store that hangs", () =>
+    it.scoped("a store that hangs while a token is stored does not keep the token from its caller", () =>
       Effect.gen(function*() {
         const { first, store } = yield* fleet(1)
         store.breakDown("hangs", ["put", "release"])
@@ -595,7 +599,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(secret(token!), "token-1")
       }))
 
-    it.scoped("read-only: what is there is served, what is new is not lost", () =>
+    it.scoped("a read-only store: its token is served, and a new token still reaches its caller", () =>
       Effect.gen(function*() {
         const { first, join, store } = yield* fleet(1)
         yield* together([first.tokens.get()])
@@ -607,7 +611,7 @@ describe("SharedTokens", () => {
         assert.strictEqual(secret(token!), "token-2")
       }))
 
-    it.scoped("full: the token goes to its callers all the same", () =>
+    it.scoped("a full store: a new token still reaches its caller", () =>
       Effect.gen(function*() {
         const { first, store } = yield* fleet(1)
         store.faults.put = "unavailable"
@@ -616,7 +620,7 @@ describe("SharedTokens", () => {
         assert.include(tags(first.events), "StoreFailed")
       }))
 
-    it.scoped("garbage is a miss with an event, and is replaced", () =>
+    it.scoped("an unreadable value in the store counts as missing, with an event, and is replaced", () =>
       Effect.gen(function*() {
         const { first, join, store } = yield* fleet(1)
         yield* together([first.tokens.get()])
@@ -624,13 +628,14 @@ describe("SharedTokens", () => {
         const late = yield* join
         const [token] = yield* together([late.tokens.get()])
         assert.strictEqual(secret(token!), "token-2")
-        // the token and the note of a failure, each once, although the store was looked at before and under the lease
+        // one event each for the token and for the note of a failure, although the store was read before and under the
+        // lease
         const events = late.events.filter((event) => event._tag === "StoreFailed")
         assert.deepStrictEqual(events.map(({ reason }) => reason), ["unreadable", "unreadable"])
         store.heal()
         assert.strictEqual(secret(yield* (yield* join).tokens.get()), "token-2")
 
-        // once it could be read again, the next time is news
+        // once the value could be read again, the next unreadable value is reported again
         yield* late.shared.get()
         store.faults.get = "unreadable"
         yield* together([late.shared.get()])
@@ -639,7 +644,7 @@ describe("SharedTokens", () => {
   })
 
   describe("a store that others seal", () => {
-    it.scoped("an envelope is nobody's token: a process without the key takes it for unreadable", () =>
+    it.scoped("a process without the key does not take a sealed token, and one with the key takes no other", () =>
       Effect.gen(function*() {
         const { join, server, store } = yield* fleet(0)
         const key = yield* TokenStore.generateKey
@@ -663,7 +668,7 @@ describe("SharedTokens", () => {
   })
 
   describe("what is not shared", () => {
-    it.scoped("tokens bound to a key of the process", () =>
+    it.scoped("tokens bound to a key of the process are not shared", () =>
       Effect.gen(function*() {
         const { first, second, server } = yield* fleet(2)
         server.answer = (n, now) =>
@@ -693,7 +698,7 @@ describe("SharedTokens", () => {
       ]
     for (const [title, options, claims] of kinds) {
       // FAULTS T2
-      it.scoped(`tokens ${title}, unless the key is shared`, () =>
+      it.scoped(`tokens ${title} are not shared, unless the key is`, () =>
         Effect.gen(function*() {
           for (const keyIsShared of [undefined, false, true]) {
             const { first, join, second, server } = yield* fleet(2, { keyIsShared })
@@ -714,7 +719,7 @@ describe("SharedTokens", () => {
     }
 
     // FAULTS T2
-    it.scoped("nor is a bound token taken that somebody has put there all the same", () =>
+    it.scoped("a bound token that is in the store all the same is not taken", () =>
       Effect.gen(function*() {
         const { first, server, store } = yield* fleet(1, {})
         yield* together([first.tokens.get()])
@@ -729,7 +734,7 @@ describe("SharedTokens", () => {
       }))
 
     // FAULTS T2
-    it.scoped("opaque tokens of a client that shows a certificate; a JWT says whether it is bound", () =>
+    it.scoped("opaque tokens of a client with a certificate are not shared; a JWT says whether it is bound", () =>
       Effect.gen(function*() {
         const bodies = { opaque: () => `t${Math.random()}`, jwt: () => jwt({ sub: "reports" }) }
         for (
@@ -768,7 +773,7 @@ describe("SharedTokens", () => {
         }
       }))
 
-    it.scoped("refresh tokens", () =>
+    it.scoped("refresh tokens are not shared, but the access token that came with one is", () =>
       Effect.gen(function*() {
         const { first, join, server } = yield* fleet(1)
         server.answer = (_, now) =>
@@ -779,7 +784,7 @@ describe("SharedTokens", () => {
   })
 
   describe("configuration", () => {
-    it.effect("a source that does not know whose tokens it yields has to be told", () =>
+    it.effect("a source that does not know whose tokens it yields needs a namespace", () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(
           Effect.flatMap(new Scripted().source, TokenSource.shared({ lease: 0 }))
@@ -793,7 +798,7 @@ describe("SharedTokens", () => {
       authentication: ClientAuthentication.basic(Redacted.make("secret"))
     }
 
-    it.scoped("a query of the endpoint makes a difference, and cannot be read in the keys", () =>
+    it.scoped("a query of the endpoint makes a different key, and cannot be read in it", () =>
       Effect.gen(function*() {
         const store = yield* FaultyStore.make
         const keyOf = (tokenEndpoint: string) =>
@@ -817,7 +822,7 @@ describe("SharedTokens", () => {
       }).pipe(Effect.provideService(HttpClient.HttpClient, HttpClient.make(() => Effect.die("no network")))))
 
     // FAULTS T1
-    it.scoped("clients and servers that only look alike have keys of their own", () =>
+    it.scoped("clients and servers with similar names have different keys", () =>
       Effect.gen(function*() {
         const store = yield* FaultyStore.make
         store.faults.acquire = "unavailable"
@@ -849,7 +854,7 @@ describe("SharedTokens", () => {
       }).pipe(Effect.provideService(HttpClient.HttpClient, HttpClient.make(() => Effect.die("no network")))))
 
     // FAULTS T1
-    it.effect("a namespace that a store cannot write as it is, is a mistake", () =>
+    it.effect("a namespace that a store cannot write unchanged is an InvalidConfiguration", () =>
       Effect.gen(function*() {
         const source = yield* new Scripted().source
         const errors = [
@@ -888,7 +893,7 @@ describe("SharedTokens", () => {
         assert.deepStrictEqual(leases, [12_000, 22_000, 10_000, 60_000, 10_000, 3000])
       }).pipe(Effect.provideService(HttpClient.HttpClient, HttpClient.make(() => Effect.never))))
 
-    it.scoped("client credentials know it; a grant with a subject does not", () =>
+    it.scoped("client credentials have a default namespace; a grant with a subject has none", () =>
       Effect.gen(function*() {
         yield* Effect.flatMap(TokenSource.clientCredentials(client), TokenSource.shared())
         const exchange = TokenSource.tokenExchange({ ...client, subjectToken: Redacted.make("alice") })
@@ -897,7 +902,7 @@ describe("SharedTokens", () => {
         yield* Effect.flatMap(exchange, TokenSource.shared({ namespace: "alice" }))
       }).pipe(Effect.provide([TokenStore.layerMemory, FetchHttpClient.layer])))
 
-    it.effect("layer shares when a store is provided, and needs a name for other grants", () =>
+    it.effect("layer shares tokens when a store is provided, and needs a namespace for other grants", () =>
       Effect.gen(function*() {
         const grant = Grant.jwtBearer({ assertion: Redacted.make("a.b.c") })
         const build = (options: Partial<TokenSource.LayerOptions>) =>
@@ -909,7 +914,7 @@ describe("SharedTokens", () => {
         assert.isTrue(Either.isRight(yield* build({ grant, shared: false })))
       }).pipe(Effect.provide(Layer.merge(TokenStore.layerMemory, FetchHttpClient.layer))))
 
-    it.effect("options for sharing without a store are a mistake, and no options are not", () =>
+    it.effect("options for sharing without a store are an InvalidConfiguration; no options are fine", () =>
       Effect.gen(function*() {
         const build = (options: Partial<TokenSource.LayerOptions>) =>
           Effect.provide(TokenSource.TokenSource, TokenSource.layer({ ...client, ...options })).pipe(Effect.either)

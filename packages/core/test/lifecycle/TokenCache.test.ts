@@ -30,7 +30,7 @@ const setup = (options: TokenCache.Options & { readonly scripted?: (s: Scripted)
 describe("TokenCache", () => {
   describe("getWithRemaining", () => {
     // BROKER F4
-    it.scoped("renews a token with less left, once for all who ask, and gives the held one to the others meanwhile", () =>
+    it.scoped("renews a token with less left once for all its callers; plain get serves the held one meanwhile", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({ ahead: 0 })
         const first = yield* tokens.get()
@@ -51,7 +51,7 @@ describe("TokenCache", () => {
         assert.strictEqual(server.count, 2)
       }))
 
-    it.scoped("asks for half of the lifetime at most", () =>
+    it.scoped("getWithRemaining can ask for at most half of the lifetime", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({ ahead: 0 })
         const first = yield* tokens.get()
@@ -63,11 +63,11 @@ describe("TokenCache", () => {
       }))
 
     // SPEC G1
-    it.scoped("renews a token that another process has left in the store with less", () =>
+    it.scoped("getWithRemaining renews a token from the shared store that has less left", () =>
       Effect.gen(function*() {
         const { server } = yield* setup()
         const store = yield* TokenStore.TokenStore
-        /** As a process does that asks once and ends. */
+        /** A process that asks once and ends. */
         const once = (least?: Duration.DurationInput) =>
           Effect.scoped(Effect.gen(function*() {
             const alone = yield* server.source
@@ -89,7 +89,7 @@ describe("TokenCache", () => {
         assert.strictEqual(server.count, 2)
       }).pipe(Effect.provide(TokenStore.layerMemory)))
 
-    it.scoped("gives the held token where the renewal fails, and leaves the server alone afterwards", () =>
+    it.scoped("getWithRemaining gives the held token if the renewal fails, and does not ask again at once", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({ ahead: 0 })
         const first = yield* tokens.get()
@@ -103,7 +103,7 @@ describe("TokenCache", () => {
 
   describe("status", () => {
     // FAULTS K1
-    it.scoped("tells how long the token still lives, also after the wall clock was put back by an hour", () =>
+    it.scoped("status says how long the token still lives, even after the wall clock was put back by an hour", () =>
       Effect.gen(function*() {
         const { state, stepped } = yield* steppable
         const { tokens } = yield* Effect.withClock(setup({ ahead: "10 minutes" }), stepped)
@@ -158,7 +158,7 @@ describe("TokenCache", () => {
         assert.strictEqual(secret(yield* tokens.get()), "token-2")
       }))
 
-    it.scoped("clamps both windows, so that a token of 60 s still lives", () =>
+    it.scoped("limits both windows, so that a token of 60 s is still served", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({ scripted: (s) => (s.lifetime = 60_000) })
         yield* tokens.get()
@@ -224,7 +224,7 @@ describe("TokenCache", () => {
       }))
 
     // SPEC A10
-    it.scoped("gives a token of unknown lifetime the one to assume", () =>
+    it.scoped("gives a token of unknown lifetime the lifetime of `assume`", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({
           onMissingExpiry: { assume: "1 hour" },
@@ -275,7 +275,7 @@ describe("TokenCache", () => {
         assert.strictEqual(secret(yield* here(tokens.get())), "token-2")
       }))
 
-    it.scoped("after a wall clock set back, a new token that ends earlier by it is progress all the same", () =>
+    it.scoped("after a wall clock set back, a new token that ends earlier by that clock still counts as progress", () =>
       Effect.gen(function*() {
         const { state, stepped } = yield* steppable
         const here = Effect.withClock(stepped)
@@ -341,7 +341,7 @@ describe("TokenCache", () => {
       }))
 
     // trap: `Cache.get` runs the lookup on the first caller's fiber, so its interruption interrupts every waiter
-    it.scoped("the caller who started the request may leave; the others get their token (I4)", () =>
+    it.scoped("the caller that started the request may leave; the others get their token (I4)", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({ scripted: (s) => (s.latency = 1000) })
         const owner = yield* Effect.fork(tokens.get())
@@ -378,7 +378,7 @@ describe("TokenCache", () => {
       }))
 
     // trap: with tiny time slices a Pending entry of `Cache` could leak for ever
-    it.scoped("no interruption at any moment leaves a key that hangs", () =>
+    it.scoped("no interruption at any moment makes a key hang", () =>
       Effect.gen(function*() {
         const { tokens } = yield* setup({ scripted: (s) => (s.latency = 10) })
         const fibers = yield* Effect.forEach(Arr.range(10, 64), (ops) =>
@@ -407,7 +407,7 @@ describe("TokenCache", () => {
 
   describe("failures", () => {
     // trap: one failure for all waiters, and a TTL of 0 that serves it again within the millisecond
-    it.scoped("all who wait get the failure; those who come in the next second too; then it is asked again", () =>
+    it.scoped("waiting callers and those of the next second get the failure; then the server is asked again", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({
           scripted: (s) => {
@@ -477,7 +477,7 @@ describe("TokenCache", () => {
       }))
 
     // SPEC C11
-    it.scoped("a remembered refusal is dropped at once when the credentials change", () =>
+    it.scoped("a remembered refusal no longer counts as soon as the credentials change", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* rotating
         yield* Effect.flip(tokens.get())
@@ -489,7 +489,7 @@ describe("TokenCache", () => {
       }))
 
     // trap: a failed `Cache.refresh` replaces a good value
-    it.scoped("a failed renewal is an event; the held token is served on (I5)", () =>
+    it.scoped("a failed renewal is an event, and the held token is still served (I5)", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup()
         const events = yield* collect(tokens)
@@ -504,7 +504,7 @@ describe("TokenCache", () => {
         assert.isAbove(failed.length, 3)
         assert.isBelow(failed.length, 20)
         assert.isTrue(failed.every((event) => event.stillServing && event.reason === "ahead"))
-        // comes back: fresh within one step
+        // when the server is back there is a fresh token within one step
         server.failing = undefined
         yield* TestClock.adjust("29 seconds")
         const fiber = yield* Effect.fork(tokens.get())
@@ -528,7 +528,7 @@ describe("TokenCache", () => {
         assert.match(secret(yield* tokens.get()), /^token-/)
       }))
 
-    it.scoped("a defect of the source reaches the callers, and is not kept for ever", () =>
+    it.scoped("a defect of the source reaches its callers, and is not repeated for ever", () =>
       Effect.gen(function*() {
         const { tokens } = yield* setup({ scripted: (s) => (s.script = [Cause.die("bug")]) })
         const exit = yield* Effect.exit(tokens.get())
@@ -537,7 +537,7 @@ describe("TokenCache", () => {
         assert.strictEqual(secret(yield* tokens.get()), "token-2")
       }))
 
-    it.scoped("a source that throws while it is called is a defect of that call only", () =>
+    it.scoped("a source that throws when it is called gives a defect to that call only", () =>
       Effect.gen(function*() {
         let calls = 0
         const tokens = yield* Effect.flatMap(
@@ -555,7 +555,7 @@ describe("TokenCache", () => {
   })
 
   describe("no progress", () => {
-    it.scoped("the same token again is backed off from, not asked for in a loop", () =>
+    it.scoped("the same token again causes a back-off, not a loop of requests", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({
           scripted: (s) => (s.answer = () => AccessToken.make({ value: "same", issuedAt: 0, expiresAt: 3_600_000 }))
@@ -571,7 +571,7 @@ describe("TokenCache", () => {
         assert.include(tags(events), "NoProgress")
       }))
 
-    it.scoped("a token that was over before it arrived is asked for once more (I3)", () =>
+    it.scoped("after a token that was over before it arrived, the server is asked once more (I3)", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({
           scripted: (s) => {
@@ -587,7 +587,7 @@ describe("TokenCache", () => {
         assert.strictEqual(server.count, 2)
       }))
 
-    it.scoped("a token that is dead on arrival goes to those who wait, and no loop follows", () =>
+    it.scoped("a token without any lifetime goes to the waiting callers, and causes no loop of requests", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({ scripted: (s) => (s.lifetime = 0) })
         assert.strictEqual(secret(yield* tokens.get()), "token-1")
@@ -616,7 +616,7 @@ describe("TokenCache", () => {
       }))
 
     // SPEC B4
-    it.scoped("a late report of an old token asks nothing: the newer one is given (I3)", () =>
+    it.scoped("a late report of an old token sends no request: the caller gets the newer token (I3)", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup()
         const first = yield* tokens.get()
@@ -628,7 +628,7 @@ describe("TokenCache", () => {
         assert.strictEqual(secret(yield* tokens.renew(second)), "token-3")
       }))
 
-    it.scoped("invalidate drops exactly the reported token; the next get asks", () =>
+    it.scoped("invalidate drops exactly the reported token, and the next get asks the server", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup()
         const first = yield* tokens.get()
@@ -640,7 +640,7 @@ describe("TokenCache", () => {
       }))
 
     // trap: `Cache.invalidate` during a lookup is undone by its late result
-    it.scoped("a report while a renewal is under way is not undone by its end", () =>
+    it.scoped("a report during a renewal is not undone when the renewal ends", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup()
         const first = yield* tokens.get()
@@ -655,7 +655,7 @@ describe("TokenCache", () => {
         assert.strictEqual(server.count, 2)
       }))
 
-    it.scoped("a server that hands out the refused token again: it is not kept", () =>
+    it.scoped("a refused token that the server hands out again is not kept", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({
           scripted: (s) => (s.answer = (_, now) =>
@@ -691,7 +691,7 @@ describe("TokenCache", () => {
         ])
       }))
 
-    it.scoped("renewing one key leaves the others alone", () =>
+    it.scoped("renewing the token of one key does not change other keys", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup()
         const request = TokenRequest.make({ scopes: "a" })
@@ -735,7 +735,7 @@ describe("TokenCache", () => {
         yield* TestClock.adjust(0)
         yield* Scope.close(scope, Exit.void)
         yield* Deferred.await(interrupted)
-        // FAULTS L5: an interruption could be caught by nobody, and would say nothing
+        // FAULTS L5: no caller could catch an interruption, and it would not say what is wrong
         const waited = yield* Fiber.await(waiter)
         assert.isFalse(Exit.isInterrupted(waited))
         assert.include(Exit.isFailure(waited) ? Cause.pretty(waited.cause) : "", "closed while a token was on its way")
@@ -759,7 +759,7 @@ describe("TokenCache", () => {
   })
 
   describe("tracing", () => {
-    it.scoped("a request a caller waits for is a child of the caller's span; a hit makes no span", () =>
+    it.scoped("a request that a caller waits for is a child of the caller's span; a cache hit makes no span", () =>
       Effect.gen(function*() {
         const spans: Array<Tracer.Span> = []
         const tracer = Tracer.make({

@@ -12,7 +12,7 @@ const cachedOf = (server: Scripted, options: Parameters<typeof TokenSource.cache
 
 describe("the life of a token", () => {
   // FAULTS R1
-  it.scoped("the same token again moves neither its end nor its margin; at its end there is a new one at once", () =>
+  it.scoped("the same token again moves neither its end nor its margin; at its end callers get a new one at once", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       const end = 3_600_000
@@ -37,7 +37,7 @@ describe("the life of a token", () => {
     }))
 
   // FAULTS R1
-  it.scoped("a server that has a new token when the old one is not handed out any more is asked then", () =>
+  it.scoped("a server that has a new token when the old one is no longer handed out is asked then", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       server.answer = (n, now) =>
@@ -55,7 +55,7 @@ describe("the life of a token", () => {
     }))
 
   // FAULTS T8, R1
-  it.scoped("the same value as a new token after its end is nobody's; a new one is served when there is one", () =>
+  it.scoped("after its end no caller gets the same value again as a new token; the next new token is served", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       server.answer = (_, now) => AccessToken.make({ value: "same", issuedAt: now, expiresAt: now + 3_600_000 })
@@ -69,7 +69,7 @@ describe("the life of a token", () => {
       const error = yield* Effect.flip(typed.get())
       assert.isTrue(error._tag === "EndpointUnavailable" && error.retryable)
       assert.include(error.message, "life is over")
-      // of its errors none says so: callers wait for the next token
+      // this source has no such error in its type, so its callers wait for the next token
       const waiting = yield* Effect.fork(generic.get())
       yield* TestClock.adjust(0)
       assert.deepStrictEqual(tags(events).filter((tag) => tag === "TokenAcquired" || tag === "NoProgress"), [
@@ -93,7 +93,7 @@ describe("the life of a token", () => {
     }))
 
   // FAULTS R1
-  it.scoped("a token that was over when it was first heard of is all there is: a clock may be wrong", () =>
+  it.scoped("a token that was over when it first arrived is served, because a clock may be wrong", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       server.answer = () => AccessToken.make({ value: "same", issuedAt: -7_200_000, expiresAt: -3_600_000 })
@@ -106,7 +106,7 @@ describe("the life of a token", () => {
     }))
 
   // FAULTS K1
-  it.scoped("a token from the future ends after its life, not at its end by another clock", () =>
+  it.scoped("a token from the future ends after its lifetime, not at its end by another clock", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       server.answer = (n, now) =>
@@ -154,7 +154,7 @@ describe("the life of a token", () => {
       ]
     ] as const
   ) {
-    it.scoped(`a floor between two renewals: ${name}`, () =>
+    it.scoped(`two renewals are never too close together: ${name}`, () =>
       Effect.gen(function*() {
         const server = new Scripted()
         server.answer = answer
@@ -171,7 +171,7 @@ describe("the life of a token", () => {
   }
 })
 
-describe("slots", () => {
+describe("slots of evicted keys", () => {
   // FAULTS T5
   it.scoped("a refused token is not handed out again after its key was evicted", () =>
     Effect.gen(function*() {
@@ -185,7 +185,7 @@ describe("slots", () => {
     }))
 
   // FAULTS T5
-  it.scoped("nor where it was refused before, and the server gives it again to the slot made anew", () =>
+  it.scoped("a refused token is not kept if the server gives it again after its key was evicted", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       const tokens = yield* cachedOf(server, { capacity: 1 })
@@ -202,9 +202,9 @@ describe("slots", () => {
     }))
 })
 
-describe("keys that push each other out", () => {
+describe("keys that evict each other", () => {
   // FAULTS B4
-  it.scoped("keep their back-off: a refused client is not asked at every call", () =>
+  it.scoped("keys that evict each other keep their back-off: a refused client does not ask at every call", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       server.failing = refused()
@@ -224,7 +224,7 @@ describe("keys that push each other out", () => {
     }))
 
   // FAULTS B4
-  it.scoped("remember what the credentials were that were refused", () =>
+  it.scoped("keys that evict each other remember which credentials were refused", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       server.failing = refused()
@@ -242,7 +242,7 @@ describe("keys that push each other out", () => {
     }))
 
   // FAULTS B4
-  it.scoped("and a failure is forgotten with the next success, evicted or not", () =>
+  it.scoped("a failure is forgotten with the next success, whether its key was evicted or not", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       server.script = [refused(), "ok", "ok", refused(), "ok"]
@@ -262,7 +262,7 @@ describe("keys that push each other out", () => {
 
 describe("a client that is used elsewhere", () => {
   // FAULTS W8
-  it.scoped("is one event, and its token requests are spaced", () =>
+  it.scoped("a client that is used elsewhere gives one event, and its token requests are spaced out", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       const tokens = yield* cachedOf(server)
@@ -281,7 +281,7 @@ describe("a client that is used elsewhere", () => {
     }))
 
   // FAULTS W8
-  it.scoped("tokens that live their lives in between are no such thing", () =>
+  it.scoped("refusals with tokens of a full life in between give no ClientUsedElsewhere event", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       const tokens = yield* cachedOf(server)
@@ -296,7 +296,7 @@ describe("a client that is used elsewhere", () => {
     }))
 
   // FAULTS W8
-  it.scoped("nor is an API that refuses the successor of each token too", () =>
+  it.scoped("an API that refuses the successor of each token too gives no ClientUsedElsewhere event", () =>
     Effect.gen(function*() {
       const server = new Scripted()
       const tokens = yield* cachedOf(server)
@@ -304,7 +304,7 @@ describe("a client that is used elsewhere", () => {
       const { publish } = sourceModule.hooks(tokens)
       for (let i = 0; i < 8; i++) {
         yield* tokens.renew(yield* tokens.get())
-        // what BearerAuth says when the replay is refused as well
+        // BearerAuth publishes this when the replay is refused as well
         yield* publish(TokenEvents.TokenEvent.FreshTokenRejected({
           key: TokenRequest.hash(TokenRequest.empty),
           at: yield* Clock.currentTimeMillis,
@@ -313,7 +313,7 @@ describe("a client that is used elsewhere", () => {
         yield* TestClock.adjust("6 seconds")
       }
       assert.notInclude(tags(events), "ClientUsedElsewhere")
-      // and nobody is made to wait
+      // and no caller is made to wait
       const waiting = yield* Effect.fork(tokens.renew(yield* tokens.get()))
       yield* TestClock.adjust("500 millis")
       assert.isNotNull(waiting.unsafePoll())
@@ -322,7 +322,7 @@ describe("a client that is used elsewhere", () => {
 
 describe("a refused client", () => {
   // FAULTS B4
-  it.scoped("with credentials that read differently every time is asked twice per step at the most", () =>
+  it.scoped("a refused client whose credentials read differently every time asks at most twice per step", () =>
     Effect.gen(function*() {
       let count = 0
       const uncached = yield* sourceModule.make({
@@ -340,7 +340,7 @@ describe("a refused client", () => {
 
 describe("another copy of the package", () => {
   // FAULTS W13
-  it.scoped("its sources and tokens are known by their symbols", () =>
+  it.scoped("sources and tokens of another copy of the package are recognised by their symbols", () =>
     Effect.gen(function*() {
       const tokens = yield* cachedOf(new Scripted())
       const token = yield* tokens.get()
@@ -357,7 +357,7 @@ describe("another copy of the package", () => {
 
 describe("idle", () => {
   // FAULTS L6, K1
-  it.scoped("the source's own token is given up after a day, by the steady clock", () =>
+  it.scoped("the source's own token is no longer renewed after an idle day, by the steady clock", () =>
     Effect.gen(function*() {
       const { state, stepped } = yield* steppable
       const server = new Scripted()

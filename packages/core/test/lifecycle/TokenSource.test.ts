@@ -56,7 +56,7 @@ const env = (entries: Record<string, string>) =>
 
 describe("TokenSource", () => {
   describe("make", () => {
-    it.effect("asks at every call, and takes what it needs from the context once", () =>
+    it.effect("a source from make asks at every call, and takes its services from the context once", () =>
       Effect.gen(function*() {
         class Vault extends Context.Tag("Vault")<Vault, { readonly read: () => string }>() {}
         let reads = 0
@@ -139,7 +139,7 @@ describe("TokenSource", () => {
         assert.strictEqual(secret(yield* tokens.get()), "token-2")
       }))
 
-    it.scoped("what is put around a source sees every token it gives, and keeps its events", () =>
+    it.scoped("transform sees every token that a source gives, and keeps the events of the source", () =>
       Effect.gen(function*() {
         const { tokens } = yield* stack()
         const asked: Array<string> = []
@@ -184,7 +184,7 @@ describe("TokenSource", () => {
   })
 
   describe("layer", () => {
-    it.scoped("has everything on: cache, retry, renewal in the background", () =>
+    it.scoped("layer has everything on: cache, retry, renewal in the background", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* stack()
         assert.strictEqual(secret(yield* tokens.get()), "token-1")
@@ -194,7 +194,7 @@ describe("TokenSource", () => {
         assert.strictEqual(secret(yield* tokens.get()), "token-14")
       }))
 
-    it.effect("adds to what is set for fetch, and follows no redirect", () =>
+    it.effect("layer keeps the program's settings for fetch, and follows no redirect", () =>
       Effect.gen(function*() {
         const seen: Array<RequestInit | undefined> = []
         const fetch: typeof globalThis.fetch = (_url, init) => {
@@ -232,7 +232,7 @@ describe("TokenSource", () => {
       }))
 
     // SPEC A6, D3; I7
-    it.scoped("does not retry what is fatal", () =>
+    it.scoped("layer does not retry a fatal error", () =>
       Effect.gen(function*() {
         for (const status of [400, 401, 403]) {
           const { server, tokens } = yield* stack()
@@ -297,7 +297,7 @@ describe("TokenSource", () => {
       }))
 
     // SPEC C9
-    it.scoped("scope drift is an event by default, and a structured error when demanded", () =>
+    it.scoped("scope drift is an event by default, and a ScopeNotGranted error if the policy says so", () =>
       Effect.gen(function*() {
         const lax = yield* stack({}, { members: { scope: "a" } })
         const events = yield* collect(lax.tokens)
@@ -387,7 +387,7 @@ describe("TokenSource", () => {
       }))
 
     // SPEC E6
-    it.scoped("an unknown authentication and a trailing space are told as such", () =>
+    it.scoped("the errors for an unknown authentication and for a trailing space say what is wrong", () =>
       Effect.gen(function*() {
         const server = yield* AuthorizationServer.make()
         const all = {
@@ -401,7 +401,7 @@ describe("TokenSource", () => {
         assert.match(spaced.message, /white ?space/)
       }))
 
-    it.scoped("none needs no secret", () =>
+    it.scoped("the authentication `none` needs no secret", () =>
       Effect.gen(function*() {
         const server = yield* AuthorizationServer.make()
         const tokens = yield* build({
@@ -472,7 +472,7 @@ describe("TokenSource", () => {
         assert.strictEqual(yield* value("oauth_token_request_duration_seconds", {}), 3)
       }).pipe(Effect.tagMetrics("test", "metrics")))
 
-    it.scoped("keeps seconds to expiry while it is observed", () =>
+    it.scoped("the metric of the seconds to expiry is kept while the source is observed", () =>
       Effect.gen(function*() {
         const { tokens } = yield* stack({ refresh: false })
         yield* TokenMetrics.observe(tokens, { every: "1 second" })
@@ -569,7 +569,7 @@ describe("TokenError", () => {
     assert.isFalse(TokenError.isTokenError(new Error("x")))
   })
 
-  it("retryAt prefers what the error knows, then Retry-After", () => {
+  it("retryAt prefers the `retryAt` of an error to its Retry-After", () => {
     const limited = new TokenError.RateLimited({
       endpoint: "e",
       status: 429,

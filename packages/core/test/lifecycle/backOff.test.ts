@@ -5,7 +5,7 @@ import { backgroundStep, leastPause, mandated, refusalStep } from "../../src/lif
 import { refused, unavailable } from "../support/scripted.js"
 
 describe("back-off", () => {
-  it("a renewal in the background doubles from a tenth of the lifetime, a second at most, to half a minute", () => {
+  it("the step of a background renewal doubles from a tenth of the lifetime, at most 1 s, up to 30 s", () => {
     const steps = (lifetime: number) => Arr.makeBy(8, (n) => backgroundStep(n + 1, lifetime))
     assert.deepStrictEqual(steps(3_600_000), [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000])
     assert.deepStrictEqual(steps(Number.POSITIVE_INFINITY), steps(3_600_000))
@@ -14,13 +14,13 @@ describe("back-off", () => {
     assert.strictEqual(backgroundStep(1e9, 0), 30_000)
   })
 
-  it("a failure is repeated for a second, then for up to five", () => {
+  it("a failure is repeated for 1 s at first, and later for up to 5 s", () => {
     assert.deepStrictEqual(Arr.makeBy(5, (n) => refusalStep(n + 1)), [1000, 2000, 4000, 5000, 5000])
     assert.strictEqual(leastPause, 500)
   })
 
   // FAULTS B5
-  it("a server is stayed away from as long as it says, within bounds", () => {
+  it("a server is not asked for as long as it says, up to a limit", () => {
     const after = (seconds: number) => unavailable(Duration.seconds(seconds))
     assert.strictEqual(mandated(after(7), 0), 7000)
     assert.strictEqual(mandated(after(1e9), 0), 300_000)

@@ -38,7 +38,7 @@ describe.sequential("quietSleep", () => {
       yield* Fiber.join(sleeping)
     }))
 
-  it.scopedLive("holds no process, and leaves no timer when it is interrupted", () =>
+  it.scopedLive("a quiet sleep does not keep a process running, and leaves no timer when it is interrupted", () =>
     Effect.gen(function*() {
       const { cleared, set } = yield* timers((run, real) => real(run, long))
       const sleeping = yield* Effect.fork(quietSleep(long))
@@ -49,7 +49,7 @@ describe.sequential("quietSleep", () => {
       assert.include(cleared, set[0]!.timer)
     }))
 
-  it.scopedLive("in a browser a timer is a number", () =>
+  it.scopedLive("works in a browser, where a timer is a number", () =>
     Effect.gen(function*() {
       const { set } = yield* timers(() => 4711)
       const sleeping = yield* Effect.fork(quietSleep(long))
@@ -59,7 +59,7 @@ describe.sequential("quietSleep", () => {
       yield* Fiber.join(sleeping)
     }))
 
-  // FAULTS W11, B2: a timer that is to count more than 31 bits ends at once, and what is done each month is done in a loop
+  // FAULTS W11, B2: a timer for more than 31 bits ends at once, and monthly work would run in a busy loop
   it.scopedLive("sleeps longer than a timer can count", () =>
     Effect.gen(function*() {
       const sleeping = yield* Effect.fork(quietSleep("30 days"))

@@ -1,4 +1,6 @@
-/** Renewal ahead of need where a request owns what it began: it happens if the request is told to stay for it. */
+/**
+ * Renewal ahead of need on runtimes where work ends with its request: it happens only if `waitUntil` keeps the request.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Scope, TestClock } from "effect"
 import { TokenSource } from "../../src/index.js"
@@ -22,7 +24,7 @@ const setup = (options: Parameters<typeof TokenSource.cached>[0] = {}) =>
 
 describe("withWaitUntil", () => {
   // FAULTS L1, L2
-  it.scoped("a token in its last minutes is served, renewed once, and each request stays for that", () =>
+  it.scoped("a token in its last minutes is served and renewed once, and each request stays for the renewal", () =>
     Effect.gen(function*() {
       const { kept, server, staying, tokens } = yield* setup()
       server.latency = 3000
@@ -41,8 +43,8 @@ describe("withWaitUntil", () => {
       assert.strictEqual(secret(yield* tokens.get()), "token-2")
     }))
 
-  // FAULTS L3: taken off its context it throws, and so it does after the answer
-  it.scoped("a function that throws keeps nobody from the token there is", () =>
+  // FAULTS L3: `waitUntil` throws if it is called without its context, or after the answer was sent
+  it.scoped("a waitUntil that throws does not keep callers from the held token", () =>
     Effect.gen(function*() {
       const { server, tokens } = yield* setup()
       server.latency = 3000
@@ -57,7 +59,7 @@ describe("withWaitUntil", () => {
     }))
 
   // FAULTS L1
-  it.scoped("without it, or before it is due, or where nothing is to be renewed ahead, nothing is begun", () =>
+  it.scoped("without waitUntil, before a renewal is due, or with no renewal ahead of need, no renewal begins", () =>
     Effect.gen(function*() {
       const { kept, server, staying, tokens } = yield* setup()
       yield* TestClock.adjust("54 minutes")
@@ -75,7 +77,7 @@ describe("withWaitUntil", () => {
   // FAULTS L1
   for (const failure of [refused(), Cause.die(new Error("a bug of the source")), "closed"] as const) {
     const name = failure === "closed" ? failure : failure._tag
-    it.effect(`what a request stays for does not fail it: ${name}`, () =>
+    it.effect(`a renewal that fails does not fail the request that stays for it: ${name}`, () =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
         const { kept, server, staying } = yield* Scope.extend(setup(), scope)

@@ -50,8 +50,8 @@ const fails = (
   by: Attempt
 ) => remember(slot, Exit.fail(error) as Exit.Failure<AccessToken.AccessToken, TokenError.TokenError>, by)
 
-describe("a new token", () => {
-  it("is held, forgets failures, and none is asked for in the next half second, by either clock", () => {
+describe("Slot: a new token", () => {
+  it("a new token is held and clears failures; the next request waits half a second, by either clock", () => {
     const slot = new Slot<TokenError.TokenError>("key")
     slot.isEarly = true
     fails(slot, unavailable(), attempt(0))
@@ -68,13 +68,13 @@ describe("a new token", () => {
     assert.strictEqual(slot.blockedFor(at(0, 5000)), 0, "the wall clock was put back")
   })
 
-  it("of which no life is known is an event more", () => {
+  it("a new token without a lifetime adds the event LifetimeUnknown", () => {
     const slot = new Slot<never>("key")
     const endless = AccessToken.make({ value: "endless", issuedAt: 0 })
     assert.deepStrictEqual(takes(slot, endless, attempt(0)).tags, ["TokenAcquired", "LifetimeUnknown"])
   })
 
-  it("closes the window in which the one before was served without a look, and so does its end", () => {
+  it("a new token, or dropping the held one, closes the window in which it is served without a check", () => {
     const { slot } = holding()
     slot.from = 0
     slot.until = 9e9
@@ -86,7 +86,7 @@ describe("a new token", () => {
     assert.isTrue(slot.from > slot.until)
   })
 
-  it("asked for ahead of need that ends no later is no progress, though it is held", () => {
+  it("a token from a renewal ahead of need that ends no later is NoProgress, though it is held", () => {
     const { slot } = holding()
     const same = token("second", 1000, hour)
     assert.deepStrictEqual(takes(slot, same, attempt(1000, "ahead")), { given: "second", tags: ["NoProgress"] })
@@ -99,7 +99,7 @@ describe("a new token", () => {
   })
 
   // FAULTS K1
-  it("ends later although its end is earlier by a wall clock that was put back", () => {
+  it("a new token counts as ending later, although its end looks earlier by a wall clock that was put back", () => {
     const { first, slot } = holding()
     const now = at(1000 - hour, 1000)
     assert.deepStrictEqual(Option.getOrThrow(current(slot.held!, now).expiresAt), 0)
@@ -109,7 +109,7 @@ describe("a new token", () => {
   })
 
   // FAULTS R1
-  it("that was over before it arrived is late, unless it is known or never lived", () => {
+  it("a token that was over before it arrived is late, unless it is known or never had a lifetime", () => {
     const { first, slot } = holding()
     assert.isTrue(isLate(slot, token("other", 0, 1000), at(2000), timing))
     assert.isFalse(isLate(slot, token("other", 0, 1000), at(500), timing))
@@ -117,7 +117,7 @@ describe("a new token", () => {
     assert.isFalse(isLate(slot, first, at(2 * hour), timing))
   })
 
-  it("that is over goes to those who waited, and is known when it comes again", () => {
+  it("a token that arrives when it is over goes only to the waiting callers, and is recognised next time", () => {
     const { first, slot } = holding()
     const over = token("over", 0, 1000)
     assert.deepStrictEqual(takes(slot, over, attempt(5000)), { given: "over", tags: ["NoProgress"] })
@@ -131,8 +131,8 @@ describe("a new token", () => {
 })
 
 // FAULTS R1
-describe("a token that is known", () => {
-  it("is given on while it may be; it is asked for once more at its margin, then at its end", () => {
+describe("Slot: a token that it knows", () => {
+  it("a known token is served while it is good; the server is asked once more at its margin, then at its end", () => {
     const { first, slot } = holding()
     const now = hour - 200_000
     const told = takes(slot, token("first", now, hour), attempt(now, "ahead"))
@@ -145,27 +145,27 @@ describe("a token that is known", () => {
     assert.strictEqual(slot.blockedFor(at(hour - 100_000)), 100_000, "nothing better will come before")
   })
 
-  it("past its margin is nobody's: the next comes at its end, by whichever clock that is there", () => {
+  it("no caller gets a known token past its margin; the next request comes at its end, by either clock", () => {
     const { slot } = holding()
     const now = hour - 20_000
     assert.strictEqual(takes(slot, token("first", now, hour), attempt(now, "expired")).given, "later")
     assert.strictEqual(slot.blockedFor(at(now)), 20_000)
     assert.strictEqual(slot.blockedFor(at(hour - 5000, now)), 5000, "the machine slept")
-    // whole seconds leave a second in the dark
+    // because lifetimes are in whole seconds, the server may be up to a second behind
     assert.strictEqual(takes(slot, token("first", hour, hour + 900), attempt(hour + 500, "expired")).given, "later")
     assert.strictEqual(slot.blockedFor(at(hour + 500)), 1000)
     assert.strictEqual(takes(slot, token("first", hour, hour + 2000), attempt(hour + 2001, "expired")).given, "over")
     assert.isUndefined(slot.held)
   })
 
-  it("that is said to live on when it is over is over all the same, and not waited for", () => {
+  it("a known token past its margin that the server extends still counts as over, and no caller waits for it", () => {
     const { slot } = holding()
     const now = hour - 20_000
     assert.strictEqual(takes(slot, token("first", now), attempt(now, "expired")).given, "over")
     assert.isUndefined(slot.held)
   })
 
-  it("that was over when it first came is given each time: a clock may be wrong", () => {
+  it("a token that was over when it first arrived goes to callers each time, because a clock may be wrong", () => {
     const slot = new Slot<never>("key")
     for (const now of [5000, 10_000]) {
       assert.strictEqual(takes(slot, token("over", 0, 1000), attempt(now)).given, "over")
@@ -173,7 +173,7 @@ describe("a token that is known", () => {
     assert.strictEqual(takes(new Slot<never>("key"), token("over", 0, 1000), attempt(5000)).tags[0], "NoProgress")
   })
 
-  it("is a new one for a slot that has none, and its repetitions do not count there", () => {
+  it("a known token counts as new for a slot that holds none, and this is not counted as a repeat", () => {
     const { slot } = holding()
     slot.drop()
     const told = takes(slot, token("first", 1000, hour), attempt(1000, "cold"))
@@ -181,7 +181,7 @@ describe("a token that is known", () => {
     assert.strictEqual(slot.held?.repeats, 0)
   })
 
-  it("is no progress where another was just refused: it may have been before", () => {
+  it("an earlier token in answer to a reported refusal is NoProgress, because it may have been refused too", () => {
     const { slot } = holding()
     const second = token("second", 1000)
     takes(slot, second, attempt(1000))
@@ -190,7 +190,7 @@ describe("a token that is known", () => {
     assert.deepStrictEqual(told, { given: "first", tags: ["NoProgress"] })
   })
 
-  it("nor where it was itself", () => {
+  it("a refused token that the server gives again at once is NoProgress, and is not held", () => {
     const { first, slot } = holding()
     reject(slot, first, "key", at(1000))
     const told = takes(slot, token("first", 1000, hour), attempt(1000, "rejected"))
@@ -198,7 +198,7 @@ describe("a token that is known", () => {
     assert.isUndefined(slot.held)
   })
 
-  it("that is over, and was refused just now, answers the report: there is no other", () => {
+  it("an expired token that was just refused goes to the caller that reported it, if the server has no other", () => {
     const { first, slot } = holding()
     const now = hour + 5000
     reject(slot, first, "key", at(now))
@@ -207,7 +207,7 @@ describe("a token that is known", () => {
     assert.strictEqual(takes(slot, token("first", now, hour), attempt(now, "cold")).given, "over", "and nobody else")
   })
 
-  it("that was held before the one that is held changes nothing, while that is good", () => {
+  it("an earlier token does not replace the held token while the held token is good", () => {
     const { slot } = holding()
     takes(slot, token("second", 1000, 3 * hour), attempt(1000))
     const told = takes(slot, token("first", 2000, hour), attempt(2000, "ahead"))
@@ -218,7 +218,7 @@ describe("a token that is known", () => {
     assert.strictEqual(takes(slot, token("first", 4 * hour), attempt(4 * hour, "expired")).given, "over")
   })
 
-  it("three of them are known again, the one that is held not counted", () => {
+  it("a slot recognises three earlier tokens besides the held one; the next slot of its key, three in all", () => {
     const { slot } = holding()
     const rest = ["b", "c", "d", "e"].map((value, n) => token(value, (n + 1) * 1000))
     for (const next of rest) takes(slot, next, attempt(next.issuedAt))
@@ -229,15 +229,15 @@ describe("a token that is known", () => {
     const next = new Slot<never>("key", slot.memory)
     assert.deepStrictEqual(known(next), ["c", "d", "e"])
     assert.isUndefined(next.held)
-    // one that comes and goes takes no place but its own
+    // a token that comes back again and again takes one place only
     for (let n = 0; n < 5; n++) slot.bury(slot.lifeOf(rest[2]!)!)
     assert.deepStrictEqual(known(slot), ["b", "c", "d", "e"])
     assert.isUndefined(new Slot<never>("key").memory)
   })
 })
 
-describe("a failure", () => {
-  it("without a token is repeated for a second, two, four, five; a renewal in the background waits at random", () => {
+describe("Slot: a failure", () => {
+  it("a failure without a token is repeated for 1, 2, 4, then 5 s; a background renewal waits a random time", () => {
     const slot = new Slot<TokenError.TokenError>("key")
     for (const block of [1000, 2000, 4000, 5000, 5000]) {
       const { event } = fails(slot, unavailable(), attempt(0))
@@ -252,7 +252,7 @@ describe("a failure", () => {
     assert.deepStrictEqual([ahead(0), ahead(0.5)], [15_000, 22_500])
   })
 
-  it("while a token is served blocks nobody, and the next attempt comes before its end", () => {
+  it("a failure while a token is served blocks no caller; the next attempt comes before the token's end", () => {
     const { first, slot } = holding()
     const now = hour - 60_000
     for (let n = 0; n < 9; n++) fails(slot, unavailable(), { ...attempt(now, "ahead"), random: 0.999 })
@@ -266,7 +266,7 @@ describe("a failure", () => {
   })
 
   // FAULTS B5
-  it("is kept away from as long as the server says, a token held or not", () => {
+  it("after a failure the server is not asked for as long as it says, whether a token is held or not", () => {
     const { slot } = holding()
     fails(slot, unavailable(Duration.minutes(2)), attempt(1000, "ahead"))
     assert.strictEqual(slot.blockedFor(at(1000)), 120_000)
@@ -276,7 +276,7 @@ describe("a failure", () => {
     assert.strictEqual(empty.blockedFor(at(0)), 120_000)
   })
 
-  it("says when to come back, unless it says so itself; and whether it comes of an early attempt", () => {
+  it("a failure gets the time of the next attempt if it has none, and a note if its attempt was early", () => {
     const slot = new Slot<TokenError.TokenError>("key")
     const exhausted = (retryAt: Option.Option<number>) =>
       new TokenError.RetriesExhausted({ last: unavailable(), attempts: 3, elapsed: Duration.seconds(1), retryAt })
@@ -295,7 +295,7 @@ describe("a failure", () => {
     assert.isFalse(slot.isEarly)
   })
 
-  it("is a refusal when nothing but other credentials helps", () => {
+  it("a failure is a refusal if only other credentials can help", () => {
     assert.isTrue(isRefusal(Exit.fail(refused())))
     assert.isFalse(isRefusal(Exit.fail(unavailable())))
     assert.isFalse(isRefusal(Exit.fail({ retryable: false, retryAt: 1 })), "an open circuit, for example")
@@ -303,7 +303,7 @@ describe("a failure", () => {
     assert.isFalse(isRefusal(Exit.void))
   })
 
-  it("an attempt that was given up blocks nobody who needs a token, and counts for the background", () => {
+  it("an abandoned attempt blocks no caller that needs a token, but delays the next background renewal", () => {
     const { slot } = holding()
     slot.isEarly = true
     assert.strictEqual(giveUp(slot, attempt(2000, "ahead"))._tag, "RequestAbandoned")
@@ -315,8 +315,8 @@ describe("a failure", () => {
   })
 })
 
-describe("a refused token", () => {
-  it("is dropped if it is the one that is held, and remembered in any case", () => {
+describe("Slot: a refused token", () => {
+  it("a refused token is dropped if it is the held one, and remembered in any case", () => {
     const { first, slot } = holding()
     const other = token("other", 0)
     assert.deepStrictEqual(reject(slot, other, "key", at(1000)), [])
@@ -330,13 +330,13 @@ describe("a refused token", () => {
     assert.strictEqual(slot.blockedFor(at(1000)), 0, "its successor may be asked for at once")
   })
 
-  it("that was over was not revoked early", () => {
+  it("the refusal of a token past its margin is no RevokedEarly event", () => {
     const { first, slot } = holding()
     const events = reject(slot, first, "key", at(hour - 30_000))
     assert.deepStrictEqual(events.map((event) => event._tag), ["TokenRejected"])
   })
 
-  it("frees from the wait for its end, not from a failure", () => {
+  it("the refusal of the held token ends the wait for its end, but not the wait after a failure", () => {
     const { first, slot } = holding()
     takes(slot, token("first", 0, hour), attempt(1000, "ahead"))
     takes(slot, token("first", 0, hour), attempt(2000, "ahead"))
@@ -350,7 +350,7 @@ describe("a refused token", () => {
   })
 
   // FAULTS W8
-  it("three in a row, early in their lives, are told once, and then it takes its time", () => {
+  it("three early refusals in a row give one ClientUsedElsewhere event, and then requests are spaced out", () => {
     const slot = new Slot<never>("key")
     const round = (n: number, lifetime: number, age: number) => {
       const began = n * 10 * hour
@@ -359,7 +359,7 @@ describe("a refused token", () => {
       const events = reject(slot, value, "key", at(began + age)).map((event) => event._tag)
       return { events, wait: slot.blockedFor(at(began + age)) }
     }
-    // since the last token came
+    // the waits count from when the last token came
     const waits = [0, 0, 1000, 2000, 4000, 5000].map((wait) => Math.max(0, wait - 1000))
     assert.deepStrictEqual([0, 1, 2, 3, 4, 5].map((n) => round(n, hour, 1000).wait), waits)
     assert.deepStrictEqual(round(6, hour, 1000).events, ["TokenRejected"])
@@ -369,12 +369,12 @@ describe("a refused token", () => {
     round(8, hour, 1000)
     assert.deepStrictEqual(round(9, hour, 1000).events, ["TokenRejected", "RevokedEarly", "ClientUsedElsewhere"])
     assert.strictEqual(round(10, hour, hour / 2).wait, 0, "half of its life is no accident")
-    // of a token that lives for days, too, it is an hour that counts
+    // a token that lives for days counts as living for one hour
     for (const n of [11, 12, 13]) assert.strictEqual(round(n, 100 * hour, hour / 2).wait, 0)
     assert.strictEqual(slot.cutShort, 0)
   })
 
-  it("one that was not refused in between begins the count anew", () => {
+  it("a token that is replaced without a refusal resets the count of early refusals", () => {
     const slot = new Slot<never>("key")
     for (const n of [0, 1, 2]) {
       const value = token(`t${n}`, n * hour)
@@ -389,7 +389,7 @@ describe("a refused token", () => {
   })
 
   // FAULTS T5
-  it("that the server gives again goes to those who waited, and is not kept", () => {
+  it("a refused token that the server gives again goes to the waiting callers, and is not kept", () => {
     const slot = new Slot<never>("key")
     const value = token("refused", 0)
     slot.rejected = value

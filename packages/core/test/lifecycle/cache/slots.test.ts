@@ -9,7 +9,7 @@ const none = (): undefined => undefined
 
 describe("Slots", () => {
   // FAULTS T5
-  it.effect("one slot per key, and one that has lost its place is known as such", () =>
+  it.effect("there is one slot per key, and an evicted slot is marked as having no place", () =>
     Effect.gen(function*() {
       const slots = yield* Slots.make<never>(2)
       const a = slots.touch("a", none)
@@ -26,7 +26,7 @@ describe("Slots", () => {
       assert.deepStrictEqual(slots.values().map(({ key }) => key), ["c", "b"])
     }))
 
-  it.effect("looking is no use, and what is touched stays", () =>
+  it.effect("peek does not count as a use of a slot, touch does", () =>
     Effect.gen(function*() {
       const slots = yield* Slots.make<never>(2)
       slots.touch("a", none)
@@ -40,7 +40,7 @@ describe("Slots", () => {
       assert.isDefined(slots.peek("b"))
     }))
 
-  it.effect("a slot that is still at work gets its place back", () =>
+  it.effect("an evicted slot whose request is under way gets its place back", () =>
     Effect.gen(function*() {
       const slots = yield* Slots.make<never>(1)
       const a = slots.touch("a", none)
@@ -50,7 +50,7 @@ describe("Slots", () => {
     }))
 
   // FAULTS B4
-  it.effect("of a key it is remembered that it failed, not that its token was no better than the last", () =>
+  it.effect("the failure of an evicted key is remembered, but not that its token was no better than the last", () =>
     Effect.gen(function*() {
       const slots = yield* Slots.make<string>(1)
       const trouble = { failures: 1, aheadAfter: 1000, blockedUntil: 1000 }
@@ -65,7 +65,7 @@ describe("Slots", () => {
     }))
 
   // FAULTS T5
-  it.effect("of a thousand keys it is remembered what was refused, of those heard of last", () =>
+  it.effect("refused tokens are remembered for the thousand keys that were used last", () =>
     Effect.gen(function*() {
       const slots = yield* Slots.make<never>(1)
       const rejected = AccessToken.make({ value: "refused" })
@@ -91,8 +91,8 @@ describe("Slots", () => {
 })
 
 describe("Effect's Cache", () => {
-  // the reason for a map beside it; without it, it may go
-  it("takes a look for a use", () => {
+  // this is why Slots has a map of its own; if Effect's Cache changes, the map can go
+  it("Effect's Cache counts getOptionComplete as a use", () => {
     const cache = Effect.runSync(Cache.make({ capacity: 2, timeToLive: "1 hour", lookup: Effect.succeed }))
     const isThere = (key: string) => Effect.runSync(cache.contains(key))
     for (const key of ["a", "b"]) Effect.runSync(Effect.zipRight(cache.set(key, key), cache.get(key)))

@@ -14,8 +14,8 @@ const token = (issuedAt: number, expiresAt?: number) =>
   AccessToken.make({ value: "same", issuedAt, ...(expiresAt === undefined ? {} : { expiresAt }) })
 const life = begin(token(0, hour), timing, 0, at(0))
 
-describe("a life", () => {
-  it("begins with the moments of its token, and no repetition", () => {
+describe("the life of a token", () => {
+  it("a life begins with the moments of its token, and no repeats", () => {
     const { endsAt, firstEnd, lifetime, mustAt, offset, refreshAt, repeats, wasOver } = life
     assert.deepStrictEqual(
       { endsAt, firstEnd, lifetime, mustAt, offset, refreshAt, repeats, wasOver },
@@ -34,21 +34,21 @@ describe("a life", () => {
     assert.isFalse(isOf(life, AccessToken.make({ value: "other" })))
   })
 
-  it("was over if it could not be handed out when it came", () => {
+  it("a life was over if its token could not be handed out when it arrived", () => {
     const [late, early] = [at(hour - 30_000), at(hour - 30_001)]
     assert.isTrue(begin(token(0, hour), timing, 0, late).wasOver)
     assert.isFalse(begin(token(0, hour), timing, 0, early).wasOver)
   })
 
   // FAULTS K1
-  it("a moment comes when one of the clocks says so", () => {
+  it("a moment of a life comes as soon as either clock says so", () => {
     assert.strictEqual(until(life, 1000, at(400)), 600)
     assert.strictEqual(until(life, 1000, at(400, 1100)), 400, "put back")
     assert.strictEqual(until(life, 1000, at(900, 600)), 100, "the machine slept")
   })
 
   // FAULTS K1
-  it("a wall clock that was put back is told from one that was read a moment later, and from sleep", () => {
+  it("a wall clock that was put back is told apart from clocks read a moment apart, and from sleep", () => {
     assert.strictEqual(putBack(life, at(1000, 1501)), 0)
     assert.strictEqual(putBack(life, at(1000, 1502)), 2)
     assert.strictEqual(putBack(life, at(1000, 500)), 0)
@@ -57,7 +57,7 @@ describe("a life", () => {
 
 // FAULTS R1
 describe("the same value again", () => {
-  it("neither ends later nor has a smaller margin, and counts", () => {
+  it("the same value again does not end later or have a smaller margin, and counts as a repeat", () => {
     const now = at(hour - 100_000)
     const { isExtended, life: next } = again(life, token(now.wall, hour + 999), timing, now)
     assert.isFalse(isExtended)
@@ -70,7 +70,7 @@ describe("the same value again", () => {
     assert.strictEqual(again(next, token(now.wall, hour), timing, now).life.repeats, 2)
   })
 
-  it("ends earlier if the server says so, and is renewed as much earlier; its first end is remembered", () => {
+  it("the same value again ends and is renewed earlier if the server says so; its first end is remembered", () => {
     const now = at(1_000_000)
     const { life: next } = again(life, token(now.wall, 2_000_000), timing, now)
     assert.deepStrictEqual(
@@ -79,16 +79,16 @@ describe("the same value again", () => {
     )
   })
 
-  it("is extended only by more than rounding, and also after its end", () => {
+  it("the same value again counts as extended only by more than rounding, also after its end", () => {
     const isExtended = (now: number, end: number) => again(life, token(now, end), timing, at(now)).isExtended
     assert.isFalse(isExtended(1000, hour + 2000))
     assert.isTrue(isExtended(1000, hour + 2001))
-    // once it is over, what is claimed counts from now
+    // once the token is over, the claimed lifetime counts from now
     assert.isFalse(isExtended(2 * hour, 2 * hour + 2000))
     assert.isTrue(isExtended(2 * hour, 2 * hour + 2001))
   })
 
-  it("of no known life takes the one it is given later, and is extended by nothing", () => {
+  it("a token of unknown lifetime takes the lifetime that is stated later, and never counts as extended", () => {
     const endless = begin(token(0), timing, 0, at(0))
     assert.strictEqual(endless.endsAt, Number.POSITIVE_INFINITY)
     const now = at(1000)
@@ -104,7 +104,7 @@ describe("the same value again", () => {
   })
 
   // FAULTS K1
-  it("after the wall clock was put back its end is as much earlier by that clock", () => {
+  it("after the wall clock was put back, the token's end is earlier by that clock by the same amount", () => {
     // an hour back, after 10 minutes
     const now = at(600_000 - hour, 600_500)
     const { isExtended, life: next } = again(life, token(now.wall, 0), timing, now)
@@ -115,7 +115,7 @@ describe("the same value again", () => {
   })
 
   // FAULTS K1
-  it("after the wall clock was put forward too, if the server speaks for that; else the machine slept", () => {
+  it("a wall clock put forward moves the token's end if the server's end fits; otherwise the machine slept", () => {
     // an hour forward, after 10 minutes
     const now = at(600_000 + hour, 600_500)
     const set = again(life, token(now.wall, 2 * hour), timing, now)
@@ -125,12 +125,12 @@ describe("the same value again", () => {
     const later = at(40 * 60_000, 600_500)
     const slept = again(life, token(later.wall, hour + 1000), timing, later)
     assert.deepStrictEqual([slept.life.endsAt, slept.life.firstEnd], [hour, hour])
-    // by as little as two clocks drift nothing was set
+    // a difference as small as the drift of two clocks does not mean that a clock was set
     const drifted = again(life, token(602_000, hour + 2000), timing, at(602_000, 600_500))
     assert.strictEqual(drifted.life.endsAt, hour)
   })
 
-  it("the token is handed out with the times of its life", () => {
+  it("the token is handed out with the times of its life, not with those of the latest response", () => {
     const now = at(1_000_000)
     const next = again(life, token(now.wall, hour + 999), timing, now).life
     const again_ = timed(token(now.wall, hour + 999), next)

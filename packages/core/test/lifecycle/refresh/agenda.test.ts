@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
 import { Agenda } from "../../../src/lifecycle/refresh/agenda.js"
 
-/** The same as a list, in which the next one is looked for. */
+/** The same as a plain list that is searched for the next value. */
 class Model {
   private places: Array<{ readonly id: string; readonly due: number; readonly value: number }> = []
 
@@ -47,7 +47,7 @@ const step = FastCheck.oneof(
 
 describe("Agenda", () => {
   it.prop(
-    "gives what is due in the order of time, then of arrival, whatever is moved and given up",
+    "gives values in the order of their due time, then of arrival, also after moves and removals",
     [FastCheck.array(step, { maxLength: 60 })],
     ([steps]) => {
       const agenda = new Agenda<number>()
