@@ -41,7 +41,10 @@ import { accepting, eventsOf, makeApi, makeSource } from "../utils/bearer.js"
 const api = "https://api.example.com"
 const origins = [api] as const
 
-/** Lets time pass until the fiber is done. Bodies are read by real promises, which no adjustment waits for. */
+/**
+ * Lets time pass until the fiber is done. Bodies are read by real promises, which an adjustment of the TestClock does
+ * not wait for.
+ */
 const pump = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, step: Duration.DurationInput = "50 millis") =>
   Effect.gen(function*() {
     while (Option.isNone(yield* Fiber.poll(fiber))) yield* TestClock.adjust(step)
@@ -89,7 +92,7 @@ describe("BearerAuth.withBearer", () => {
       assert.deepStrictEqual(sent(), ["Bearer t1", "Bearer t2"])
     }))
 
-  it.scoped("takes tokens from a cache as its `get` gives them, and from what stands around the cache", () =>
+  it.scoped("takes the tokens that `get` of a cached source gives, also through a step around the cache", () =>
     Effect.gen(function*() {
       let minted = 0
       const cached = yield* TokenSource.make(() =>
@@ -114,7 +117,7 @@ describe("BearerAuth.withBearer", () => {
       assert.deepStrictEqual(sent(), [...first, ...first, ...first, "Bearer t2"])
     }))
 
-  it.effect("writes Bearer however the server spelt it, and any other type as it is", () =>
+  it.effect("writes `Bearer` in whatever case the server wrote it, and any other token type unchanged", () =>
     Effect.gen(function*() {
       for (
         const [tokenType, scheme] of [["Bearer", "Bearer"], ["bearer", "Bearer"], ["BEARER", "Bearer"], [
@@ -129,7 +132,7 @@ describe("BearerAuth.withBearer", () => {
       }
     }))
 
-  it.effect("never builds a header from a token that cannot stand in one", () =>
+  it.effect("never builds a header from a token that no header can carry", () =>
     Effect.gen(function*() {
       for (const value of ["a\nX-Evil: 1", "a b", "ünicode", "", "a\u0000"]) {
         const { source } = yield* makeSource(() => Effect.succeed(AccessToken.make({ value })))
@@ -268,7 +271,7 @@ describe("BearerAuth origins", () => {
       }
     }), { fastCheck: { numRuns: 300 } })
 
-  it.effect("fails instead of sending to another origin when told to", () =>
+  it.effect("fails instead of sending to another origin if `onOtherOrigin` says so", () =>
     Effect.gen(function*() {
       const { exit, sent } = yield* call("https://other.example/x?secret=1", { onOtherOrigin: "fail" })
       assert.deepStrictEqual(sent, [])
@@ -305,7 +308,7 @@ describe("BearerAuth origins", () => {
       }
     }))
 
-  it.effect("refuses a list that cannot work, whatever is called", () =>
+  it.effect("refuses a list of origins that cannot work, at every call", () =>
     Effect.gen(function*() {
       for (
         const entry of [
@@ -357,7 +360,7 @@ describe("BearerAuth after a 401", () => {
     }))
 
   // SPEC B4
-  it.effect("replays once even where nothing holds renewals back", () =>
+  it.effect("replays once even if `renewInterval` holds no renewal back", () =>
     Effect.gen(function*() {
       const { source, state } = yield* makeSource()
       const { client, sent } = makeApi((_, n) => new Response("", { status: n > 20 ? 200 : 401 }))
@@ -370,7 +373,7 @@ describe("BearerAuth after a 401", () => {
     }))
 
   // SPEC B4
-  it.effect("uses a newer token that is there already instead of asking for another", () =>
+  it.effect("uses a newer token that the source has already instead of asking for another", () =>
     Effect.gen(function*() {
       const { source, state } = yield* makeSource()
       const t1 = yield* source.get()
@@ -423,7 +426,7 @@ describe("BearerAuth after a 401", () => {
       assert.strictEqual(state.renewals, 0)
     }))
 
-  it.effect("one renewal, one replay each, for 500 calls refused with the same token", () =>
+  it.effect("500 calls refused with the same token cause one renewal, and one replay each", () =>
     Effect.gen(function*() {
       const { source, state } = yield* makeSource((n) =>
         Effect.as(Effect.yieldNow(), AccessToken.make({ value: `t${n}` }))
@@ -492,7 +495,7 @@ describe("BearerAuth after a 401", () => {
           [403, { "www-authenticate": `Bearer error="insufficient_scope", scope="admin"` }],
           [401, { "www-authenticate": `Bearer error="insufficient_scope"` }],
           [401, { "www-authenticate": `Basic, bearer error=insufficient_scope` }],
-          // about the proof, not about the token (RFC 9449 §7, §9)
+          // these errors are about the proof, not about the token (RFC 9449 §7, §9)
           [401, { "www-authenticate": `DPoP error="use_dpop_nonce"` }],
           [401, { "www-authenticate": `DPoP error="invalid_dpop_proof"` }],
           [401, { "www-authenticate": `Bearer error="invalid_request"` }],
@@ -595,7 +598,7 @@ describe("BearerAuth after a 401", () => {
   })
 
   // P23
-  it.effect("does not replay a body that may be spent, but drops the token for the next call", () =>
+  it.effect("does not replay a body that may be used up, but drops the token for the next call", () =>
     Effect.gen(function*() {
       for (
         const body of [
@@ -616,7 +619,7 @@ describe("BearerAuth after a 401", () => {
       }
     }))
 
-  it.effect("replays a stream when told that it starts anew", () =>
+  it.effect("replays a stream if `replayStreams` says that it starts anew", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource()
       const { client, sent } = makeApi(accepting((token) => token === "t2"))
@@ -624,7 +627,7 @@ describe("BearerAuth after a 401", () => {
       const response = yield* bearer.post(api, { body: HttpBody.stream(Stream.make(new Uint8Array([1]))) })
       assert.strictEqual(response.status, 200)
       assert.strictEqual(sent().length, 2)
-      // a raw stream is spent all the same
+      // a raw stream is used up all the same
       yield* source.invalidate(yield* source.get())
       yield* bearer.post(api, { body: HttpBody.raw(new ReadableStream()) })
       assert.strictEqual(sent().length, 3)
@@ -658,7 +661,7 @@ describe("BearerAuth after a 401", () => {
       assert.deepStrictEqual(calls.map((call) => call.request.headers["x-attempt"]), ["1", "2"])
     }))
 
-  it.effect("a slow or endless body of the 401 does not hold the replay up", () =>
+  it.effect("a slow or endless body of the 401 does not delay the replay", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource()
       let cancelled = 0
@@ -676,7 +679,7 @@ describe("BearerAuth after a 401", () => {
       }
     }))
 
-  it.effect("interrupting one caller harms no other", () =>
+  it.effect("interrupting one caller does not affect another", () =>
     Effect.gen(function*() {
       const { source, state } = yield* makeSource()
       const { client } = makeApi((seen) =>
@@ -709,7 +712,7 @@ describe("BearerAuth after a 401", () => {
 
 describe("BearerAuth and an API that refuses every token", () => {
   // P4
-  it.effect("costs one token request per renewInterval, and says so once", () =>
+  it.effect("an API that refuses every token costs one token request per renewInterval, and one event", () =>
     Effect.gen(function*() {
       const { source, state } = yield* makeSource()
       const { client } = makeApi(() => new Response("no", { status: 401 }))
@@ -753,19 +756,19 @@ describe("BearerAuth and an API that refuses every token", () => {
         yield* TestClock.adjust(pause)
       }
       yield* TestClock.adjust("1 minute")
-      // the first is the cold one
+      // the first request is the one on the empty cache
       for (let i = 2; i < times.length; i++) assert.isAtLeast(times[i]! - times[i - 1]!, 5000, times.join())
     }), { fastCheck: { numRuns: 15 } })
 
   // P4
-  it.effect("a newer token is free of the guard", () =>
+  it.effect("renewInterval does not hold a newer token back", () =>
     Effect.gen(function*() {
       let good = ""
       const { source, state } = yield* makeSource()
       const { client } = makeApi(accepting((token) => token === good))
       const bearer = BearerAuth.withBearer(client, source, { origins })
       assert.strictEqual((yield* bearer.get(api)).status, 401)
-      // renewed by something else than this client
+      // the token is renewed by other code than this client
       yield* source.renew(yield* source.get())
       good = "t3"
       assert.strictEqual((yield* bearer.get(api)).status, 200)
@@ -787,7 +790,7 @@ describe("BearerAuth and an API that refuses every token", () => {
       }
     }))
 
-  it.effect("one resource that refuses does not stop the renewal for the others", () =>
+  it.effect("one resource that refuses a token does not stop the renewal for other resources", () =>
     Effect.gen(function*() {
       let good = "t1"
       const { source, state } = yield* makeSource()
@@ -849,7 +852,7 @@ describe("BearerAuth retryThrottled", () => {
     new Response("later", { status, ...(headers === undefined ? {} : { headers }) })
 
   // SPEC B5
-  it.effect("is off by default", () =>
+  it.effect("a 429 or 503 is not retried by default", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource()
       const { calls, client } = makeApi(() => throttled(429))
@@ -879,13 +882,13 @@ describe("BearerAuth retryThrottled", () => {
         for (const [i, backoff] of [500, 1000, 2000].entries()) {
           const wait = times[i + 1]! - times[i]!
           assert.isAtLeast(wait, 10_000)
-          // half the backoff of jitter, and what the clock moved while the body was drained
+          // half of the backoff as jitter, and the time that the clock moved while the body was drained
           assert.isAtMost(wait, 10_000 + backoff / 2 + 500)
         }
       }
     }))
 
-  it.effect("backs off from base without Retry-After, doubling up to cap", () =>
+  it.effect("without Retry-After the wait starts at `base` and doubles up to `cap`", () =>
     Effect.gen(function*() {
       const times: Array<number> = []
       const { source } = yield* makeSource()
@@ -903,7 +906,7 @@ describe("BearerAuth retryThrottled", () => {
       }
     }))
 
-  it.effect("returns the response when asked to wait longer than maxRetryAfter", () =>
+  it.effect("returns the response if the API asks for a wait longer than maxRetryAfter", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource()
       const { calls, client } = makeApi(() => throttled(429, { "retry-after": "86400" }))
@@ -913,7 +916,7 @@ describe("BearerAuth retryThrottled", () => {
       assert.strictEqual(calls.length, 1)
     }))
 
-  it.effect("repeats safe methods only, unless told otherwise, and replayable bodies only", () =>
+  it.effect("repeats only safe methods, unless `methods` says otherwise, and only replayable bodies", () =>
     Effect.gen(function*() {
       const run = (request: HttpClientRequest.HttpClientRequest, options: BearerAuth.RetryThrottled = {}) =>
         Effect.gen(function*() {
@@ -952,7 +955,7 @@ describe("BearerAuth retryThrottled", () => {
       assert.deepStrictEqual(sent(), ["Bearer t1", "Bearer t1", "Bearer t2", "Bearer t2"])
     }))
 
-  it.effect("sees a 429 that an inner filterStatusOk made an error of", () =>
+  it.effect("sees a 429 that an inner filterStatusOk has turned into an error", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource()
       const { client } = makeApi((_, n) => n === 1 ? throttled(429) : new Response("ok"))
@@ -998,7 +1001,7 @@ describe("BearerAuth composes", () => {
       assert.deepStrictEqual(sent(), ["Bearer t1", "Bearer t1", "Bearer t2"])
     }))
 
-  it.effect("with mapRequest(prependUrl) outside; inside it fails loudly", () =>
+  it.effect("with mapRequest(prependUrl) outside; inside, the call fails with an error", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource()
       const { calls, client } = makeApi(() => new Response())
@@ -1033,7 +1036,7 @@ describe("BearerAuth composes", () => {
     }))
 
   // I10
-  it.effect("with followRedirects inside it leaks, which nobody outside can prevent: it is said at once", () =>
+  it.effect("with followRedirects inside, a token leaks to another origin, and the call fails at once", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource()
       const { client, sent } = makeApi((_, n) =>
@@ -1133,7 +1136,7 @@ describe("BearerAuth.layer", () => {
       assert.deepStrictEqual(sent(), ["Bearer t"])
     }))
 
-  it.effect("folds a fatal error so that retryTransient leaves it alone", () =>
+  it.effect("folds a fatal error so that retryTransient does not repeat it", () =>
     Effect.gen(function*() {
       const { source, state } = yield* makeSource(() => Effect.fail(refused))
       const { client } = makeApi(() => new Response())
@@ -1147,7 +1150,7 @@ describe("BearerAuth.layer", () => {
       assert.deepStrictEqual(BearerAuth.tokenErrorOf(error), Option.some(refused))
     }))
 
-  it.effect("folds into an error that holds nothing of the request", () =>
+  it.effect("folds a token error into an error that holds nothing of the request", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource(() => Effect.fail(refused))
       const { client } = makeApi(() => new Response())
@@ -1192,7 +1195,7 @@ describe("BearerAuth.layer", () => {
   })
 })
 
-describe("BearerAuth shows the token to nobody", () => {
+describe("BearerAuth never shows the token", () => {
   const secret = "S3CRET-t0ken"
   const tokens = makeSource(() => Effect.succeed(AccessToken.make({ value: secret })))
 
@@ -1211,7 +1214,7 @@ describe("BearerAuth shows the token to nobody", () => {
   }
 
   // I9
-  it.effect("neither in responses nor in errors, however they are rendered", () =>
+  it.effect("the token is in no rendering of a response or an error", () =>
     Effect.gen(function*() {
       const { source } = yield* tokens
       for (const traced of [true, false]) {
@@ -1244,7 +1247,7 @@ describe("BearerAuth shows the token to nobody", () => {
     }))
 
   // I9
-  it.effect("nor in logs and spans", () =>
+  it.effect("the token is in no log and no span", () =>
     Effect.gen(function*() {
       const { source } = yield* tokens
       const lines: Array<string> = []

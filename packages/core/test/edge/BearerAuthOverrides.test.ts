@@ -69,7 +69,7 @@ describe("BearerAuth overrides", () => {
     }))
 
   // FAULTS T3
-  it.effect("one without origins belongs to the client that is called first; the second ignores it and says so", () =>
+  it.effect("an override without origins belongs to the client called first; the second one ignores it and warns", () =>
     Effect.gen(function*() {
       const { a, b, seen } = yield* setUp
       const both = Effect.zip(a.get(users), b.get(billing))
@@ -86,7 +86,7 @@ describe("BearerAuth overrides", () => {
     }))
 
   // FAULTS T3
-  it.effect("each run of an effect gives the override to one client anew", () =>
+  it.effect("each run of an effect chooses the client of its override anew", () =>
     Effect.gen(function*() {
       const { a, b, seen } = yield* setUp
       let useUsers = true
@@ -98,7 +98,7 @@ describe("BearerAuth overrides", () => {
     }))
 
   // FAULTS T3
-  it.effect("a call that would carry no token takes no override", () =>
+  it.effect("a call that would carry no token does not take an override", () =>
     Effect.gen(function*() {
       const { a, b, seen } = yield* setUp
       const elsewhere = "https://elsewhere.example"
@@ -116,7 +116,7 @@ describe("BearerAuth overrides", () => {
     }))
 
   // FAULTS T3
-  it.effect("nested overrides hold side by side: for each call the innermost one that concerns it", () =>
+  it.effect("of nested overrides the innermost one that concerns a call counts for it", () =>
     Effect.gen(function*() {
       const { a, b, seen } = yield* setUp
       const both = Effect.zip(a.get(users), b.get(billing))
@@ -133,7 +133,7 @@ describe("BearerAuth overrides", () => {
     }))
 
   // FAULTS T3
-  it.effect("a client whose source calls another API with a bearer keeps its override to itself", () =>
+  it.effect("an override does not reach another API that the source of the client calls with a bearer", () =>
     Effect.gen(function*() {
       const { b, client, seen } = yield* setUp
       const { source } = yield* makeSource((_, request) =>
@@ -145,7 +145,7 @@ describe("BearerAuth overrides", () => {
     }))
 
   // FAULTS T3
-  it.effect("clients inside a client that was skipped add no token of theirs", () =>
+  it.effect("clients inside a skipped client add no token either", () =>
     Effect.gen(function*() {
       const { a, seen, source } = yield* setUp
       const outer = BearerAuth.withBearer(a, source, { origins: [users] })
@@ -168,7 +168,7 @@ describe("BearerAuth overrides", () => {
     }))
 
   // FAULTS T3
-  it.effect("one that names its client concerns this client only, in any order", () =>
+  it.effect("an override that names its client concerns this client only, in any order", () =>
     Effect.gen(function*() {
       const { a, b, seen } = yield* setUp
       const told = yield* warnings(Effect.gen(function*() {
@@ -185,7 +185,7 @@ describe("BearerAuth overrides", () => {
     }))
 
   // FAULTS T3
-  it.effect("a client that is none of ours cannot be named", () =>
+  it.effect("an override cannot name a client without a bearer", () =>
     Effect.gen(function*() {
       const { a, client, seen } = yield* setUp
       const targets: ReadonlyArray<object> = [
@@ -201,7 +201,7 @@ describe("BearerAuth overrides", () => {
     }))
 
   // FAULTS T3
-  it.effect("one without a target is not taken by a client that has nothing to do with its audience", () =>
+  it.effect("a client that has nothing to do with its audience does not take an override without a target", () =>
     Effect.gen(function*() {
       const { client, seen, source } = yield* setUp
       const a = BearerAuth.withBearer(client, source, { origins: [users], request: forUsers })
@@ -215,21 +215,21 @@ describe("BearerAuth overrides", () => {
       for (const request of wanted) {
         const told = yield* warnings(BearerAuth.withRequest(Effect.zip(b.get(billing), a.get(users)), request))
         assert.deepStrictEqual(seen(), [[billing, "billing"], [users, Array.from(request.audience).join("+")]])
-        // told once for each client
+        // one warning for each client
         assert.isAtMost(told.length, 1)
       }
-      // one of them is its own
+      // one of the audiences is the client's own
       const mine = TokenRequest.make({ audience: ["billing", "users"] })
       yield* BearerAuth.withRequest(Effect.zip(b.get(billing), a.get(users)), mine)
       assert.deepStrictEqual(seen(), [[billing, "billing+users"], [users, "users"]])
-      // nobody is known to be for these: who is called first
+      // no client is known to be for these, so the client that is called first takes the override
       for (
         const request of [TokenRequest.make({ audience: "tenant" }), TokenRequest.make({ audience: "urn:tenant" })]
       ) {
         yield* BearerAuth.withRequest(Effect.zip(b.get(billing), a.get(users)), request)
         assert.deepStrictEqual(seen(), [[billing, Array.from(request.audience).join()], [users, "users"]])
       }
-      // the same origins by another client: the audience is one of theirs
+      // another client has the same origins, and the audience is one of them
       const c = BearerAuth.withBearer(client, source, { origins: [users] })
       yield* BearerAuth.withRequest(c.get(users), forUsers)
       assert.deepStrictEqual(seen(), [[users, "users"]])

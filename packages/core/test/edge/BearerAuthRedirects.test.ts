@@ -20,7 +20,7 @@ const redirecting = Layer.scoped(
   )
 )
 
-/** A careful `followRedirects`: the header stays with the origin that it was made for. */
+/** A careful `followRedirects`: the header is sent only to the origin that it was made for. */
 const careful = (client: HttpClient.HttpClient, origin: () => string) =>
   HttpClient.followRedirects(
     HttpClient.transform(client, (_, request) =>
@@ -31,7 +31,7 @@ const careful = (client: HttpClient.HttpClient, origin: () => string) =>
       ))
   )
 
-/** Clients that follow redirects by themselves and leave the header behind when they go to another origin. */
+/** Clients that follow redirects by themselves and drop the header when they go to another origin. */
 const followers: ReadonlyArray<readonly [string, Layer.Layer<HttpClient.HttpClient>]> = [
   ["fetch", FetchHttpClient.layer],
   ["undici", NodeHttpClient.layerUndiciWithoutDispatcher.pipe(Layer.provide(redirecting))]
@@ -48,7 +48,7 @@ for (const [name, layer] of followers) {
         )
         const { source, state } = yield* makeSource()
         const client = yield* HttpClient.HttpClient
-        // the other origin may be listed, too: what counts is where the token went
+        // even if the other origin is listed, too: only an origin that got the token counts
         for (const more of [[], [download.origin]]) {
           for (const isAuthFailure of [undefined, () => true]) {
             const options = { origins: [server.origin, ...more], isAuthFailure } as const
@@ -85,7 +85,7 @@ for (const [name, layer] of followers) {
       }).pipe(Effect.provide(layer)))
 
     // FAULTS W10, T4
-    it.scopedLive("a 401 that a request without a token met elsewhere is not laid at the door of its origin", () =>
+    it.scopedLive("SentWithoutToken names no origin that only redirected to the origin of the 401", () =>
       Effect.gen(function*() {
         const login = yield* serve((_, response) => response.writeHead(401).end())
         const server = yield* serve((_, response) => response.writeHead(302, { location: login.origin }).end())
@@ -102,7 +102,7 @@ for (const [name, layer] of followers) {
 
 describe("BearerAuth and a redirect there and back (undici)", () => {
   // FAULTS T4
-  it.scopedLive("a 401 on the way back, where the header is not there again, says nothing about the token", () =>
+  it.scopedLive("a 401 after a redirect there and back, which drops the header, says nothing about the token", () =>
     Effect.gen(function*() {
       const elsewhere = yield* serve((_, response) =>
         response.writeHead(302, { location: `${server.origin}/file` }).end()
@@ -130,7 +130,7 @@ const plain: ReadonlyArray<readonly [string, Layer.Layer<HttpClient.HttpClient>]
 for (const [name, layer] of plain) {
   describe(`BearerAuth around followRedirects (${name})`, () => {
     // FAULTS T4
-    it.scopedLive("a 401 counts where the header was taken along, and only there", () =>
+    it.scopedLive("a 401 counts only from an origin that the header was sent to", () =>
       Effect.gen(function*() {
         const other = yield* serve(accepting("t2"))
         const server = yield* serve((_, response) => response.writeHead(302, { location: `${other.origin}/b` }).end())

@@ -45,7 +45,7 @@ describe("BearerAuth plainHttpOrigins", () => {
     })
 
   // FAULTS W7
-  it.effect("lets the token go to the origins that it names, and to no other", () =>
+  it.effect("plainHttpOrigins lets the token go to the origins that it names, and to no other", () =>
     Effect.gen(function*() {
       for (const options of [{ plainHttpOrigins: [mesh] }, { origins: [mesh], plainHttpOrigins: [mesh] }] as const) {
         const given = options as unknown as BearerAuth.Options & { readonly origins: [string] }
@@ -66,7 +66,7 @@ describe("BearerAuth plainHttpOrigins", () => {
     }))
 
   // FAULTS W7
-  it.effect("an http origin that it does not name stays refused, with a message that names the option", () =>
+  it.effect("an http origin outside plainHttpOrigins is refused, with a message that names the option", () =>
     Effect.gen(function*() {
       for (const plainHttpOrigins of [undefined, [], ["http://other.mesh.local"]]) {
         const { exit, sent } = yield* call(mesh, { origins: [mesh], plainHttpOrigins })
@@ -78,7 +78,7 @@ describe("BearerAuth plainHttpOrigins", () => {
     }))
 
   // FAULTS W7
-  it.effect("is a list of origins: no switch, no wildcard, no path, no https", () =>
+  it.effect("plainHttpOrigins is a list of origins: no switch, no wildcard, no path, no https", () =>
     Effect.gen(function*() {
       for (
         const plainHttpOrigins of [
@@ -104,7 +104,7 @@ describe("BearerAuth plainHttpOrigins", () => {
 
 describe("BearerAuth isAuthFailure", () => {
   // FAULTS W9
-  it.effect("the default is exported, and a rule of one's own is combined with it", () =>
+  it.effect("the default rule is exported, and the user's own rule can be combined with it", () =>
     Effect.gen(function*() {
       for (const status of [401, 403]) {
         const { source } = yield* makeSource()
@@ -121,7 +121,7 @@ describe("BearerAuth isAuthFailure", () => {
     }))
 
   // FAULTS W9
-  it.effect("a rule of one's own that lets a 401 pass is obeyed, but not in silence", () =>
+  it.effect("a user's own rule that lets a 401 pass is obeyed, with a warning", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource()
       const { client, sent } = makeApi(() => new Response("", { status: 401 }))
@@ -136,7 +136,7 @@ describe("BearerAuth isAuthFailure", () => {
       assert.include(lines[0], "combine the option with BearerAuth.isAuthFailure")
     }))
 
-  it("the default takes a 401 for a refusal, unless its challenge says that another token will not do", () => {
+  it("by default a 401 is a refusal, unless its challenge says that another token would be refused too", () => {
     const judge = (status: number, challenge?: string) =>
       BearerAuth.isAuthFailure(HttpClientResponse.fromWeb(
         undefined as never,
@@ -153,7 +153,7 @@ describe("BearerAuth isAuthFailure", () => {
   })
 })
 
-describe("BearerAuth and challenges that another token does not meet", () => {
+describe("BearerAuth and challenges that another token would get too", () => {
   const claims = (value: unknown) => Encoding.encodeBase64(JSON.stringify(value))
   const call = (challenge: string, status = 401) =>
     Effect.gen(function*() {
@@ -165,7 +165,7 @@ describe("BearerAuth and challenges that another token does not meet", () => {
     })
 
   // FAULTS W14, W2
-  it.effect("never renews for them, in any case", () =>
+  it.effect("never renews for a challenge that another token would get too, in upper or lower case", () =>
     Effect.gen(function*() {
       for (
         const code of [
@@ -192,7 +192,7 @@ describe("BearerAuth and challenges that another token does not meet", () => {
     }))
 
   // FAULTS W14, W2
-  it.effect("never renews for one among several, or in quotes of the server's own", () =>
+  it.effect("never renews for such a challenge among several, or with additional quotes", () =>
     Effect.gen(function*() {
       for (
         const challenge of [
@@ -206,10 +206,10 @@ describe("BearerAuth and challenges that another token does not meet", () => {
       }
       for (
         const challenge of [
-          // of another scheme, or in another parameter
+          // an error of another scheme, or in another parameter
           `Bearer error="invalid_token", Basic error="insufficient_scope"`,
           `Bearer error="invalid_token", error_description="Bearer error=insufficient_scope"`,
-          // a server that takes both schemes says what the other one would need
+          // a server that accepts both schemes says what the other scheme would need
           `Bearer error="invalid_token", DPoP error="use_dpop_nonce"`
         ]
       ) {
@@ -218,7 +218,7 @@ describe("BearerAuth and challenges that another token does not meet", () => {
     }))
 
   // FAULTS W14
-  it.effect("insufficient_claims: renews for a newer token, and for nothing that must be asked for", () =>
+  it.effect("insufficient_claims renews only if the claims ask for no more than a newer token", () =>
     Effect.gen(function*() {
       const newer = { access_token: { nbf: { essential: true, value: "1700000000" } } }
       const stronger = { access_token: { acrs: { essential: true, value: "c1" } } }
@@ -275,7 +275,7 @@ describe("BearerAuth and origins that are not listed", () => {
     }))
 
   // FAULTS W10
-  it.effect("says nothing where nothing was missed", () =>
+  it.effect("there is no warning if no token was missing", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource()
       const { client } = makeApi((seen) => new Response("", { status: Number(new URL(seen.url).pathname.slice(1)) }))
@@ -293,7 +293,7 @@ describe("BearerAuth and origins that are not listed", () => {
     }))
 
   // FAULTS W10
-  it.effect("remembers a bounded number of origins, and tells of a source that is a plain object", () =>
+  it.effect("remembers a bounded number of origins, and also warns for a source that is a plain object", () =>
     Effect.gen(function*() {
       const source: Pick<With<never>, "get" | "renew" | "invalidate" | "events"> = {
         get: () => Effect.succeed(AccessToken.make({ value: "t" })),
@@ -319,7 +319,7 @@ describe("BearerAuth and a wall clock that is set", () => {
     Effect.zipRight(effect, TestClock.adjust(duration))
 
   // FAULTS K1
-  it.effect("put back or forward by an hour at any step, a refused token is renewed after the interval", () =>
+  it.effect("a wall clock set by an hour at any step does not stop the renewal of a refused token", () =>
     Effect.gen(function*() {
       for (const by of [-hour, hour, -24 * hour]) {
         for (let at = 0; at < 4; at++) {
@@ -350,7 +350,7 @@ describe("BearerAuth and a wall clock that is set", () => {
     }))
 
   // FAULTS K1
-  it.effect("a clock put forward does not let renewals through that the interval holds back", () =>
+  it.effect("a clock put forward does not allow renewals that renewInterval holds back", () =>
     Effect.gen(function*() {
       const { source, state } = yield* makeSource()
       const { client } = makeApi(() => new Response("", { status: 401 }))
@@ -391,7 +391,7 @@ describe("RenewalGuard", () => {
   const token = (n: number) => AccessToken.make({ value: `token-${n}` })
 
   // FAULTS K1
-  it("holds what the interval holds, and forgets the rest", () => {
+  it("RenewalGuard holds a refused token for the interval, and forgets older ones", () => {
     const guard = new RenewalGuard(5000)
     const one = token(1)
     guard.renewed(one, at(0))
@@ -401,7 +401,7 @@ describe("RenewalGuard", () => {
     assert.isFalse(guard.refused(one, at(10_999)))
     assert.isTrue(guard.holds(AccessToken.make({ value: "token-1" }), at(10_999)))
     assert.isTrue(guard.refused(one, at(11_000)))
-    // set again since: the end of the first interval does not end the second
+    // the token was set again: the end of the first interval does not end the second
     guard.renewed(token(2), at(15_999))
     assert.isTrue(guard.holds(one, at(15_999)))
     assert.isFalse(guard.holds(one, at(16_000)))
@@ -417,7 +417,7 @@ describe("RenewalGuard", () => {
     assert.isFalse(guard.holds(one, at(8000)))
   })
 
-  // Counts instead of measuring time: each entry is looked at once when it comes and once when it goes.
+  // Counts instead of measuring time: each entry is examined once when it comes and once when it goes.
   it("10 000 refused tokens within an interval cost no more than their number", () => {
     let reads = 0
     const counting = (steady: number): Clocks.Now => ({
@@ -434,7 +434,7 @@ describe("RenewalGuard", () => {
     assert.isBelow(reads, 150_000)
   })
 
-  it("is bounded: the oldest of too many is free again", () => {
+  it("RenewalGuard is bounded: the oldest of too many tokens is no longer held back", () => {
     const guard = new RenewalGuard(5000)
     for (let n = 0; n <= 10_000; n++) guard.refused(token(n), at(1))
     assert.isFalse(guard.holds(token(0), at(2)))
@@ -444,7 +444,7 @@ describe("RenewalGuard", () => {
 })
 
 describe("BearerAuth settings that cannot work", () => {
-  it.effect("fail every call, and send nothing", () =>
+  it.effect("settings that cannot work make every call fail, and send nothing", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource()
       const { client, sent } = makeApi(() => new Response())
@@ -464,9 +464,9 @@ describe("BearerAuth settings that cannot work", () => {
     }))
 })
 
-describe("BearerAuth waits for nobody", () => {
+describe("BearerAuth does not wait", () => {
   // FAULTS L4
-  it.effect("a body that stalls and cannot be left does not hold the replay up", () =>
+  it.effect("a body that stalls and cannot be interrupted does not delay the replay", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource()
       const { client } = makeApi(accepting((token) => token === "t2"))

@@ -47,7 +47,7 @@ const options = (message: unknown): Logger.Logger.Options<unknown> => ({
   message
 })
 
-/** What a logger is given. */
+/** The values that a logger gets. */
 const captured = Effect.async<Logger.Logger.Options<unknown>>((resume) => {
   Effect.runSync(Effect.provide(
     Effect.log("x"),
@@ -83,7 +83,7 @@ class WithText extends Schema.TaggedError<WithText>()("WithText", { text: Schema
   }
 }
 
-/** As axios has it: the rendering copies what it was configured with. */
+/** Like an error of axios: its rendering copies the configuration of the request. */
 class WithRendering extends Error {
   readonly #request: HttpClientRequest.HttpClientRequest
   constructor(request: HttpClientRequest.HttpClientRequest) {
@@ -105,7 +105,7 @@ class Holder {
   constructor(readonly request: unknown) {}
 }
 
-/** What somebody may make of a request. */
+/** The objects and texts that code may make from a request. */
 const made: ReadonlyArray<readonly [string, (request: HttpClientRequest.HttpClientRequest) => unknown]> = [
   ["the request", (request) => request],
   ["another request made of it", (request) => HttpClientRequest.setHeader(request, "x-other", "1")],
@@ -165,7 +165,7 @@ const made: ReadonlyArray<readonly [string, (request: HttpClientRequest.HttpClie
   ["a promise", (request) => ({ later: Promise.resolve(request.headers["authorization"]) })]
 ]
 
-/** What somebody may put it into. */
+/** The objects that code may put it into. */
 const wrappers: ReadonlyArray<readonly [string, (value: unknown) => unknown]> = [
   ["a cause", (cause) => new Wrapped({ cause })],
   ["a member", (details) => new Wrapped({ details })],
@@ -205,10 +205,10 @@ const ends: ReadonlyArray<readonly [string, (value: unknown) => Effect.Effect<ne
   ["fails within a span", (value) => Effect.withSpan(Effect.fail(value), "inner")]
 ]
 
-describe("BearerAuth shows the token to nobody, whatever the inner client ends with", () => {
+describe("BearerAuth never shows the token, however the inner client ends", () => {
   // FAULTS S5
   for (const [how, end] of ends) {
-    it.effect(`one that ${how}`, () =>
+    it.effect(`the token is hidden if the inner client ${how}`, () =>
       Effect.gen(function*() {
         for (const [name, make] of made) {
           const plain = yield* exitOf((request) => end(make(request)))
@@ -224,7 +224,7 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
   }
 
   // FAULTS S5
-  it.effect.prop("in shapes nested at random", {
+  it.effect.prop("the token is hidden in errors nested at random", {
     make: FastCheck.constantFrom(...made),
     wraps: FastCheck.array(FastCheck.constantFrom(...wrappers), { maxLength: 12 }),
     end: FastCheck.constantFrom(...ends)
@@ -236,7 +236,7 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
     }), { fastCheck: { numRuns: 150 } })
 
   // FAULTS S5
-  it.effect("an inner client that throws before there is an effect", () =>
+  it.effect("the token is hidden if an inner client throws before there is an effect", () =>
     Effect.gen(function*() {
       const { source } = yield* tokens
       const { client } = makeApi(() => new Response())
@@ -250,7 +250,7 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
 
   // FAULTS S5
   // FAULTS S5, S6
-  it.effect("a token of usual length is hidden in any encoding, and where it was cut", () =>
+  it.effect("a token of usual length is hidden in any encoding, and even if it was cut", () =>
     Effect.gen(function*() {
       const spelled = [
         secret.slice(0, 15),
@@ -272,7 +272,7 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
       }
     }))
 
-  it.effect("the error keeps its identity and the request what it was sent with, unless it is frozen", () =>
+  it.effect("the error stays the same object and the request keeps its headers, unless it is frozen", () =>
     Effect.gen(function*() {
       let error: Wrapped | undefined
       const exit = yield* exitOf((request) => Effect.fail(error = new Wrapped({ cause: { request } })))
@@ -289,7 +289,7 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
     }))
 
   // FAULTS S5
-  it.effect("requests that are frozen, before and after the answer", () =>
+  it.effect("the token is hidden in requests that are frozen, before and after the response", () =>
     Effect.gen(function*() {
       const { source } = yield* tokens
       for (const traced of [true, false]) {
@@ -329,7 +329,7 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
     }))
 
   // FAULTS S5
-  it.effect("a response whose request carries the header under another name", () =>
+  it.effect("the token is hidden in a response whose request carries it under another header", () =>
     Effect.gen(function*() {
       const { source } = yield* tokens
       const { client } = makeApi(() => new Response("no json"))
@@ -346,7 +346,7 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
     }))
 
   // FAULTS S5
-  it.effect("spans and logs, whatever the names of redacted headers were replaced with", () =>
+  it.effect("the token is hidden in spans and logs, whatever currentRedactedNames was replaced with", () =>
     Effect.gen(function*() {
       const { source } = yield* tokens
       for (const names of [[], ["x-api-key"], [/cookie/], ["Authorization"], ["authorization"]]) {
@@ -386,7 +386,7 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
     }))
 
   // FAULTS S5
-  it.effect("an error that is shared by all calls is not wrapped once more by each", () =>
+  it.effect("an error that many calls share is not wrapped again by each call", () =>
     Effect.gen(function*() {
       const { source } = yield* makeSource((n) => Effect.succeed(AccessToken.make({ value: `${secret}${n}` })))
       const shared = new (class extends Error {
@@ -408,7 +408,7 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
       assert.strictEqual(toJSON.size, 1)
     }))
 
-  it.effect("an error that holds much is looked through in bounded time, nearest first", () =>
+  it.effect("an error that holds very many objects is searched in bounded time, nearest first", () =>
     Effect.gen(function*() {
       const much = Array.from({ length: 200_000 }, (_, n) => ({ n }))
       const exit = yield* exitOf((request) => Effect.fail(new Wrapped({ cause: { much, request: { request } } })))
@@ -417,7 +417,7 @@ describe("BearerAuth shows the token to nobody, whatever the inner client ends w
     }))
 })
 
-// FAULTS S5: what is made of the header, and shows it without a property that holds it
+// FAULTS S5: objects made from the header that show it although no property holds it
 describe("BearerAuth and errors that hold the token in another shape", () => {
   const text = Buffer.from(header)
   const shapes: Readonly<Record<string, () => unknown>> = {
@@ -466,7 +466,7 @@ describe("BearerAuth and errors that hold the token in another shape", () => {
           const exit = yield* Effect.exit(
             client.pipe(BearerAuth.withBearer(source, { origins })).get(`${api}/x`)
           )
-          // it is the failure that was made, not another one
+          // it is the failure that was made, not a new one
           assert.isTrue(Exit.isFailure(exit) && Option.isSome(Cause.failureOption(exit.cause)))
           for (const rendering of renderings(exit).map(joined)) {
             for (const spelling of [...spellings.map(joined), codes]) {

@@ -32,7 +32,7 @@ for (const [name, layer] of clients) {
           assert.strictEqual(yield* response.text, "ok")
         }
         assert.strictEqual(server.received.length, 16)
-        // one is enough; a client may open a second while it lets go of the first
+        // one connection is enough; a client may open a second one while it releases the first
         assert.isAtMost(server.sockets.size, 2)
       }).pipe(Effect.provide(layer)))
 
@@ -62,7 +62,7 @@ for (const [name, layer] of clients) {
       }).pipe(Effect.provide(layer)))
 
     // P23
-    it.scopedLive("a stream that is spent is not sent again as an empty body", () =>
+    it.scopedLive("a stream that is used up is not sent again as an empty body", () =>
       Effect.gen(function*() {
         const server = yield* serve(accepting(() => "t2"))
         const { source } = yield* makeSource()
@@ -108,7 +108,7 @@ for (const [name, layer] of clients) {
       }).pipe(Effect.provide(layer)))
 
     it.scopedLive(
-      "500 calls refused with one revoked token: one renewal, one replay each",
+      "500 calls refused with one revoked token cause one renewal, and one replay each",
       () =>
         Effect.gen(function*() {
           const server = yield* serve(accepting(() => "t2"))
@@ -132,7 +132,7 @@ for (const [name, layer] of clients) {
         }).pipe(Effect.provide(layer))
     )
 
-    it.scoped("a refusal whose body was read already does not hold the replay up", () =>
+    it.scoped("a refusal whose body was read already does not delay the replay", () =>
       Effect.gen(function*() {
         const server = yield* serve(accepting(() => "t2", JSON.stringify({ code: "bad.credentials" })))
         const { source } = yield* makeSource()

@@ -16,7 +16,7 @@ class Failed extends Data.TaggedError("Failed")<{ readonly request: unknown }> {
 
 // FAULTS S5
 describe("Concealment", () => {
-  it("leaves a header of any name out of a request, beside those of others", () => {
+  it("hides a header of any name in a request in which other clients hide theirs", () => {
     const request = HttpClientRequest.setHeader(make(), "authorization", "Bearer t0ken")
     assert.isFalse(Concealment.request(request, "x-missing"))
     assert.isTrue(Concealment.request(request, "x-api-key"))
@@ -31,7 +31,7 @@ describe("Concealment", () => {
     assert.strictEqual(request.headers["x-api-key"], secret)
   })
 
-  it("takes a copy of a response whose request is frozen", () => {
+  it("returns a copy of a response whose request is frozen", () => {
     assert.isFalse(Concealment.request(Object.freeze(make()), "x-api-key"))
     const frozen = HttpClientResponse.fromWeb(Object.freeze(make()), new Response("a"))
     assert.include(shown(frozen), secret)
@@ -43,7 +43,7 @@ describe("Concealment", () => {
     assert.notInclude(shown(open), secret)
   })
 
-  it("hides it in failures and defects, and leaves others as they are", () => {
+  it("hides the header in failures and defects, and does not change other errors", () => {
     for (const end of [Cause.fail, Cause.die]) {
       const error = new Failed({ request: make() })
       const cause = Concealment.cause(end(error), key)

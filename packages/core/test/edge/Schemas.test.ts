@@ -65,7 +65,7 @@ const encodable = every.filter(([name]) => !["AccessToken", "TokenRequest", "Sta
 
 describe("Schemas: over a wire and back", () => {
   for (const [name, schema] of encodable) {
-    it.prop(`${name}, whatever it holds`, [Arbitrary.make(schema)], ([value]) => {
+    it.prop(`any value of ${name} comes back equal`, [Arbitrary.make(schema)], ([value]) => {
       const back = sent(schema, value)
       if (TokenError.isTokenError(value)) assertSameError(back as TokenError.TokenError, value)
       else assert.deepStrictEqual(back, value)
@@ -73,7 +73,7 @@ describe("Schemas: over a wire and back", () => {
     })
   }
 
-  it.prop("the errors of one request", [Arbitraries.requestError], ([error]) => {
+  it.prop("the errors of one request come back equal", [Arbitraries.requestError], ([error]) => {
     assertSameError(sent(Schemas.RequestError, error), error)
     assertSameError(sent(Schemas.TokenError, error), error)
     assertSameError(
@@ -83,7 +83,7 @@ describe("Schemas: over a wire and back", () => {
   })
 
   it.prop(
-    "giving up",
+    "the error after the last retry comes back equal",
     [Arbitraries.transient, FastCheck.nat(), FastCheck.nat(), FastCheck.option(FastCheck.nat())],
     ([last, attempts, elapsed, retryAt]) => {
       const error = new TokenError.RetriesExhausted({
@@ -96,14 +96,14 @@ describe("Schemas: over a wire and back", () => {
     }
   )
 
-  it.prop("a token request is the key of the same cached token", [Arbitraries.tokenRequest], ([request]) => {
+  it.prop("a token request that comes back finds the same cached token", [Arbitraries.tokenRequest], ([request]) => {
     const back = sent(Schemas.TokenRequestWithSecrets, request)
     assert.isTrue(TokenRequest.isTokenRequest(back))
     assert.isTrue(Equal.equals(back, request))
     assert.strictEqual(TokenRequest.hash(back), TokenRequest.hash(request))
   })
 
-  it("a token is a token again", () => {
+  it("a token comes back as an AccessToken", () => {
     const token = AccessToken.make({
       value: "t",
       scopes: "b a",
@@ -121,7 +121,7 @@ describe("Schemas: over a wire and back", () => {
     assert.isTrue(Equal.equals(sent(Schemas.AccessTokenWithSecrets, plain), plain))
   })
 
-  it("an event is equal to the one that was sent, and has a schema whatever its tag", () => {
+  it("an event comes back equal, and every event has a schema", () => {
     const event = TokenEvent.TokenEvent.TokenAcquired({
       key: "k",
       at: 1,
@@ -132,11 +132,11 @@ describe("Schemas: over a wire and back", () => {
       refreshAt: Option.none()
     })
     assert.isTrue(Equal.equals(sent(Schemas.TokenEvent, event), event))
-    // one that was written by hand is an event, too
+    // an event that was written by hand is an event, too
     assert.isTrue(Equal.equals(sent(Schemas.TokenEvent, { ...event }), event))
   })
 
-  it("an error of one's own can be the last one", () => {
+  it("the user's own error can be the last error of RetriesExhausted", () => {
     class Sealed extends Schema.TaggedError<Sealed>()("Sealed", { vault: Schema.String }) {}
     const schema = Schemas.RetriesExhausted(Sealed)
     const error = new TokenError.RetriesExhausted({
@@ -165,7 +165,7 @@ describe("Schemas: the encoded forms", () => {
     extra: { id_token: "id" }
   })
 
-  it("secrets are in the clear where the name says so", () => {
+  it("secrets are in the clear only if the name of the schema says so", () => {
     const clear = {
       value: "t0ken",
       tokenType: "Bearer",
@@ -206,7 +206,7 @@ describe("Schemas: the encoded forms", () => {
     })
   })
 
-  it("times and durations are milliseconds, and what is not there is left out", () => {
+  it("times and durations are milliseconds, and absent values are left out", () => {
     const error = new TokenError.RetriesExhausted({
       attempts: 2,
       elapsed: Duration.seconds(3),
@@ -227,7 +227,7 @@ describe("Schemas: the encoded forms", () => {
     })
   })
 
-  it("null is nothing, too; unknown members are passed over; a token request may leave out all", () => {
+  it("null counts as absent; unknown members are ignored; a token request may leave out everything", () => {
     const decode = Schema.decodeUnknownSync
     assert.deepStrictEqual(
       decode(Schemas.CircuitOpen)({ _tag: "CircuitOpen", retryAt: null, later: 1 }).retryAt,
@@ -237,7 +237,7 @@ describe("Schemas: the encoded forms", () => {
     assert.deepStrictEqual(decode(Schemas.StatusInfo)({ stale: false, refreshing: false }).token, Option.none())
   })
 
-  it("a strict reader and writer take what is encoded", () => {
+  it("a strict reader and writer accept the encoded forms", () => {
     const strict = { onExcessProperty: "error" } as const
     for (const schema of [Schemas.AccessTokenWithSecrets, Schemas.AccessTokenInfo] as ReadonlyArray<unknown>) {
       const value = schema === Schemas.AccessTokenInfo ? Schemas.AccessTokenInfo.from(token) : token
@@ -253,7 +253,7 @@ describe("Schemas: the encoded forms", () => {
     })
   })
 
-  it("members named like those of every object are members", () => {
+  it("members with the names of prototype members are ordinary members", () => {
     const json = JSON.parse(
       `{"value":"t","tokenType":"Bearer","scopes":[],"issuedAt":1,"extra":{"__proto__":{"polluted":true}}}`
     )
@@ -269,7 +269,7 @@ describe("Schemas: the encoded forms", () => {
   for (const [name, schema] of encodable) {
     it(`${name} has a JSON Schema`, () => {
       const { $defs, $ref, type } = JSONSchema.make(schema) as { $defs?: object; $ref?: string; type?: string }
-      // it has as many shapes as there are errors
+      // the union has as many shapes as there are errors
       if (name === "RetriesExhausted") return assert.strictEqual(type, "object")
       assert.strictEqual($ref, `#/$defs/effect-bearer.${name}`)
       assert.property($defs, `effect-bearer.${name}`)
@@ -361,7 +361,7 @@ describe("Schemas: what cannot be read", () => {
     it(expected, () => assert.strictEqual(messageOf(schema, input), `${expected} (what is there is not shown)`))
   }
 
-  it("several mistakes are told together", () => {
+  it("several mistakes are reported together", () => {
     const result = Schema.decodeUnknownEither(Schemas.TlsError)({ _tag: "TlsError", code: 1 }, { errors: "all" })
     assert.strictEqual(
       Either.isLeft(result) && result.left.message,
@@ -369,7 +369,7 @@ describe("Schemas: what cannot be read", () => {
     )
   })
 
-  it("any number of mistakes is told in a few words", () => {
+  it("any number of mistakes is reported in a few words", () => {
     const scopes = Array.from({ length: 300_000 }, () => 1)
     const result = Schema.decodeUnknownEither(Schemas.TokenError, { errors: "all" })(
       { _tag: "ScopeNotGranted", requested: scopes, granted: scopes, missing: scopes, renamed: [] }
@@ -379,7 +379,7 @@ describe("Schemas: what cannot be read", () => {
     assert.include(result.left.message, "requested[0] must be a string; requested[1] must be a string")
   })
 
-  it("a value that has no JSON is an error when it is encoded", () => {
+  it("a value that JSON has no form for is an error when it is encoded", () => {
     const token = AccessToken.make({ value: "s3cret-token", issuedAt: 1, expiresAt: Infinity })
     const result = Schema.encodeEither(Schemas.AccessTokenWithSecrets)(token)
     assert.strictEqual(
@@ -423,7 +423,7 @@ describe("Schemas: no secret is shown", () => {
     refreshing: false
   }
 
-  it("by a decoded value", () => {
+  it("a decoded value shows no secret", () => {
     for (
       const value of [
         sent(Schemas.AccessTokenWithSecrets, token),
@@ -438,7 +438,7 @@ describe("Schemas: no secret is shown", () => {
     assertQuiet(renderings(sent(Schemas.TokenRequestWithSecrets, request)))
   })
 
-  it("by an encoded form that does not say so", () => {
+  it("an encoded form whose name does not say so shows no secret", () => {
     assertQuiet([
       JSON.stringify(Schema.encodeSync(Schemas.AccessToken)(token)),
       JSON.stringify(Schema.encodeSync(Schemas.TokenRequest)(request)),
@@ -447,11 +447,11 @@ describe("Schemas: no secret is shown", () => {
       JSON.stringify(Schema.encodeSync(Schemas.TokenRequestInfo)(Schemas.TokenRequestInfo.from(request))),
       JSON.stringify(Schema.encodeSync(Schemas.StatusInfo)(Schemas.StatusInfo.from(status)))
     ])
-    // and the form that says so has it: what this rests on
+    // the form whose name says so does show the secret, so this test can find it
     assert.include(JSON.stringify(Schema.encodeSync(Schemas.AccessTokenWithSecrets)(token)), secret)
   })
 
-  it("by Pretty", () => {
+  it("Pretty shows no secret", () => {
     assertQuiet([
       Pretty.make(Schemas.AccessToken)(token),
       Pretty.make(Schemas.AccessTokenWithSecrets)(token),
@@ -468,7 +468,7 @@ describe("Schemas: no secret is shown", () => {
     { _tag: secret, key: secret, at: secret }
   ]
 
-  /** One member of it, at whatever depth, is something else: the secret, or something with the secret in it. */
+  /** Replaces one member, at any depth, by the secret or by a value with the secret in it. */
   const broken = FastCheck.tuple(
     FastCheck.constantFrom(...forms),
     FastCheck.infiniteStream(FastCheck.nat(7)),
@@ -502,7 +502,7 @@ describe("Schemas: no secret is shown", () => {
   })
 
   it.prop(
-    "by any error, whatever is given to whatever schema, alone or inside of another",
+    "no error shows a secret, for any input of any schema, alone or inside another schema",
     [FastCheck.constantFrom(...every), broken, options, FastCheck.boolean(), FastCheck.constantFrom(0, 1, 2)],
     ([[, schema], input, options, isInside, how]) => {
       const whole: Schema.Schema.AnyNoContext = isInside ? Schema.Struct({ a: Schema.Array(schema) }) : schema
@@ -522,12 +522,12 @@ describe("Schemas: no secret is shown", () => {
     { fastCheck: { numRuns: 3000 } }
   )
 
-  it("but Effect's own schemas do: what this rests on", () => {
+  it("Effect's own schemas do show a secret, so these tests can find one", () => {
     const result = Schema.decodeUnknownEither(Schema.Struct({ value: Schema.Number }))({ value: secret })
     assert.include(Either.isLeft(result) ? result.left.message : "", secret)
   })
 
-  it("names say it of all that hold one", () => {
+  it("the names of all schemas that hold a secret say so", () => {
     for (const [name, schema] of encodable) {
       if (secrets.includes(name)) continue
       const given = Schema.decodeUnknownEither(schema)(Schema.encodeSync(Schemas.AccessTokenWithSecrets)(token))
@@ -621,7 +621,7 @@ describe("Schemas: in an HttpApi", () => {
     retryAt: Option.some(5)
   })
 
-  it.scoped("errors cross it with their statuses, and are the library's own on the other side", () =>
+  it.scoped("errors cross an HttpApi with their statuses, and arrive as the library's own errors", () =>
     Effect.gen(function*() {
       for (const [error, status] of [[refused, 502], [limited, 503], [exhausted, 504]] as const) {
         const server = yield* memory(serving({ latest: Effect.fail(error) }))
@@ -634,7 +634,7 @@ describe("Schemas: in an HttpApi", () => {
       }
     }))
 
-  it.scoped("any error of the library, with 500 where no status is said", () =>
+  it.scoped("any error of the library crosses an HttpApi, with 500 if it has no status", () =>
     Effect.gen(function*() {
       for (const error of FastCheck.sample(Arbitrary.make(Schemas.TokenError), { numRuns: 30, seed: 7 })) {
         const server = yield* memory(
@@ -650,7 +650,7 @@ describe("Schemas: in an HttpApi", () => {
       }
     }))
 
-  it.scoped("values cross it", () =>
+  it.scoped("values cross an HttpApi", () =>
     Effect.gen(function*() {
       const token = AccessToken.make({ value: "t", scopes: "a", issuedAt: 1, expiresAt: 2 })
       const asked: Array<TokenRequest.TokenRequest> = []
@@ -672,7 +672,7 @@ describe("Schemas: in an HttpApi", () => {
       assert.deepStrictEqual(status.token, Option.some(Schemas.AccessTokenInfo.from(token)))
     }))
 
-  it.scoped("a payload that cannot be read is told without what was in it", () =>
+  it.scoped("the error for an unreadable payload does not show the payload", () =>
     Effect.gen(function*() {
       const { baseUrl, httpClient } = yield* memory(serving({}))
       const response = yield* HttpClientRequest.post(`${baseUrl}/narrow`).pipe(
@@ -685,7 +685,7 @@ describe("Schemas: in an HttpApi", () => {
       assert.notInclude(text, "s3cr3t")
     }))
 
-  it("it is described", () => {
+  it("an HttpApi describes the schemas in OpenAPI", () => {
     const { components, paths } = OpenApi.fromApi(api)
     assert.includeMembers(Object.keys(components.schemas), [
       "effect-bearer.OAuthError",
@@ -696,7 +696,7 @@ describe("Schemas: in an HttpApi", () => {
   })
 })
 
-describe("Schemas: who pays for it", () => {
+describe("Schemas: what a program loads", () => {
   const source = fileURLToPath(new URL("../../src", import.meta.url))
 
   /** Every module that a program loads with these, and what each of them imports. */
@@ -719,7 +719,7 @@ describe("Schemas: who pays for it", () => {
   const isSchema = (path: string) => /[\\/]effect[\\/](dist[\\/]esm|src)[\\/]Schema\.(js|ts)$/.test(path)
   const isOurs = (path: string) => !path.includes("node_modules")
 
-  it("effect-bearer does not load it, and imports no Schema of its own", async () => {
+  it("effect-bearer does not load Schemas, and does not import Schema itself", async () => {
     const modules = await loaded("index.ts")
     assert.isTrue(modules.has("lifecycle/TokenSource.ts"))
     assert.isFalse(modules.has("edge/Schemas.ts"))
@@ -731,13 +731,13 @@ describe("Schemas: who pays for it", () => {
     )
   })
 
-  it("the values are free of Schema altogether", async () => {
+  it("the modules of values do not load Schema at all", async () => {
     for (const module of ["AccessToken.ts", "TokenError.ts", "TokenEvent.ts", "TokenRequest.ts"]) {
       assert.deepStrictEqual(Array.from((await loaded(`values/${module}`)).keys()).filter(isSchema), [])
     }
   })
 
-  it("who wants it loads the values, and nothing of HTTP", async () => {
+  it("Schemas loads the values, and nothing of HTTP", async () => {
     const paths = Array.from((await loaded("edge/Schemas.ts")).keys())
     assert.isTrue(paths.some(isSchema))
     assert.deepStrictEqual(paths.filter((path) => path.includes("platform") || path.includes("TokenSource")), [])

@@ -40,7 +40,7 @@ const asked = (server: AuthorizationServer.AuthorizationServer) =>
 
 // SPEC B6, B7
 describe("TokenMonitor.enforce", () => {
-  it.scoped("inactive: exactly this token is dropped, and an anomaly is raised", () =>
+  it.scoped("if a token is inactive, exactly this token is dropped, and an anomaly is published", () =>
     Effect.gen(function*() {
       const { dead, events, introspection, scripted, tokens } = yield* setup
       const enforce = TokenMonitor.enforce(tokens, introspection)
@@ -65,7 +65,7 @@ describe("TokenMonitor.enforce", () => {
       assert.strictEqual(scripted.count, 3)
     }))
 
-  it.scoped("a token of a request of one's own is dropped under that request", () =>
+  it.scoped("an inactive token of another token request is dropped under that request", () =>
     Effect.gen(function*() {
       const { dead, events, introspection, tokens } = yield* setup
       const request = TokenRequest.make({ scopes: "b" })
@@ -78,7 +78,7 @@ describe("TokenMonitor.enforce", () => {
     }))
 
   // FAULTS K1
-  it.scoped("what is left of a token is no more for a wall clock that was put back, and nothing at its end", () =>
+  it.scoped("a wall clock that was put back does not make a token's remaining life longer; at its end it is zero", () =>
     Effect.gen(function*() {
       const { state, stepped } = yield* steppable
       const on = Effect.withClock(stepped)
@@ -95,7 +95,7 @@ describe("TokenMonitor.enforce", () => {
       yield* on(enforce(first))
       yield* TestClock.adjust(0)
       assert.deepStrictEqual(told(), [600_000, 600_000])
-      // of what no cache knows its own times speak: it lives no longer than it ever did
+      // a token that no cache knows is judged by its own times: it never lives longer than its lifetime
       const plain = yield* new Scripted().source
       const heard = yield* collect(plain)
       const other = AccessToken.make({ value: "token-1", issuedAt: 0, expiresAt: 600_000 })
@@ -108,11 +108,11 @@ describe("TokenMonitor.enforce", () => {
       state.step = -2 * 3_600_000
       yield* on(enforce(second))
       yield* TestClock.adjust(0)
-      // it was over anyway
+      // the token was over anyway
       assert.lengthOf(told(), 2)
     }))
 
-  it.scoped("a newer token stays", () =>
+  it.scoped("a newer token than the inactive one stays", () =>
     Effect.gen(function*() {
       const { dead, introspection, scripted, tokens } = yield* setup
       const old = yield* tokens.get()
@@ -123,7 +123,7 @@ describe("TokenMonitor.enforce", () => {
       assert.strictEqual(scripted.count, 2)
     }))
 
-  it.scoped("a call that fails is an error, and the token is served as before", () =>
+  it.scoped("an introspection that fails is an error, and the token is served as before", () =>
     Effect.gen(function*() {
       const { events, introspection, scripted, server, tokens } = yield* setup
       const token = yield* tokens.get()
@@ -136,7 +136,7 @@ describe("TokenMonitor.enforce", () => {
       assert.notInclude(tags(events), "TokenInactive")
     }))
 
-  it.scoped("a token that is over anyway is no anomaly", () =>
+  it.scoped("an inactive token that is over anyway is no anomaly", () =>
     Effect.gen(function*() {
       const { dead, events, introspection, tokens } = yield* setup
       const token = yield* tokens.get()
@@ -147,7 +147,7 @@ describe("TokenMonitor.enforce", () => {
       assert.notInclude(tags(events), "TokenInactive")
     }))
 
-  it.scoped("works with a source built by hand", () =>
+  it.scoped("TokenMonitor.enforce works with a source built by hand", () =>
     Effect.gen(function*() {
       const { dead, introspection, tokens } = yield* setup
       const dropped: Array<string> = []
@@ -166,7 +166,7 @@ describe("TokenMonitor.enforce", () => {
 
 // SPEC B6
 describe("TokenMonitor.watch", () => {
-  it.scoped("asks about every held token, period by period, and requests none", () =>
+  it.scoped("TokenMonitor.watch asks about every held token in each round, and requests no token", () =>
     Effect.gen(function*() {
       const { dead, introspection, scripted, server, tokens } = yield* setup
       yield* TokenMonitor.watch({ introspection, every: "30 seconds" })(tokens)
@@ -184,7 +184,7 @@ describe("TokenMonitor.watch", () => {
       assert.strictEqual(scripted.count, 2)
     }))
 
-  it.scoped("goes on after failures, which it logs", () =>
+  it.scoped("TokenMonitor.watch logs failures and goes on", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const logger = Logger.make(({ annotations, message }) =>
@@ -275,7 +275,7 @@ describe("TokenMonitor.revokeOnClose", () => {
       return { lines, asked: yield* asked(test.server) }
     })
 
-  it.effect("revokes what is held when the scope closes", () =>
+  it.effect("revokeOnClose revokes the held tokens when the scope closes", () =>
     Effect.gen(function*() {
       const { asked, lines } = yield* closing(undefined, ({ tokens }) =>
         Effect.asVoid(Effect.ignore(Effect.flatMap(tokens.get(), (token) => tokens.renew(token)))))
@@ -283,13 +283,13 @@ describe("TokenMonitor.revokeOnClose", () => {
       assert.deepStrictEqual(lines, [])
     }))
 
-  it.effect("leaves out what is over", () =>
+  it.effect("revokeOnClose leaves out tokens that are over", () =>
     Effect.gen(function*() {
       const { asked } = yield* closing(undefined, () => TestClock.adjust("2 hours"))
       assert.deepStrictEqual(asked, [])
     }))
 
-  it.effect("a failure is logged and hinders nothing", () =>
+  it.effect("a failure of revokeOnClose is logged and stops nothing", () =>
     Effect.gen(function*() {
       const { asked, lines } = yield* closing(undefined, ({ server }) =>
         server.enqueue(Reply.oauthError("unsupported_token_type")))
@@ -299,7 +299,7 @@ describe("TokenMonitor.revokeOnClose", () => {
       assert.notInclude(lines[0], "token-")
     }))
 
-  it.effect("is given up when it takes too long", () =>
+  it.effect("revokeOnClose is given up when it takes too long", () =>
     Effect.gen(function*() {
       const { lines } = yield* closing("2 seconds", ({ server }) => server.setOutage(Reply.hang))
       assert.lengthOf(lines.filter((line) => line.includes("took too long")), 1)
