@@ -18,7 +18,7 @@ const key = "some key"
 const service = <E, R>(layer: Layer.Layer<TokenStore.TokenStore, E, R>) =>
   Effect.map(Layer.build(Layer.fresh(layer)), (context) => Context.get(context, TokenStore.TokenStore))
 
-/** Two processes on one store; of a store in memory both are one. */
+/** Two processes on one store; for a store in memory both are the same. */
 const stores: Record<
   string,
   Effect.Effect<
@@ -49,7 +49,7 @@ describe("stores, where the wall clock is set", () => {
   for (const [name, pair] of Object.entries(stores)) {
     for (const step of [-hour, hour, -3000]) {
       const how = `${name}, ${step < 0 ? "back" : "forward"} by ${Math.abs(step) / 1000} s`
-      // one of other processes that begins after it could have ended is not believed at all
+      // a lease of another process that begins too far in the future does not count at all
       const isBelieved = step === -3000 || (step < 0 && name.endsWith("memory"))
 
       it.scoped(`${how}: a holder that vanished delays others by no more than the lease`, () =>
@@ -62,7 +62,7 @@ describe("stores, where the wall clock is set", () => {
             const [one, other] = yield* pair
             assert.isTrue(Option.isSome(yield* one.acquire(key, lease)))
             state.step = step
-            // whoever looks counts from here
+            // the other process counts the lease from here
             const seen = yield* other.acquire(key, lease)
             if (isBelieved) {
               assert.isTrue(Option.isNone(seen))
@@ -72,7 +72,7 @@ describe("stores, where the wall clock is set", () => {
             } else {
               yield* adjust(lease)
             }
-            // by a wall clock that was put forward it was over before
+            // by a wall clock that was put forward the lease was over before
             assert.isTrue(Option.isSome(yield* other.acquire(key, lease)))
           }).pipe(Effect.withClock(stepped))
         }).pipe(Effect.provide(NodeContext.layer)))
@@ -93,7 +93,7 @@ describe("stores, where the wall clock is set", () => {
             const first = yield* (yield* joining(one)).get()
             const life = Option.getOrThrow(first.expiresAt) - first.issuedAt
             state.step = step
-            // of a token of other processes is known only that it comes from the future
+            // of a token of another process it is only known that it comes from the future
             yield* adjust(name.endsWith("memory") || step > 0 ? life : step === -hour ? life / 2 : life + 3000)
             const late = yield* joining(other)
             const fiber = yield* Effect.fork(late.get())
@@ -125,7 +125,7 @@ describe("a key-value store", () => {
     return { entries, state, store }
   })
 
-  it.scoped("that hung once, and keeps that one operation for ever, works again after ten seconds", () =>
+  it.scoped("a key-value store with one operation that hangs for ever works again after ten seconds", () =>
     Effect.gen(function*() {
       const { state, store } = yield* kept
       state.hangs = true
@@ -141,7 +141,7 @@ describe("a key-value store", () => {
       yield* Fiber.interruptFork(hung)
     }))
 
-  it.scoped("in which somebody has put a lease that cannot be: it is not believed", () =>
+  it.scoped("an impossible lease in a key-value store does not count", () =>
     Effect.gen(function*() {
       const { entries, store } = yield* kept
       const now = yield* Clock.currentTimeMillis
@@ -162,7 +162,7 @@ describe("a key-value store", () => {
 
 // FAULTS K1
 describe("a token that is stored when the clock has been put back since it was fetched", () => {
-  it.scoped("lives no longer than it does, by the steady clock (memory)", () =>
+  it.scoped("a token stored after the clock was put back lives no longer than its lifetime (memory)", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(new Date().getTime())
       const clock = yield* Effect.clock
@@ -186,7 +186,7 @@ describe("a failure that others have noted", () => {
   for (
     const [title, from, length] of [["from the future", hour, 2000], ["longer than it can be", 0, 24 * hour]] as const
   ) {
-    it.scoped(`${title}, is not believed`, () =>
+    it.scoped(`a note of a failure that is ${title} does not count`, () =>
       Effect.gen(function*() {
         const store = yield* FaultyStore.make
         const server = new Scripted()
@@ -220,16 +220,16 @@ describe("what one process makes of the leases it finds", () => {
   const at = (time: number) => ({ wall: time, steady: time })
   const claim = (from: number, until: number, owner = "somebody") => ({ owner, from, until })
 
-  it("a length that is none, or longer than a lease can be, is not believed", () => {
+  it("a lease whose length is not positive, or longer than a lease can be, does not count", () => {
     const isHeld = leaseClaim.observer()
     const [endless] = Option.toArray(leaseClaim.decode(`{"version":1,"owner":"somebody","from":1e999,"until":1e999}`))
     assert.isFalse(isHeld(key, endless!, at(0), lease))
     assert.isFalse(isHeld(key, claim(0, 2 * hour), at(0), lease))
-    // who would hold it as long believes it
+    // a process that would hold a lease as long accepts it
     assert.isTrue(isHeld(key, claim(0, 2 * hour), at(0), 2 * hour))
   })
 
-  it("one of the same holder that began at another moment is another one", () => {
+  it("a lease of the same holder that began at another moment is another lease", () => {
     const isHeld = leaseClaim.observer()
     assert.isTrue(isHeld(key, claim(0, lease, ""), at(0), lease))
     // the wall clock was put back meanwhile

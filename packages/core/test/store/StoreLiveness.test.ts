@@ -12,7 +12,7 @@ const shared = (store: TokenStore.Service, server = new Scripted()) =>
     Effect.provideService(TokenStore.TokenStore, store)
   )
 
-/** Gives an effect as much time as it may take, and no more. */
+/** Runs an effect and lets exactly so much time pass as it may take. */
 const within = <A, E>(time: Duration.DurationInput, effect: Effect.Effect<A, E>) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.fork(effect)
@@ -25,7 +25,7 @@ const within = <A, E>(time: Duration.DurationInput, effect: Effect.Effect<A, E>)
 describe("a store that never answers", () => {
   for (const fault of ["pooled", "hangs", "interrupted"] as const) {
     for (const operation of operations) {
-      it.scoped(`${operation} (${fault}) holds nobody up longer than \`timeout\``, () =>
+      it.scoped(`a store's ${operation} that never answers (${fault}) delays callers no longer than \`timeout\``, () =>
         Effect.gen(function*() {
           const store = yield* FaultyStore.make
           const server = new Scripted()
@@ -33,7 +33,7 @@ describe("a store that never answers", () => {
           const events = yield* collect(tokens)
           const before = yield* within("0 seconds", tokens.get())
           store.breakDown(fault, [operation])
-          // a whole turn: removed, looked for, leased, asked for, stored, given back
+          // a whole turn: remove, get, acquire, token request, put, release
           const after = yield* within("5 seconds", tokens.renew(before))
           assert.notStrictEqual(secret(after), secret(before))
           const failed = events.flatMap((event) => event._tag === "StoreFailed" ? [event] : [])
@@ -46,7 +46,7 @@ describe("a store that never answers", () => {
     }
 
     for (const operation of ["get", "put", "acquire"] as const) {
-      it.scoped(`${operation} (${fault}) is an error of a refresh token, in time`, () =>
+      it.scoped(`a store's ${operation} that never answers (${fault}) gives RefreshToken an error in time`, () =>
         Effect.gen(function*() {
           const store = yield* FaultyStore.make
           store.breakDown(fault, [operation])
@@ -68,7 +68,7 @@ describe("a store that never answers", () => {
     }
   }
 
-  it.scoped("a lease that comes when nobody waits for it any more is given back", () =>
+  it.scoped("a lease that is granted after the caller stopped waiting is given back", () =>
     Effect.gen(function*() {
       const { service } = yield* FaultyStore.make
       const slow: TokenStore.Service = {
@@ -84,7 +84,7 @@ describe("a store that never answers", () => {
       assert.strictEqual(released, 1)
     }))
 
-  it.scoped("announcements that end, break or never come: who waits looks", () =>
+  it.scoped("if announcements end, break or never come, a waiting process looks by itself", () =>
     Effect.gen(function*() {
       for (const changes of [Stream.empty, Stream.never, Stream.die("boom"), Stream.fromEffect(Effect.interrupt)]) {
         const { service } = yield* FaultyStore.make
@@ -97,7 +97,7 @@ describe("a store that never answers", () => {
       }
     }))
 
-  it.effect("a scope closes although the announcements cannot be stopped", () =>
+  it.effect("a scope closes although its store's announcements cannot be stopped", () =>
     Effect.gen(function*() {
       const { service } = yield* FaultyStore.make
       const store = {
@@ -134,7 +134,7 @@ describe("a store that breaks its contract", () => {
     ["fails with text", () => Effect.fail("secret-of-the-store")]
   ]
   for (const [title, answer] of answers) {
-    it.scoped(`${title}: sources work alone, and show nothing of it`, () =>
+    it.scoped(`a store that ${title}: sources work alone, and do not show what it said`, () =>
       Effect.gen(function*() {
         const { service } = yield* FaultyStore.make
         for (const operation of operations) {
@@ -148,7 +148,7 @@ describe("a store that breaks its contract", () => {
         }
       }))
 
-    it.scoped(`${title}: no refresh token is used, and the error is typed`, () =>
+    it.scoped(`a store that ${title}: no refresh token is used, and the error is typed`, () =>
       Effect.gen(function*() {
         const { service } = yield* FaultyStore.make
         for (const operation of ["get", "acquire"] as const) {
@@ -165,7 +165,7 @@ describe("a store that breaks its contract", () => {
   }
 
   for (const changes of [undefined, null, "text", Stream.die("boom"), Stream.fail("boom"), Stream.make("a", 1, null)]) {
-    it.scoped(`announces by ${String(changes).slice(0, 20)}`, () =>
+    it.scoped(`a store whose announcements are ${String(changes).slice(0, 20)} does not stop a source`, () =>
       Effect.gen(function*() {
         const { service } = yield* FaultyStore.make
         const tokens = yield* shared({ ...service, changes } as TokenStore.Service)
@@ -173,7 +173,7 @@ describe("a store that breaks its contract", () => {
       }))
   }
 
-  it.scoped("an error of another copy of the package is one of ours", () =>
+  it.scoped("a StoreError of another copy of the package is recognised", () =>
     Effect.gen(function*() {
       const { service } = yield* FaultyStore.make
       const theirs = Object.create(

@@ -48,7 +48,7 @@ const seal = (inner: TokenStore.Service, keys: TokenStore.Keys) => TokenStore.en
 
 describe("TokenStore.encrypted", () => {
   // I9
-  it.effect("hands the store inside an envelope, and nothing else but times", () =>
+  it.effect("gives the store inside only an envelope and times", () =>
     Effect.gen(function*() {
       const inner = yield* memory
       const store = yield* seal(inner, { id: "2026-01", key: material(1) })
@@ -64,12 +64,12 @@ describe("TokenStore.encrypted", () => {
       assert.isTrue(AccessToken.isSame(got, token))
       assert.deepStrictEqual([got.scopes, got.tokenType], [token.scopes, token.tokenType])
       assert.deepStrictEqual(Redacted.value(got.extra), { id_token: "s3cr3t-extra" })
-      // never the same envelope twice
+      // the same token never gives the same envelope twice
       yield* fill(store)
       assert.notStrictEqual(secret(Option.getOrThrow(yield* inner.get(key))), secret(outer))
     }))
 
-  it.effect("takes the times from the store, which may have moved them to this machine's clock", () =>
+  it.effect("uses the times from the store inside, which may have moved them to this machine's clock", () =>
     Effect.gen(function*() {
       const inner = yield* memory
       yield* fill(yield* seal(inner, material(1)))
@@ -102,7 +102,7 @@ describe("TokenStore.encrypted", () => {
     const short = AccessToken.make({ value: "short", issuedAt: 1000, expiresAt: 3000, refreshAt: 2000 })
     const endless = AccessToken.make({ value: "endless", issuedAt: 1000 })
     type Times = Partial<Pick<AccessToken.AccessToken, "issuedAt" | "expiresAt" | "refreshAt">>
-    /** What `get` makes of an envelope whose times somebody has changed. */
+    /** The result of `get` for an envelope whose times were changed. */
     const changed = (token: AccessToken.AccessToken, times: Times) =>
       Effect.gen(function*() {
         const inner = yield* memory
@@ -132,7 +132,7 @@ describe("TokenStore.encrypted", () => {
       }]
     ]
     for (const [what, token, times] of forgeries) {
-      it.effect(`that were made to say ${what} are unreadable`, () =>
+      it.effect(`an envelope whose outer times say ${what} is unreadable`, () =>
         Effect.gen(function*() {
           yield* TestClock.adjust(1000)
           const result = yield* changed(token, times)
@@ -142,7 +142,7 @@ describe("TokenStore.encrypted", () => {
         }))
     }
 
-    it.effect("of an envelope that was put back long after its end are unreadable, of one between clocks that differ not", () =>
+    it.effect("an old envelope that was put back is unreadable, but one moved between differing clocks is not", () =>
       Effect.gen(function*() {
         yield* TestClock.adjust(24 * hour)
         const moved = (by: number): Times => ({
@@ -151,7 +151,7 @@ describe("TokenStore.encrypted", () => {
           refreshAt: Option.some(2000 + by)
         })
         assert.strictEqual((yield* changed(short, moved(24 * hour - 2000)))._tag, "Left")
-        // nor does a long life give room for more than the clocks of two machines
+        // a long life does not allow more than the difference of two machines' clocks either
         const long = AccessToken.make({ value: "long", issuedAt: 23 * hour, expiresAt: 24 * hour })
         const postponed = (by: number): Times => ({
           issuedAt: 23 * hour + by,
@@ -160,7 +160,7 @@ describe("TokenStore.encrypted", () => {
         assert.strictEqual((yield* changed(long, postponed(300_001)))._tag, "Left")
         assert.strictEqual((yield* changed(long, postponed(hour / 2)))._tag, "Left")
         assert.strictEqual((yield* changed(long, postponed(300_000)))._tag, "Right")
-        // the clock of whoever wrote it is two minutes behind, or far ahead
+        // the clock of the writer is two minutes behind, or far ahead
         const late = AccessToken.make({ value: "late", issuedAt: 24 * hour - 120_000, expiresAt: 24 * hour + 1000 })
         const here = { issuedAt: 24 * hour, expiresAt: Option.some(24 * hour + 121_000) }
         assert.strictEqual((yield* changed(late, here))._tag, "Right")
@@ -171,7 +171,7 @@ describe("TokenStore.encrypted", () => {
         )
       }))
 
-    it.effect("that end a life sooner are believed, and a token that was not touched keeps its own", () =>
+    it.effect("outer times that end a life sooner are accepted, and an unchanged token keeps its own times", () =>
       Effect.gen(function*() {
         const unsaid = Option.getOrThrow(yield* Effect.flatten(changed(short, { expiresAt: Option.none() })))
         assert.deepStrictEqual([unsaid.issuedAt, unsaid.expiresAt], [short.issuedAt, short.expiresAt])
@@ -189,7 +189,7 @@ describe("TokenStore.encrypted", () => {
   })
 
   // I9, SPEC C8
-  it.scoped("leaves no trace of a token on the disk", () =>
+  it.scoped("a sealed file store leaves no trace of a token on the disk", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const directory = yield* fs.makeTempDirectoryScoped()
@@ -212,7 +212,7 @@ describe("TokenStore.encrypted", () => {
     }).pipe(Effect.provide(NodeContext.layer)))
 
   // P20, SPEC C8
-  it.effect("a token sealed with a key that is not known is unreadable, which names the id, until the next put", () =>
+  it.effect("a token sealed with an unknown key is unreadable until the next put, and the error names the key id", () =>
     Effect.gen(function*() {
       const inner = yield* memory
       yield* fill(yield* seal(inner, { id: "old", key: material(1) }))
@@ -231,14 +231,14 @@ describe("TokenStore.encrypted", () => {
       // the same id for another key
       yield* fill(yield* seal(inner, { id: "new", key: material(3) }))
       assert.include((yield* Effect.flip(store.get(key))).detail, "the key of id new does not open it")
-      // what was there before there was a key
+      // a token from before there was a key
       yield* fill(inner)
       const plain = yield* Effect.flip(store.get(key))
       assert.include(plain.detail, "it is not sealed")
       assert.notInclude(inspect(plain), "s3cr3t")
     }))
 
-  it.effect("keys change without a gap: old ones open, the current one seals", () =>
+  it.effect("keys change without a gap: previous keys open, the current key seals", () =>
     Effect.gen(function*() {
       const inner = yield* memory
       const [one, two, three] = [material(1), material(2), material(3)] as const
@@ -255,7 +255,7 @@ describe("TokenStore.encrypted", () => {
       assert.strictEqual((yield* Effect.flip(later.get("b"))).reason, "unreadable")
     }))
 
-  it.effect("a key is the same however it is written; its id comes from its bytes", () =>
+  it.effect("a key is the same in every text form, and its id comes from its bytes", () =>
     Effect.gen(function*() {
       const inner = yield* memory
       const written: ReadonlyArray<TokenStore.Keys> = [
@@ -283,7 +283,7 @@ describe("TokenStore.encrypted", () => {
     }))
 
   // I9
-  it.effect("a key that is none is InvalidConfiguration, and not shown", () =>
+  it.effect("an invalid key is InvalidConfiguration, and is not shown", () =>
     Effect.gen(function*() {
       const good = material(1)
       const text = Encoding.encodeBase64(bytes(77))
@@ -345,7 +345,7 @@ describe("TokenStore.encrypted", () => {
       }
     }))
 
-  it.effect("generateKey makes keys that work, and are not the same", () =>
+  it.effect("generateKey makes keys that work, and never the same key twice", () =>
     Effect.gen(function*() {
       const keys = yield* Effect.replicateEffect(TokenStore.generateKey, 20)
       assert.strictEqual(new Set(keys.map(Redacted.value)).size, 20)
@@ -357,7 +357,7 @@ describe("TokenStore.encrypted", () => {
     }))
 
   describe("an envelope", () => {
-    /** What `get` makes of a text that is stored under the key. */
+    /** The result of `get` for a text that is stored under the key. */
     const opened = (text: string, of = key) =>
       Effect.gen(function*() {
         const inner = yield* memory
@@ -379,7 +379,7 @@ describe("TokenStore.encrypted", () => {
         if (got._tag === "Left") assert.strictEqual(got.left.reason, "unreadable")
       })
 
-    it.effect("does not open under another key of the store, or with another key's id", () =>
+    it.effect("an envelope does not open under another key of the store, or with another key's id", () =>
       Effect.gen(function*() {
         const text = yield* envelope
         assert.strictEqual((yield* opened(text))._tag, "Right")
@@ -387,7 +387,7 @@ describe("TokenStore.encrypted", () => {
         yield* unreadable(text.replace(".one.", ".two."))
       }))
 
-    it.effect("does not open if any of its characters is another, is missing, or is one too many", () =>
+    it.effect("an envelope does not open if any of its characters is changed, missing or added", () =>
       Effect.gen(function*() {
         const text = yield* envelope
         for (let i = 0; i < text.length; i++) {
@@ -395,7 +395,7 @@ describe("TokenStore.encrypted", () => {
           yield* unreadable(text.slice(0, i) + text.slice(i + 1))
           yield* unreadable(`${text.slice(0, i)}.${text.slice(i)}`)
         }
-        // the last character has bits to spare: all spellings but one are refused
+        // the last character has unused bits: only one spelling is accepted
         const last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
         for (const character of last) {
           if (character !== text.at(-1)) yield* unreadable(text.slice(0, -1) + character)
@@ -404,7 +404,7 @@ describe("TokenStore.encrypted", () => {
       }))
 
     it.effect.prop(
-      "of any text, or with any change, is unreadable and no defect",
+      "any text, and any changed envelope, is unreadable and not a defect",
       [FastCheck.oneof(FastCheck.string(), FastCheck.nat(), FastCheck.webUrl()), FastCheck.nat(), FastCheck.string()],
       ([any, at, change]) =>
         Effect.gen(function*() {

@@ -26,7 +26,7 @@ const open = (directory: string, faults: Faults = () => ({})) =>
     return Context.get(context, TokenStore.TokenStore)
   })
 
-/** With the clock at today, because files have their times from the machine. */
+/** Sets the clock to today, because files have their times from the machine. */
 const scenario = <A, E>(
   title: string,
   run: (folder: string, fs: FileSystem.FileSystem) => Effect.Effect<A, E, NodeContext.NodeContext | Scope.Scope>
@@ -68,13 +68,13 @@ const failure = (code: string, method: string, reason: PlatformError.SystemError
     cause: new globalThis.Error("s3cr3t-cause")
   })
 
-/** What comes from the system comes when it comes, whatever the TestClock says. */
+/** Waits for an event of the system, which does not depend on the TestClock. */
 const settled = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 100)))
 
 const eventually = (isSo: () => boolean) =>
   Effect.iterate(0, { while: (rounds) => rounds < 50 && !isSo(), body: (rounds) => Effect.as(settled, rounds + 1) })
 
-/** A process that falls asleep in its next operation, just before that gives a file its name. */
+/** A process that falls asleep in its next operation, just before the operation gives a file its name. */
 const sleeper = (directory: string) =>
   Effect.gen(function*() {
     const asleep = yield* Deferred.make<void>()
@@ -100,7 +100,7 @@ const sleeper = (directory: string) =>
 describe("TokenStore.layerFile: files", () => {
   // I9, SPEC C8
   scenario(
-    "are the owner's alone, tell nothing by their names, and are few",
+    "files can be read by their owner only, show nothing in their names, and are few",
     (directory, fs) =>
       Effect.gen(function*() {
         const mask = process.umask(0)
@@ -124,7 +124,7 @@ describe("TokenStore.layerFile: files", () => {
   )
 
   scenario(
-    "of dead writers, and of keys whose time is over, go as others are put",
+    "files of dead writers, and of keys whose time is over, are deleted when other tokens are stored",
     (directory, fs) =>
       Effect.gen(function*() {
         const store = yield* open(directory)
@@ -133,7 +133,7 @@ describe("TokenStore.layerFile: files", () => {
         yield* fill(store, "unknown", "unknown", null)
         const fetching = yield* held(store, "failed")
         yield* fs.writeFileString(`${directory}/tmp.dead`, "{\"version\":1,\"value\":\"half a tok")
-        // by the clock of the test, however long it took to come here
+        // by the clock of the test, however much real time has passed
         const writtenAt = new Date(yield* Clock.currentTimeMillis)
         yield* fs.utimes(`${directory}/tmp.dead`, writtenAt, writtenAt)
         yield* TestClock.adjust(30_000)
@@ -147,11 +147,11 @@ describe("TokenStore.layerFile: files", () => {
         yield* store.remove("running", yield* make("running"))
         const files = yield* fs.readDirectory(directory)
         assert.notInclude(files, "tmp.dead")
-        // three tokens, and the place of the one that was removed
+        // three tokens, and the marker of the removed one
         assert.lengthOf(files.filter((file) => file.includes(".token.")), 4)
         assert.strictEqual(yield* read(store, "long"), "long")
         assert.strictEqual(yield* read(store, "unknown"), "unknown")
-        // the numbers do not begin anew: I11 for who slept through all that
+        // the numbers do not begin anew: I11 for a process that slept all the time
         const lease = yield* fill(store, "newer", "failed")
         assert.isAbove(lease.fence, fetching.fence)
         assert.isFalse(yield* store.put(yield* make("older"), fetching))
@@ -160,7 +160,7 @@ describe("TokenStore.layerFile: files", () => {
   )
 
   scenario(
-    "a holder who wakes up when its key was tidied away stores nothing older",
+    "a holder that wakes up after its key was deleted does not store an older token",
     (directory) =>
       Effect.gen(function*() {
         const store = yield* open(directory)
@@ -178,8 +178,8 @@ describe("TokenStore.layerFile: files", () => {
   )
 })
 
-describe("TokenStore.layerFile: what can be wrong", () => {
-  scenario("with the directory, it says when it is built", (folder, fs) =>
+describe("TokenStore.layerFile: problems", () => {
+  scenario("a problem with the directory is an error when the layer is built", (folder, fs) =>
     Effect.gen(function*() {
       const refused = (directory: string, faults?: Faults) =>
         Effect.map(Effect.flip(open(directory, faults)), (error) => {
@@ -203,7 +203,7 @@ describe("TokenStore.layerFile: what can be wrong", () => {
         yield* refused(`${folder}/a`, () => ({ makeDirectory: no("EROFS", "makeDirectory") })),
         "can't be created (EROFS in makeDirectory)"
       )
-      // Node.js tries for ever to make a folder in such a place with all that lead to it (FAULTS L)
+      // Node.js tries for ever to make a folder and its parents in such a place (FAULTS L)
       if (process.platform === "linux") {
         for (const place of ["/proc/effect-bearer", "/proc/effect-bearer/tokens", "/sys/effect-bearer/tokens"]) {
           assert.include(yield* refused(place), `${place} can't be created`)
@@ -222,7 +222,7 @@ describe("TokenStore.layerFile: what can be wrong", () => {
 
   // SPEC C8
   scenario(
-    "with the disk, it says by the operation, without what was to be written, and leaves nothing",
+    "a problem with the disk is an error of the operation; it shows no token and leaves no file",
     (folder, fs) =>
       Effect.gen(function*() {
         const healthy = yield* open(folder)
@@ -268,13 +268,13 @@ describe("TokenStore.layerFile: what can be wrong", () => {
         }
         broken = undefined
         assert.deepStrictEqual((yield* fs.readDirectory(folder)).filter((file) => file.startsWith("tmp.")), [])
-        // and all is as it was
+        // afterwards the store is unchanged
         assert.strictEqual(yield* read(store), "old")
         assert.isTrue(yield* store.put(token, lease))
       })
   )
 
-  scenario("the directory was removed: it is made again", (directory, fs) =>
+  scenario("a directory that was removed is made again", (directory, fs) =>
     Effect.gen(function*() {
       const store = yield* open(directory)
       const lease = yield* fill(store, "gone")
@@ -286,7 +286,7 @@ describe("TokenStore.layerFile: what can be wrong", () => {
       yield* fill(store, "again")
       assert.strictEqual((yield* fs.stat(directory)).mode & 0o777, 0o700)
       assert.strictEqual(yield* read(store), "again")
-      // the numbers are lost with it; who held a lease before may still store, until somebody has another
+      // the numbers are lost with it; an earlier holder may still store until there is another lease
       yield* gone
       const before = yield* held(store)
       yield* gone
@@ -300,7 +300,7 @@ describe("TokenStore.layerFile: what can be wrong", () => {
 
   // P20, SPEC C8
   scenario(
-    "a token that is damaged, or that others may read, is unreadable until the next put",
+    "a token that is damaged, or that other users may read, is unreadable until the next put",
     (directory, fs) =>
       Effect.gen(function*() {
         const store = yield* open(directory)
@@ -330,7 +330,7 @@ describe("TokenStore.layerFile: what can be wrong", () => {
   )
 
   scenario(
-    "a lease that can't be read is believed for as long as one lasts",
+    "a lease that can't be read counts as running for the length of a lease",
     (directory, fs) =>
       Effect.gen(function*() {
         const store = yield* open(directory)
@@ -360,10 +360,10 @@ describe("TokenStore.layerFile: what can be wrong", () => {
   )
 })
 
-// I11: between any two of its steps a process may sleep, or die
+// I11: a process may sleep or die between any two of its steps
 describe("TokenStore.layerFile: at the worst moment", () => {
   scenario(
-    "who sleeps before taking a number, while others use it up, does not get it",
+    "a process that sleeps before taking a number that others take and end does not get it",
     (directory) =>
       Effect.gen(function*() {
         const slow = yield* sleeper(directory)
@@ -371,7 +371,7 @@ describe("TokenStore.layerFile: at the worst moment", () => {
         const first = yield* fill(store, "token-0")
         const acquiring = yield* Effect.fork(slow.next.acquire(key, ttl))
         yield* slow.asleep
-        // so many that the number it wants is tidied away
+        // so many leases that the file of the number it wants is deleted
         for (let i = 1; i <= 12; i++) yield* fill(store, `token-${i}`)
         const running = yield* held(store)
         assert.isAbove(running.fence, first.fence + 6)
@@ -382,7 +382,7 @@ describe("TokenStore.layerFile: at the worst moment", () => {
   )
 
   scenario(
-    "who sleeps before taking a number, while its key is tidied away, gets a higher one",
+    "a process that sleeps before taking a number, while its key is deleted, gets a higher one",
     (directory) =>
       Effect.gen(function*() {
         const slow = yield* sleeper(directory)
@@ -400,7 +400,7 @@ describe("TokenStore.layerFile: at the worst moment", () => {
   )
 
   scenario(
-    "who sleeps before storing is not seen once somebody else has stored",
+    "a token of a holder that sleeps before storing is not read once another process has stored one",
     (directory) =>
       Effect.gen(function*() {
         const slow = yield* sleeper(directory)
@@ -419,7 +419,7 @@ describe("TokenStore.layerFile: at the worst moment", () => {
       })
   )
 
-  scenario("who dies after any step leaves a store that works", (folder) =>
+  scenario("a process that dies after any step leaves a store that works", (folder) =>
     Effect.gen(function*() {
       let survived = false
       for (let steps = 0; !survived; steps++) {
@@ -465,7 +465,7 @@ describe("TokenStore.layerFile: at the worst moment", () => {
         assert.isTrue(yield* heir.put(yield* make("newest"), next))
         assert.strictEqual(yield* read(heir), "newest")
         yield* heir.release(next)
-        // what was half written goes when it is a minute old
+        // a half-written file is deleted when it is a minute old
         yield* TestClock.adjust(60_000)
         yield* fill(heir, "last")
         const fs = yield* FileSystem.FileSystem
@@ -474,7 +474,7 @@ describe("TokenStore.layerFile: at the worst moment", () => {
     }))
 
   scenario(
-    "a caller that is interrupted goes at once, and the lease it did not get to see is given back",
+    "an interrupted caller returns at once, and the lease that it did not get is given back",
     (directory) =>
       Effect.gen(function*() {
         const slow = yield* sleeper(directory)
@@ -497,61 +497,67 @@ describe("TokenStore.layerFile: changes", () => {
       return heard
     })
 
-  scenario("by other processes are heard, for the keys one has asked about", (directory) =>
-    Effect.gen(function*() {
-      const store = yield* open(directory)
-      const other = yield* open(directory)
-      const heard = yield* listen(store)
-      yield* read(store)
-      yield* fill(other, "token", "unheard of")
-      yield* settled
-      assert.deepStrictEqual(heard, [])
-      const lease = yield* held(other)
-      for (
-        const step of [
-          Effect.asVoid(Effect.flatMap(make("token"), (token) => other.put(token, lease))),
-          other.release(lease),
-          Effect.flatMap(make("token"), (token) => other.remove(key, token))
-        ]
-      ) {
-        heard.length = 0
-        yield* step
-        yield* eventually(() => heard.length > 0)
-        assert.deepStrictEqual(new Set(heard), new Set([key]))
-      }
-    }))
-
-  // I8
-  scenario("go on without a watcher, and nothing is left of one", (directory) =>
-    Effect.gen(function*() {
-      let watchers = 0
-      for (
-        const watch of [
-          () => Stream.fail(failure("ENOSPC", "watch")),
-          () => Stream.die("ENOSPC"),
-          () => Stream.empty,
-          () =>
-            Stream.unwrapScoped(
-              Effect.as(
-                Effect.acquireRelease(Effect.sync(() => watchers++), () => Effect.sync(() => watchers--)),
-                Stream.concat(Stream.make({ _tag: "Create" as const, path: "what.is.this" }), Stream.never)
-              )
-            )
-        ]
-      ) {
-        const store = yield* open(directory, () => ({ watch }))
-        yield* Effect.gen(function*() {
-          const heard = yield* listen(store)
-          yield* fill(store, "token")
+  scenario(
+    "changes by other processes are announced for the keys that this process has asked about",
+    (directory) =>
+      Effect.gen(function*() {
+        const store = yield* open(directory)
+        const other = yield* open(directory)
+        const heard = yield* listen(store)
+        yield* read(store)
+        yield* fill(other, "token", "unheard of")
+        yield* settled
+        assert.deepStrictEqual(heard, [])
+        const lease = yield* held(other)
+        for (
+          const step of [
+            Effect.asVoid(Effect.flatMap(make("token"), (token) => other.put(token, lease))),
+            other.release(lease),
+            Effect.flatMap(make("token"), (token) => other.remove(key, token))
+          ]
+        ) {
+          heard.length = 0
+          yield* step
           yield* eventually(() => heard.length > 0)
           assert.deepStrictEqual(new Set(heard), new Set([key]))
-        }).pipe(Effect.scoped)
-        assert.strictEqual(watchers, 0)
-      }
-    }))
+        }
+      })
+  )
+
+  // I8
+  scenario(
+    "changes of this process are announced without a watcher, and no watcher is left open",
+    (directory) =>
+      Effect.gen(function*() {
+        let watchers = 0
+        for (
+          const watch of [
+            () => Stream.fail(failure("ENOSPC", "watch")),
+            () => Stream.die("ENOSPC"),
+            () => Stream.empty,
+            () =>
+              Stream.unwrapScoped(
+                Effect.as(
+                  Effect.acquireRelease(Effect.sync(() => watchers++), () => Effect.sync(() => watchers--)),
+                  Stream.concat(Stream.make({ _tag: "Create" as const, path: "what.is.this" }), Stream.never)
+                )
+              )
+          ]
+        ) {
+          const store = yield* open(directory, () => ({ watch }))
+          yield* Effect.gen(function*() {
+            const heard = yield* listen(store)
+            yield* fill(store, "token")
+            yield* eventually(() => heard.length > 0)
+            assert.deepStrictEqual(new Set(heard), new Set([key]))
+          }).pipe(Effect.scoped)
+          assert.strictEqual(watchers, 0)
+        }
+      })
+  )
 })
 
-it.scoped("TokenStore.layerFile: a source has no need to know: no token in any rendering of the store", () =>
+it.scoped("TokenStore.layerFile: no rendering of the store shows a token", () =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const directory = `${yield* fs.makeTempDirectoryScoped()}/tokens`
@@ -563,8 +569,10 @@ it.scoped("TokenStore.layerFile: a source has no need to know: no token in any r
   }).pipe(Effect.provide(NodeContext.layer)))
 
 // FAULTS T7
-describe("TokenStore.layerFile: whose files they are", () => {
-  /** As if a path belonged to somebody else: the rights of the user who runs the tests change nothing about it. */
+describe("TokenStore.layerFile: owners of files", () => {
+  /**
+   * Makes a path look as if it belonged to another user: so the rights of the user who runs the tests do not matter.
+   */
   const ownedBy = (uid: number, isIt: (path: string) => boolean): Faults => (fs) => ({
     stat: (path) => Effect.map(fs.stat(path), (info) => isIt(path) ? { ...info, uid: Option.some(uid) } : info)
   })
@@ -576,7 +584,7 @@ describe("TokenStore.layerFile: whose files they are", () => {
     })
 
   scenario(
-    "a directory of another user is refused, whoever runs the program",
+    "a directory of another user is refused, even if root runs the program",
     (directory, fs) =>
       Effect.gen(function*() {
         yield* fs.makeDirectory(directory, { mode: 0o700 })
@@ -593,7 +601,7 @@ describe("TokenStore.layerFile: whose files they are", () => {
   )
 
   scenario(
-    "root's is taken, and so is one of a system that tells no owners",
+    "a directory of root is accepted, and so is one on a system without owners",
     (directory, fs) =>
       Effect.gen(function*() {
         yield* fs.makeDirectory(directory, { mode: 0o700 })
@@ -606,7 +614,7 @@ describe("TokenStore.layerFile: whose files they are", () => {
   )
 
   scenario(
-    "a directory that everybody may replace is refused; under a sticky one it is safe",
+    "a directory that other users may replace is refused, unless the directory above is sticky",
     (folder, fs) =>
       Effect.gen(function*() {
         yield* fs.makeDirectory(`${folder}/above/tokens`, { recursive: true })
@@ -619,7 +627,7 @@ describe("TokenStore.layerFile: whose files they are", () => {
   )
 
   scenario(
-    "a directory below one of another user is refused, for that user could put another in its place",
+    "a directory below one of another user is refused, because that user could replace it",
     (folder, fs) =>
       Effect.gen(function*() {
         const above = `${folder}/above`
@@ -640,14 +648,14 @@ describe("TokenStore.layerFile: whose files they are", () => {
           assert.include(yield* refused(`${folder}/link`), `${above} belongs to another user`)
           yield* fs.chown(above, 0, 0)
         }
-        // root, and whom a container has no number for
+        // root, and the user that a container shows for users it has no id for
         for (const uid of [0, 65_534]) yield* open(tokens, ownedBy(uid, isDirectory(above)))
         yield* fill(yield* open(tokens), "one")
       })
   )
 
   scenario(
-    "a planted token is none: a file of another user, a link, a file that others may write",
+    "a planted token is not read: a file of another user, a link, a file that others may write",
     (directory, fs) =>
       Effect.gen(function*() {
         const store = yield* open(directory)
@@ -703,7 +711,7 @@ describe("TokenStore.layerFile: whose files they are", () => {
           }
           const error = yield* Effect.flip(store.get(key))
           assert.strictEqual(error.operation, "get")
-          // believed for as long as a lease, and over then
+          // it counts as running for the length of a lease, and is over then
           yield* store.acquire(key, ttl).pipe(Effect.either)
           yield* TestClock.adjust(2 * ttl)
           const lease = yield* Effect.either(store.acquire(key, ttl))

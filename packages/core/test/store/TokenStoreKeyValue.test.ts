@@ -14,7 +14,7 @@ const make = (value: string) =>
     (now) => AccessToken.make({ value, issuedAt: now, expiresAt: now + 3_600_000 })
   )
 
-/** A store in memory whose entries the test sees, and whose functions it can replace. */
+/** A store in memory: the test sees its entries, and can replace its functions. */
 const setup = Effect.gen(function*() {
   const entries = new Map<string, string>()
   const faults: Partial<Record<"get" | "set" | "remove", PlatformError.PlatformError>> = {}
@@ -50,7 +50,7 @@ const read = (store: TokenStore.Service) =>
   Effect.map(store.get(key), (token) => Option.getOrUndefined(Option.map(token, secret)))
 
 describe("TokenStore.layerKeyValueStore", () => {
-  it.scoped("two entries per key, with names fit for files that tell nothing", () =>
+  it.scoped("there are two entries per key, with valid file names that show nothing", () =>
     Effect.gen(function*() {
       const { entries, store } = yield* setup
       for (let i = 0; i < 3; i++) {
@@ -64,8 +64,8 @@ describe("TokenStore.layerKeyValueStore", () => {
       assert.notInclude(Array.from(entries.values()).join(), "token-")
     }))
 
-  // I11, as far as a store without compare-and-set goes
-  it.scoped("another process is seen, its lease respected, and its newer token not overwritten", () =>
+  // I11, as far as a store without compare-and-set can keep it
+  it.scoped("the lease of another process is respected, and its newer token is not overwritten", () =>
     Effect.gen(function*() {
       const { open, store } = yield* setup
       const other = yield* open
@@ -79,7 +79,7 @@ describe("TokenStore.layerKeyValueStore", () => {
       assert.strictEqual(yield* read(store), "newer")
     }))
 
-  it.scoped("within one process a slow write does not let two have the lease", () =>
+  it.scoped("a slow write does not give the lease to two callers of one process", () =>
     Effect.gen(function*() {
       const { delays, store } = yield* setup
       delays.push(0, 30)
@@ -87,7 +87,7 @@ describe("TokenStore.layerKeyValueStore", () => {
       assert.lengthOf(leases.filter(Option.isSome), 1)
     }))
 
-  it.scoped("a token keeps its fence: who comes late overwrites nothing, even if the lease was lost", () =>
+  it.scoped("a token keeps its fence: a late holder overwrites nothing, even if the entry of the lease was lost", () =>
     Effect.gen(function*() {
       const { entries, open, store } = yield* setup
       const late = yield* held(store)
@@ -99,7 +99,7 @@ describe("TokenStore.layerKeyValueStore", () => {
       assert.strictEqual(yield* read(store), "newer")
     }))
 
-  it.scoped("two that claim in the same moment: whoever is overwritten before it looks again has no lease", () =>
+  it.scoped("if two processes claim at the same time, the one whose claim was overwritten has no lease", () =>
     Effect.gen(function*() {
       const { before, entries, open, store } = yield* setup
       const other = yield* open
@@ -114,7 +114,7 @@ describe("TokenStore.layerKeyValueStore", () => {
       assert.isTrue(yield* other.put(yield* make("theirs"), theirs))
     }))
 
-  it.scoped("a failure is a StoreError that says which, and shows nothing", () =>
+  it.scoped("a failure is a StoreError that names its kind, and shows no secret", () =>
     Effect.gen(function*() {
       const { faults, store } = yield* setup
       const lease = yield* held(store)
@@ -156,7 +156,7 @@ describe("TokenStore.layerKeyValueStore", () => {
 
   // P20
   it.scoped.prop(
-    "an entry of any text is a miss, never a defect, and is overwritten",
+    "an entry of any text counts as missing, is never a defect, and is overwritten",
     [FastCheck.oneof(
       FastCheck.string(),
       FastCheck.json(),
@@ -186,8 +186,8 @@ describe("TokenStore.layerKeyValueStore", () => {
       })
   )
 
-  // FAULTS K3: as another version, or somebody else, may have written it; JSON reads 1e999 as Infinity
-  it.scoped("a number of a lease that no lease can have is not believed", () =>
+  // FAULTS K3: such as another version, or another program, may have written; JSON reads 1e999 as Infinity
+  it.scoped("an impossible number of a lease does not count", () =>
     Effect.gen(function*() {
       const { entries, store } = yield* setup
       const lease = yield* held(store)

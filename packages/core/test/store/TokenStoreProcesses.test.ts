@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import { bundle } from "../../../../test/bundle.js"
 import type { Line } from "../support/storeWorker.js"
 
-// The file store under processes that know nothing of each other, and die. I11, SPEC C6, C7.
+// The file store under processes that are connected only by it, and die. I11, SPEC C6, C7.
 
 const program = bundle(new URL("../support/", import.meta.url), ["storeWorker.ts"])
 
@@ -16,7 +16,7 @@ interface Options {
   readonly directory: string
   readonly ttl: number
   readonly time: number
-  /** It has to get the lease so many times before it ends. None by default. */
+  /** How many times the process has to get the lease before it ends. None by default. */
   readonly turns?: number
   /** Milliseconds from its first line on; never by default. */
   readonly killAfter?: number
@@ -46,12 +46,13 @@ const run = ({ directory, killAfter, time, ttl, turns = 0 }: Options) =>
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
-/** What must hold, whatever happened. Returns how much did. */
+/** Checks the rules that always hold. Returns how much happened. */
 const check = (processes: ReadonlyArray<ReadonlyArray<Line>>, ttl: number) => {
   const lines = processes.flat()
   assert.deepStrictEqual(lines.filter(({ kind }) => kind === "error"), [])
 
-  // one holder at a time: from when it knows until it gives back, is killed, or its lease is over
+  // one holder at a time: from when it knows of its lease until it gives the lease back, is killed, or the lease is
+  // over
   const holdings = processes.flatMap((lines) =>
     lines.flatMap((line, i) => {
       if (line.kind !== "held") return []
@@ -67,12 +68,12 @@ const check = (processes: ReadonlyArray<ReadonlyArray<Line>>, ttl: number) => {
     assert.isAbove(next.fence, holding.fence, "a later lease has a higher number")
   }
 
-  // whoever has seen a token never sees an older one, nor none, whoever they are
+  // after any process has read a token, no process reads an older one, or none
   const seen = lines.filter(({ kind }) => kind === "got" || kind === "none").sort((a, b) => a.at - b.at)
   const newest: Array<number> = []
   for (const { fence } of seen) newest.push(Math.max(fence, newest.at(-1) ?? 0))
   for (const line of seen) {
-    // all that was answered before this was asked
+    // all reads that had ended before this one began
     let low = 0
     let high = seen.length
     while (low < high) {
@@ -93,7 +94,7 @@ const inFolder = <A, E>(use: (folder: string) => Effect.Effect<A, E>) =>
 
 describe.sequential("processes on one file store", () => {
   it.live(
-    "eight of them: one holder at a time, no torn read, nothing older after something newer",
+    "eight processes: one holder at a time, no torn read, no older token after a newer one",
     () =>
       inFolder((directory) =>
         Effect.gen(function*() {
@@ -104,7 +105,7 @@ describe.sequential("processes on one file store", () => {
           const { holdings, reads } = check(processes, options.ttl)
           assert.isAtLeast(holdings, 8 * options.turns)
           assert.isAtLeast(reads, 40 * options.turns)
-          // all gave back what they had, and left little behind
+          // all processes gave their leases back, and left few files behind
           const files = readdirSync(directory)
           assert.deepStrictEqual(files.filter((file) => file.startsWith("tmp.")), [])
           assert.isAtMost(files.length, 16)
@@ -113,17 +114,17 @@ describe.sequential("processes on one file store", () => {
   )
 
   it.live(
-    "killed at any moment: the others go on when the lease is over, and none of that is broken",
+    "processes killed at any moment: the others go on when the lease is over, by the same rules",
     () =>
       inFolder((directory) =>
         Effect.gen(function*() {
           const options = { directory, ttl: 100, time: 60_000 }
           const kills = Array.from({ length: 12 }, (_, i) => run({ ...options, killAfter: 20 + ((i * 67) % 400) }))
           const killed = yield* Effect.all(kills, { concurrency: 6 })
-          // a dead holder delays it by its lease, and not for ever: it ends when it has had its turns
+          // a dead holder delays a process by its lease only: the process ends when it has had its turns
           const survivor = yield* run({ ...options, time: 500, turns: 2 })
           check([...killed, survivor], options.ttl)
-          // some died as holders, or this has tested nothing
+          // some processes died as holders, otherwise this has tested nothing
           const died = killed.filter((lines) => ["held", "put", "ending"].includes(lines.at(-1)!.kind))
           assert.isAbove(died.length, 0)
         })
