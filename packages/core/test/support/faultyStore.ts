@@ -5,7 +5,7 @@ type Operation = TokenStore.StoreError["operation"]
 
 /** A store in memory that can be made to misbehave. */
 export class FaultyStore {
-  /** What goes wrong with which operation; nothing by default. */
+  /** The fault of each operation; none by default. */
   readonly faults: Partial<
     Record<Operation, "unavailable" | "hangs" | "pooled" | "unreadable" | "dies" | "interrupted">
   > = {}
@@ -41,7 +41,7 @@ export class FaultyStore {
       switch (this.faults[operation]) {
         case "hangs":
           return Effect.never
-        // as who waits for a connection of a pool
+        // like an operation that waits for a connection of a pool
         case "pooled":
           return Effect.uninterruptible(Effect.never)
         case "interrupted":

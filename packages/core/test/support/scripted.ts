@@ -23,13 +23,13 @@ export const refused = (error = "invalid_client") =>
     advice: Option.none()
   })
 
-/** A source that counts what it is asked and answers as told; time is the Clock's. */
+/** A source that counts its calls and answers as the test says; time is that of the Clock. */
 export class Scripted {
   calls: Array<{ readonly at: number; readonly request: TokenRequest.TokenRequest }> = []
   /** Milliseconds; undefined: the answer names no lifetime. */
   lifetime: number | undefined = 3_600_000
   latency = 0
-  /** What the next calls fail with, first to last; then `failing`. */
+  /** The results of the next calls, first to last; after them `failing` counts. */
   script: Array<TokenError.RequestError | Cause.Cause<never> | "ok"> = []
   failing: TokenError.RequestError | undefined = undefined
   /** Overrides the answer of a call. */

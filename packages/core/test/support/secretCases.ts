@@ -3,8 +3,8 @@ import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { Cause, Effect, Exit, Logger, LogLevel, Tracer } from "effect"
 
 /**
- * Any secret, in any encoding, cut anywhere, in any place of any answer, is in no rendering of anything. The seed is
- * that of the run (`TEST_SEED`); `SECRET_CASES` is the number of cases, by default 100 000.
+ * Property: no rendering of any result shows a secret, in any encoding, cut anywhere, at any place of any response. The
+ * seed is that of the run (`TEST_SEED`); `SECRET_CASES` is the number of cases, by default 100 000.
  */
 export const cases = Number(process.env.SECRET_CASES ?? 100_000)
 export const seed = Number.parseInt(process.env.TEST_SEED ?? "", 10) || 20_261_127
@@ -39,7 +39,7 @@ const alphabets = [
 const secretOf = ({ below, pick }: Random, sent: boolean): string => {
   const alphabet = pick(sent ? alphabets : alphabets.slice(0, 3))
   const text = Array.from({ length: 12 + below(53) }, () => pick(alphabet)).join("")
-  // with white space at its ends it would be another secret for whoever trims it
+  // with white space at its ends it would be another secret after trimming
   return text.trim().length < 12 ? `${text.trim()}q7RkV2mXw9Lt` : text.trim()
 }
 
@@ -115,7 +115,7 @@ const toBytes: ReadonlyArray<(text: string) => Uint8Array> = [
 /** `leak()` is the secret in some spelling; any number of them, anywhere. */
 const answerOf = (random: Random, leak: () => string, token: string | undefined): Answer => {
   const { below, pick } = random
-  // what is issued is issued as it is
+  // a token that the server issues is sent without encoding
   const usable = token === undefined ? names : names.filter((name) => !name.endsWith("_token"))
   const phrase = (): string =>
     pick([leak(), `wrong: ${leak()}`, `${"ab ".repeat(below(80))}${leak()} and ${leak()}`, `(${leak()})`])
@@ -182,12 +182,12 @@ export const caseOf = (number: number, sent: boolean, legal = !sent): Case => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------
-// what is looked for
+// the secret that is searched for
 // ---------------------------------------------------------------------------------------------------------------
 
 const piece = 8
 
-/** Written without a look at the module under test. */
+/** Written independently of the module under test. */
 const decodedForms = (text: string): ReadonlyArray<string> => {
   const undone = [
     text,
@@ -220,7 +220,7 @@ const found = (text: string, secret: string): string | undefined => {
       part.length === piece
     )
   )
-  // most places are told apart by three of their characters
+  // three characters are enough to tell most places apart
   const hash = (form: string, at: number) =>
     (form.charCodeAt(at) * 31 + form.charCodeAt(at + 3) * 7 + form.charCodeAt(at + 7)) & 0x3fff
   const possible = new Uint8Array(0x4000)
@@ -235,7 +235,7 @@ const found = (text: string, secret: string): string | undefined => {
   return undefined
 }
 
-/** A text that came of another secret as well shows nothing of this one. */
+/** A text that also comes from another secret does not show this one. */
 const seen = new Set<string>()
 
 export const check = (rendered: string, { answer, secret }: Case, number: number): void => {
@@ -263,7 +263,10 @@ export const clientOf = ({ body, headers, status }: Answer) =>
     )
   )
 
-/** What a program sees of a call: the exit, its log lines, its spans. `isData`: what it succeeds with is handed on. */
+/**
+ * The results of a call that a program sees: the exit, its log lines, its spans. `isData`: the value of a success is
+ * data that is passed on.
+ */
 export const observed = <A, E>(
   effect: Effect.Effect<A, E, HttpClient.HttpClient>,
   client: HttpClient.HttpClient,
@@ -309,12 +312,12 @@ export const observed = <A, E>(
     Effect.provideService(HttpClient.HttpClient, client),
     Effect.withTracer(tracer),
     Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
-    // what Effect says of fibers is said at debug level
+    // Effect logs about fibers at debug level
     Logger.withMinimumLogLevel(LogLevel.All),
     Effect.map((exit) => [exit, ...lines, inspect(spans, { depth: Infinity })].join("\n"))
   )
 }
 
-/** The runner has to be answered now and then. */
+/** The test runner needs an answer now and then. */
 export const breath = (number: number) =>
   number % 200 === 0 ? new Promise<void>((resolve) => setImmediate(resolve)) : undefined

@@ -4,11 +4,11 @@ import { Clock, Context, Effect, FastCheck, Layer, Option, Redacted, Stream, Tes
 import { AccessToken, TokenStore } from "../../src/index.js"
 import { secret } from "./observe.js"
 
-// What `TokenStore.Service` promises, whatever is behind it: SPEC C5 to C8, and promise I11.
+// The promises of every `TokenStore.Service`: SPEC C5 to C8, and promise I11.
 
 export interface Settings {
   /**
-   * Two services on the same empty store, as two processes have. They may be one and the same where a store promises
+   * Two services on the same empty store, as two processes have. They may be the same service if a store promises
    * nothing between processes.
    */
   readonly pair: Effect.Effect<readonly [TokenStore.Service, TokenStore.Service], unknown, Scope.Scope>
@@ -61,7 +61,7 @@ export const storeConformance = (name: string, settings: Settings): void => {
   ) => it.scoped(title, () => Effect.flatMap(settings.pair, ([one, other]) => run(one, other)))
 
   describe(`${name}: tokens`, () => {
-    scenario("what was put is got, by everybody, with all that is known of it", (one, other) =>
+    scenario("every process gets the token that was put, with all its fields", (one, other) =>
       Effect.gen(function*() {
         assert.isTrue(Option.isNone(yield* one.get(key)))
         const now = yield* Clock.currentTimeMillis
@@ -81,7 +81,7 @@ export const storeConformance = (name: string, settings: Settings): void => {
           assert.deepStrictEqual(got.tokenType, token.tokenType)
           assert.deepStrictEqual(got.scopes, token.scopes)
           assert.deepStrictEqual(Redacted.value(got.extra), Redacted.value(token.extra))
-          // a store that keeps durations finds a moment more or less
+          // a store that keeps durations may be off by a moment
           assert.approximately(got.issuedAt, token.issuedAt, settings.unit === undefined ? 0 : unit)
           for (const time of ["expiresAt", "refreshAt"] as const) {
             assert.approximately(
@@ -93,7 +93,7 @@ export const storeConformance = (name: string, settings: Settings): void => {
         }
       }))
 
-    scenario("a token whose lifetime is over is none", (one, other) =>
+    scenario("a token whose lifetime is over counts as missing", (one, other) =>
       Effect.gen(function*() {
         assert.isTrue(yield* one.put(yield* make("short", 3 * unit), yield* held(one)))
         assert.strictEqual(yield* read(other), "short")
@@ -102,7 +102,7 @@ export const storeConformance = (name: string, settings: Settings): void => {
         yield* advance(unit)
         assert.strictEqual(yield* read(one), undefined)
         assert.strictEqual(yield* read(other), undefined)
-        // and makes room for the next
+        // the refused holder makes room for the next one
         assert.isTrue(yield* other.put(yield* make("next"), yield* held(other)))
         assert.strictEqual(yield* read(one), "next")
       }))
@@ -135,7 +135,7 @@ export const storeConformance = (name: string, settings: Settings): void => {
         })
     )
 
-    scenario("of tokens put at the same time, one is there, and whole", (one, other) =>
+    scenario("of tokens put at the same time, one is stored, and whole", (one, other) =>
       Effect.gen(function*() {
         const lease = yield* held(one)
         const values = Array.from({ length: 20 }, (_, i) => `${i}-`.repeat(500))
@@ -148,7 +148,7 @@ export const storeConformance = (name: string, settings: Settings): void => {
         assert.include(values, yield* read(other))
       }))
 
-    scenario("remove takes away this very token and no other", (one, other) =>
+    scenario("remove takes away exactly this token and no other", (one, other) =>
       Effect.gen(function*() {
         const lease = yield* held(one)
         const first = yield* make("first")
@@ -156,17 +156,17 @@ export const storeConformance = (name: string, settings: Settings): void => {
         yield* one.put(first, lease)
         yield* other.remove(key, yield* make("another"))
         assert.strictEqual(yield* read(one), "first")
-        // what counts is the secret, not what else is known of it
+        // only the secret value counts, not the other fields
         yield* other.remove(key, AccessToken.make({ value: "first" }))
         assert.strictEqual(yield* read(one), undefined)
         assert.strictEqual(yield* read(other), undefined)
-        // who comes late to it takes nothing
+        // a late caller takes nothing away
         assert.isTrue(yield* one.put(yield* make("second"), lease))
         yield* other.remove(key, first)
         assert.strictEqual(yield* read(other), "second")
       }))
 
-    scenario("what was removed does not come back", (one, other) =>
+    scenario("a removed token does not come back", (one, other) =>
       Effect.gen(function*() {
         yield* one.put(yield* make("first"), yield* held(one))
         yield* advance(unit)
@@ -213,7 +213,7 @@ export const storeConformance = (name: string, settings: Settings): void => {
         })
     )
 
-    scenario("a lease on one key is none on another", (one, other) =>
+    scenario("a lease on one key does not block another key", (one, other) =>
       Effect.gen(function*() {
         yield* held(one, "a")
         yield* held(other, "b")
@@ -221,7 +221,7 @@ export const storeConformance = (name: string, settings: Settings): void => {
         assert.isTrue(Option.isNone(yield* one.acquire("b", unit)))
       }))
 
-    scenario("of a hundred who ask at once, one gets it", (one, other) =>
+    scenario("of a hundred callers that ask for a lease at once, one gets it", (one, other) =>
       Effect.gen(function*() {
         let fence = 0
         for (let round = 0; round < 3; round++) {
@@ -238,12 +238,12 @@ export const storeConformance = (name: string, settings: Settings): void => {
         }
       }))
 
-    scenario("release ends one's own lease and nobody else's", (one, other) =>
+    scenario("release ends the given lease and no other", (one, other) =>
       Effect.gen(function*() {
         const first = yield* held(one)
         yield* other.release({ ...first, owner: "somebody" })
         assert.isTrue(Option.isNone(yield* other.acquire(key, unit)))
-        // by whom does not matter: the lease says whose it is
+        // any process may release it: the lease itself names its holder
         yield* other.release(first)
         yield* other.release(first)
         const second = yield* held(other)
@@ -292,7 +292,7 @@ export const storeConformance = (name: string, settings: Settings): void => {
         }))
     }
 
-    scenario("a late holder does not overwrite what came after it", (one, other) =>
+    scenario("a late holder does not overwrite a newer token", (one, other) =>
       Effect.gen(function*() {
         const late = yield* held(one)
         yield* advance(unit)
@@ -341,7 +341,7 @@ export const storeConformance = (name: string, settings: Settings): void => {
 
   if (settings.runs === 0) return
   it.scoped.prop(
-    `${name}: behaves as the model does, whatever is done to it`,
+    `${name}: behaves like the model in any sequence of operations`,
     [FastCheck.array(step, { minLength: 1, maxLength: 30 })],
     ([steps]) =>
       Effect.gen(function*() {
@@ -409,7 +409,7 @@ export const storeConformance = (name: string, settings: Settings): void => {
 }
 
 interface Modelled {
-  /** The latest, running or not. */
+  /** The latest lease, running or not. */
   lease: TokenStore.Lease | undefined
   until: number
   token: AccessToken.AccessToken | undefined

@@ -15,7 +15,7 @@ import * as Redacted from "effect/Redacted"
 import * as TokenStore from "../../src/store/TokenStore.js"
 import * as AccessToken from "../../src/values/AccessToken.js"
 
-/** Microseconds on the clock all processes of a machine have in common. */
+/** Microseconds by the clock that all processes of a machine share. */
 export interface Line {
   readonly kind: "ready" | "held" | "put" | "late" | "ending" | "got" | "none" | "error"
   readonly called: number
@@ -27,7 +27,7 @@ export interface Line {
 const [directory = "", key = "", ttl = "", time = "", turns = ""] = process.argv.slice(2)
 const micros = () => Number(process.hrtime.bigint() / 1000n)
 const say = (line: Line) => void writeSync(1, `${JSON.stringify(line)}\n`)
-/** Long enough to be written in pieces, if it were. */
+/** So long that a torn write would show. */
 const padding = "x".repeat(20_000)
 
 const program = Effect.gen(function*() {

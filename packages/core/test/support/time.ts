@@ -1,10 +1,10 @@
 import type { Duration } from "effect"
 import { Clock, Effect, Fiber, TestClock } from "effect"
 
-/** No test needs more steps than this; a fiber that waits for something else than time would never end. */
+/** No test needs more steps; without a limit a fiber that waits for something other than time would never end. */
 const mostSteps = 1000
 
-/** Runs effects at once and lets time pass, in steps of `time`, until all have come to their end. */
+/** Runs effects concurrently and lets time pass, in steps of `time`, until all have ended. */
 export const together = <A, E>(
   effects: ReadonlyArray<Effect.Effect<A, E>>,
   time: Duration.DurationInput = "1 second"
