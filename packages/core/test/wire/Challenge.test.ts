@@ -64,7 +64,7 @@ describe("Challenge.parse", () => {
     })
   }
 
-  it("takes several headers as one", () => {
+  it("reads several headers as one", () => {
     assert.deepStrictEqual(
       Challenge.parse([`Basic realm="x"`, `Bearer error="y"`]),
       Challenge.parse(`Basic realm="x", Bearer error="y"`)
@@ -72,7 +72,7 @@ describe("Challenge.parse", () => {
   })
 
   it.prop(
-    "never throws, and gives schemes that are tokens",
+    "never throws, and gives only schemes that are valid tokens",
     [FastCheck.fullUnicodeString({ maxLength: 200 })],
     ([header]) => {
       for (const challenge of Challenge.parse(header)) assert.match(challenge.scheme, /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/)
@@ -85,7 +85,7 @@ describe("Challenge.parse", () => {
     { maxLength: 60 }
   ).map((parts) => parts.join(""))
 
-  it.prop("never throws on a soup of its own delimiters", [soup], ([header]) => {
+  it.prop("never throws on a random text of its own delimiters", [soup], ([header]) => {
     Challenge.parse(header)
     Challenge.bearer(Headers.unsafeFromRecord({ "www-authenticate": header }))
   })
@@ -99,7 +99,7 @@ describe("Challenge.parse", () => {
     { minLength: 1, maxLength: 4 }
   )
 
-  it.prop("reads back whatever the grammar can write", [challenges], ([challenges]) => {
+  it.prop("reads back every challenge that the grammar allows", [challenges], ([challenges]) => {
     const header = challenges.map(({ parameters, scheme }) =>
       `${scheme} ${
         Object.entries(parameters).map(([name, value]) => `${name}="${value.replace(/["\\]/g, "\\$&")}"`).join(", ")
@@ -111,11 +111,11 @@ describe("Challenge.parse", () => {
     )
   })
 
-  // No clock: what would take quadratic time on these takes minutes, and the runner's own limit notices.
+  // No clock is needed: quadratic time would be minutes here, and the test runner's own limit would end the test.
   for (
     const unit of ["\" ", "\",", "\",a ", "a=\"", "Bearer ", ",", " ", "\\\"", "a b ", "\" a ", "====", "\";a=", "\",,"]
   ) {
-    it(`takes linear time on ${JSON.stringify(unit)}`, () => {
+    it(`takes linear time for repetitions of ${JSON.stringify(unit)}`, () => {
       Challenge.parse(`Bearer a="${unit.repeat(400_000 / unit.length)}`)
       Challenge.parse(unit.repeat(400_000 / unit.length))
     })
@@ -125,7 +125,7 @@ describe("Challenge.parse", () => {
 describe("Challenge.bearer", () => {
   const bearer = (header: string) => Challenge.bearer(Headers.fromInput({ "WWW-Authenticate": header }))
 
-  it("is none without the header, or without a scheme for access tokens", () => {
+  it("is None without the header, or without a scheme for access tokens", () => {
     assert.isTrue(Option.isNone(Challenge.bearer(Headers.empty)))
     assert.isTrue(Option.isNone(bearer(`Basic realm="x", Negotiate`)))
   })
@@ -167,13 +167,13 @@ describe("Challenge.bearer", () => {
     }
   })
 
-  it("knows DPoP", () => {
+  it("reads a DPoP challenge", () => {
     const found = Option.getOrThrow(bearer(`dpop algs="ES256", error="use_dpop_nonce"`))
     assert.strictEqual(found.scheme, "DPoP")
     assert.deepStrictEqual(found.error, Option.some("use_dpop_nonce"))
   })
 
-  it("prefers the one that names an error", () => {
+  it("prefers a challenge that names an error", () => {
     const found = Option.getOrThrow(bearer(`DPoP algs="ES256", Bearer error="invalid_token"`))
     assert.strictEqual(found.scheme, "Bearer")
   })

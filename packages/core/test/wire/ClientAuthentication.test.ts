@@ -16,7 +16,7 @@ const plain = ClientAuthentication.basic(Redacted.make(secret))
 
 // SPEC A3
 describe("ClientAuthentication", () => {
-  it.effect("W6 basic leaves the characters of ordinary ids alone", () =>
+  it.effect("W6 basic does not change the characters of ordinary ids", () =>
     Effect.gen(function*() {
       const sent = yield* authorization(ClientAuthentication.basic(Redacted.make("a-b.c_d*e")), "svc-basic.v2_x*")
       assert.strictEqual(sent, "svc-basic.v2_x*:a-b.c_d*e")
@@ -70,7 +70,7 @@ describe("ClientAuthentication", () => {
     }))
 
   // SPEC C11
-  it.effect("a secret that is an effect is evaluated on every attempt, and a change can be seen", () =>
+  it.effect("a secret that is an effect is evaluated on every attempt, and `current` shows a change", () =>
     Effect.gen(function*() {
       const ref = yield* Ref.make(Redacted.make("first-secret"))
       const authentication = ClientAuthentication.post(Ref.get(ref))
@@ -108,7 +108,7 @@ describe("ClientAuthentication", () => {
     }))
 
   // SPEC B8
-  it.effect("a missing variable is named", () =>
+  it.effect("the error names a missing variable", () =>
     Effect.gen(function*() {
       const error = yield* refused(undefined, {}, {
         authentication: ClientAuthentication.basic(Config.redacted("OAUTH_CLIENT_SECRET"))
@@ -116,7 +116,7 @@ describe("ClientAuthentication", () => {
       assert.include(error.message, "OAUTH_CLIENT_SECRET is not set")
     }).pipe(Effect.withConfigProvider(ConfigProvider.fromMap(new Map()))))
 
-  it.effect("an error of the library passes, so that a vault that is down can be retried", () =>
+  it.effect("an error of the library is passed on, so that a vault that is down can be retried", () =>
     Effect.gen(function*() {
       const down = new TokenError.TransportError({ endpoint: "vault", code: Option.none(), detail: "down" })
       const error = yield* refused(undefined, {}, { authentication: ClientAuthentication.post(Effect.fail(down)) })
@@ -146,7 +146,7 @@ describe("ClientAuthentication", () => {
       assert.notInclude(inspect(error), "hunter22")
     }))
 
-  it.effect("a client id with a colon cannot go raw into a Basic header", () =>
+  it.effect("basicRaw refuses a client id with a colon", () =>
     Effect.gen(function*() {
       const authentication = ClientAuthentication.basicRaw(Redacted.make(secret))
       const error = yield* Effect.flip(setup({ clientId: "a:b", authentication }))

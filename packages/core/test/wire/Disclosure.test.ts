@@ -42,7 +42,7 @@ describe("Disclosure", () => {
       for (const part of [secret, secret.slice(0, 14), secret.slice(5, 17), secret.slice(3, 11)]) {
         const spelled = spell(part)
         for (const show of [disclosure.text, disclosure.name, disclosure.strict]) {
-          // what stands around the secret in the same base64 or in quotes of its own may stay
+          // text around the secret in the same base64 or in quotes may stay
           assert.match(
             show(`Wrong: (${spelled}) was sent`, 500),
             /^Wrong: \(?.{0,8}<redacted>.{0,12}\)? was sent$/,
@@ -54,7 +54,7 @@ describe("Disclosure", () => {
   }
 
   // FAULTS S6
-  it("leaves no part of a secret at a cut, wherever the cut is", () => {
+  it("leaves no part of a secret at a cut, at any place of the cut", () => {
     const token = "q7RkV2mXw9LtB4zNc8Ys"
     const { name, strict, text } = Disclosure.make([Redacted.make(token)])
     for (const show of [name, strict, text]) {
@@ -62,7 +62,7 @@ describe("Disclosure", () => {
         const shown = show(`${"ab ".repeat(before / 3 | 0)}${"x".repeat(before % 3)} ${token} rest`, 80)
         for (let i = 0; i + 4 <= token.length; i++) assert.notInclude(shown, token.slice(i, i + 4), shown)
       }
-      // cut by the server, and by the limit of what is looked at
+      // cut by the server, and by the limit of the search
       for (let length = 4; length < token.length; length++) {
         const ends = [
           show(`got ${token.slice(0, length)}…`),
@@ -75,12 +75,12 @@ describe("Disclosure", () => {
     }
   })
 
-  it("short secrets are hidden whole, those below four characters not at all", () => {
+  it("short secrets are hidden in full, secrets below four characters not at all", () => {
     const { text } = Disclosure.make([Redacted.make("d3m0"), Redacted.make("abc")])
     assert.strictEqual(text("the d3m0 of abc, %64%33m0"), "the <redacted> of abc, <redacted>")
   })
 
-  it("keeps what explains: words, codes, names, versions, URLs", () => {
+  it("keeps explaining text: words, codes, names, versions, URLs", () => {
     for (
       const kept of [
         "AADSTS7000215: Invalid client secret provided.",
@@ -110,7 +110,7 @@ describe("Disclosure", () => {
     )
   })
 
-  it("hides what looks like a credential", () => {
+  it("hides text that looks like a credential", () => {
     for (
       const credential of [
         "q7RkV2mXw9LtB4zNc8Ys",
@@ -145,7 +145,7 @@ describe("Disclosure", () => {
     )
   })
 
-  it("whole: laid out as it was, hidden, not cut", () => {
+  it("whole keeps the structure of a value, hides secrets, and cuts nothing", () => {
     const long = `${"word ".repeat(3000)}${secret}${" word".repeat(3000)}`
     assert.deepStrictEqual(disclosure.whole({ a: [long, 1, null], client_secret: "x", token: { n: 12345 } }), {
       a: [long.replace(secret, "<redacted>"), 1, null],
@@ -155,14 +155,14 @@ describe("Disclosure", () => {
   })
 
   // FAULTS S2
-  it("a text that is too long to be looked through is not shown", () => {
+  it("a text that is too long to be searched is not shown", () => {
     const long = `${"word ".repeat(14_000)}${encodeURIComponent(secret)}`
     assert.strictEqual(disclosure.value(long), "<redacted>")
     assert.deepStrictEqual(disclosure.whole({ a: long }), { a: "<redacted>" })
   })
 
   // FAULTS S6
-  it("a secret is found at the border of two windows, and short credentials by their make", () => {
+  it("a secret is found at the border of two windows, and a short credential by its form", () => {
     for (let at = 4060; at < 4100; at += 3) {
       const shown = JSON.stringify(disclosure.whole([`${"a ".repeat(at / 2)}(${encodeURIComponent(secret)})`]))
       assert.match(shown, /\(<redacted>\)"\]$/)
@@ -202,7 +202,7 @@ describe("Disclosure.shape", () => {
     Disclosure.shape({ body: typeof body === "string" ? bytes(body) : body, ...more })
 
   // FAULTS S1, S2
-  it("names a class and a length, and shows no text", () => {
+  it("shape names the kind and the length of a body, and shows no text", () => {
     const cases: ReadonlyArray<readonly [string | Uint8Array, string]> = [
       ["", "empty"],
       [" \r\n", "empty"],
@@ -248,7 +248,7 @@ describe("Disclosure.shape", () => {
     assert.strictEqual(shape("tok-9", { contentEncoding: "tok-9" }), "text, 5 bytes")
   })
 
-  it("a content type is type and subtype, and both are known names", () => {
+  it("only a content type of known names is shown", () => {
     const cases: ReadonlyArray<readonly [string | undefined, string]> = [
       [undefined, ""],
       ["", ""],
@@ -270,7 +270,7 @@ describe("Disclosure.code", () => {
   const { code } = Disclosure.make([Redacted.make("CORRECT_HORSE_BATTERY")])
 
   // FAULTS S6
-  it("is what a runtime writes, and nothing else", () => {
+  it("shows codes in the form of a runtime, and nothing else", () => {
     const codes = [
       "ECONNREFUSED",
       "EAI_AGAIN",
@@ -296,7 +296,7 @@ describe("Disclosure.code", () => {
 })
 
 describe("Disclosure.errorName", () => {
-  it("is a tag or a name, if it reads like one", () => {
+  it("is the tag or the name of an error, if it looks like one", () => {
     const cases: ReadonlyArray<readonly [unknown, string]> = [
       [{ _tag: "VaultDown" }, "VaultDown"],
       [{ _tag: "@app/VaultDown" }, "@app/VaultDown"],
@@ -317,12 +317,12 @@ describe("Disclosure.errorName", () => {
   })
 })
 
-describe("what a store fails with", () => {
+describe("the errors of a store", () => {
   const failing = (error: unknown) => Effect.flip(storeCall.run("put", () => Effect.fail(error as StoreError), 1000))
   const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.q7RkV2mXw9Lt"
 
   // FAULTS S4
-  it.live("is told in its words, without what looks like a credential", () =>
+  it.live("the detail of a StoreError is shown, without text that looks like a credential", () =>
     Effect.gen(function*() {
       const error = yield* failing(
         new StoreError({ operation: "put", reason: "timeout", detail: `could not write "${token}": disk full` })
@@ -332,7 +332,7 @@ describe("what a store fails with", () => {
     }))
 
   // FAULTS S4
-  it.live("is only told where it is the error of a store", () =>
+  it.live("nothing of any other error of a store is shown", () =>
     Effect.gen(function*() {
       const others = [
         new Error(token),
@@ -362,8 +362,8 @@ describe("Disclosure.whole", () => {
     assert.deepStrictEqual(whole({ mark: Symbol(secret), make: () => secret }), { mark: undefined, make: undefined })
   })
 
-  // FAULTS B3: with two ways back to itself each level doubled the work
-  it("ends where a thing holds itself", () => {
+  // FAULTS B3: with two references back to itself, each level doubled the work
+  it("whole ends at an object that holds itself", () => {
     const response: Record<string, unknown> = { status: 500 }
     const request: Record<string, unknown> = { response, again: response, path: "/x" }
     Object.assign(response, { request, also: request })
@@ -375,7 +375,7 @@ describe("Disclosure.whole", () => {
   }, 5000)
 
   // FAULTS B3
-  it("of a great many texts those beyond a number are not looked at, and not shown", () => {
+  it("whole searches a limited number of texts, and does not show those beyond it", () => {
     const shown = whole({ texts: Array.from({ length: 200_000 }, () => "the server is down"), more: "the end" }) as {
       readonly texts: ReadonlyArray<string>
       readonly more?: string
@@ -386,7 +386,7 @@ describe("Disclosure.whole", () => {
     assert.strictEqual(shown.more, "<redacted>")
   }, 10_000)
 
-  it("an object that refuses to be looked at", () => {
+  it("whole shows nothing of an object that throws when it is read", () => {
     const refusing = new Proxy({}, {
       ownKeys: () => {
         throw new Error(secret)

@@ -54,7 +54,7 @@ const secure = (seen: Array<string>) =>
 describe("a proxy that every request has to go through", () => {
   const credentials = `Basic ${Buffer.from("user:pass").toString("base64")}`
 
-  /** Answers `CONNECT` with `status`, and with a tunnel where the credentials are right. */
+  /** Answers `CONNECT` with `status`, or with a tunnel if the credentials are right. */
   const proxy = (status: number, seen: Array<string | undefined>) => {
     const server = Http.createServer((_, response) => {
       response.writeHead(status, { "proxy-authenticate": "Basic realm=\"Corporate\"" }).end()
@@ -91,7 +91,7 @@ describe("a proxy that every request has to go through", () => {
 
   for (const kind of ["undici", "fetch"] as const) {
     it.scopedLive(
-      `${kind}: without its credentials nothing helps, and the error says so`,
+      `${kind}: without the proxy's credentials the request fails, and the error says so`,
       () =>
         Effect.gen(function*() {
           const url = yield* secure([])
@@ -110,7 +110,7 @@ describe("a proxy that every request has to go through", () => {
       30_000
     )
 
-    it.scopedLive(`${kind}: with its credentials a token comes`, () =>
+    it.scopedLive(`${kind}: with the proxy's credentials the request gets a token`, () =>
       Effect.gen(function*() {
         const seen: Array<string | undefined> = []
         const at = yield* proxy(407, seen)
@@ -137,74 +137,78 @@ describe("a client certificate that is renewed on disk", () => {
         try {
           context = read()
         } catch {
-          // half of the pair is written: the one of before is still good
+          // only half of the pair is written: the previous certificate is still good
         }
         Undici.buildConnector({ secureContext: context })(options, callback)
       }
     })
   }
 
-  it.scopedLive("new connections show the new one, requests under way are not disturbed", () =>
-    Effect.gen(function*() {
-      const folder = yield* Effect.acquireRelease(
-        Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "certificate-"))),
-        (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true }))
-      )
-      const files = {
-        cert: path.join(folder, "cert.pem"),
-        key: path.join(folder, "key.pem"),
-        ca: path.join(folder, "ca.pem")
-      }
-      const write = ({ cert, key }: { readonly cert: string; readonly key: string }) => {
-        fs.writeFileSync(files.cert, cert)
-        fs.writeFileSync(files.key, key)
-      }
-      fs.writeFileSync(files.ca, authority)
-      write(first)
-
-      const seen: Array<string> = []
-      const state = { closing: false, held: [] as Array<() => void>, hold: false }
-      const server = Https.createServer(
-        { ...good, ca: authority, requestCert: true, rejectUnauthorized: true },
-        (request, response) => {
-          seen.push((request.socket as tls.TLSSocket).getPeerCertificate().subject.CN as string)
-          if (state.closing) response.setHeader("connection", "close")
-          if (state.hold) return void state.held.push(() => response.end(json))
-          response.end(json)
-        }
-      )
-      const url = `https://localhost:${yield* listening(server)}/token`
-      const layer = NodeHttpClient.layerUndiciWithoutDispatcher.pipe(
-        Layer.provide(Layer.scoped(
-          NodeHttpClient.Dispatcher,
-          Effect.acquireRelease(
-            Effect.sync(() => rotating(files)),
-            (agent) => Effect.promise(() => agent.destroy())
-          )
-        ))
-      )
-      yield* Effect.gen(function*() {
-        yield* ask(url)
-        state.hold = true
-        const underWay = yield* Effect.fork(ask(url))
-        yield* Effect.sync(() => state.held.length).pipe(
-          Effect.delay("10 millis"),
-          Effect.repeat({ until: (held) => held === 1 })
+  it.scopedLive(
+    "new connections show the new certificate, and requests under way are not disturbed",
+    () =>
+      Effect.gen(function*() {
+        const folder = yield* Effect.acquireRelease(
+          Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "certificate-"))),
+          (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true }))
         )
-        state.hold = false
-        // the half that is written first fits nothing
-        fs.writeFileSync(files.cert, second.cert)
-        yield* ask(url)
-        write(second)
-        state.held[0]!()
-        yield* underWay.await
-        state.closing = true
-        yield* ask(url)
-        yield* ask(url)
-        const last = yield* ask(url)
-        assert.strictEqual(Redacted.value(last.value), "a-token")
-        assert.deepStrictEqual(new Set(seen.slice(0, 3)), new Set(["client-1"]))
-        assert.strictEqual(seen.at(-1), "client-2")
-      }).pipe(Effect.provide(layer))
-    }), 30_000)
+        const files = {
+          cert: path.join(folder, "cert.pem"),
+          key: path.join(folder, "key.pem"),
+          ca: path.join(folder, "ca.pem")
+        }
+        const write = ({ cert, key }: { readonly cert: string; readonly key: string }) => {
+          fs.writeFileSync(files.cert, cert)
+          fs.writeFileSync(files.key, key)
+        }
+        fs.writeFileSync(files.ca, authority)
+        write(first)
+
+        const seen: Array<string> = []
+        const state = { closing: false, held: [] as Array<() => void>, hold: false }
+        const server = Https.createServer(
+          { ...good, ca: authority, requestCert: true, rejectUnauthorized: true },
+          (request, response) => {
+            seen.push((request.socket as tls.TLSSocket).getPeerCertificate().subject.CN as string)
+            if (state.closing) response.setHeader("connection", "close")
+            if (state.hold) return void state.held.push(() => response.end(json))
+            response.end(json)
+          }
+        )
+        const url = `https://localhost:${yield* listening(server)}/token`
+        const layer = NodeHttpClient.layerUndiciWithoutDispatcher.pipe(
+          Layer.provide(Layer.scoped(
+            NodeHttpClient.Dispatcher,
+            Effect.acquireRelease(
+              Effect.sync(() => rotating(files)),
+              (agent) => Effect.promise(() => agent.destroy())
+            )
+          ))
+        )
+        yield* Effect.gen(function*() {
+          yield* ask(url)
+          state.hold = true
+          const underWay = yield* Effect.fork(ask(url))
+          yield* Effect.sync(() => state.held.length).pipe(
+            Effect.delay("10 millis"),
+            Effect.repeat({ until: (held) => held === 1 })
+          )
+          state.hold = false
+          // the half that is written first does not match the other file
+          fs.writeFileSync(files.cert, second.cert)
+          yield* ask(url)
+          write(second)
+          state.held[0]!()
+          yield* underWay.await
+          state.closing = true
+          yield* ask(url)
+          yield* ask(url)
+          const last = yield* ask(url)
+          assert.strictEqual(Redacted.value(last.value), "a-token")
+          assert.deepStrictEqual(new Set(seen.slice(0, 3)), new Set(["client-1"]))
+          assert.strictEqual(seen.at(-1), "client-2")
+        }).pipe(Effect.provide(layer))
+      }),
+    30_000
+  )
 })

@@ -15,13 +15,13 @@ import { authority, expired, future, good, other } from "../fixtures/certificate
 import { makeSource } from "../utils/bearer.js"
 
 /**
- * The three HTTP clients of the platform on Node.js behave alike: what the library makes of a server, of a fault and of a
- * proxy does not depend on which of them it was given.
+ * The three HTTP clients of the platform on Node.js behave alike: the results of the library for a server, a fault and
+ * a proxy do not depend on the client.
  */
 interface Client {
   readonly name: string
   readonly plain: Layer.Layer<HttpClient.HttpClient>
-  /** One that knows our authority. */
+  /** A client that trusts our authority. */
   readonly trusting: Layer.Layer<HttpClient.HttpClient>
 }
 
@@ -93,7 +93,7 @@ interface Bytes {
   readonly then?: "end" | "destroy" | "hang"
 }
 
-/** Answers each request on a connection with the next of these bytes, and closes it where told. */
+/** Answers each request on a connection with the next of these bytes, and closes the connection if told to. */
 const raw = (...answers: ReadonlyArray<Bytes>) =>
   Effect.gen(function*() {
     const state = { connections: 0, answered: 0 }
@@ -138,7 +138,7 @@ for (const { name, plain, trusting } of clients) {
 
     // FAULTS W1, T8
     test(
-      "a request says what it accepts, that no cache may answer, and who it is",
+      "a request has headers for what it accepts, for no cache, and for its user agent",
       Effect.gen(function*() {
         const server = yield* serve((response) => response.end(json))
         yield* ask(server.url)
@@ -175,7 +175,7 @@ for (const { name, plain, trusting } of clients) {
 
     // FAULTS W1
     test(
-      "what comes compressed is undone, whatever the header says of it",
+      "a compressed body is decompressed, whatever its header says",
       Effect.gen(function*() {
         const coded: ReadonlyArray<readonly [string | undefined, Buffer]> = [
           ["gzip", zlib.gzipSync(json)],
@@ -187,16 +187,16 @@ for (const { name, plain, trusting } of clients) {
           ["deflate", zlib.deflateRawSync(json)],
           ["deflate", zlib.deflateRawSync(`${json}${" ".repeat(9)}`)],
           ["deflate, gzip", zlib.gzipSync(zlib.deflateSync(json))],
-          // a small window: the first byte is another one
+          // a small window: the first byte differs
           ["deflate", zlib.deflateSync(json, { windowBits: 9 })],
           [undefined, zlib.deflateSync(json, { windowBits: 12 })],
-          // several members, and what is no part of any
+          // several members, and bytes that belong to none
           ["gzip", Buffer.concat([zlib.gzipSync(json.slice(0, 9)), zlib.gzipSync(json.slice(9))])],
-          // what fetch undoes itself it refuses
+          // fetch refuses these, because it decompresses by itself
           [name === "fetch" ? undefined : "gzip", Buffer.concat([zlib.gzipSync(json), Buffer.from("\r\n")])],
           [undefined, Buffer.concat([zlib.gzipSync(json), Buffer.from("<!-- by a proxy -->")])],
           [undefined, Buffer.concat([zlib.gzipSync(`${json}${" ".repeat(70_000)}`), Buffer.from("\r\n")])],
-          // a header, and nothing was compressed
+          // a header says compressed, and the body is not
           ...(name === "fetch" ? [] : ["gzip", "br", "deflate", "zstd"]).map((coding) =>
             [coding, Buffer.from(json)] as const
           ),
@@ -214,7 +214,7 @@ for (const { name, plain, trusting } of clients) {
 
     // FAULTS W1
     test(
-      "what cannot be undone is an error that says compressed",
+      "a body that cannot be decompressed is an error that says compressed",
       Effect.gen(function*() {
         const answers: ReadonlyArray<readonly [string, Buffer, boolean]> = [
           ["gzip", zlib.gzipSync(json).subarray(0, 30), false],
@@ -231,7 +231,7 @@ for (const { name, plain, trusting } of clients) {
           if (!must && result._tag === "Right") continue
           const error = yield* Effect.flip(result)
           assert.strictEqual(error._tag, "MalformedResponse", encoding)
-          // undici's fetch lets a gzip that is cut off pass: then it is the JSON that is cut off
+          // undici's fetch accepts a gzip that is cut off: then the JSON is cut off
           assert.match(error.message, must ? /compressed/ : /compressed|cut/)
           assert.notInclude(inspect(error), "a-token")
         }
@@ -240,7 +240,7 @@ for (const { name, plain, trusting } of clients) {
 
     // FAULTS W1
     test(
-      "the limit counts what comes out",
+      "the limit counts decompressed bytes",
       Effect.gen(function*() {
         const bomb = zlib.gzipSync(`{"access_token":"${"a".repeat(64 * 1_048_576)}"}`)
         for (const encoding of ["gzip", undefined]) {
@@ -278,14 +278,14 @@ for (const { name, plain, trusting } of clients) {
           const error = yield* refused(server.url)
           assert.strictEqual(error._tag, tag, `${status} ${inspect(error)}`)
           assert.strictEqual(server.requests.length, 1)
-          // fetch does not tell who it was
+          // fetch does not say that it was the proxy
           if (status === 407) assert.include(error.message, name === "fetch" ? "proxy" : "Corporate")
         }
       })
     )
 
     test(
-      "what breaks on the way is no answer, and may be tried again",
+      "a response that breaks on the way is a transient error",
       Effect.gen(function*() {
         const answers: ReadonlyArray<Bytes> = [
           { bytes: "", then: "destroy" },
@@ -305,7 +305,7 @@ for (const { name, plain, trusting } of clients) {
     )
 
     test(
-      "a connection that the server closed between two requests",
+      "a connection that the server closed between two requests does not fail the next one",
       Effect.gen(function*() {
         const server = yield* raw({ bytes: ok(length), then: "hang" }, { bytes: "", then: "destroy" }, {
           bytes: ok(length),
@@ -318,7 +318,7 @@ for (const { name, plain, trusting } of clients) {
     )
 
     test(
-      "limits: no head, a body that stops, a body that drips",
+      "the limits end a request without a head, and one whose body stops or drips",
       Effect.gen(function*() {
         const phase = (url: string, timeout: TokenEndpoint.Timeouts) =>
           Effect.map(refused(url, timeout), (error) => error._tag === "EndpointTimeout" ? error.phase : error._tag)
@@ -333,7 +333,7 @@ for (const { name, plain, trusting } of clients) {
           response.on("close", () => clearInterval(timer))
         })
         assert.strictEqual(yield* phase(dripping.url, { total: "200 millis", read: "10 seconds" }), "total")
-        // each was given up, and not only forgotten
+        // each connection was closed, and not only forgotten
         yield* Effect.sync(() => hanging.sockets.size + stopping.sockets.size + dripping.sockets.size).pipe(
           Effect.delay("20 millis"),
           Effect.repeat({ until: (open) => open === 0 })
@@ -360,7 +360,7 @@ for (const { name, plain, trusting } of clients) {
     )
 
     test(
-      "a control character in a header is a mistake in the configuration, and is not sent",
+      "a control character in a header is InvalidConfiguration, and is not sent",
       Effect.gen(function*() {
         const server = yield* serve((response) => response.end(json))
         const injecting = ClientAuthentication.make({
@@ -388,7 +388,7 @@ for (const { name, plain, trusting } of clients) {
 
     // SPEC C13
     test(
-      "TLS: authority, end, beginning, name and no TLS at all are told apart",
+      "TLS: a wrong authority, end, beginning or name, and a server without TLS give different errors",
       Effect.gen(function*() {
         const advice = (url: string) =>
           Effect.map(refused(url), (error) => error._tag === "TlsError" ? error.advice : inspect(error))
@@ -404,7 +404,7 @@ for (const { name, plain, trusting } of clients) {
     )
 
     test(
-      "TLS: an authority that nobody told about",
+      "TLS: an unknown authority is a TlsError",
       Effect.gen(function*() {
         const server = yield* serve((response) => response.end(json), good)
         const error = yield* refused(server.url)
@@ -415,7 +415,7 @@ for (const { name, plain, trusting } of clients) {
     )
 
     test(
-      "bodies that nobody wants cost no connection each",
+      "bodies that are not read do not cost a connection each",
       Effect.gen(function*() {
         const server = yield* serve((response) => response.writeHead(400).end(Buffer.alloc(3 * 1_048_576, "x")))
         const opened = new Set<Duplex>()
@@ -431,7 +431,7 @@ for (const { name, plain, trusting } of clients) {
     )
 
     test(
-      "BearerAuth: the token, a replay, a redirect that is not followed with it",
+      "BearerAuth sends and replays with the token, and does not follow a redirect with it",
       Effect.gen(function*() {
         const elsewhere = yield* serve((response) => response.end("elsewhere"))
         const api = yield* serve((response, _, request) => {
@@ -452,9 +452,9 @@ for (const { name, plain, trusting } of clients) {
   })
 }
 
-describe("what is set for fetch", () => {
+describe("settings for fetch", () => {
   // FAULTS T8
-  it.scopedLive("a fetch that caches unless it is told not to never gives an old token", () =>
+  it.scopedLive("a fetch that caches unless told otherwise never gives an old token", () =>
     Effect.gen(function*() {
       const server = yield* serve((response, count) =>
         response.writeHead(200, { "cache-control": "max-age=3600" }).end(json.replace("a-token", `token-${count}`))
@@ -475,12 +475,12 @@ describe("what is set for fetch", () => {
       ).pipe(Effect.provide(FetchHttpClient.layer), Effect.provideService(FetchHttpClient.Fetch, caching))
       assert.deepStrictEqual(yield* twice, ["token-1", "token-2"])
       assert.strictEqual(kept.size, 0)
-      // who says something else for fetch gets it
+      // a program that sets another cache mode gets it
       const told = Effect.provideService(twice, FetchHttpClient.RequestInit, { cache: "force-cache" })
       assert.deepStrictEqual(yield* told, ["token-3", "token-3"])
     }))
 
-  it.scopedLive("is kept, and wins but for redirects", () =>
+  it.scopedLive("the program's settings for fetch are kept and win, except for redirects", () =>
     Effect.gen(function*() {
       const server = yield* serve((response) => response.end(json))
       const inits: Array<RequestInit> = []
@@ -508,7 +508,7 @@ describe("what is set for fetch", () => {
     }))
 
   // FAULTS T8: Cloudflare Workers before the compatibility date 2024-11-11
-  it.scopedLive("a runtime that throws for a cache mode is sent none", () =>
+  it.scopedLive("a runtime that throws for a cache mode gets none", () =>
     Effect.gen(function*() {
       const server = yield* serve((response) => response.end(json))
       const strict: typeof globalThis.fetch = (input, init) =>

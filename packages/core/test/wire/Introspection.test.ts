@@ -30,7 +30,7 @@ const setup = (...replies: ReadonlyArray<Reply.Reply>) =>
 const check = (reply: Reply.Reply) => Effect.flatMap(setup(reply), ({ introspection }) => introspection.check(token))
 const revoke = (reply: Reply.Reply) => Effect.flatMap(setup(reply), ({ revocation }) => revocation.revoke(token))
 
-/** Replies that say nothing about a token, and what they become. */
+/** Replies that say nothing about a token, and the errors they become. */
 const faults: ReadonlyArray<readonly [name: string, reply: Reply.Reply, tag: string]> = [
   ["invalid_client", Reply.oauthError("invalid_client", { status: 401 }), "OAuthError"],
   ["a bare 401", Reply.status(401), "RejectedByEndpoint"],
@@ -45,7 +45,7 @@ const faults: ReadonlyArray<readonly [name: string, reply: Reply.Reply, tag: str
 
 // SPEC B6
 describe("Introspection.check", () => {
-  it.effect("asks as RFC 7662 says", () =>
+  it.effect("sends the request of RFC 7662", () =>
     Effect.gen(function*() {
       const { introspection, server } = yield* setup(
         ...Array.from({ length: 3 }, () => Reply.json({ active: false }))
@@ -64,7 +64,7 @@ describe("Introspection.check", () => {
       assert.deepStrictEqual(third!.form, { token: "s", token_type_hint: "access_token" })
     }))
 
-  it.effect("says what the server says of an active token", () =>
+  it.effect("gives the server's description of an active token", () =>
     Effect.gen(function*() {
       const result = yield* check(Reply.json({
         active: true,
@@ -91,7 +91,7 @@ describe("Introspection.check", () => {
       assert.notInclude(inspect(result, { depth: null }), "someone")
     }))
 
-  it.effect("inactive is inactive, whatever else is said", () =>
+  it.effect("an inactive token is inactive, whatever other members the response has", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* check(Reply.json({ active: false, exp: 1 })), { active: false })
     }))
@@ -118,7 +118,7 @@ describe("Introspection.check", () => {
       assert.strictEqual((yield* Effect.flip(check(Reply.resetBody("{\"active\":fal"))))._tag, "TransportError")
     }))
 
-  it.effect("ends at its limits", () =>
+  it.effect("introspection ends at its time limits", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(Effect.flip(check(Reply.hang)))
       yield* TestClock.adjust("10 seconds")
@@ -126,7 +126,7 @@ describe("Introspection.check", () => {
       assert.isTrue(error._tag === "EndpointTimeout" && error.phase === "total")
     }))
 
-  it.effect("what is wrong with the options is said at once, before any request", () =>
+  it.effect("all problems of the options are reported at once, before any request", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make()
       for (const make of [Introspection.make, Revocation.make]) {
@@ -145,7 +145,7 @@ describe("Introspection.check", () => {
     }))
 
   // FAULTS B6
-  it.effect("what is said of a token is whole, and as it was sent", () =>
+  it.effect("the description of a token is complete, and as it was sent", () =>
     Effect.gen(function*() {
       const scopes = Array.from({ length: 40 }, (_, index) => `https://api.example.com/scopes/records.read.${index}`)
       const long = `https://example.com/${"very-long-tenant/".repeat(100)}`
@@ -191,7 +191,7 @@ describe("Introspection.check", () => {
     }))
 
   // I9
-  it.effect("an answer that echoes token and secret shows neither", () =>
+  it.effect("the error for a response that repeats token and secret shows neither", () =>
     Effect.gen(function*() {
       const echo = `no ${value} and ${secret}`
       for (
@@ -212,7 +212,7 @@ describe("Introspection.check", () => {
       }
     }))
 
-  it.effect("one span each, without token, secret and query; nothing is propagated", () =>
+  it.effect("each call has one span without token, secret and query, and no trace headers are sent", () =>
     Effect.gen(function*() {
       const spans: Array<Tracer.Span> = []
       const { introspection, revocation, server } = yield* setup(Reply.json({ active: false }), Reply.status(403))
@@ -244,7 +244,7 @@ describe("Introspection.check", () => {
 
   // I13
   it.effect.prop(
-    "any bytes are a result or a typed error",
+    "any bytes give a result or a typed error",
     { body: FastCheck.uint8Array({ maxLength: 200 }), status: FastCheck.integer({ min: 100, max: 699 }) },
     ({ body, status }) =>
       Effect.gen(function*() {
@@ -261,7 +261,7 @@ describe("Introspection.check", () => {
 })
 
 describe("Revocation.revoke", () => {
-  it.effect("asks as RFC 7009 says", () =>
+  it.effect("sends the request of RFC 7009", () =>
     Effect.gen(function*() {
       const { revocation, server } = yield* setup(Reply.status(200), Reply.status(200))
       yield* revocation.revoke(token)

@@ -34,7 +34,7 @@ describe("Jwt.decode", () => {
     assert.deepStrictEqual(scopes({}), [])
   })
 
-  it("an opaque token is no error", () => {
+  it("an opaque token is None, not an error", () => {
     const opaque = [
       "",
       "0a1b2c",
@@ -56,7 +56,7 @@ describe("Jwt.decode", () => {
     assert.isTrue(Option.isNone(Jwt.decode(Redacted.make(undefined) as never)))
   })
 
-  it("base64url is strict", () => {
+  it("only strict base64url is accepted", () => {
     const [header, payload] = jwt({ sub: "a" }).split(".")
     assert.isTrue(Option.isSome(Jwt.decode(`${header}.${payload}.`)))
     for (
@@ -72,19 +72,19 @@ describe("Jwt.decode", () => {
       assert.isTrue(Option.isNone(Jwt.decode(`${header}.${bad}.c2ln`)), bad)
     }
     assert.isTrue(Option.isNone(Jwt.decode(`${header}.${payload}.s=g`)))
-    // no UTF-8, a byte order mark
+    // not UTF-8, or with a byte order mark
     const latin1 = Uint8Array.from("{\"a\":\"\u00ff\"}", (c) => c.charCodeAt(0))
     assert.isTrue(Option.isNone(Jwt.decode(`${header}.${base64Url(latin1)}.c2ln`)))
     assert.isTrue(Option.isNone(Jwt.decode(`${header}.${base64Url("\uFEFF{}")}.c2ln`)))
   })
 
-  it("what is too large is not looked into", () => {
+  it("a token that is too large is not decoded", () => {
     assert.isTrue(Option.isSome(Jwt.decode(jwt({ a: "x".repeat(40_000) }))))
     assert.isTrue(Option.isNone(Jwt.decode(jwt({ a: "x".repeat(60_000) }))))
     assert.doesNotThrow(() => Jwt.decode(`${base64Url("{}")}.${base64Url("[".repeat(40_000))}.c2ln`))
   })
 
-  it("reaches no prototype", () => {
+  it("a claim never reads a member of the prototype", () => {
     const token = `${base64Url("{}")}.${base64Url("{\"__proto__\":{\"exp\":5,\"scope\":\"a\"},\"sub\":\"x\"}")}.c2ln`
     const claims = Option.getOrThrow(Jwt.decode(token))
     assert.deepStrictEqual(claims.expiresAt, Option.none())
@@ -92,7 +92,7 @@ describe("Jwt.decode", () => {
     assert.isUndefined(({} as { exp?: number }).exp)
   })
 
-  it("exp that is no date is none", () => {
+  it("an exp that is not a date is None", () => {
     for (const exp of [-1, 1e300, "soon", "", null, true, [1], 8.64e12 + 1]) {
       assert.deepStrictEqual(Option.getOrThrow(Jwt.decode(jwt({ exp }))).expiresAt, Option.none(), String(exp))
     }
@@ -100,7 +100,7 @@ describe("Jwt.decode", () => {
   })
 
   // I9
-  it("claims are in no rendering", () => {
+  it("no rendering shows claims", () => {
     const decoded = Jwt.decode(jwt({ sub: "someone@example.com", secret: "hush" }))
     for (const text of [String(decoded), JSON.stringify(decoded), inspect(decoded, { depth: null })]) {
       assert.notInclude(text, "someone")
@@ -116,7 +116,7 @@ describe("Jwt.decode", () => {
     FastCheck.constant("")
   )
   it.prop(
-    "any text is claims or none, never a defect",
+    "any text gives claims or None, never a defect",
     { text: FastCheck.oneof(FastCheck.string(), FastCheck.array(part, { maxLength: 6 }).map((all) => all.join("."))) },
     ({ text }) => {
       assert.isTrue(Option.isOption(Jwt.decode(text)))
@@ -125,7 +125,7 @@ describe("Jwt.decode", () => {
     { fastCheck: { numRuns: 1000 } }
   )
 
-  it.prop("what was encoded comes back", { claims: FastCheck.dictionary(FastCheck.string(), FastCheck.jsonValue()) }, ({
+  it.prop("encoded claims come back", { claims: FastCheck.dictionary(FastCheck.string(), FastCheck.jsonValue()) }, ({
     claims
   }) => {
     assert.deepStrictEqual(JSON.stringify(claimsOf(jwt(claims))), JSON.stringify(JSON.parse(JSON.stringify(claims))))
@@ -134,7 +134,7 @@ describe("Jwt.decode", () => {
 
 // SPEC B3
 describe("Jwt.checkScopes", () => {
-  it("names what is missing, and what was renamed", () => {
+  it("names the missing scopes, and the renamed ones", () => {
     const result = Jwt.checkScopes(jwt({ scope: "users:read Analytics.Read" }), "users:read analytics:read billing")
     assert.isTrue(Either.isLeft(result))
     if (Either.isLeft(result)) {
@@ -147,7 +147,7 @@ describe("Jwt.checkScopes", () => {
     }
   })
 
-  it("gives the claims when all is there", () => {
+  it("gives the claims when all scopes are there", () => {
     const result = Jwt.checkScopes(jwt({ scp: ["a", "b", "c"] }), ["a", "c"])
     assert.deepStrictEqual(Either.map(result, Option.isSome), Either.right(true))
   })
@@ -156,14 +156,14 @@ describe("Jwt.checkScopes", () => {
     assert.deepStrictEqual(Jwt.checkScopes("opaque", "a"), Either.right(Option.none()))
   })
 
-  it("a JWT that names no scopes has none; other claims can be named", () => {
+  it("a JWT without scope claims has no scopes; other claims can be named", () => {
     const token = jwt({ roles: ["Data.Read"] })
     assert.isTrue(Either.isLeft(Jwt.checkScopes(token, "Data.Read")))
     assert.isTrue(Either.isRight(Jwt.checkScopes(token, "Data.Read", { claims: ["roles"] })))
     assert.isTrue(Either.isRight(Jwt.checkScopes(token, "")))
   })
 
-  it.effect("fails as an effect does", () =>
+  it.effect("checkScopes can be used as an effect", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Effect.gen(function*() {
         yield* Jwt.checkScopes(jwt({}), "a")
@@ -181,7 +181,7 @@ describe("exp of an access token", () => {
     })
   const exp = (seconds: unknown) => jwt({ exp: typeof seconds === "number" ? 1_700_000_000 + seconds : seconds })
 
-  it.effect("W2.22 of expires_in and exp the earlier counts", () =>
+  it.effect("W2.22 the earlier of expires_in and exp counts", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* expiresIn({ access_token: exp(600), expires_in: 3600 }), Option.some(600))
       assert.deepStrictEqual(yield* expiresIn({ access_token: exp(7200), expires_in: 3600 }), Option.some(3600))
@@ -195,7 +195,7 @@ describe("exp of an access token", () => {
       }
     }))
 
-  it.effect("W2.22 an exp that is over on arrival says nothing, but for a line in the log", () =>
+  it.effect("W2.22 an exp that is over on arrival is ignored, with a line in the log", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const logger = Logger.add(Logger.make(({ message }) => void lines.push(String(message))))
@@ -213,7 +213,7 @@ describe("exp of an access token", () => {
       assert.lengthOf(lines, 8)
     }))
 
-  it.effect("an exp that is no date is none, and ten years are the longest", () =>
+  it.effect("an exp that is not a date is ignored, and a lifetime is at most ten years", () =>
     Effect.gen(function*() {
       for (const odd of ["soon", null, -5, 1e300]) {
         assert.deepStrictEqual(yield* expiresIn({ access_token: exp(odd), expires_in: undefined }), Option.none())
@@ -224,7 +224,7 @@ describe("exp of an access token", () => {
       )
     }))
 
-  it.effect("can be left out of it", () =>
+  it.effect("with `jwtExpiry: false` the exp is ignored", () =>
     Effect.gen(function*() {
       const options = { jwtExpiry: false }
       assert.deepStrictEqual(yield* expiresIn({ access_token: exp(600), expires_in: 3600 }, options), Option.some(3600))

@@ -97,14 +97,14 @@ const paths: Readonly<Record<string, (secret: string) => Effect.Effect<unknown, 
 
 // FAULTS S1, S2, S6
 describe("no secret is in any rendering", () => {
-  it("of what an answer of a token endpoint becomes", { timeout: 600_000 }, async () => {
+  it("no rendering of the result for a token endpoint's response shows a secret", { timeout: 600_000 }, async () => {
     for (let number = 0; number < cases; number++) {
       await breath(number)
       const sent = number % 2 === 0
       const theCase = caseOf(number, sent)
       const result = parsed(theCase, sent)
       const value = Either.isLeft(result) ? result.left : result.right
-      // the ways that differ in more than layout; all of them for some
+      // mostly the renderings that differ in more than layout; all renderings for some cases
       const rendered = number % 16 < 2
         ? everything(value)
         : number % 4 === 0 && Either.isLeft(result)
@@ -114,7 +114,7 @@ describe("no secret is in any rendering", () => {
     }
   })
 
-  it("of what the module that decides says itself", { timeout: 600_000 }, async () => {
+  it("no text from Disclosure shows a secret", { timeout: 600_000 }, async () => {
     for (let number = 0; number < cases / 20; number++) {
       await breath(number)
       const theCase = caseOf(number, true)
@@ -137,7 +137,7 @@ describe("no secret is in any rendering", () => {
   })
 
   for (const [name, path] of Object.entries(paths)) {
-    it.live(`of a call and its logs and spans: ${name}`, () =>
+    it.live(`no rendering of a call, its logs and its spans shows a secret: ${name}`, () =>
       Effect.gen(function*() {
         for (let number = 0; number < Math.min(cases / 500, 20_000); number++) {
           const theCase = caseOf(number, true)

@@ -9,7 +9,7 @@ const at = "https://login.example.com:8443/oauth/token"
 
 const request = HttpClientRequest.get(`${at}?tenant=private`)
 
-/** What a client of the platform makes of the error that a runtime throws. */
+/** The error of a platform client for the error that a runtime throws. */
 const failing = (cause: unknown) =>
   HttpClient.make((request) => Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause })))
 
@@ -37,7 +37,7 @@ const name = "another host name"
 const client = "refused the client certificate"
 const handshake = "no common TLS version"
 
-describe("TLS: what is wrong, in the words of each runtime", () => {
+describe("TLS: failures as each runtime reports them", () => {
   // as Node.js 20 to 26, Bun 1.4, Deno 1 and 2 and workerd say it
   const cases: ReadonlyArray<readonly [runtime: string, cause: unknown, advice: string]> = [
     // FAULTS R6
@@ -166,7 +166,7 @@ describe("TLS: what is wrong, in the words of each runtime", () => {
       }))
   }
 
-  it.effect("what a host is called is no reason", () =>
+  it.effect("the name of a host does not count as the reason of a failure", () =>
     Effect.gen(function*() {
       const causes = [
         error("getaddrinfo ENOTFOUND certificate.expired.example.com", { code: "ENOTFOUND" }),
@@ -187,7 +187,7 @@ describe("TLS: what is wrong, in the words of each runtime", () => {
 
 describe("other failures of the client", () => {
   // FAULTS R6
-  it.effect("nothing of the URL's query is shown, and no header", () =>
+  it.effect("the query of the URL and the headers are not shown", () =>
     Effect.gen(function*() {
       const causes = [
         fetchFailed(
@@ -203,7 +203,7 @@ describe("other failures of the client", () => {
       }
     }))
 
-  it.effect("a header that cannot be sent is a mistake in the configuration", () =>
+  it.effect("a header that cannot be sent is InvalidConfiguration", () =>
     Effect.gen(function*() {
       const causes = [
         new TypeError("Headers.append: \"a b\" is an invalid header value."),
@@ -291,7 +291,7 @@ describe("a proxy that refuses", () => {
   }
 
   // FAULTS W3
-  it.effect("a 407 as the response", () =>
+  it.effect("a 407 as the response is RejectedByEndpoint by the proxy", () =>
     Effect.gen(function*() {
       const client = HttpClient.make((request) =>
         Effect.succeed(HttpClientResponse.fromWeb(
@@ -304,14 +304,14 @@ describe("a proxy that refuses", () => {
       )
       const found = yield* Effect.flip(send(client))
       assert.strictEqual(found._tag, "RejectedByEndpoint")
-      // the proxy first: it is not the endpoint that answered
+      // the message names the proxy first, because the endpoint did not answer
       assert.match(
         found.message,
         /^The proxy .*Corporate proxy.* demands credentials .* answered 407 in place of https:/
       )
     }))
 
-  it.effect("a proxy that cannot reach the server may reach it later", () =>
+  it.effect("a proxy that cannot reach the server gives a transient error", () =>
     Effect.gen(function*() {
       for (const status of [502, 503, 504]) {
         const found = yield* failure(error(`Proxy response (${status}) !== 200 when HTTP Tunneling`, {
@@ -324,9 +324,9 @@ describe("a proxy that refuses", () => {
     }))
 })
 
-describe("what an error quotes is neither shown nor taken for what went wrong", () => {
+describe("text that an error quotes is neither shown nor read as the reason", () => {
   // FAULTS S6, R6
-  it.effect("closed and cut quotes, and URLs", () =>
+  it.effect("text in closed and cut quotes, and in URLs, is neither shown nor read as the reason", () =>
     Effect.gen(function*() {
       const quoted = [
         "broken near \"certificate expired wrong_value\" in line 2",
@@ -345,7 +345,7 @@ describe("what an error quotes is neither shown nor taken for what went wrong", 
 
 describe("MalformedResponse", () => {
   // FAULTS W1
-  it("of what came compressed speaks of no login page", () => {
+  it("the message for a compressed reply does not suggest a login page", () => {
     const of = (detail: string) =>
       new TokenError.MalformedResponse({ endpoint: at, status: 200, contentType: "", detail, excerpt: "" }).message
     assert.notInclude(of("the reply is compressed (zstd)"), "login page")

@@ -17,7 +17,7 @@ describe("RetryAfter", () => {
     )
   })
 
-  it("W3.34 ignores what is no number and no date", () => {
+  it("W3.34 ignores values that are neither a number nor a date", () => {
     for (
       const value of [
         "-3",
@@ -76,7 +76,7 @@ describe("RetryAfter", () => {
     assert.strictEqual(fromHeaders({ "retry-after": "5", date: "Wed, 28 Feb 2024 13:00:00 GMT" }), 5_000)
   })
 
-  it("W3.35 looks at the headers in the documented order and skips those it cannot read", () => {
+  it("W3.35 reads the headers in the documented order and skips unreadable ones", () => {
     const all = { "retry-after-ms": "100", "x-ms-retry-after-ms": "200", "Retry-After": "3" }
     assert.strictEqual(fromHeaders(all), 100)
     assert.strictEqual(fromHeaders({ ...all, "retry-after-ms": "soon" }), 200)
@@ -94,7 +94,7 @@ describe("RetryAfter", () => {
     assert.isTrue(Number.isSafeInteger(fromHeaders({ "retry-after-ms": "9".repeat(400) })))
   })
 
-  it("any text gives None or a duration that is not negative", () => {
+  it("any text gives None or a non-negative duration", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.string(), FastCheck.integer({ min: 0, max: 4e12 }), (value, at) => {
         const found = millis(value, at)
@@ -115,8 +115,8 @@ describe("RetryAfter", () => {
   })
 
   // FAULTS B3
-  it("a header that is all blanks but for its ends takes no time that grows with its square", () => {
-    // half a minute, if it did
+  it("a header with a long run of blanks does not take quadratic time", () => {
+    // quadratic time would be half a minute
     const blanks = " ".repeat(100_000)
     assert.strictEqual(millis(`1${blanks}x`), null)
     assert.strictEqual(millis(`${blanks}2\t${blanks}`), 2000)

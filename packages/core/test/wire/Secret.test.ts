@@ -15,14 +15,14 @@ const withEnv = (variables: Record<string, string>) =>
 
 // SPEC B8
 describe("Secret.env", () => {
-  it.effect("is read every time", () =>
+  it.effect("a variable is read every time", () =>
     Effect.gen(function*() {
       const secret = Secret.env("CLIENT_SECRET")
       assert.strictEqual(Redacted.value(yield* withEnv({ CLIENT_SECRET: "one" })(secret)), "one")
       assert.strictEqual(Redacted.value(yield* withEnv({ CLIENT_SECRET: " two " })(secret)), " two ")
     }))
 
-  it.effect("names the variable that is missing or blank", () =>
+  it.effect("the error names the variable that is missing or blank", () =>
     Effect.gen(function*() {
       for (
         const variables of [{}, { CLIENT_SECRET: "" }, { CLIENT_SECRET: " " }] as ReadonlyArray<Record<string, string>>
@@ -42,7 +42,7 @@ describe("Secret.file", () => {
       return yield* f(fs, `${folder}/client-secret`)
     }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
-  it.effect("is read again when it changes; one line break at the end is not part of it", () =>
+  it.effect("a file is read again when it changes; one line break at its end is not part of the secret", () =>
     inFolder((fs, path) =>
       Effect.gen(function*() {
         const secret = yield* Secret.file(path)
@@ -62,7 +62,7 @@ describe("Secret.file", () => {
       })
     ))
 
-  it.effect("says what is wrong with the file, and nothing that is in it", () =>
+  it.effect("the error says what is wrong with the file, and shows none of its content", () =>
     inFolder((fs, path) =>
       Effect.gen(function*() {
         const secret = yield* Secret.file(path)
@@ -88,8 +88,8 @@ describe("Secret.file", () => {
       })
     ))
 
-  // FAULTS L3, B3: a pipe that nobody writes to, and a device without an end
-  it.effect("does not wait for what is no file, and does not read what has no end", () =>
+  // FAULTS L3, B3: a pipe without a writer, and a device without an end
+  it.effect("does not wait for a pipe, and does not read a device without an end", () =>
     inFolder((_fs, path) =>
       Effect.gen(function*() {
         yield* Effect.sync(() => execFileSync("mkfifo", [path]))
@@ -116,7 +116,7 @@ describe("Secret.file", () => {
     ))
 })
 
-/** Nothing in it looks like a secret: only who knows it can hide it. */
+/** It does not look like a secret, so it can be hidden only by its value. */
 const vaultToken = "plain-vault-token"
 const kv = (data: unknown) =>
   Reply.json({ request_id: "r", lease_id: "", data: { data, metadata: { version: 3, destroyed: false } } })
@@ -141,7 +141,7 @@ describe("Secret.vault", () => {
     })
   const refused = (reply: Reply.Reply) => Effect.flatMap(vault(reply), ({ secret }) => Effect.flip(secret))
 
-  it.effect("asks as the KV v2 API wants it", () =>
+  it.effect("sends the request of the KV v2 API", () =>
     Effect.gen(function*() {
       const { secret, server } = yield* vault(kv({ client_secret: "hush", other: 1 }), {
         address: "https://vault.test/prefix/",
@@ -158,7 +158,7 @@ describe("Secret.vault", () => {
       assert.strictEqual(request!.body, "")
     }))
 
-  it.effect("takes address, token and namespace from the environment, and names all that is missing at once", () =>
+  it.effect("takes address, token and namespace from the environment; one error names all missing ones", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make({ answer: () => kv({ f: "hush" }) })
       const make = Effect.provideService(
@@ -187,7 +187,7 @@ describe("Secret.vault", () => {
       assert.strictEqual(request!.headers["x-vault-namespace"], "ns2")
     }))
 
-  it.effect("the address must be one that a token may go to", () =>
+  it.effect("the address must be one that a token may be sent to", () =>
     Effect.gen(function*() {
       for (const address of ["http://vault.test", "vault.test:8200", "https://a:b@vault.test", "ftp://vault.test"]) {
         const error = yield* Effect.flip(vault(Reply.status(500), { address }))
@@ -195,7 +195,7 @@ describe("Secret.vault", () => {
       }
     }))
 
-  it.effect("403, 404 and a sealed Vault are told apart", () =>
+  it.effect("403, 404 and a sealed Vault give different errors", () =>
     Effect.gen(function*() {
       const denied = yield* refused(Reply.json({ errors: ["1 error occurred: permission denied"] }, { status: 403 }))
       assert.strictEqual(denied._tag, "RejectedByEndpoint")
@@ -217,7 +217,7 @@ describe("Secret.vault", () => {
       assert.strictEqual((yield* refused(Reply.reset()))._tag, "TransportError")
     }))
 
-  it.effect("a deleted version, a missing field, version 1 and nonsense are told apart", () =>
+  it.effect("a deleted version, a missing field, version 1 and nonsense give different errors", () =>
     Effect.gen(function*() {
       const deleted = Reply.json({ data: { data: null, metadata: { deletion_time: "x" } } }, { status: 404 })
       assert.include((yield* refused(deleted)).message, "deleted")
@@ -234,7 +234,7 @@ describe("Secret.vault", () => {
       assert.include((yield* Effect.flip(inherited.secret)).message, "no field \"constructor\"")
     }))
 
-  it.effect("counts for five seconds, so that retries do not hammer; a failure does not count", () =>
+  it.effect("a secret is used for five seconds, so that retries do not flood Vault; a failure is not kept", () =>
     Effect.gen(function*() {
       const { secret, server } = yield* vault(kv({ client_secret: "hush" }))
       yield* server.enqueue(Reply.status(503))
@@ -250,7 +250,7 @@ describe("Secret.vault", () => {
     }))
 
   // FAULTS S3
-  it.effect("nothing of a reply is ever shown, whatever is wrong with it", () =>
+  it.effect("nothing of a reply of Vault is ever shown, whatever is wrong with it", () =>
     Effect.gen(function*() {
       const hidden = "correct horse battery 4711"
       const inData = { data: { data: { client_secret: hidden }, metadata: { version: 1 } } }
@@ -293,7 +293,7 @@ describe("Secret.vault", () => {
     }))
 
   // FAULTS W5
-  it.effect("a Vault Agent adds its own token: none is needed on a loopback host, or where the program says so", () =>
+  it.effect("no token is needed for a Vault Agent, on a loopback host or if `agent` is true", () =>
     Effect.gen(function*() {
       const ask = (env: Record<string, string>, options: Partial<Secret.VaultOptions> = {}) =>
         Effect.gen(function*() {
@@ -319,7 +319,7 @@ describe("Secret.vault", () => {
         url: "https://agent.test/v1/secret/data/p"
       })
       assert.deepInclude(yield* ask({}, { address: "https://agent.test", agent: true }), without)
-      // one that is there is sent
+      // a token that is there is sent
       assert.strictEqual(
         (yield* ask({ VAULT_ADDR: "http://localhost:8100", VAULT_TOKEN: vaultToken })).token,
         vaultToken
@@ -383,7 +383,7 @@ describe("Secret.vault", () => {
       }
     }))
 
-  it.scopedLive("over a socket, from sealed to rotated", () =>
+  it.scopedLive("reads a secret over a socket, from a sealed Vault to a rotated secret", () =>
     Effect.gen(function*() {
       const store = { sealed: true, secret: "first" }
       const server = createServer((request, response) => {

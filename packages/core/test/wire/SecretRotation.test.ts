@@ -7,7 +7,7 @@ import { setup } from "../fixtures/exchange.js"
 const password = (request: { readonly headers: Readonly<Record<string, string>> }) =>
   Either.getOrThrow(Encoding.decodeBase64String(request.headers.authorization!.slice("Basic ".length))).split(":")[1]
 
-/** An endpoint whose secret is read from `values`, the last one for ever; and what it saw. */
+/** An endpoint whose secret is read from `values`, the last one again and again; and the secrets that it saw. */
 const rotating = (values: ReadonlyArray<string | TokenError.RequestError>, ...replies: ReadonlyArray<Reply.Reply>) =>
   Effect.gen(function*() {
     let reads = 0
@@ -25,26 +25,26 @@ const refused = Reply.oauthError("invalid_client", { status: 401 })
 
 // SPEC C11
 describe("P21 a rotated secret", () => {
-  it.effect("is read again after invalid_client, and the request is sent once more", () =>
+  it.effect("a secret is read again after invalid_client, and the request is sent once more", () =>
     Effect.gen(function*() {
       const { result, sent } = yield* rotating(["old", "new"], refused)
       assert.deepStrictEqual(sent, ["old", "new"])
       assert.isTrue(Either.isRight(result))
     }))
 
-  it.effect("a bare 401 counts as the same", () =>
+  it.effect("a bare 401 counts like invalid_client", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* rotating(["old", "new"], Reply.status(401))).sent, ["old", "new"])
     }))
 
-  it.effect("once and not twice", () =>
+  it.effect("with a new secret the request is sent again once, and not twice", () =>
     Effect.gen(function*() {
       const { result, sent } = yield* rotating(["1", "2", "2", "3", "4"], refused, refused, refused)
       assert.deepStrictEqual(sent, ["1", "2"])
       assert.isTrue(Either.isLeft(result) && result.left._tag === "OAuthError")
     }))
 
-  it.effect("not at all while the secret is the same", () =>
+  it.effect("the request is not sent again while the secret is the same", () =>
     Effect.gen(function*() {
       const { reads, sent } = yield* rotating(["same"], refused, refused)
       assert.deepStrictEqual(sent, ["same"])
@@ -52,7 +52,7 @@ describe("P21 a rotated secret", () => {
     }))
 
   // FAULTS R2
-  it.effect("every refusal that could be about the client counts as the same", () =>
+  it.effect("every refusal that could be about the client counts like invalid_client", () =>
     Effect.gen(function*() {
       const replies = [
         ...[400, 401, 403, 404, 422].map((status) => Reply.status(status)),
@@ -73,7 +73,7 @@ describe("P21 a rotated secret", () => {
       }
     }))
 
-  it.effect("is not looked for after any other refusal", () =>
+  it.effect("the secret is not read again after any other refusal", () =>
     Effect.gen(function*() {
       for (const reply of [Reply.oauthError("invalid_scope"), Reply.status(405), Reply.status(503), Reply.reset()]) {
         const { reads, sent } = yield* rotating(["old", "new"], reply)
@@ -82,7 +82,7 @@ describe("P21 a rotated secret", () => {
       }
     }))
 
-  it.effect("that cannot be read leaves the refusal as it is", () =>
+  it.effect("if the secret cannot be read again, the refusal stays as it is", () =>
     Effect.gen(function*() {
       const trouble = new TokenError.InvalidConfiguration({ fields: ["x"], detail: "gone" })
       const { result, sent } = yield* rotating(["old", trouble], refused)
@@ -90,7 +90,7 @@ describe("P21 a rotated secret", () => {
       assert.isTrue(Either.isLeft(result) && result.left._tag === "OAuthError")
     }))
 
-  it.effect("a method that does not say what its credentials were made from is not asked again", () =>
+  it.effect("for a method without `madeFrom` the secret is not read again", () =>
     Effect.gen(function*() {
       const { endpoint, server } = yield* setup({
         authentication: ClientAuthentication.make({

@@ -49,7 +49,7 @@ const found = (...args: Parameters<typeof discover>) =>
 const failed = (...args: Parameters<typeof discover>) => Effect.flip(found(...args))
 
 describe("ServerMetadata.discover", () => {
-  it.effect("asks where RFC 8414 says, then where OpenID says", () =>
+  it.effect("asks at the URL of RFC 8414 first, then at that of OpenID", () =>
     Effect.gen(function*() {
       const first = yield* found({ [oauth]: Reply.json(document()) })
       assert.deepStrictEqual(first.paths, [oauth])
@@ -60,7 +60,7 @@ describe("ServerMetadata.discover", () => {
       assert.deepStrictEqual(second.metadata.scopesSupported, ["a"])
     }))
 
-  it.effect("puts the path of the issuer behind the one and before the other", () =>
+  it.effect("puts the path of the issuer after the well-known path of RFC 8414 and before that of OpenID", () =>
     Effect.gen(function*() {
       for (const slash of ["", "/"]) {
         const from = `https://auth.test/tenant/1${slash}`
@@ -72,7 +72,7 @@ describe("ServerMetadata.discover", () => {
       }
     }))
 
-  it.effect("looks at the other place after a page for people, an error in JSON and a 500, too", () =>
+  it.effect("asks at the second URL also after a page for people, an error in JSON and a 500", () =>
     Effect.gen(function*() {
       for (const reply of [Reply.html(), Reply.oauthError("not_found", { status: 404 }), Reply.status(500)]) {
         const { paths } = yield* found({ [oauth]: reply, [openid]: Reply.json(document()) })
@@ -89,7 +89,7 @@ describe("ServerMetadata.discover", () => {
       }
     }))
 
-  it.effect("the issuer must be the same to the last slash", () =>
+  it.effect("the issuer must be the same character by character, even to the last slash", () =>
     Effect.gen(function*() {
       for (const other of ["https://auth.test/", "https://AUTH.test", "https://evil.test", "", 3, undefined]) {
         const error = yield* failed({ [oauth]: Reply.json(document({ issuer: other })) })
@@ -102,7 +102,7 @@ describe("ServerMetadata.discover", () => {
       yield* found({ [oauth]: Reply.json(document({ issuer: `${issuer}/` })) }, `${issuer}/`)
     }))
 
-  it.effect("endpoints must be such that a secret may go there", () =>
+  it.effect("endpoints must be URLs that a secret may be sent to", () =>
     Effect.gen(function*() {
       for (
         const [bad, why] of [
@@ -131,7 +131,7 @@ describe("ServerMetadata.discover", () => {
       })
     }))
 
-  it.effect("what is wrong with the issuer is said before any request", () =>
+  it.effect("problems of the issuer are reported before any request", () =>
     Effect.gen(function*() {
       for (
         const bad of ["", "nonsense", "http://auth.test", "https://a:b@auth.test", "https://x/?a=1", "https://x/#a"]
@@ -146,7 +146,7 @@ describe("ServerMetadata.discover", () => {
       }
     }))
 
-  it.effect("says so when there is no metadata", () =>
+  it.effect("the error says so when there is no metadata", () =>
     Effect.gen(function*() {
       const error = yield* failed({})
       assert.strictEqual(error._tag, "RejectedByEndpoint")
@@ -156,13 +156,13 @@ describe("ServerMetadata.discover", () => {
         [openid]: Reply.redirect("https://evil.test/x")
       })
       assert.include(redirected.message, "https://evil.test")
-      // the failure that says more is shown
+      // the more informative failure is shown
       assert.strictEqual((yield* failed({ [oauth]: Reply.json({ issuer: "x" }) }))._tag, "MalformedResponse")
       assert.strictEqual((yield* failed({ [openid]: Reply.status(503) }))._tag, "EndpointUnavailable")
     }))
 
   // FAULTS S2
-  it.effect("shows only plain words of a refusal: no secret was sent by which another could be told", () =>
+  it.effect("shows only plain words of a refusal, because no secret was sent by which it could be found", () =>
     Effect.gen(function*() {
       const word = "correcthorse"
       const reply = Reply.json({ error: "temporarily_unavailable", error_description: `${word} is unknown` }, {
@@ -176,7 +176,7 @@ describe("ServerMetadata.discover", () => {
 
   // I13
   it.effect.prop(
-    "any document is metadata or a typed error",
+    "any document gives metadata or a typed error",
     { document: FastCheck.json() },
     ({ document }) =>
       Effect.gen(function*() {
@@ -196,7 +196,7 @@ describe("ServerMetadata.make", () => {
     })
   const cacheControl = (value: string) => Reply.json(document(), { headers: { "cache-control": value } })
 
-  it.effect("asks when it is needed, and not again for an hour", () =>
+  it.effect("asks when the metadata is needed, and not again for an hour", () =>
     Effect.gen(function*() {
       const { metadata, server } = yield* setup(() => Reply.json(document()))
       assert.strictEqual(yield* server.count, 0)
@@ -209,7 +209,7 @@ describe("ServerMetadata.make", () => {
       assert.strictEqual(yield* server.count, 2)
     }))
 
-  it.effect("as long as the server allows, between a minute and a day", () =>
+  it.effect("keeps metadata as long as the server allows, between a minute and a day", () =>
     Effect.gen(function*() {
       for (
         const [value, seconds] of [
@@ -234,7 +234,7 @@ describe("ServerMetadata.make", () => {
       }
     }))
 
-  it.effect("a failure is shared by those who wait for it and not kept", () =>
+  it.effect("a failure is shared by the waiting callers and not kept", () =>
     Effect.gen(function*() {
       const { metadata, server } = yield* setup(() => Reply.json(document()))
       yield* server.enqueue(Reply.delayed(Reply.reset(), "1 second"))
@@ -249,7 +249,7 @@ describe("ServerMetadata.make", () => {
       assert.strictEqual(yield* server.count, 2)
     }))
 
-  it.effect("I4 interrupting the one who asks fails nobody", () =>
+  it.effect("I4 interrupting the caller that asks fails no other caller", () =>
     Effect.gen(function*() {
       const { metadata, server } = yield* setup(() => Reply.delayed(Reply.json(document()), "1 second"))
       const first = yield* Effect.fork(metadata.get)
@@ -259,11 +259,11 @@ describe("ServerMetadata.make", () => {
       yield* Fiber.interrupt(first)
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(second)
-      // the request goes on for those who still wait
+      // the request goes on for the callers that still wait
       assert.strictEqual(yield* server.count, 1)
     }))
 
-  it.effect("I5 what is in memory goes on being used while the server cannot be reached", () =>
+  it.effect("I5 metadata in memory is still used while the server cannot be reached", () =>
     Effect.gen(function*() {
       const { metadata, server } = yield* setup(() => Reply.json(document()))
       yield* metadata.get
@@ -300,7 +300,7 @@ describe("an endpoint from an issuer", () => {
       }
     })
 
-  it.effect("is looked up at the first request, once", () =>
+  it.effect("an endpoint is looked up at the first request, once", () =>
     Effect.gen(function*() {
       const { ask, endpoint, paths } = yield* setup()
       assert.deepStrictEqual(yield* paths, [])
@@ -310,7 +310,7 @@ describe("an endpoint from an issuer", () => {
       assert.deepStrictEqual(yield* paths, [oauth, "/token", "/token"])
     }))
 
-  it.effect("is looked up again after it went away, and not after an OAuth error", () =>
+  it.effect("an endpoint is looked up again after it went away, but not after an OAuth error", () =>
     Effect.gen(function*() {
       const { ask, paths, server, state } = yield* setup()
       state.answer = (path) => path === "/moved" ? Reply.token() : Reply.status(404)
@@ -339,7 +339,7 @@ describe("an endpoint from an issuer", () => {
       assert.isFalse(unsent.has(yield* Effect.flip(ask)))
     }))
 
-  it.effect("the limit in total covers the lookup", () =>
+  it.effect("the total limit covers the lookup", () =>
     Effect.gen(function*() {
       const { ask, server } = yield* setup()
       yield* server.setLatency("6 seconds")
@@ -355,7 +355,7 @@ describe("an endpoint from an issuer", () => {
       assert.isTrue(unsent.has(yield* Fiber.join(next)))
     }))
 
-  it.effect("for clients with certificates it is the alias, where there is one", () =>
+  it.effect("clients with certificates use the mtls alias, if there is one", () =>
     Effect.gen(function*() {
       const aliased = yield* setup({ mtls: true })
       aliased.state.document = document({ mtls_endpoint_aliases: { token_endpoint: "https://auth.test/mtls" } })
@@ -366,7 +366,7 @@ describe("an endpoint from an issuer", () => {
       assert.deepStrictEqual(yield* plain.paths, [oauth, "/token"])
     }))
 
-  it.effect("that the server does not have is an error that says so", () =>
+  it.effect("an endpoint that the server does not have is an error that says so", () =>
     Effect.gen(function*() {
       const { ask, state } = yield* setup()
       state.document = document({ token_endpoint: undefined })
@@ -375,7 +375,7 @@ describe("an endpoint from an issuer", () => {
       assert.include(error.message, "token endpoint")
     }))
 
-  it.effect("all of them share one lookup; the authentication knows endpoint and issuer", () =>
+  it.effect("all endpoints of an issuer share one lookup; the authentication gets endpoint and issuer", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make({
         answer: ({ url }) =>
@@ -406,7 +406,7 @@ describe("an endpoint from an issuer", () => {
       assert.deepStrictEqual((yield* server.requests).map(({ url }) => pathOf(url)), [oauth, "/introspect", "/revoke"])
     }))
 
-  it.effect("what is wrong with the issuer is said at once, and shown nowhere", () =>
+  it.effect("a wrong issuer is reported at once, and its text is not shown", () =>
     Effect.gen(function*() {
       const server = yield* serving({})
       const error = yield* Effect.flip(Effect.provideService(

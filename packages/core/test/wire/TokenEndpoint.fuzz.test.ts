@@ -34,7 +34,7 @@ const headers = FastCheck.dictionary(
   { maxKeys: 5 }
 )
 
-/** Text with secrets somewhere in it: ours in any spelling, and a token under its usual name. */
+/** Text with secrets somewhere in it: the sent ones in any spelling, and a token under its usual name. */
 const leaky = FastCheck.oneof(
   { weight: 3, arbitrary: FastCheck.string({ unit: "binary", maxLength: 40 }) },
   FastCheck.constantFrom(...spellings),
@@ -75,7 +75,7 @@ const reply = FastCheck.record({
   end: FastCheck.constantFrom("complete", "complete", "complete", "reset", "hang")
 }).map(({ end, headers, pieces, status }) => Reply.respond({ status, headers, body: pieces, end: end as "complete" }))
 
-/** Everything a program may print of what it got. */
+/** All renderings of a result that a program may print. */
 const renderings = (exit: Exit.Exit<AccessToken.AccessToken, TokenError.RequestError>) =>
   Effect.gen(function*() {
     const lines: Array<string> = []

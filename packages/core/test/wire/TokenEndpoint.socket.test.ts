@@ -47,7 +47,7 @@ for (const [name, layer] of clients) {
         return yield* Effect.flip(ask(yield* connect(server.tokenEndpoint, options)))
       })
 
-    test("W2.16 W4.44 a token, over and over", (server) =>
+    test("W2.16 W4.44 each request gets a token", (server) =>
       Effect.gen(function*() {
         const endpoint = yield* connect(server.tokenEndpoint)
         for (const expected of ["token-1", "token-2", "token-3"]) {
@@ -58,7 +58,7 @@ for (const [name, layer] of clients) {
         assert.include(request!.headers["user-agent"], "effect-bearer/")
       }))
 
-    test("W4.40 W4.43 W4.44 resets, before and in the middle of the body", (server) =>
+    test("W4.40 W4.43 W4.44 resets before and in the middle of the body are TransportError", (server) =>
       Effect.gen(function*() {
         for (const reply of [Reply.reset(), Reply.resetBody(), Reply.raw("HTTP/9 what\r\n\r\n"), Reply.raw("")]) {
           const error = yield* refused(server, reply)
@@ -86,14 +86,14 @@ for (const [name, layer] of clients) {
           assert.strictEqual(error._tag === "EndpointTimeout" ? error.phase : error._tag, phase)
           assert.isBelow(elapsed, 8000)
         }
-        // every one of them was given up, not only forgotten
+        // each connection was closed, and not only forgotten
         yield* server.inFlight.pipe(
           Effect.delay("50 millis"),
           Effect.repeat({ until: (count) => count === 0 })
         )
       }))
 
-    test("W4.42 the server cannot push more than the cap and what buffers hold", (server) =>
+    test("W4.42 the server cannot send more than the limit and the buffers hold", (server) =>
       Effect.gen(function*() {
         const error = yield* refused(server, Reply.huge(200 * 1_048_576))
         assert.strictEqual(error._tag, "MalformedResponse")
@@ -131,7 +131,7 @@ for (const [name, layer] of clients) {
         assert.strictEqual((yield* refused(server, Reply.status(200)))._tag, "EndpointUnavailable")
       }))
 
-    test("nobody listens, or the name is unknown: TransportError", () =>
+    test("a closed port and an unknown name are TransportError", () =>
       Effect.gen(function*() {
         const gone = yield* Effect.scoped(Effect.map(AuthorizationServer.listen(), (server) => server.tokenEndpoint))
         for (const url of [gone, "https://no-such-host.invalid/token"]) {
@@ -140,7 +140,7 @@ for (const [name, layer] of clients) {
       }))
 
     // SPEC C13
-    test("TLS: an unknown authority, and a server that speaks no TLS", (server) =>
+    test("an unknown authority, and a server without TLS, are TlsError", (server) =>
       Effect.scoped(Effect.gen(function*() {
         const tls = yield* AuthorizationServer.listen({ tls: selfSigned })
         const unknown = yield* Effect.flip(ask(yield* connect(tls.tokenEndpoint)))

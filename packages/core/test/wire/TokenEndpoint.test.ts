@@ -13,7 +13,7 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 const ask = (endpoint: TokenEndpoint.TokenEndpoint, request: TokenRequest.Options = {}) =>
   endpoint.request(Grant.clientCredentials, TokenRequest.make(request))
 
-/** What one exchange ends with when the client fails or dies with `failure`. */
+/** The result of one exchange when the client fails or dies with `failure`. */
 const failing = (execute: Effect.Effect<never, HttpClientError.HttpClientError> | (() => never)) =>
   Effect.gen(function*() {
     const client = HttpClient.makeWith(
@@ -47,7 +47,7 @@ const coded = (code: string, message = code) => Object.assign(new Error(message)
 
 describe("TokenEndpoint: the request", () => {
   // SPEC A3, C1
-  it.effect("is a POST of a form with Accept and User-Agent", () =>
+  it.effect("the request is a POST of a form with Accept and User-Agent", () =>
     Effect.gen(function*() {
       const { endpoint, server } = yield* setup()
       yield* ask(endpoint, { scopes: "b,a" })
@@ -62,7 +62,7 @@ describe("TokenEndpoint: the request", () => {
       assert.strictEqual(request!.body, "grant_type=client_credentials&scope=a+b")
     }))
 
-  it.effect("W6 leaves an empty scope out; audience and resource may repeat", () =>
+  it.effect("W6 an empty scope is left out; audience and resource may repeat", () =>
     Effect.gen(function*() {
       const { endpoint, server } = yield* setup()
       yield* ask(endpoint)
@@ -83,7 +83,7 @@ describe("TokenEndpoint: the request", () => {
       ])
     }))
 
-  it.effect("an extra parameter may not replace what the library sends", () =>
+  it.effect("an extra parameter may not replace one that the library sends", () =>
     Effect.gen(function*() {
       const { endpoint, server } = yield* setup()
       for (const name of ["grant_type", "client_id", "client_secret", "Client_Secret", "scope", "audience", " "]) {
@@ -112,7 +112,7 @@ describe("TokenEndpoint: the request", () => {
     }))
 
   // SPEC A15
-  it.effect("one span, without secrets and query; nothing is propagated", () =>
+  it.effect("a request has one span without secrets and query, and no trace headers are sent", () =>
     Effect.gen(function*() {
       const spans: Array<Tracer.Span> = []
       const { endpoint, server } = yield* setup({ tokenEndpoint: "https://auth.test/token?tenant=t-1" })
@@ -203,7 +203,7 @@ describe("TokenEndpoint: options", () => {
       yield* setup({ tokenEndpoint: new URL("http://auth.test/token"), allowInsecure: true })
     }))
 
-  it.effect("every field at fault is named at once", () =>
+  it.effect("one error names every wrong field", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(
         yield* fields({
@@ -254,7 +254,7 @@ describe("TokenEndpoint: time", () => {
         : error._tag
     })
 
-  it.effect("total: 10 seconds unless given, over everything", () =>
+  it.effect("the total limit is 10 seconds by default, and covers everything", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* limited(Reply.hang, undefined, "9999 millis"), "waiting")
       assert.strictEqual(yield* limited(Reply.hang, undefined, "10 seconds"), "total 10000")
@@ -262,14 +262,14 @@ describe("TokenEndpoint: time", () => {
       assert.strictEqual(yield* limited(Reply.hang, { total: "2 seconds" }, "2 seconds"), "total 2000")
     }))
 
-  it.effect("W4.42 a slow body is cut off by total, however steadily it drips", () =>
+  it.effect("W4.42 the total limit ends a slow body, however steadily it drips", () =>
     Effect.gen(function*() {
       const drip = Reply.drip("{\"access_token\":\"abc\"}".padEnd(200), "1 second")
       assert.strictEqual(yield* limited(drip, { read: "2 seconds" }, "10 seconds"), "total 10000")
       assert.strictEqual(yield* limited(drip, { total: Duration.infinity }, "100 seconds"), "waiting")
     }))
 
-  it.effect("connect: until the head of the response; read: silence in its body", () =>
+  it.effect("`connect` limits the time to the head of the response, `read` a silence in its body", () =>
     Effect.gen(function*() {
       const timeout = { connect: "3050 millis", read: "4 seconds" } as const
       assert.strictEqual(yield* limited(Reply.hang, timeout, "3049 millis"), "waiting")
@@ -279,7 +279,7 @@ describe("TokenEndpoint: time", () => {
       assert.strictEqual(yield* limited(Reply.hangBody(), { total: "1 minute" }, "10 seconds"), "read 10000")
     }))
 
-  it.effect("an error whose status says enough waits one second for its body, no longer", () =>
+  it.effect("for an error whose status says enough, the body is waited for one second at most", () =>
     Effect.gen(function*() {
       const slow = (status: number) =>
         Reply.respond({ status, headers: { "retry-after": "5" }, body: ["{"], end: "hang" })
@@ -290,14 +290,14 @@ describe("TokenEndpoint: time", () => {
       assert.strictEqual(yield* limited(slow(400), "5 seconds", "5 seconds"), "total 5000")
     }))
 
-  it.effect("the limit holds where the caller cannot be interrupted", () =>
+  it.effect("the limit holds if the caller cannot be interrupted", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(Effect.uninterruptible(refused(Reply.hang)))
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual((yield* fiber)._tag, "EndpointTimeout")
     }))
 
-  it.effect("the limit holds when the client cannot be interrupted", () =>
+  it.effect("the limit holds if the client cannot be interrupted", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(failing(Effect.uninterruptible(Effect.never)))
       yield* TestClock.adjust("10 seconds")
@@ -355,7 +355,7 @@ describe("TokenEndpoint: transport", () => {
       }
     }))
 
-  it.effect("W4.44 everything else is TransportError with its code", () =>
+  it.effect("W4.44 every other failure is TransportError with its code", () =>
     Effect.gen(function*() {
       for (const code of ["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_SOCKET", "EPIPE"]) {
         const error = yield* transport(new TypeError("fetch failed", { cause: coded(code, `connect ${code}`) }))
@@ -372,7 +372,7 @@ describe("TokenEndpoint: transport", () => {
       }
     }))
 
-  it.effect("a message that shows the credentials is scrubbed, and the query of the URL is not shown", () =>
+  it.effect("credentials in a message are hidden, and the query of the URL is not shown", () =>
     Effect.gen(function*() {
       const error = yield* transport(new TypeError(`Headers.append: "${secret}" is an invalid header value`))
       assert.notInclude(inspect(error, { depth: 9 }), secret)
@@ -411,7 +411,7 @@ describe("TokenEndpoint: transport", () => {
       assert.include((yield* refused(Reply.redirect("/login"))).message, "https://auth.test.")
       assert.include((yield* refused(Reply.status(302))).message, "It redirects.")
       assert.include((yield* refused(Reply.redirect("http://[bad"))).message, "It redirects.")
-      // what a browser shows of a redirect it was told not to follow
+      // the response that a browser gives for a redirect it was told not to follow
       assert.include((yield* refused(Reply.status(0))).message, "redirect")
     }))
 
@@ -441,7 +441,7 @@ describe("TokenEndpoint: transport", () => {
       assert.deepStrictEqual(cut._tag === "TransportError" && cut.code, Option.some("ECONNRESET"))
     }))
 
-  it.effect("W4.40 W4.44 a reset before the answer is a TransportError, once and not sent again", () =>
+  it.effect("W4.40 W4.44 a reset before the response is a TransportError, and the request is not sent again", () =>
     Effect.gen(function*() {
       const { endpoint, server } = yield* setup()
       yield* server.enqueue(Reply.reset())
@@ -449,7 +449,7 @@ describe("TokenEndpoint: transport", () => {
       assert.strictEqual(yield* server.count, 1)
     }))
 
-  it.effect("a client decorated with filterStatusOk is understood", () =>
+  it.effect("a client decorated with filterStatusOk works", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make()
       yield* server.enqueue(Reply.oauthError("invalid_client", { status: 401 }))

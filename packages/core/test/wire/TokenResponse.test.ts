@@ -21,7 +21,7 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
   return Effect.map(Effect.provide(effect, Logger.add(logger)), (value) => [value, lines] as const)
 }
 
-/** How many characters the methods that search a text have gone through, at most. */
+/** An upper bound for the characters that the search methods of texts have examined. */
 const charactersSearched = (run: () => unknown): number => {
   const methods = ["replace", "replaceAll", "indexOf", "includes", "split", "search", "match"] as const
   const prototype = String.prototype as unknown as Record<string, (this: string, ...args: Array<unknown>) => unknown>
@@ -62,7 +62,7 @@ describe("TokenResponse: refusals", () => {
       assert.include(error.message, "client id or the secret is wrong")
     }))
 
-  it.effect("W1.3 invalid_client counts whatever the status, but for 429", () =>
+  it.effect("W1.3 invalid_client counts at any status except 429", () =>
     Effect.gen(function*() {
       for (const status of [200, 400, 401, 403, 404, 500, 503]) {
         const error = yield* oauth(Reply.oauthError("invalid_client", { status }))
@@ -111,7 +111,7 @@ describe("TokenResponse: refusals", () => {
       }
     }))
 
-  it.effect("W1.8 200 with an error body is an error, a token beside it notwithstanding", () =>
+  it.effect("W1.8 200 with an error body is an error, even with a token beside it", () =>
     Effect.gen(function*() {
       const github = yield* oauth(
         Reply.json({ error: "incorrect_client_credentials", error_uri: "https://docs.example/oauth" })
@@ -129,7 +129,7 @@ describe("TokenResponse: refusals", () => {
     }))
 
   // SPEC D3, FAULTS S2
-  it.effect("of a 2xx any word may be the token: only plain words are shown of what it states", () =>
+  it.effect("any word of a 2xx may be the token, so only plain words of its error are shown", () =>
     Effect.gen(function*() {
       const word = "correcthorse"
       const body = { error: word, error_description: `we issued ${word} to you`, error_uri: `https://x.test/${word}` }
@@ -174,7 +174,7 @@ describe("TokenResponse: refusals", () => {
       ])
     }))
 
-  it.effect("W1.12 an echo of the secret, in any spelling, is removed", () =>
+  it.effect("W1.12 a repeated secret, in any spelling, is removed", () =>
     Effect.gen(function*() {
       const form = new URLSearchParams([["", secret]]).toString().slice(1)
       const raw = Buffer.from(`svc-basic:${form}`).toString("base64")
@@ -194,7 +194,7 @@ describe("TokenResponse: refusals", () => {
         const error = yield* oauth(Reply.oauthError("invalid_client", { description }))
         assert.deepStrictEqual(error.description, Option.some("you sent <redacted> here"), spelling)
         const text = yield* refused(Reply.respond({ status: 400, body: description }))
-        // FAULTS S2: what is not understood is not shown at all
+        // FAULTS S2: text that is not understood is not shown at all
         assert.notInclude(text.message, spelling)
         assert.notInclude(text.message, "you sent")
         const member = yield* refused(Reply.json({ message: description }, { status: 400 }))
@@ -208,7 +208,7 @@ describe("TokenResponse: refusals", () => {
       assert.notInclude(Option.getOrThrow(long.description), secret.slice(0, 8))
     }))
 
-  it.effect("W1.12 tokens, assertions and credentials that are not ours are removed too", () =>
+  it.effect("W1.12 tokens, assertions and credentials that were not sent are removed too", () =>
     Effect.gen(function*() {
       const samples = [
         "access_token=abc123 rest",
@@ -233,7 +233,7 @@ describe("TokenResponse: refusals", () => {
       }
     }))
 
-  it.effect("W1.12 a token of the reply is removed wherever the reply repeats it", () =>
+  it.effect("W1.12 a token of the reply is removed everywhere the reply repeats it", () =>
     Effect.gen(function*() {
       const found = yield* token({ access_token: "at-12", scope: "a x=at-12", token_type: "T at-12" })
       assert.deepStrictEqual(found.scopes, Scopes.make("a x=<redacted>"))
@@ -246,7 +246,7 @@ describe("TokenResponse: refusals", () => {
     }))
 
   // FAULTS R2, R4
-  it.effect("a refusal that could be about the client names id, secret and the switches to try", () =>
+  it.effect("the error for a refusal that could be about the client names id, secret and the settings to try", () =>
     Effect.gen(function*() {
       const replies = [
         ...[400, 401, 403, 404, 410, 422].map((status) => Reply.status(status)),
@@ -286,7 +286,7 @@ describe("TokenResponse: refusals", () => {
     }))
 
   // FAULTS S1, S2
-  it.effect("a success that is no token is described; none of its text is shown", () =>
+  it.effect("a success without a token is described, and none of its text is shown", () =>
     Effect.gen(function*() {
       const live = "q7RkV2mXw9LtB4zNc8Ys"
       const bodies: ReadonlyArray<string | Uint8Array> = [
@@ -318,7 +318,7 @@ describe("TokenResponse: refusals", () => {
     }))
 
   // FAULTS S1
-  it.effect("a token in UTF-16 or UTF-32 is a token, with a mark and without", () =>
+  it.effect("a token in UTF-16 or UTF-32 is read, with a byte order mark and without", () =>
     Effect.gen(function*() {
       const text = JSON.stringify({ access_token: "abc", scope: "é 😀" })
       const utf32 = (little: boolean, text: string) =>
@@ -347,7 +347,7 @@ describe("TokenResponse: refusals", () => {
     }))
 
   // FAULTS S7
-  it.effect("granted scopes are values: the client's secret in them changes nothing", () =>
+  it.effect("granted scopes are values: a client secret that is part of them does not change them", () =>
     Effect.gen(function*() {
       const authentication = ClientAuthentication.basic(Redacted.make("demo"))
       for (const scope of ["demo-api demo read", ["demo-api", "demo", "read"]]) {
@@ -365,7 +365,7 @@ describe("TokenResponse: refusals", () => {
     }))
 
   // FAULTS B3
-  it("reading an answer is linear in its length, tokens and refusals alike", () => {
+  it("reading a response takes time linear in its length, for tokens and refusals", () => {
     const work = (members: number, extra: Record<string, unknown>) => {
       const body = new TextEncoder().encode(JSON.stringify({
         ...Object.fromEntries(Array.from({ length: members }, (_, i) => [`m${i}_token`, `value-${i}-${i * 7919}`])),
@@ -394,7 +394,7 @@ describe("TokenResponse: refusals", () => {
     }
   })
 
-  it.effect("every text kept is short and printable", () =>
+  it.effect("every text in an error is short and printable", () =>
     Effect.gen(function*() {
       const error = yield* oauth(Reply.json(
         { error: "x\u0000\u001b[31my", error_description: `a\r\nb\u202e${"c ".repeat(500)}` },
@@ -405,7 +405,7 @@ describe("TokenResponse: refusals", () => {
       assert.isAtMost(Option.getOrThrow(error.description).length, 201)
     }))
 
-  it.effect("W1.13 terminal and transient codes", () =>
+  it.effect("W1.13 codes are fatal or transient", () =>
     Effect.gen(function*() {
       const terminal = ["unauthorized_client", "invalid_scope", "unsupported_grant_type", "invalid_request", "own_code"]
       for (const code of terminal) assert.strictEqual((yield* oauth(Reply.oauthError(code))).error, code)
@@ -536,14 +536,14 @@ describe("TokenResponse: throttling", () => {
     }))
 
   // FAULTS W3
-  it.effect("511 says that the network wants somebody to sign in", () =>
+  it.effect("the error for 511 says that the network wants a sign-in", () =>
     Effect.gen(function*() {
       const error = yield* refused(Reply.html("<h1>Welcome</h1>", 511))
       assert(error._tag === "EndpointUnavailable")
       assert.include(error.message, "captive portal")
     }))
 
-  it.effect("W3.34 W3.38 a Retry-After that is garbage is ignored, an absurd one is told", () =>
+  it.effect("W3.34 W3.38 an invalid Retry-After is ignored, an absurd one is passed on", () =>
     Effect.gen(function*() {
       const after = (value: string) =>
         Effect.map(
@@ -561,7 +561,7 @@ describe("TokenResponse: throttling", () => {
 })
 
 describe("TokenResponse: tokens", () => {
-  it.effect("W2.16 any 2xx with a token will do; 204 and an empty body will not", () =>
+  it.effect("W2.16 any 2xx with a token is a success; 204 and an empty body are not", () =>
     Effect.gen(function*() {
       for (const status of [200, 201, 203]) yield* exchange(Reply.token({}, status))
       assert.strictEqual(yield* tagOf(Reply.status(204)), "MalformedResponse")
@@ -583,7 +583,7 @@ describe("TokenResponse: tokens", () => {
     }))
 
   // SPEC A12, FAULTS S2
-  it.effect("W2.17 what is neither JSON nor a form shows content type, class and length", () =>
+  it.effect("W2.17 the error for a body that is neither JSON nor a form shows content type, kind and length", () =>
     Effect.gen(function*() {
       const body = `x = 1 access_token:tok-123 ${secret} ${"word ".repeat(200)}`
       const error = yield* refused(Reply.respond({ headers: { "content-type": "text/yaml" }, body }))
@@ -678,7 +678,7 @@ describe("TokenResponse: tokens", () => {
       }
     }))
 
-  it.effect("W2.21 a moment in place of a duration is understood", () =>
+  it.effect("W2.21 a point in time in place of a duration is understood", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(1_800_000_000_000)
       for (const expires_in of [1_800_003_600, "1800003600", 1_800_003_600_000]) {
@@ -709,7 +709,7 @@ describe("TokenResponse: tokens", () => {
     }))
 
   // SPEC B11
-  it.effect("W2.24 a refresh token is kept, an empty one is none", () =>
+  it.effect("W2.24 a refresh token is kept, and an empty one counts as missing", () =>
     Effect.gen(function*() {
       const found = yield* token({ refresh_token: "r-1" })
       assert.deepStrictEqual(Option.map(found.refreshToken, Redacted.value), Option.some("r-1"))
@@ -718,7 +718,7 @@ describe("TokenResponse: tokens", () => {
       }
     }))
 
-  it.effect("W2.25 W2.26 refresh_in is advice; what is not understood stays in extra", () =>
+  it.effect("W2.25 W2.26 refresh_in is advice; unknown members stay in extra", () =>
     Effect.gen(function*() {
       const found = yield* token({ refresh_in: 1800, refresh_expires_in: 9, instance_url: "https://x" })
       assert.deepStrictEqual(found.refreshAt, Option.some(1_800_000))
@@ -726,7 +726,7 @@ describe("TokenResponse: tokens", () => {
       assert.isTrue(Option.isNone((yield* token({ refresh_in: "soon" })).refreshAt))
     }))
 
-  it.effect("W2.27 W2.28 W6 the same token with a lifetime of 0 is a token that is expired at once", () =>
+  it.effect("W2.27 W2.28 W6 the same token with a lifetime of 0 is a token that has already expired", () =>
     Effect.gen(function*() {
       const found = yield* token({ expires_in: 0 })
       assert.deepStrictEqual(found.expiresAt, Option.some(found.issuedAt))
@@ -753,7 +753,7 @@ describe("TokenResponse: tokens", () => {
       assert.deepStrictEqual(found.expiresAt, Option.some(1_000_000 + 3_600_000))
     }))
 
-  it.effect("names of prototypes are names like others; of duplicates the last counts", () =>
+  it.effect("names of prototype members are ordinary names; of duplicate names the last counts", () =>
     Effect.gen(function*() {
       const body = "{\"__proto__\":{\"access_token\":\"evil\"},\"constructor\":{\"x\":1}}"
       assert.strictEqual(yield* tagOf(Reply.respond({ headers: json, body })), "MalformedResponse")
