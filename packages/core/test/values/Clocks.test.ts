@@ -21,7 +21,7 @@ describe("Clocks", () => {
     }))
 
   // FAULTS K1, K2, K3
-  it.effect("a period ends when it should, however the wall clock is set", () =>
+  it.effect("a period ends on time, however the wall clock is set", () =>
     Effect.gen(function*() {
       const { state, stepped } = yield* steppable
       const now = Effect.withClock(Clocks.now, stepped)
@@ -41,7 +41,7 @@ describe("Clocks", () => {
       assert.isFalse(Clocks.isOver(Clocks.period(yield* now, Infinity), yield* now))
     }))
 
-  it("a stored stretch is not believed when it begins in the future, or is longer than it can be", () => {
+  it("a stored stretch of time does not count if it begins in the future, or is longer than it can be", () => {
     const stored = { from: 1000, until: 2000 }
     assert.isTrue(Clocks.isRunning(stored, 1000))
     assert.isTrue(Clocks.isRunning(stored, 1999))
@@ -54,7 +54,7 @@ describe("Clocks", () => {
   })
 
   // FAULTS K1
-  it("what is left of a stored stretch is never more than all of it, and nothing once it is over", () => {
+  it("the rest of a stored stretch of time is never more than all of it, and zero once it is over", () => {
     const stored = { from: 1000, until: 2000 }
     const left = [0, 1000, 1400, 2000, 9000].map((wall) => Clocks.remaining(stored, wall))
     assert.deepStrictEqual(left, [1000, 1000, 600, 0, 0])

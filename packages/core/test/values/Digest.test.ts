@@ -37,7 +37,7 @@ describe("Digest", () => {
     ))
   })
 
-  it("names texts that only look alike differently", () => {
+  it("gives different names to texts that only look alike", () => {
     const alike = [
       "https://a/token",
       "https://a/token/",
@@ -79,7 +79,7 @@ describe("Digest", () => {
 
 // FAULTS T1
 describe("TokenRequest.hash", () => {
-  it("tells all tenants of two letters apart, and all of a hundred thousand", () => {
+  it("gives different hashes to all tenants of two letters, and to a hundred thousand requests", () => {
     const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     const tenants = Array.from(letters).flatMap((a) => Array.from(letters, (b) => a + b))
     const hashes = tenants.map((tenant) => TokenRequest.hash(TokenRequest.make({ parameters: { tenant } })))
@@ -88,7 +88,7 @@ describe("TokenRequest.hash", () => {
     assert.strictEqual(new Set(many).size, many.length)
   })
 
-  it("is the same for equal requests, and shows nothing of them", () => {
+  it("the hash is the same for equal requests, and shows nothing of them", () => {
     const one = TokenRequest.make({ scopes: "b a", parameters: { secret: "value" } })
     const two = TokenRequest.make({ scopes: ["a", "b"], parameters: { secret: "value" } })
     assert.strictEqual(TokenRequest.hash(one), TokenRequest.hash(two))
@@ -97,7 +97,7 @@ describe("TokenRequest.hash", () => {
     assert.notInclude(JSON.stringify(one), TokenRequest.hash(one))
   })
 
-  it("tells fields apart that have the same text when put together", () => {
+  it("gives different hashes to requests whose fields are the same text when joined", () => {
     const requests = [
       TokenRequest.make({ audience: ["a", "b"] }),
       TokenRequest.make({ audience: ["a,b"] }),

@@ -21,7 +21,7 @@ import {
   TokenStore
 } from "../../src/index.js"
 
-/** What is no duration and no number of anything. */
+/** Values that are neither a duration nor a number. */
 const wrong: ReadonlyArray<unknown> = [
   Number.NaN,
   -1,
@@ -41,7 +41,7 @@ const client = { clientId: "reports", authentication: ClientAuthentication.post(
 const https = "https://login.example.com/x"
 const source = TokenSource.make(() => Effect.succeed(AccessToken.make({ value: "t" })))
 
-/** Each constructor that may fail, with one setting given, and the name that its error has to say. */
+/** Each constructor that may fail, with one setting, and the name that its error has to contain. */
 const failing: ReadonlyArray<
   readonly [field: string, make: (given: never) => Effect.Effect<unknown, unknown, HttpClient.HttpClient>]
 > = [
@@ -115,14 +115,14 @@ const bearer = (options: object) =>
     return yield* client.get("https://api.test/")
   }))
 
-/** Where `Infinity` means "without limit". */
+/** The settings for which `Infinity` means "without limit". */
 const unlimited: ReadonlySet<string> = new Set([
   "timeout",
   "timeout.total",
   "timeout.connect",
   "timeout.read",
   "refresh.idleTimeToLive",
-  // bounded all the same: by 7 days
+  // limited to 7 days all the same
   "retryThrottled.maxRetries",
   "retryThrottled.base",
   "retryThrottled.cap",
@@ -132,7 +132,7 @@ const unlimited: ReadonlySet<string> = new Set([
 // FAULTS W11
 describe("settings of constructors that may fail", () => {
   for (const [field, make] of failing) {
-    it.effect(`${field}: what is no value of it is named`, () =>
+    it.effect(`the error for an invalid ${field} names it`, () =>
       Effect.gen(function*() {
         const server = yield* AuthorizationServer.make()
         for (const given of unlimited.has(field) ? wrong : [...wrong, Number.POSITIVE_INFINITY, Duration.infinity]) {
@@ -151,7 +151,7 @@ describe("settings of constructors that may fail", () => {
       }))
   }
 
-  it.effect("what is no object of settings is named, too", () =>
+  it.effect("the error for settings that are not an object names them, too", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make()
       const cases: ReadonlyArray<readonly [string, Effect.Effect<unknown, unknown, HttpClient.HttpClient>]> = [
@@ -170,14 +170,14 @@ describe("settings of constructors that may fail", () => {
         assert.deepStrictEqual(error.fields, [field])
         assert.include(error.message, `${field} must be an object`)
       }
-      // where nothing can fail, it warns and goes on
+      // a constructor that cannot fail warns and goes on
       for (const given of [null, Number.NaN, "always"]) {
         yield* Effect.scoped(Effect.flatMap(source, TokenSource.cached({ onMissingExpiry: given as never })))
       }
       assert.strictEqual(yield* server.count, 0)
     }))
 
-  it.effect("all of a layer's are named in one error", () =>
+  it.effect("one error names all wrong settings of a layer", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make()
       const error = yield* managed({
@@ -200,7 +200,7 @@ describe("settings of constructors that may fail", () => {
 
 // FAULTS W11
 describe("settings of constructors that cannot fail", () => {
-  it.effect("the default or the end of the range takes the place, and a warning says so", () =>
+  it.effect("the default or the end of the range is used instead, and a warning says so", () =>
     Effect.gen(function*() {
       const makers: ReadonlyArray<readonly [string, (given: never) => Effect.Effect<unknown>]> = [
         ...["capacity", "ahead", "jitter", "clockSkew", "overdueAfter"].map((name) =>
@@ -232,7 +232,7 @@ describe("settings of constructors that cannot fail", () => {
       }
     }))
 
-  it("a policy never waits or retries without end because of what is no number", () => {
+  it("a policy never waits or retries without end because of a setting that is not a number", () => {
     for (const given of [...wrong, undefined] as Array<unknown> as Array<never>) {
       const policy = RetryPolicy.exponentialJitter({
         base: given,
@@ -245,7 +245,7 @@ describe("settings of constructors that cannot fail", () => {
     }
   })
 
-  it("value: in range as it is, else the nearest end, else the default", () => {
+  it("Settings.value keeps a value in range, otherwise gives the nearest end, or the default", () => {
     const wait = Settings.duration("5 seconds", { least: "1 second", most: "1 minute" })
     const cases: ReadonlyArray<readonly [unknown, number]> = [
       [undefined, 5000],
@@ -272,7 +272,7 @@ describe("settings of constructors that cannot fail", () => {
     }
   })
 
-  it("a problem says the range, each once", () => {
+  it("a problem names its range, and an error has each problem once", () => {
     const settings = {
       wait: Settings.duration("5 seconds", { least: "1 second", most: "1 minute" }),
       idle: Settings.duration("5 seconds", { unlimited: true }),
@@ -291,7 +291,7 @@ describe("settings of constructors that cannot fail", () => {
     for (const { detail } of found) assert.lengthOf(message.split(detail), 2)
   })
 
-  it("a text that is no duration is not shown", () => {
+  it("a text that is not a duration is not shown", () => {
     const [problem] = Settings.problems({ ahead: Settings.duration(0) }, { ahead: "hunter2" }, "cache")
     assert.strictEqual(problem!.field, "cache.ahead")
     assert.notInclude(problem!.detail, "hunter2")

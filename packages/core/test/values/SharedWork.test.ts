@@ -7,12 +7,12 @@ const settle = TestClock.adjust(0)
 
 const gone = { onSuccess: (name: string) => name, onTimeout: () => "gone" }
 
-/** An owner that can be neither stopped nor heard of. */
+/** An owner that cannot be stopped and shows no sign of life. */
 const vanished = Effect.uninterruptible(Effect.never)
 
 describe("SharedWork", () => {
   describe("make", () => {
-    it.effect("callers that ask at once share one run", () =>
+    it.effect("callers that run shared work at the same time share one run", () =>
       Effect.gen(function*() {
         let runs = 0
         const shared = SharedWork.make(Effect.delay(Effect.sync(() => ++runs), "1 second"))
@@ -24,7 +24,7 @@ describe("SharedWork", () => {
         assert.strictEqual(yield* Fiber.join(next), 2)
       }))
 
-    it.effect("a failure goes to all who wait, and to nobody after them", () =>
+    it.effect("a failure goes to all waiting callers, and to no later caller", () =>
       Effect.gen(function*() {
         let runs = 0
         const shared = SharedWork.make(Effect.suspend(() => Effect.delay(Effect.fail(++runs), 10)))
@@ -38,7 +38,7 @@ describe("SharedWork", () => {
         assert.strictEqual(yield* Fiber.join(next), 2)
       }))
 
-    it.effect("the caller that began it may leave; the run goes on for the others", () =>
+    it.effect("the caller that began a run may leave; the run goes on for the others", () =>
       Effect.gen(function*() {
         let runs = 0
         const shared = SharedWork.make(
@@ -71,7 +71,7 @@ describe("SharedWork", () => {
       }))
 
     // FAULTS L1, L3
-    it.effect("work that is overdue is given up: those who wait begin it anew together, what comes late changes nothing", () =>
+    it.effect("overdue work is given up: its waiting callers share a new run, and a late result changes nothing", () =>
       Effect.gen(function*() {
         let runs = 0
         let overdue = 0
@@ -93,7 +93,7 @@ describe("SharedWork", () => {
         assert.strictEqual(yield* shared, "run 3")
       }))
 
-    it.effect("by default a minute is overdue", () =>
+    it.effect("by default work is overdue after a minute", () =>
       Effect.gen(function*() {
         let runs = 0
         const shared = SharedWork.make(Effect.suspend(() => ++runs === 1 ? vanished : Effect.succeed("b")))
@@ -107,7 +107,7 @@ describe("SharedWork", () => {
         for (const fiber of waiting) assert.isNotNull(fiber.unsafePoll())
       }))
 
-    it.effect("work that was cut off has no result: those who wait begin it anew", () =>
+    it.effect("work that was interrupted has no result, so its waiting callers begin it anew", () =>
       Effect.gen(function*() {
         let overdue = 0
         let runs = 0
@@ -122,7 +122,7 @@ describe("SharedWork", () => {
         assert.strictEqual(overdue, 0, "it was not late")
       }))
 
-    it.effect("work that has ended, or that all have left, leaves no timer", () =>
+    it.effect("work that has ended, or that all callers have left, leaves no timer", () =>
       Effect.gen(function*() {
         const { stepped } = yield* steppable
         let timers = 0
@@ -152,7 +152,7 @@ describe("SharedWork", () => {
       }))
 
     // FAULTS L1
-    it.effect("the end of a run that was given up does not end the next one", () =>
+    it.effect("the end of a run that was given up does not end the next run", () =>
       Effect.gen(function*() {
         const late = yield* Deferred.make<string>()
         let runs = 0
@@ -175,7 +175,7 @@ describe("SharedWork", () => {
       }))
 
     // FAULTS L1
-    it.effect("the next one does not wait for a run that all have left, though it cannot be stopped", () =>
+    it.effect("a new caller does not wait for a run that all callers have left, though it cannot be stopped", () =>
       Effect.gen(function*() {
         let runs = 0
         const shared = SharedWork.make(Effect.suspend(() => ++runs === 1 ? vanished : Effect.succeed("b")))
@@ -207,7 +207,7 @@ describe("SharedWork", () => {
         assert.strictEqual(interrupted, 1)
       }))
 
-    it.effect("can be interrupted although the caller that began it could not", () =>
+    it.effect("shared work can be interrupted although the caller that began it could not", () =>
       Effect.gen(function*() {
         const interrupted = yield* Deferred.make<void>()
         const shared = SharedWork.make(Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined)))
@@ -219,7 +219,7 @@ describe("SharedWork", () => {
         assert.isTrue(Exit.isFailure(yield* Fiber.await(caller)))
       }))
 
-    it.effect("work that says how long it will be silent is not overdue for that", () =>
+    it.effect("work that announces a silence is not overdue during it", () =>
       Effect.gen(function*() {
         let runs = 0
         const shared = SharedWork.make(
@@ -237,7 +237,7 @@ describe("SharedWork", () => {
         assert.strictEqual(runs, 1)
       }))
 
-    it.effect("work that waits for other work is not overdue before that", () =>
+    it.effect("work that waits for other work is not overdue before that work", () =>
       Effect.gen(function*() {
         let outerRuns = 0
         const inner = SharedWork.make(
@@ -264,7 +264,7 @@ describe("SharedWork", () => {
         const outer = SharedWork.make(
           Effect.zipRight(
             Effect.sync(() => runs++),
-            // two of them wait for the same
+            // two of these waits are for the same work
             Effect.all([slow, fast, Effect.timeoutTo(slow, { duration: "1 second", ...gone })], {
               concurrency: "unbounded"
             })
@@ -279,7 +279,7 @@ describe("SharedWork", () => {
   })
 
   describe("makeLock", () => {
-    it.effect("one at a time, first come first served", () =>
+    it.effect("a lock has one holder at a time, first come, first served", () =>
       Effect.gen(function*() {
         const { withLock } = SharedWork.makeLock()
         const order: Array<string> = []
@@ -297,7 +297,7 @@ describe("SharedWork", () => {
         assert.deepStrictEqual(order, ["a in", "a out", "b in", "b out", "c in", "c out"])
       }))
 
-    it.effect("a waiter that is interrupted is passed over; an interrupted holder gives its turn on", () =>
+    it.effect("an interrupted waiter is skipped; an interrupted holder passes its turn on", () =>
       Effect.gen(function*() {
         const lock = SharedWork.makeLock()
         const holder = yield* Effect.fork(lock.withLock(Effect.never))
@@ -312,7 +312,7 @@ describe("SharedWork", () => {
         assert.strictEqual(lock.size, 0)
       }))
 
-    it.effect("a failure or a defect gives the turn on", () =>
+    it.effect("a holder that fails or dies passes its turn on", () =>
       Effect.gen(function*() {
         const { withLock } = SharedWork.makeLock()
         yield* Effect.exit(withLock(Effect.fail("no")))
@@ -321,7 +321,7 @@ describe("SharedWork", () => {
       }))
 
     // FAULTS L1
-    it.effect("a holder of which nothing is heard loses its turn, and its end later takes it from nobody", () =>
+    it.effect("a holder without signs of life loses its turn, and its late end does not end the turn of another", () =>
       Effect.gen(function*() {
         const { withLock } = SharedWork.makeLock({ overdueAfter: "10 seconds" })
         yield* Effect.forkDaemon(withLock(vanished))
@@ -331,7 +331,7 @@ describe("SharedWork", () => {
         const third = yield* Effect.fork(withLock(Effect.succeed("third")))
         yield* TestClock.adjust("10 seconds")
         yield* settle
-        // the second has it now, for its own 10 seconds
+        // the second holder has the turn now, for its own 10 seconds
         assert.isNull(third.unsafePoll())
         yield* Deferred.succeed(slow, undefined)
         assert.strictEqual(yield* Fiber.join(third), "third")
@@ -339,7 +339,7 @@ describe("SharedWork", () => {
       }))
 
     // FAULTS L1
-    it.effect("the late end of a holder that lost its turn gives nobody another's", () =>
+    it.effect("the late end of a holder that lost its turn does not let a third one in beside the new holder", () =>
       Effect.gen(function*() {
         const lock = SharedWork.makeLock({ overdueAfter: "10 seconds" })
         const [late, slow] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
@@ -359,7 +359,7 @@ describe("SharedWork", () => {
         assert.strictEqual(lock.size, 0)
       }))
 
-    it.effect("who comes when the holder is overdue, before the first of those who wait has looked, stands behind it", () =>
+    it.effect("a caller that finds the holder overdue before the first waiter does still comes after that waiter", () =>
       Effect.gen(function*() {
         const { stepped } = yield* steppable
         let late = BigInt(0)
@@ -372,7 +372,7 @@ describe("SharedWork", () => {
         yield* settle
         yield* use("first")
         yield* settle
-        // timers are late where the runtime is busy
+        // timers are late if the runtime is busy
         late = BigInt(11_000_000_000)
         yield* use("second")
         yield* settle
@@ -380,7 +380,7 @@ describe("SharedWork", () => {
       }))
 
     // FAULTS L1
-    it.effect("each in turn is found overdue by the next, though the first of them has left", () =>
+    it.effect("two overdue holders in turn are each found overdue, though a waiter between them has left", () =>
       Effect.gen(function*() {
         let overdue = 0
         const { withLock } = SharedWork.makeLock({ overdueAfter: "10 seconds", onOverdue: () => overdue++ })
@@ -400,7 +400,7 @@ describe("SharedWork", () => {
         assert.strictEqual(overdue, 2)
       }))
 
-    it.effect("a waiter that is interrupted when it has just been given the turn gives it on", () =>
+    it.effect("a waiter that is interrupted just after it got the turn passes the turn on", () =>
       Effect.gen(function*() {
         const { withLock } = SharedWork.makeLock()
         const go = yield* Deferred.make<void>()
@@ -420,7 +420,7 @@ describe("SharedWork", () => {
       }))
 
     // FAULTS L1
-    it.effect("work that waits for its turn, or works under the lock, is not overdue for that", () =>
+    it.effect("work that waits for its turn, or works under the lock, does not become overdue by that", () =>
       Effect.gen(function*() {
         const lock = SharedWork.makeLock()
         let runs = 0
@@ -438,7 +438,7 @@ describe("SharedWork", () => {
         assert.strictEqual(runs, 3)
       }))
 
-    it.effect("a holder that says how long it will be silent keeps its turn", () =>
+    it.effect("a holder that announces a silence keeps its turn", () =>
       Effect.gen(function*() {
         const { withLock } = SharedWork.makeLock({ overdueAfter: "10 seconds" })
         const holder = yield* Effect.fork(withLock(

@@ -1,4 +1,7 @@
-/** Shared work where a request owns what it began: all that waits has a timer of its own, and owners vanish unheard. */
+/**
+ * Shared work on runtimes where work ends with its request: each waiter has a timer of its own, and owners vanish
+ * silently.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, TestClock } from "effect"
 import { forkVanishing } from "../../../../test/src/vanishing.js"
@@ -11,7 +14,7 @@ const settle = TestClock.adjust(0)
 
 describe("SharedWork, request-bound", () => {
   // FAULTS L2
-  it.effect("callers share one run, and each finds by itself that it has ended", () =>
+  it.effect("callers share one run, and each finds its end with a timer of its own", () =>
     Effect.gen(function*() {
       let runs = 0
       const shared = SharedWork.make(Effect.delay(Effect.sync(() => ++runs), "2 seconds"))
@@ -21,7 +24,7 @@ describe("SharedWork, request-bound", () => {
     }))
 
   // FAULTS L1
-  it.effect("a run whose owner vanishes is begun anew by those who wait, within about a second", () =>
+  it.effect("the waiting callers begin a run anew within about a second after its owner vanished", () =>
     Effect.gen(function*() {
       let runs = 0
       const shared = SharedWork.make(Effect.suspend(() => ++runs === 1 ? Effect.never : Effect.succeed("again")))
@@ -36,7 +39,7 @@ describe("SharedWork, request-bound", () => {
     }))
 
   // FAULTS L2
-  it.effect("a turn is taken within 20 ms by who came first", () =>
+  it.effect("the first waiter takes a free turn within 20 ms", () =>
     Effect.gen(function*() {
       const { withLock } = SharedWork.makeLock()
       const go = yield* Deferred.make<void>()
@@ -44,7 +47,7 @@ describe("SharedWork, request-bound", () => {
       yield* Effect.fork(withLock(Deferred.await(go)))
       yield* settle
       for (const name of ["a", "b", "c"]) {
-        // the later the more often it looks first
+        // the waiter that came later looks first
         yield* TestClock.adjust(7)
         yield* Effect.fork(withLock(Effect.zipRight(Effect.sync(() => order.push(name)), Effect.sleep(100))))
         yield* settle
@@ -73,7 +76,7 @@ describe("SharedWork, request-bound", () => {
     }))
 
   // FAULTS L1
-  it.effect("a waiter that vanishes is passed over", () =>
+  it.effect("a waiter that vanished is skipped", () =>
     Effect.gen(function*() {
       const { withLock } = SharedWork.makeLock()
       const go = yield* Deferred.make<void>()
@@ -90,7 +93,7 @@ describe("SharedWork, request-bound", () => {
     }))
 
   // FAULTS L1
-  it.effect("work that waits for its turn is not overdue for that", () =>
+  it.effect("work that waits for its turn does not become overdue by that", () =>
     Effect.gen(function*() {
       const lock = SharedWork.makeLock()
       let runs = 0

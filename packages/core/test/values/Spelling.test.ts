@@ -2,13 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Spelling } from "effect-bearer"
 
 describe("Spelling", () => {
-  it("names what was meant, in whatever case and with whatever separators", () => {
+  it("gives the name that was meant, in any case and with any separators", () => {
     assert.strictEqual(Spelling.meant("client_id", ["clientId", "scopes"]), "clientId")
     assert.strictEqual(Spelling.meant("scpoes", ["clientId", "scopes"]), "scopes")
     assert.strictEqual(Spelling.meant("minttl", ["min-ttl", "format"]), "min-ttl")
   })
 
-  it("names nothing where two are as near, where nothing is near, and not the name itself", () => {
+  it("gives nothing if two names are as near, if none is near, or for the name itself", () => {
     assert.strictEqual(Spelling.meant("pat", ["cat", "hat"]), undefined)
     assert.strictEqual(Spelling.meant("audience", ["scopes", "resource"]), undefined)
     assert.strictEqual(Spelling.meant("scopes", ["scopes"]), undefined)

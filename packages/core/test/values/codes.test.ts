@@ -14,7 +14,7 @@ const down = new TokenError.EndpointUnavailable({
 
 describe("the code of an error", () => {
   it.prop(
-    "stands at the end of its message, whatever the error holds",
+    "the code of an error is at the end of its message, whatever the error holds",
     [Arbitrary.make(Schemas.TokenError)],
     ([error]) => {
       assert.include(TokenError.codes, TokenError.codeOf(error))
@@ -22,7 +22,7 @@ describe("the code of an error", () => {
     }
   )
 
-  it("leaves the code of the system alone", () => {
+  it("the code of an error does not replace the code of the system", () => {
     const error = new TokenError.TransportError({
       endpoint: "https://login.example.com/oauth/token",
       code: Option.some("ECONNREFUSED"),
@@ -36,7 +36,7 @@ describe("the code of an error", () => {
     )
   })
 
-  it("follows that of the error inside", () => {
+  it("the code of an error follows the code of the error inside", () => {
     const exhausted = new TokenError.RetriesExhausted({
       attempts: 3,
       elapsed: Duration.seconds(2),
@@ -65,7 +65,7 @@ const counted = ({ _tag }: TokenEvent.TokenEvent) =>
   Effect.map(Metric.value(Metric.tagged(telemetry.anomalies, "kind", _tag)), ({ count }) => count)
 
 describe("both codes", () => {
-  it("outlive the store through which processes tell each other of failures", () => {
+  it("codes are still readable in a message that was stored for other processes", () => {
     const stored = Disclosure.make([], { keepsUuids: true })
     for (const code of [...TokenError.codes, ...TokenEvent.anomalyCodes]) {
       assert.strictEqual(stored.text(`no token came. [${code}]`), `no token came. [${code}]`)
@@ -75,7 +75,7 @@ describe("both codes", () => {
 
 describe("the code of an event", () => {
   it.effect.prop(
-    "stands at the end of its log line exactly if it is counted as an anomaly",
+    "the code of an event is at the end of its log line exactly if the event counts as an anomaly",
     [Arbitrary.make(Schemas.TokenEvent)],
     ([event]) =>
       Effect.gen(function*() {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Redacted } from "effect"
 
-/** What `test/equality.ts` sees to: every test that compares such values rests on it. */
+/** `test/equality.ts` makes this work, and every test that compares such values depends on it. */
 describe("assert.deepStrictEqual", () => {
   const same: ReadonlyArray<readonly [unknown, unknown]> = [
     [Option.none(), Option.none()],
@@ -21,7 +21,7 @@ describe("assert.deepStrictEqual", () => {
     [1, 2]
   ]
 
-  it("tells Effect's values apart", () => {
+  it("assert.deepStrictEqual finds different values of Effect different", () => {
     for (const [left, right] of same) assert.deepStrictEqual(left, right)
     for (const [left, right] of different) assert.throws(() => assert.deepStrictEqual(left, right), /deeply equal/)
   })

@@ -1,4 +1,4 @@
-/** What work under way promises to whoever waits for it: `Flight`, and the signs of life that it is judged by. */
+/** The promises of a `Flight` to its waiters, and the signs of life that decide whether it is overdue. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, TestClock } from "effect"
 import { Clocks } from "../../src/index.js"
@@ -21,7 +21,7 @@ const make = (limit: number) =>
   })
 
 describe("Underway", () => {
-  it("is overdue when nothing was heard of it for as long as its limit", () => {
+  it("work is overdue when it has shown no sign of life for as long as its limit", () => {
     const work = new Underway(1000, 500)
     assert.isFalse(work.isOverdue(1499))
     assert.isTrue(work.isOverdue(1500))
@@ -33,7 +33,7 @@ describe("Underway", () => {
   })
 
   // FAULTS L1
-  it("an owner that gave a sign of life has to go on doing so", () => {
+  it("an owner that gave a sign of life has to go on giving them", () => {
     const work = new Underway(0, 60_000)
     assert.isFalse(work.isOverdue(59_999), "one that never gave any need not")
     work.alive(10_000)
@@ -43,7 +43,7 @@ describe("Underway", () => {
     assert.isFalse(work.isOverdue(12_500))
   })
 
-  it("while the work it waits for is not overdue neither is it, and it has its own time after that", () => {
+  it("work is not overdue while other work that it waits for is not, and has its own time after that", () => {
     const work = new Underway(0, 1000)
     const [long, short] = [new Underway(0, 5000), new Underway(0, 10)]
     work.waitFor(short)
@@ -62,7 +62,7 @@ describe("Underway", () => {
   })
 
   // FAULTS L1
-  it("work that waits for itself, by whatever detours, hangs nobody who looks", () => {
+  it("work that waits for itself, even over detours, does not hang a fiber that looks", () => {
     const [one, two] = [new Underway(0, 1000), new Underway(0, 1000)]
     one.waitFor(two)
     two.waitFor(one)
@@ -75,7 +75,7 @@ describe("Underway", () => {
 })
 
 describe("Flight", () => {
-  it.effect("lands once, for those who wait and those who come late", () =>
+  it.effect("a flight lands once, for waiting fibers and for later ones", () =>
     Effect.gen(function*() {
       const { flight, told } = yield* make(1000)
       const waiting = yield* Effect.fork(Effect.all([flight.await(false), flight.await(true)], { concurrency: 2 }))
@@ -92,7 +92,7 @@ describe("Flight", () => {
       assert.strictEqual(told.times, 0)
     }))
 
-  it.effect("tells once that it was given up, and what comes late changes nothing", () =>
+  it.effect("a flight reports once that it was given up, and its late result changes nothing", () =>
     Effect.gen(function*() {
       const { flight, told } = yield* make(1000)
       flight.giveUp()
@@ -103,7 +103,7 @@ describe("Flight", () => {
     }))
 
   // FAULTS L1
-  it.effect("whoever comes when it is overdue frees all, though nobody watches it", () =>
+  it.effect("a fiber that finds a flight overdue frees all waiters, even if no fiber watches the flight", () =>
     Effect.gen(function*() {
       const { flight, told } = yield* make(1000)
       const waiting = yield* Effect.fork(flight.await(false))
@@ -118,7 +118,7 @@ describe("Flight", () => {
     }))
 
   // FAULTS L1
-  it.effect("one with a timer of its own looks often enough, and finds by itself that it is overdue", () =>
+  it.effect("a waiter with a timer of its own looks often enough, and finds by itself that the flight is overdue", () =>
     Effect.gen(function*() {
       const landed = yield* make(60_000)
       const late = yield* make(10_000)
@@ -133,7 +133,7 @@ describe("Flight", () => {
     }))
 
   // FAULTS L1, L2
-  it.effect("its watch gives it up to the moment, and ends with it", () =>
+  it.effect("the watch of a flight gives it up on time, and ends with the flight", () =>
     Effect.gen(function*() {
       const { flight, told } = yield* make(10_000)
       const watch = yield* Effect.fork(flight.watch(false))
@@ -158,7 +158,7 @@ describe("Flight", () => {
     }))
 
   // FAULTS L1
-  it.effect("without its watch, where that has told that it is there, it is overdue within about a second", () =>
+  it.effect("a flight whose watch gave signs of life and vanished is overdue within about a second", () =>
     Effect.gen(function*() {
       const { flight } = yield* make(60_000)
       const watch = yield* Effect.fork(flight.watch(true))
@@ -169,7 +169,7 @@ describe("Flight", () => {
     }))
 
   // FAULTS K1
-  it.effect("is judged by the steady clock", () =>
+  it.effect("a flight is judged by the steady clock", () =>
     Effect.gen(function*() {
       const { state, stepped } = yield* steppable
       yield* TestClock.adjust("1 hour")
@@ -186,7 +186,7 @@ describe("Flight", () => {
 })
 
 describe("partOf", () => {
-  it.effect("work is not overdue while what it waits for is not, and has its own time again after it", () =>
+  it.effect("partOf: work is not overdue while the work it waits for is not, and has its own time after that", () =>
     Effect.gen(function*() {
       const outer = new Underway((yield* Clocks.now).steady, 1000)
       const inner = new Underway(0, 5000)
@@ -202,7 +202,7 @@ describe("partOf", () => {
       assert.strictEqual(outer.dueAt(), 5000, "the wait is a sign of life, and over")
     }))
 
-  it.effect("while it waits for several at once, the last of them counts", () =>
+  it.effect("partOf: for work that waits for several others at once, the last of them counts", () =>
     Effect.gen(function*() {
       const outer = new Underway(0, 1000)
       const [one, two] = [new Underway(0, 5000), new Underway(0, 50)]

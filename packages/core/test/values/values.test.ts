@@ -7,7 +7,7 @@ const word = FastCheck.stringMatching(/^[a-z:*.-]{1,8}$/)
 
 describe("Scopes", () => {
   // SPEC A13
-  it("takes spaces, commas and semicolons, and sends spaces", () => {
+  it("Scopes are split at spaces, commas and semicolons, and sent with spaces", () => {
     for (const input of ["b a", "b,a", " a;b ", "a, b b", ["b", "a"], ["a b", "b"]]) {
       assert.strictEqual(Scopes.format(Scopes.make(input)), "a b")
     }
@@ -22,7 +22,7 @@ describe("Scopes", () => {
   })
 
   it.prop(
-    "missing is what requested has and granted has not",
+    "missing gives the scopes that are requested and not granted",
     [FastCheck.array(word), FastCheck.array(word)],
     ([a, b]) => {
       const missing = Scopes.missing(Scopes.make(a), Scopes.make(b))
@@ -40,7 +40,7 @@ describe("TokenRequest", () => {
   }, { requiredKeys: [] })
 
   // SPEC D5
-  it.prop("equal means the same key, and the key gives the request back", [options], ([input]) => {
+  it.prop("equal requests have the same key, and the key gives the request back", [options], ([input]) => {
     const request = TokenRequest.make(input)
     const shuffled = TokenRequest.make({
       ...input,
@@ -61,7 +61,7 @@ describe("TokenRequest", () => {
     assert.strictEqual(Equal.equals(a, b), same)
   })
 
-  it("one field cannot be read as another", () => {
+  it("different fields with the same text give different keys", () => {
     const keys = [
       TokenRequest.make({ scopes: "x" }),
       TokenRequest.make({ audience: "x" }),
@@ -72,7 +72,7 @@ describe("TokenRequest", () => {
     assert.strictEqual(new Set(keys).size, keys.length)
   })
 
-  it("fills what is open from defaults, field by field", () => {
+  it("fills empty fields from defaults, field by field", () => {
     const defaults = TokenRequest.make({ scopes: "a", audience: "one", parameters: { p: "1", q: "1" } })
     const request = TokenRequest.withDefaults(TokenRequest.make({ scopes: "b", parameters: { q: "2" } }), defaults)
     assert.deepStrictEqual(request.scopes, Scopes.make("b"))
@@ -93,7 +93,7 @@ describe("TokenRequest", () => {
 })
 
 describe("AccessToken", () => {
-  // SPEC A14: a cached token tells what is left of it
+  // SPEC A14: a cached token gives its remaining lifetime
   it("remaining lifetime counts down and is never negative; unknown stays unknown", () => {
     const token = AccessToken.make({ value: "t", issuedAt: 1000, expiresAt: 61_000 })
     assert.deepStrictEqual(AccessToken.remaining(token, 31_000), Option.some(Duration.seconds(30)))
@@ -101,14 +101,14 @@ describe("AccessToken", () => {
     assert.deepStrictEqual(AccessToken.remaining(AccessToken.make({ value: "t" }), 0), Option.none())
   })
 
-  it("is the same token when the secret is the same", () => {
+  it("two tokens are the same when their secret value is the same", () => {
     const token = AccessToken.make({ value: "t", expiresAt: 1 })
     assert.isTrue(AccessToken.isSame(token, AccessToken.make({ value: Redacted.make("t") })))
     assert.isFalse(AccessToken.isSame(token, AccessToken.make({ value: "u" })))
   })
 
   // SPEC E5; I9
-  it("no rendering shows the token, the refresh token or what came with them", () => {
+  it("no rendering shows the token, the refresh token or the other members of the response", () => {
     const token = AccessToken.make({ value: "tok-1", refreshToken: "ref-1", extra: { id_token: "idt-1" } })
     for (const text of [String(token), JSON.stringify(token), inspect(token, { depth: 9, showHidden: true })]) {
       for (const secret of ["tok-1", "ref-1", "idt-1"]) assert.notInclude(text, secret)
