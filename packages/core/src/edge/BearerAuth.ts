@@ -214,8 +214,8 @@ export const withBearer: {
  * (the default one if none is named). See {@link withBearer}.
  *
  * The tag's type leaves no room for a token error, so it is folded into a `RequestError`: with reason `"Transport"` if
- * another attempt may help, so that `HttpClient.retryTransient` makes one, otherwise with reason `"Encode"`. {@link
- * tokenErrorOf} reads it back.
+ * another attempt may help, so that `HttpClient.retryTransient` makes one, otherwise with reason `"Encode"`.
+ * {@link tokenErrorOf} reads it back.
  *
  * @example
  * ```ts

@@ -29,7 +29,7 @@ import { isRetryable } from "./foreignError.js"
 import * as source from "./source.js"
 
 /**
- * What a breaker does with the next attempt.
+ * The state of a breaker: how it treats the next attempt.
  *
  * @since 0.1.0
  * @category models
@@ -77,7 +77,7 @@ export interface Options {
 export interface CircuitBreaker {
   /** Runs an effect if the breaker lets it pass, and learns from its outcome. */
   readonly protect: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TokenError.CircuitOpen, R>
-  /** What it would do with an attempt now. */
+  /** How the breaker would treat an attempt now. */
   readonly state: Effect.Effect<State>
 }
 

@@ -11,8 +11,8 @@
  * A holder that dies between 1 and 3 leaves the mark behind. Nobody knows then whether the server took the token, so
  * it is not sent again: the error says {@link TokenError.AuthenticationRequired}, or the fallback grant takes over.
  *
- * The store decides who spends each token only once: with {@link memory} one process until it ends, with {@link shared}
- * a whole fleet, across restarts.
+ * The store decides how far "once" reaches: with {@link memory} it holds for one process until it ends, with
+ * {@link shared} for a whole fleet, across restarts.
  *
  * @since 0.1.0
  */

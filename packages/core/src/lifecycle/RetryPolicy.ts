@@ -194,8 +194,8 @@ const wait = (millis: number) => Decision.continueWith(Interval.after(millis))
  * **Details**
  *
  * - A `Retry-After` (a `retryAfter` field on the error) is a *minimum*: the wait is never shorter, even where that
- *   exceeds `cap`. Unless jitter is off, up to a tenth of it (at least `base`, at most `cap`) is added, because
- *   everybody who was turned away was told the same time.
+ *   exceeds `cap`. Unless jitter is off, up to a tenth of it (at least `base`, at most `cap`) is added, because all
+ *   clients that were turned away got the same time.
  * - A wait that would end after `maxElapsed` is not begun: the policy gives up at once, and {@link retry} says in
  *   `RetriesExhausted.retryAt` when to come back.
  * - Randomness is Effect's `Random`: `Effect.withRandom(Random.make("seed"))` makes a run repeatable.

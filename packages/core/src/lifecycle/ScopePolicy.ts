@@ -113,9 +113,9 @@ export const compare = (requested: Scopes.Scopes, granted: Scopes.Scopes): Compa
  * **Details**
  *
  * Put it before `TokenSource.cached`: it looks at tokens when they are fetched, not when they are served. A failure
- * names what is missing, and what of it was merely renamed. With `required`, other requested scopes that are missing are
- * reported and do not fail. Without requested or required scopes there is
- * nothing to compare: the server decided.
+ * names the missing scopes, and those of them that were only renamed. With `required`, other requested scopes that are
+ * missing are reported and do not fail. Without requested or required scopes there is nothing to compare: the server
+ * decided.
  *
  * **Example** (Nothing but analytics matters)
  *

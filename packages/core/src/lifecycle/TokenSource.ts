@@ -118,8 +118,8 @@ export interface ManagedOptions {
   /** Compares scopes granted with scopes requested. By default a difference is an event. */
   readonly scopePolicy?: ScopePolicy.Options | undefined
   /**
-   * How tokens are shared with other processes when a `TokenStore` is provided. `false` for not sharing them. {@link
-   * layer} makes the lease longer than the token request's own deadline.
+   * How tokens are shared with other processes when a `TokenStore` is provided. `false` for not sharing them.
+   * {@link layer} makes the lease longer than the token request's own deadline.
    */
   readonly shared?: SharedTokens.Options | false | undefined
 }

@@ -210,7 +210,7 @@ export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
   readonly contentType: string
   /** What is wrong with it. */
   readonly detail: string
-  /** What the body is, as `JSON cut off, 812 bytes`: never its text. */
+  /** Describes the body, as `JSON cut off, 812 bytes`; never its text. */
   readonly excerpt: string
 }> {
   get [TypeId](): TypeId {

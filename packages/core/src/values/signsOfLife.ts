@@ -12,7 +12,7 @@ export const longestSleep = 60 * 60_000
 
 /**
  * Work may wait for other work, which waits in turn. A circle of waits, or very many of them, must not hang the fiber
- * that looks: it goes so deep, and looks at so many.
+ * that looks, so its search has a limit of depth, and a limit of looks in all.
  */
 const deepest = 16
 const mostLooks = 1000

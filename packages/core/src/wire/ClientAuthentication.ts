@@ -64,9 +64,9 @@ export interface Credentials {
   /** A remark about unusual credentials, shown when the server refuses them. */
   readonly hint: Option.Option<string>
   /**
-   * The secret that these credentials were made from. When the server refuses the client, it is compared with {@link
-   * ClientAuthentication.current}: if the secret has changed, the request is sent once more with the new one. Without
-   * `madeFrom` nothing is compared.
+   * The secret that these credentials were made from. When the server refuses the client, it is compared with
+   * {@link ClientAuthentication.current}: if the secret has changed, the request is sent once more with the new one.
+   * Without `madeFrom` nothing is compared.
    */
   readonly madeFrom?: Redacted.Redacted | undefined
 }

@@ -1,8 +1,8 @@
 /**
  * Asks the authorization server whether a token is active (RFC 7662).
  *
- * A token is inactive only if the server says so: a call that fails gives an error, never "inactive". {@link
- * TokenMonitor} acts on tokens that are not active.
+ * A token is inactive only if the server says so: a call that fails gives an error, never "inactive".
+ * {@link TokenMonitor} acts on tokens that are not active.
  *
  * @since 0.1.0
  */

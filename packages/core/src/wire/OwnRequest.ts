@@ -4,9 +4,9 @@
  *
  * **The rule.** Every request of the library's own is made and sent by {@link make}, in all packages. So each of them
  * uses the `HttpClient` that the program gave, with the program's `FetchHttpClient.RequestInit`; follows no redirect;
- * is not answered from a cache; shows nothing of itself in spans and logs; ends at its time limits; reads at most 1 MiB
- * of the response, counted after decompression; and fails with a {@link TokenError.RequestError} that keeps nothing of
- * the request.
+ * is not answered from a cache; makes no span of the HTTP client, sends no trace headers and logs no failure; ends at
+ * its time limits; reads at most 1 MiB of the response, counted after decompression; and fails with a
+ * {@link TokenError.RequestError} that keeps nothing of the request.
  *
  * @since 0.1.0
  */

@@ -168,8 +168,8 @@ export const discover = (
   Effect.flatMap(prepare(issuer, options), (ask) => Effect.map(ask, ({ value }) => value))
 
 /**
- * The metadata of an issuer, kept in memory. The server is not asked before the first `get`. Several endpoints ({@link
- * tokenEndpoint} and its siblings) can share it.
+ * The metadata of an issuer, kept in memory. The server is not asked before the first `get`. Several endpoints
+ * ({@link tokenEndpoint} and its siblings) can share it.
  *
  * @example
  * ```ts

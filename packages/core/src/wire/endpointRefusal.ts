@@ -14,7 +14,7 @@ import * as RetryAfter from "./RetryAfter.js"
 export interface Context {
   /** Origin and path. */
   readonly endpoint: string
-  /** What the URL is meant to be: "the token endpoint". */
+  /** The kind of endpoint that the URL should be: "the token endpoint". */
   readonly place: string
   readonly receivedAt: number
   readonly hint: Option.Option<string>

@@ -2,7 +2,7 @@
 import type * as Headers from "@effect/platform/Headers"
 
 /**
- * What came back.
+ * The response.
  *
  * @since 0.1.0
  * @category models

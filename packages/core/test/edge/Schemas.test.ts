@@ -277,7 +277,7 @@ describe("Schemas: the encoded forms", () => {
   }
 })
 
-describe("Schemas: what cannot be read", () => {
+describe("Schemas: input that cannot be read", () => {
   const messageOf = (schema: Schema.Schema.AnyNoContext, input: unknown): string => {
     const result = Schema.decodeUnknownEither(schema)(input)
     if (Either.isRight(result)) throw new Error("it was read")

@@ -193,7 +193,7 @@ describe("BackgroundRefresh", () => {
     }))
 
   describe("idleTimeToLive", () => {
-    it.scoped("a key that nobody uses is forgotten; one that is used is kept", () =>
+    it.scoped("a key that no caller uses is forgotten; a key that is used is kept", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({ idleTimeToLive: "2 hours" })
         const events = yield* collect(tokens)

@@ -92,7 +92,7 @@ describe("RateLimit.make", () => {
       assert.deepStrictEqual(starts, [1_000])
     }))
 
-  it.effect("fails at once when told to, and says when to come back", () =>
+  it.effect("with `onExceeded: fail` it fails at once, and says when to come back", () =>
     Effect.gen(function*() {
       const { effect, starts } = recorder()
       const { limit } = yield* RateLimit.make({ limit: 2, interval: "10 seconds", onExceeded: "fail" })
@@ -179,7 +179,7 @@ describe("RateLimit.limit", () => {
       assert.strictEqual(seen.length, 3)
     }))
 
-  it.effect("fails a source's request when told to", () =>
+  it.effect("with `onExceeded: fail` a source's request fails", () =>
     Effect.gen(function*() {
       const plain = yield* source.make({ fetch: () => Effect.succeed(AccessToken.make({ value: "t" })) })
       const tokens = yield* plain.pipe(RateLimit.limit({ limit: 1, onExceeded: "fail" }))

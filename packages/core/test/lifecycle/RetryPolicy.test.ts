@@ -194,7 +194,7 @@ describe("RetryPolicy.exponentialJitter", () => {
   })
 
   // SPEC D4: never earlier than Retry-After; if that exceeds what is left, fail at once
-  it("gives up at once when Retry-After exceeds what is left of maxElapsed", () => {
+  it("gives up at once when Retry-After exceeds the rest of maxElapsed", () => {
     const policy = RetryPolicy.exponentialJitter({ jitter: "none", base: "1 second", maxElapsed: "10 seconds" })
     assert.deepStrictEqual(waits(policy, [unavailable({ retryAfter: "11 seconds" })]), [])
     assert.deepStrictEqual(waits(policy, [unavailable({ retryAfter: "10 seconds" }), unavailable()]), [10_000])
@@ -536,7 +536,7 @@ describe("RetryPolicy.retry", () => {
       assert.strictEqual(yield* Fiber.join(fiber), "token")
     }))
 
-  it.effect("needs what the schedule needs", () =>
+  it.effect("needs the services that the schedule needs", () =>
     Effect.gen(function*() {
       class Limit extends Context.Tag("Limit")<Limit, number>() {}
       const limited = Schedule.recurs(10).pipe(
@@ -557,7 +557,7 @@ describe("RetryPolicy.retry", () => {
       assert.strictEqual(calls.length, 3)
     }))
 
-  it.effect("tells the hook before each wait", () =>
+  it.effect("calls onRetry before each wait", () =>
     Effect.gen(function*() {
       const told: Array<unknown> = []
       const errors = [unavailable(), unavailable({ status: 500 })]

@@ -33,7 +33,7 @@ const common = (requested: string) => ({ key: TokenRequest.hash(TokenRequest.mak
 
 // SPEC C9
 describe("ScopePolicy.enforce: missing scopes", () => {
-  it.effect("says nothing when all is granted, or more", () =>
+  it.effect("publishes nothing when all requested scopes are granted, or more", () =>
     Effect.gen(function*() {
       const { events, result } = yield* run({ missing: "fail" }, "users:read", "users:read users:write")
       assert.strictEqual(result._tag, "Right")
@@ -53,7 +53,7 @@ describe("ScopePolicy.enforce: missing scopes", () => {
       }])
     }))
 
-  it.effect("fails when told to, naming what is missing, and reports as well", () =>
+  it.effect("with `missing: fail` it fails, names the missing scopes, and also publishes ScopeDrift", () =>
     Effect.gen(function*() {
       const { events, result } = yield* run({ missing: "fail" }, "users:read billing:read", "Users.Read")
       assert.deepStrictEqual(events.map((event) => event._tag), ["ScopeDrift"])
@@ -161,7 +161,7 @@ describe("ScopePolicy.enforce: over-broad scopes", () => {
       }
     }))
 
-  it.effect("allows when told to", () =>
+  it.effect("with `overBroad: allow` it allows a broad scope", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* run({ overBroad: "allow" }, "*", "*")).events, [])
     }))

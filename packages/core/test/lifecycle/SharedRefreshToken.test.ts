@@ -876,7 +876,7 @@ describe("RefreshToken.shared", () => {
     }).pipe(Effect.provide(Layer.merge(TokenStore.layerMemory, FetchHttpClient.layer))))
 
   // I12
-  describe("whatever happens", () => {
+  describe("any sequence of failures", () => {
     type Trouble =
       | { readonly type: "none" }
       | { readonly type: "crash"; readonly step: number }

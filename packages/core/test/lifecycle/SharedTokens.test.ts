@@ -643,7 +643,7 @@ describe("SharedTokens", () => {
       }))
   })
 
-  describe("a store that others seal", () => {
+  describe("a store that other processes seal", () => {
     it.scoped("a process without the key does not take a sealed token, and one with the key takes no other", () =>
       Effect.gen(function*() {
         const { join, server, store } = yield* fleet(0)

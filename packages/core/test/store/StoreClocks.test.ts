@@ -45,7 +45,7 @@ const stores: Record<
 }
 
 // FAULTS L1, K1
-describe("stores, where the wall clock is set", () => {
+describe("stores when the wall clock is set", () => {
   for (const [name, pair] of Object.entries(stores)) {
     for (const step of [-hour, hour, -3000]) {
       const how = `${name}, ${step < 0 ? "back" : "forward"} by ${Math.abs(step) / 1000} s`
@@ -182,7 +182,7 @@ describe("a token that is stored when the clock has been put back since it was f
 })
 
 // FAULTS L1
-describe("a failure that others have noted", () => {
+describe("a note of a failure from another process", () => {
   for (
     const [title, from, length] of [["from the future", hour, 2000], ["longer than it can be", 0, 24 * hour]] as const
   ) {
@@ -216,7 +216,7 @@ describe("a failure that others have noted", () => {
 })
 
 // FAULTS L1, K1
-describe("what one process makes of the leases it finds", () => {
+describe("the leases that a process finds", () => {
   const at = (time: number) => ({ wall: time, steady: time })
   const claim = (from: number, until: number, owner = "somebody") => ({ owner, from, until })
 

@@ -361,7 +361,7 @@ describe("TokenStore.layerFile: problems", () => {
 })
 
 // I11: a process may sleep or die between any two of its steps
-describe("TokenStore.layerFile: at the worst moment", () => {
+describe("TokenStore.layerFile: sleep or death between two steps", () => {
   scenario(
     "a process that sleeps before taking a number that others take and end does not get it",
     (directory) =>

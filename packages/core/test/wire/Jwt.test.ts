@@ -152,7 +152,7 @@ describe("Jwt.checkScopes", () => {
     assert.deepStrictEqual(Either.map(result, Option.isSome), Either.right(true))
   })
 
-  it("says nothing about an opaque token", () => {
+  it("gives None for an opaque token", () => {
     assert.deepStrictEqual(Jwt.checkScopes("opaque", "a"), Either.right(Option.none()))
   })
 
@@ -188,7 +188,7 @@ describe("exp of an access token", () => {
       assert.deepStrictEqual(yield* expiresIn({ access_token: exp(600), expires_in: 0 }), Option.some(0))
     }))
 
-  it.effect("P6 exp stands in for an expires_in that is missing or unusable", () =>
+  it.effect("P6 exp replaces an expires_in that is missing or unusable", () =>
     Effect.gen(function*() {
       for (const expires_in of [undefined, null, "", "3600abc", -1]) {
         assert.deepStrictEqual(yield* expiresIn({ access_token: exp(600), expires_in }), Option.some(600))

@@ -52,7 +52,7 @@ export class Slot<E> {
   until = Number.NEGATIVE_INFINITY
   /** When a caller last asked, by the steady clock. */
   lastUsed = 0
-  /** What is remembered of attempts that failed; absent after a success. */
+  /** What is remembered about failed attempts; absent after a success. */
   trouble: Trouble<E> | undefined
   /** The token most recently reported as refused. */
   rejected: AccessToken.AccessToken | undefined

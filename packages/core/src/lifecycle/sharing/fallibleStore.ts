@@ -27,7 +27,7 @@ const sealedByOthers = new StoreError({
     "it is sealed, and this process has no key: wrap its store in TokenStore.encrypted, with the key of the others"
 })
 
-/** What the store says of one key. */
+/** The contents of the store for one key. */
 export interface Look {
   readonly token: Option.Option<AccessToken>
   /** The note of the last failure, for as long as the store keeps it. */
@@ -108,7 +108,7 @@ export const make = (
   /** Keys whose stored value cannot be read: each is reported by one event, not at every look. */
   const unreadable = new Set<string>()
 
-  /** What is damaged or sealed with an unknown key is a miss; the next token replaces it. */
+  /** A value that is damaged, or sealed with an unknown key, counts as missing; the next token replaces it. */
   const read = (store: Service, key: string, request: TokenRequest.TokenRequest) =>
     Effect.flatMap(
       storeCall.get(store, key),
