@@ -25,7 +25,7 @@ const within = <A, E>(time: Duration.DurationInput, effect: Effect.Effect<A, E>)
 describe("a store that never answers", () => {
   for (const fault of ["pooled", "hangs", "interrupted"] as const) {
     for (const operation of operations) {
-      it.scoped(`a store's ${operation} that never answers (${fault}) delays callers no longer than \`timeout\``, () =>
+      it.scoped(`a store whose ${operation} fails (${fault}) delays callers no longer than \`timeout\``, () =>
         Effect.gen(function*() {
           const store = yield* FaultyStore.make
           const server = new Scripted()
@@ -46,7 +46,7 @@ describe("a store that never answers", () => {
     }
 
     for (const operation of ["get", "put", "acquire"] as const) {
-      it.scoped(`a store's ${operation} that never answers (${fault}) gives RefreshToken an error in time`, () =>
+      it.scoped(`a store whose ${operation} fails (${fault}) gives RefreshToken an error in time`, () =>
         Effect.gen(function*() {
           const store = yield* FaultyStore.make
           store.breakDown(fault, [operation])
