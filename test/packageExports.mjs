@@ -8,10 +8,9 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { libraries } from "./packages.mjs"
 
 const packages = new URL("../packages/", import.meta.url)
-
-export const published = ["core", "testing", "jose", "redis", "genesys", "broker"]
 
 export const manifestOf = (name) => new URL(`${name}/package.json`, packages)
 
@@ -53,4 +52,4 @@ const write = (name) => {
   writeFileSync(url, `${JSON.stringify(manifest, null, 2)}\n`)
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) published.forEach(write)
+if (process.argv[1] === fileURLToPath(import.meta.url)) libraries.forEach(write)

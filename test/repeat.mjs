@@ -10,9 +10,8 @@
  */
 import { spawn } from "node:child_process"
 import { parseArgs } from "node:util"
+import { units } from "./packages.mjs"
 import { seedOf, vitest } from "./vitestRun.mjs"
-
-const units = ["core", "jose", "genesys", "redis", "testing"]
 
 const { positionals: files, values } = parseArgs({
   allowPositionals: true,

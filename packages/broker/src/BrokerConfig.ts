@@ -8,13 +8,13 @@ import * as PlatformPath from "@effect/platform/Path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { Config } from "./config/form.js"
 import * as schemas from "./config/jsonSchema.js"
 import * as mistake from "./config/mistake.js"
 import * as paths from "./config/paths.js"
 import * as read from "./config/read.js"
+import { Config } from "./config/schemas.js"
 
-export * from "./config/form.js"
+export * from "./config/schemas.js"
 
 /**
  * The JSON Schema (draft-07) of a configuration file, for editors. The package has it as `config.schema.json`: a YAML

@@ -1,6 +1,6 @@
 /** Paths of a configuration are relative to the folder of its file, not to wherever the broker was started. */
 import type * as Path from "@effect/platform/Path"
-import type { Config, Listener, Profile, SecretReference, Store } from "./form.js"
+import type { Config, Listener, Profile, SecretReference, Store } from "./schemas.js"
 
 type Resolve = (path: string) => string
 

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as Secret from "effect-bearer/Secret"
 import * as TokenError from "effect-bearer/TokenError"
-import type { SecretReference } from "./form.js"
+import type { SecretReference } from "./schemas.js"
 
 /** An effect that yields the secret as it is now. */
 type Read = Effect.Effect<Redacted.Redacted, TokenError.RequestError>

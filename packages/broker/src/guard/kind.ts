@@ -1,5 +1,5 @@
 // What a request can be for.
-import type { Surface } from "../config/form.js"
+import type { Surface } from "../config/schemas.js"
 
 export type Kind =
   | Surface

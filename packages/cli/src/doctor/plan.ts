@@ -1,7 +1,7 @@
 /** What will be sent at most, said before anything is: nothing is sent twice, and nothing that is not said here. */
 import type { Chosen } from "../settings/settings.js"
 import * as client from "./probes/client.js"
-import * as token from "./probes/token.js"
+import * as token from "./probes/tokenRequest.js"
 import { references } from "./probes/variables.js"
 import type { Counts } from "./report.js"
 import * as wording from "./wording.js"

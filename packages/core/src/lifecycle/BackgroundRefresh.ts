@@ -12,7 +12,7 @@ import { refresh as ranges } from "../values/settingRanges.js"
 import * as Settings from "../values/Settings.js"
 import { TokenEvent } from "../values/TokenEvent.js"
 import { quietSleep } from "./quietSleep.js"
-import { Agenda } from "./refresh/agenda.js"
+import { Agenda } from "./backgroundRefresh/agenda.js"
 import * as TokenCache from "./TokenCache.js"
 
 /**

@@ -1,4 +1,5 @@
-// The ranges of all options of the core that are numbers or durations, by the option that holds them.
+// The ranges of options that are numbers or durations, by the option that holds them. RetryPolicy, RefreshToken, SharedWork
+// and endpointChecks keep their own.
 import * as Settings from "./Settings.js"
 
 /** `TokenCache.Options` */

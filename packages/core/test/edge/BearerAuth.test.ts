@@ -36,7 +36,7 @@ import * as TokenSource from "../../src/lifecycle/TokenSource.js"
 import * as AccessToken from "../../src/values/AccessToken.js"
 import * as TokenError from "../../src/values/TokenError.js"
 import * as TokenRequest from "../../src/values/TokenRequest.js"
-import { accepting, eventsOf, makeApi, makeSource } from "../utils/bearer.js"
+import { accepting, eventsOf, makeApi, makeSource } from "../support/bearer.js"
 
 const api = "https://api.example.com"
 const origins = [api] as const

@@ -5,7 +5,7 @@ import * as BearerAuth from "../../src/edge/BearerAuth.js"
 import * as AccessToken from "../../src/values/AccessToken.js"
 import * as TokenError from "../../src/values/TokenError.js"
 import * as TokenRequest from "../../src/values/TokenRequest.js"
-import { makeApi, makeSource } from "../utils/bearer.js"
+import { makeApi, makeSource } from "../support/bearer.js"
 
 const users = "https://users.example.com"
 const billing = "https://billing.example.com"

@@ -4,8 +4,8 @@ import * as Undici from "@effect/platform-node/Undici"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as BearerAuth from "../../src/edge/BearerAuth.js"
-import { eventsOf, makeSource } from "../utils/bearer.js"
-import { type Reply, serve } from "../utils/sockets.js"
+import { eventsOf, makeSource } from "../support/bearer.js"
+import { type Reply, serve } from "../support/sockets.js"
 
 const accepting = (token: string): Reply => (received, response) =>
   void response.writeHead(received.authorization === `Bearer ${token}` ? 200 : 401).end(

@@ -8,8 +8,8 @@ import type { With } from "../../src/lifecycle/source.js"
 import * as AccessToken from "../../src/values/AccessToken.js"
 import type * as Clocks from "../../src/values/Clocks.js"
 import * as TokenEvent from "../../src/values/TokenEvent.js"
+import { accepting, eventsOf, makeApi, makeSource } from "../support/bearer.js"
 import { steppable } from "../support/time.js"
-import { accepting, eventsOf, makeApi, makeSource } from "../utils/bearer.js"
 
 const api = "https://api.example.com"
 const origins = [api] as const

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Data, Effect, Exit, FastCheck, Logger, Option, Schema, Tracer } from "effect"
 import * as BearerAuth from "../../src/edge/BearerAuth.js"
 import * as AccessToken from "../../src/values/AccessToken.js"
-import { makeApi, makeSource } from "../utils/bearer.js"
+import { makeApi, makeSource } from "../support/bearer.js"
 
 const api = "https://api.example.com"
 const origins = [api] as const

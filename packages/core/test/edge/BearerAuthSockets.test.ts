@@ -5,8 +5,8 @@ import type { Layer } from "effect"
 import { Effect, Stream } from "effect"
 import * as BearerAuth from "../../src/edge/BearerAuth.js"
 import * as AccessToken from "../../src/values/AccessToken.js"
-import { makeSource } from "../utils/bearer.js"
-import { type Reply, serve } from "../utils/sockets.js"
+import { makeSource } from "../support/bearer.js"
+import { type Reply, serve } from "../support/sockets.js"
 
 const accepting = (token: () => string, refusal: string | Buffer = "no"): Reply => (received, response) => {
   const accepted = received.authorization === `Bearer ${token()}`

@@ -10,7 +10,7 @@ import type { Line } from "../support/storeWorker.js"
 
 // The file store under processes that are connected only by it, and die. I11, SPEC C6, C7.
 
-const program = bundle(new URL("../support/", import.meta.url), ["storeWorker.ts"])
+const program = bundle(new URL("../support", import.meta.url), ["storeWorker.ts"])
 
 interface Options {
   readonly directory: string

@@ -12,7 +12,7 @@ import type { Scope } from "effect"
 import { Effect, Fiber, Layer, Option, Redacted } from "effect"
 import { BearerAuth, ClientAuthentication, Grant, TokenEndpoint, TokenRequest } from "../../src/index.js"
 import { authority, expired, future, good, other } from "../fixtures/certificates.js"
-import { makeSource } from "../utils/bearer.js"
+import { makeSource } from "../support/bearer.js"
 
 /**
  * The three HTTP clients of the platform on Node.js behave alike: the results of the library for a server, a fault and

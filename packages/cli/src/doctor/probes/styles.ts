@@ -12,7 +12,7 @@ import { found, skipped } from "../report.js"
 import type { Client, Style } from "./client.js"
 import * as client from "./client.js"
 import * as refusal from "./refusal.js"
-import * as token from "./token.js"
+import * as token from "./tokenRequest.js"
 
 const check = "ways to send id and secret"
 

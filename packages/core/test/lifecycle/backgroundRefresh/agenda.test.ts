@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import { Agenda } from "../../../src/lifecycle/refresh/agenda.js"
+import { Agenda } from "../../../src/lifecycle/backgroundRefresh/agenda.js"
 
 /** The same as a plain list that is searched for the next value. */
 class Model {

@@ -1,12 +1,12 @@
 // The schemas of what stands in a configuration file; published by BrokerConfig.
 import * as Schema from "effect/Schema"
-import { Caller } from "./form/caller.js"
-import { Profile, ProfileName, Rate, SecretReference } from "./form/profile.js"
-import { count, Names, optional, Path, required, Text, Wait, withDefault } from "./form/values.js"
+import { Caller } from "./schemas/caller.js"
+import { Profile, ProfileName, Rate, SecretReference } from "./schemas/profile.js"
+import { count, Names, optional, Path, required, Text, Wait, withDefault } from "./schemas/values.js"
 
-export { Access, Caller, Certificate, KeyDigest, Permission, Surface } from "./form/caller.js"
-export { Authentication, Grant, Profile, ProfileName, Rate, SecretReference, TokenFile } from "./form/profile.js"
-export { Time } from "./form/values.js"
+export { Access, Caller, Certificate, KeyDigest, Permission, Surface } from "./schemas/caller.js"
+export { Authentication, Grant, Profile, ProfileName, Rate, SecretReference, TokenFile } from "./schemas/profile.js"
+export { Time } from "./schemas/values.js"
 
 // What a field means stands in its schema, so that editors and the reference in the README say the same.
 
