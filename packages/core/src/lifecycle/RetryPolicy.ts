@@ -506,15 +506,32 @@ export const delays: {
     Effect.gen(function*() {
       const checked = fromSchedule(policy)
       const waits: Array<Duration.Duration> = []
-      let now = yield* Clock.currentTimeMillis
+      const clock = yield* Effect.clock
+      const began = { wall: clock.unsafeCurrentTimeMillis(), nanos: clock.unsafeCurrentTimeNanos() }
+      let waited = 0
       let state: unknown = checked.initial
       for (const error of errors) {
-        const [next, delay, decision] = yield* checked.step(now, error, state)
+        const now = began.wall + waited
+        const nanos = began.nanos + BigInt(Math.round(waited * 1_000_000))
+        const [next, delay, decision] = yield* Effect.withClock(
+          checked.step(now, error, state),
+          standing(clock, now, nanos)
+        )
         if (Decision.isDone(decision)) break
         waits.push(delay)
-        now += Duration.toMillis(delay)
+        waited += Duration.toMillis(delay)
         state = next
       }
       return waits
     })
 )
+
+/** A clock that shows one moment, however long a step takes: the waits must not depend on the speed of the machine. */
+const standing = (clock: Clock.Clock, wall: number, nanos: bigint): Clock.Clock => ({
+  [Clock.ClockTypeId]: Clock.ClockTypeId,
+  unsafeCurrentTimeMillis: () => wall,
+  unsafeCurrentTimeNanos: () => nanos,
+  currentTimeMillis: Effect.succeed(wall),
+  currentTimeNanos: Effect.succeed(nanos),
+  sleep: (duration) => clock.sleep(duration)
+})

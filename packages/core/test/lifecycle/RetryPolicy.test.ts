@@ -97,6 +97,25 @@ describe("RetryPolicy.exponentialJitter", () => {
     assert.deepStrictEqual(waits(policy, errors, seed), waits(policy, errors, seed))
   }, runs)
 
+  // FAULTS D: the real time between two steps shortened what was left of maxElapsed
+  it("delays do not depend on how long the machine takes for a step", () => {
+    let moment = 0
+    const clock: Clock.Clock = {
+      ...Clock.make(),
+      unsafeCurrentTimeMillis: () => moment += 400,
+      unsafeCurrentTimeNanos: () => BigInt(moment += 400) * BigInt(1_000_000)
+    }
+    const policy = RetryPolicy.exponentialJitter({
+      base: 100,
+      factor: 1,
+      jitter: "none",
+      maxRetries: 9,
+      maxElapsed: 1000
+    })
+    const delays = RetryPolicy.delays(policy, long).pipe(Effect.withClock(clock), Effect.runSync)
+    assert.deepStrictEqual(millis(delays), Array.from({ length: 9 }, () => 100))
+  })
+
   // I6
   it.prop("grows monotonically before jitter", { options: Arbitraries.policyOptions }, ({ options }) => {
     const made = waits(RetryPolicy.exponentialJitter({ ...options, jitter: "none", maxElapsed: Infinity }), long)
