@@ -11,8 +11,8 @@ import { isRequestBound } from "../values/runtime.js"
 import { refresh as ranges } from "../values/settingRanges.js"
 import * as Settings from "../values/Settings.js"
 import { TokenEvent } from "../values/TokenEvent.js"
-import { quietSleep } from "./quietSleep.js"
 import { Agenda } from "./backgroundRefresh/agenda.js"
+import { quietSleep } from "./quietSleep.js"
 import * as TokenCache from "./TokenCache.js"
 
 /**
