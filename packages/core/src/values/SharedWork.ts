@@ -85,6 +85,7 @@ export const expect = (silence: Duration.DurationInput): Effect.Effect<void> =>
  *
  * - An interrupted caller does not affect the others. When the last caller has left, the work is interrupted.
  * - Overdue work is given up, and the callers that still wait share one new run.
+ * - Work that is interrupted from inside is begun once more; if that is interrupted too, so are its callers.
  * - The work runs with the context of the caller that began it.
  *
  * **Example** (One fetch for all who ask at once)
@@ -106,11 +107,16 @@ export const make = <A, E, R>(work: Effect.Effect<A, E, R>, options: Options = {
   const limit = limitOf(options)
   const requestBound = isRequestBound()
   let current: Run<A, E> | undefined
+  // how many runs in a row were interrupted, although nobody here stopped them
+  let cutOff = 0
 
   const end = (run: Run<A, E>, exit: Exit.Exit<A, E>): void => {
+    const isInterrupted = Exit.isInterrupted(exit)
+    cutOff = isInterrupted && current === run ? cutOff + 1 : 0
     if (current === run) current = undefined
-    // a run that was cut off has no result to share
-    if (Exit.isInterrupted(exit)) run.flight.giveUp()
+    // A run that was cut off has no result to share. But work that is interrupted from inside each time would be begun
+    // again without end: its callers get what they would get from the work itself.
+    if (isInterrupted && cutOff < mostCutOff) run.flight.giveUp()
     else run.flight.land(exit)
     run.stop()
   }
@@ -166,6 +172,9 @@ export const make = <A, E, R>(work: Effect.Effect<A, E, R>, options: Options = {
   const told = complaint(options)
   return told === undefined ? shared : Effect.zipRight(told, shared)
 }
+
+/** So many runs in a row, each interrupted from inside, are no accident. */
+const mostCutOff = 2
 
 interface Run<in out A, in out E> {
   readonly flight: Flight<A, E>

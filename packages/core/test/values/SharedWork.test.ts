@@ -54,6 +54,33 @@ describe("SharedWork", () => {
         assert.strictEqual(runs, 1)
       }))
 
+    // FAULTS L: it was begun again without end, and blocked the event loop
+    it.effect("work that interrupts itself each time is not begun for ever: its callers are interrupted", () =>
+      Effect.gen(function*() {
+        let runs = 0
+        const shared = SharedWork.make(
+          Effect.suspend(() =>
+            ++runs > 50 ? Effect.succeed("too often") : Effect.zipRight(Effect.yieldNow(), Effect.interrupt)
+          )
+        )
+        const callers = yield* Effect.fork(
+          Effect.all([Effect.exit(shared), Effect.exit(shared)], { concurrency: "unbounded" })
+        )
+        for (const exit of yield* Fiber.join(callers)) assert.isTrue(Exit.isInterrupted(exit))
+        assert.strictEqual(runs, 2)
+        // and so it is for those who come later
+        assert.isTrue(Exit.isInterrupted(yield* Effect.exit(shared)))
+        assert.isAtMost(runs, 4)
+      }))
+
+    it.effect("work that interrupts itself once is begun once more", () =>
+      Effect.gen(function*() {
+        let runs = 0
+        const shared = SharedWork.make(Effect.suspend(() => ++runs % 2 === 1 ? Effect.interrupt : Effect.succeed(runs)))
+        assert.strictEqual(yield* shared, 2)
+        assert.strictEqual(yield* shared, 4)
+      }))
+
     it.effect("when the last caller has left, the run is interrupted and the next one begins anew", () =>
       Effect.gen(function*() {
         const interrupted = yield* Deferred.make<void>()
