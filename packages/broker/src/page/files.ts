@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises"
 
 /** Where they lie: beside the sources or what was built of them, and beside a bundle. */
-const folders = ["../../page", "./page/"]
+const folders = ["../../page/", "./page/"]
 
 export const read = async (name: string): Promise<Uint8Array> => {
   let reason: unknown
