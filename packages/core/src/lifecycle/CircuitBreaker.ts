@@ -24,7 +24,7 @@ import * as SharedWork from "../values/SharedWork.js"
 import { Current, Underway } from "../values/signsOfLife.js"
 import * as TokenError from "../values/TokenError.js"
 import { TokenEvent } from "../values/TokenEvent.js"
-import { mandated } from "./backOff.js"
+import { mandated, step } from "./backOff.js"
 import { isRetryable } from "./foreignError.js"
 import * as source from "./source.js"
 
@@ -181,9 +181,6 @@ const within = <A, E, R>(probe: Underway, effect: Effect.Effect<A, E, R>): Effec
   return isRequestBound() ? Effect.raceFirst(work, Effect.interruptible(SharedWork.beat(probe))) : work
 }
 
-/** Far more than there are between the shortest and the longest time; 2 ** 1024 is infinite, and 0 · ∞ is no time. */
-const mostDoublings = 64
-
 type Changed = (state: Exclude<State, { readonly _tag: "HalfOpen" }>) => Effect.Effect<void>
 
 type Phase =
@@ -234,7 +231,7 @@ const makeReporting = (options: Options) =>
 
     const open = (failures: number, openings: number, error: unknown, onChange: Changed) =>
       Effect.flatMap(clocks.now, ({ steady, wall }) => {
-        const own = Math.min(longest, resetAfter * 2 ** Math.min(openings, mostDoublings))
+        const own = step(openings + 1, resetAfter, longest)
         const asked = mandated(error, wall, longestRetryAfter)
         const delay = asked > own ? asked : own
         phase = { _tag: "Open", failures, openings: openings + 1, until: steady + delay }

@@ -2,9 +2,12 @@
 import * as Option from "effect/Option"
 import * as TokenError from "../values/TokenError.js"
 
+/** Far more doublings than there are between the shortest and the longest time; 2 ** 1024 is infinite, and 0 · ∞ is no time. */
+const mostDoublings = 64
+
 /** Doubles with each failure in a row, from `first` after the first failure up to `longest`. */
 export const step = (failures: number, first: number, longest: number): number =>
-  Math.min(longest, first * 2 ** Math.min(failures - 1, 16))
+  Math.min(longest, first * 2 ** Math.min(failures - 1, mostDoublings))
 
 /** Steps of a renewal in the background: doubling from a tenth of the lifetime, a second at most, to half a minute. */
 export const backgroundStep = (failures: number, lifetime: number): number =>

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as backOff from "../../lifecycle/backOff.js"
 import * as Disclosure from "../../wire/Disclosure.js"
 import * as RetryAfter from "../../wire/RetryAfter.js"
 import type { Throttling } from "./options.js"
@@ -60,7 +61,6 @@ export const waitOf = (
     onSome: Duration.toMillis
   })
   if (asked > maxRetryAfter) return undefined
-  // 2 ** 1024 is infinite, and 0 · ∞ is no time
-  const half = Math.min(cap, base * 2 ** Math.min(retries, 64)) / 2
+  const half = backOff.step(retries + 1, base, cap) / 2
   return Math.ceil(Math.max(asked, half) + random * half)
 }
