@@ -13,7 +13,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as anyError from "../lifecycle/foreignError.js"
+import * as foreignError from "../lifecycle/foreignError.js"
 import { quietSleep } from "../lifecycle/quietSleep.js"
 import * as source from "../lifecycle/source.js"
 import type { AccessToken } from "../values/AccessToken.js"
@@ -29,13 +29,19 @@ import type { Revocation } from "../wire/Revocation.js"
 /** An introspection of somebody else's that is silent for so long is let go; one of ours has a limit of its own. */
 const longestCheck = Duration.minutes(5)
 
-/** One that hangs keeps up neither the next round nor, where it cannot be interrupted, the end of the scope. */
-const bounded = <A, E, R>(check: Effect.Effect<A, E, R>): Effect.Effect<void, E, R> =>
-  Effect.timeoutTo(Effect.interruptible(Effect.disconnect(check)), {
-    duration: longestCheck,
-    onSuccess: () => Effect.void,
-    onTimeout: () => Effect.logWarning("introspection gave no answer; the token is served as before")
-  }).pipe(Effect.flatten)
+/**
+ * Waits no longer than `limit`, and says so with `late`. What hangs holds up neither the next step nor, where it cannot be
+ * interrupted, the end of the scope.
+ */
+const within = <E, R>(
+  effect: Effect.Effect<unknown, E, R>,
+  limit: Duration.DurationInput,
+  late: string
+): Effect.Effect<void, E, R> =>
+  Effect.flatMap(
+    Effect.timeoutOption(Effect.interruptible(Effect.disconnect(effect)), limit),
+    (done) => Option.isSome(done) ? Effect.void : Effect.logWarning(late)
+  )
 
 /** Requests under way at once, however many tokens there are. */
 const concurrency = 4
@@ -136,8 +142,14 @@ export const watch =
         Effect.forEach(
           tokens,
           ({ request, token }) =>
-            Effect.catchAllCause(bounded(check(token, request)), (cause) =>
-              complain("introspection failed; the token is served as before", cause)),
+            Effect.catchAllCause(
+              within(
+                check(token, request),
+                longestCheck,
+                "introspection gave no answer; the token is served as before"
+              ),
+              (cause) => complain("introspection failed; the token is served as before", cause)
+            ),
           { concurrency, discard: true }
         )
     )
@@ -202,22 +214,15 @@ export const revokeOnClose =
         )
     )
     // a finalizer cannot be interrupted: a request that takes too long is no longer waited for
-    const bounded = Effect.timeoutOption(
-      Effect.interruptible(Effect.disconnect(revokeAll)),
-      Settings.value(ranges.revocation.timeout, options.timeout)
+    const bounded = within(
+      revokeAll,
+      Settings.value(ranges.revocation.timeout, options.timeout),
+      "revoking tokens on closing took too long; given up"
     )
     return Effect.as(
       Effect.zipRight(
         Settings.warn(Settings.problems(ranges.revocation, { timeout: options.timeout }, "TokenMonitor")),
-        Effect.addFinalizer(() =>
-          Effect.flatMap(
-            bounded,
-            (done) =>
-              Option.isSome(done)
-                ? Effect.void
-                : Effect.logWarning("revoking tokens on closing took too long; given up")
-          )
-        )
+        Effect.addFinalizer(() => bounded)
       ),
       self
     )
@@ -230,6 +235,6 @@ const complain = (message: string, cause: Cause.Cause<TokenError.RequestError>):
     "reason",
     Option.match(Cause.failureOption(cause), {
       onNone: () => "an unexpected defect",
-      onSome: (error) => anyError.messageOf(error, "an error of somebody else's")
+      onSome: (error) => foreignError.messageOf(error, "an error of somebody else's")
     })
   )
