@@ -24,7 +24,7 @@ import * as client from "./probes/client.js"
 import * as connection from "./probes/connection.js"
 import * as endpoints from "./probes/endpoints.js"
 import * as headers from "./probes/headers.js"
-import * as grant from "./probes/issuedToken.js"
+import * as issuedToken from "./probes/issuedToken.js"
 import * as store from "./probes/store.js"
 import * as variables from "./probes/variables.js"
 import type { Report, Seen } from "./report.js"
@@ -111,9 +111,9 @@ const lookAtServer = (
     return report.join(
       place.seen,
       got.seen,
-      grant.scopes(token, profile),
-      grant.audience(token, profile, metadata, { apiRefused: called.refused }),
-      grant.lifetime(token, profile),
+      issuedToken.scopes(token, profile),
+      issuedToken.audience(token, profile, metadata, { apiRefused: called.refused }),
+      issuedToken.lifetime(token, profile),
       clock(),
       headers.compression(observer.answers("token")),
       limits(observer),

@@ -9,7 +9,7 @@ import type * as TokenError from "effect-bearer/TokenError"
 import type { Environment } from "../settings/places.js"
 import type * as observing from "./observing.js"
 import type * as client from "./probes/client.js"
-import * as grant from "./probes/issuedToken.js"
+import * as issuedToken from "./probes/issuedToken.js"
 import * as refusal from "./probes/refusal.js"
 import * as styles from "./probes/styles.js"
 import * as requests from "./probes/tokenRequest.js"
@@ -85,7 +85,7 @@ export const token = (options: Options, who: client.Client): Effect.Effect<Obtai
       ? report.skipped(againCheck, planned.why)
       : Either.isLeft(second.result)
       ? report.skipped(againCheck, "the second token request failed")
-      : grant.sameAgain(againCheck, got, second.result.right)
+      : issuedToken.sameAgain(againCheck, got, second.result.right)
     return {
       seen: report.join(
         report.found(check, fails, `a token of type ${wording.name(got.tokenType, 20)}`),

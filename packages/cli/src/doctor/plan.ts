@@ -1,7 +1,7 @@
 /** What will be sent at most, said before anything is: nothing is sent twice, and nothing that is not said here. */
 import type { Chosen } from "../settings/settings.js"
 import * as client from "./probes/client.js"
-import * as token from "./probes/tokenRequest.js"
+import * as tokenRequest from "./probes/tokenRequest.js"
 import { references } from "./probes/variables.js"
 import type { Counts } from "./report.js"
 import * as wording from "./wording.js"
@@ -13,7 +13,7 @@ export interface Wanted {
 
 export const most = ({ profile, store }: Chosen, wanted: Wanted): Counts => {
   const { authentication, introspectionEndpoint, issuer, revocationEndpoint } = profile
-  const { most } = token.planned(profile)
+  const { most } = tokenRequest.planned(profile)
   const tries = wanted.try && most > 0 && client.isStyle(authentication.method) ? client.styles.length - 1 : 0
   const introspection = most > 0 && (introspectionEndpoint !== undefined || issuer !== undefined) ? 1 : 0
   const revocation = revocationEndpoint !== undefined || issuer !== undefined ? 1 : 0
@@ -31,7 +31,7 @@ export const most = ({ profile, store }: Chosen, wanted: Wanted): Counts => {
 /** One paragraph. */
 export const text = (chosen: Chosen, wanted: Wanted): string => {
   const counts = most(chosen, wanted)
-  const { most: tokens, why } = token.planned(chosen.profile)
+  const { most: tokens, why } = tokenRequest.planned(chosen.profile)
   const tries = counts.token - tokens
   const parts = [
     counts.connections > 0 ? `${wording.count(counts.connections, "connection")} without a request` : "",

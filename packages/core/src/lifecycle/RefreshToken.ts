@@ -35,7 +35,7 @@ import * as TokenError from "../values/TokenError.js"
 import type * as TokenRequest from "../values/TokenRequest.js"
 import * as Disclosure from "../wire/Disclosure.js"
 import * as expiry from "../wire/expiresIn.js"
-import * as unsent from "../wire/neverSent.js"
+import * as neverSent from "../wire/neverSent.js"
 import type { SharedOptions, Store, Stored } from "./refreshToken/contract.js"
 import * as sharedRefreshToken from "./refreshToken/sharedRefreshToken.js"
 
@@ -452,14 +452,14 @@ const unmarked = (stored: Stored): Stored => ({ ...stored, mark: undefined })
  */
 const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
   // it failed while the endpoint was looked up or a secret was read
-  if (unsent.has(error)) return false
+  if (neverSent.has(error)) return false
   switch (error._tag) {
     case "EndpointTimeout":
     case "MalformedResponse":
     case "ScopeNotGranted":
       return true
     case "TransportError":
-      return !Option.exists(error.code, (code) => neverSent.has(code))
+      return !Option.exists(error.code, (code) => codesOfNoConnection.has(code))
     case "EndpointUnavailable":
       // a gateway that gave up, or a server that failed while it handled the request
       return error.status !== 503 && error.status !== 408 && error.status !== 425
@@ -468,7 +468,7 @@ const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
   }
 }
 
-const neverSent: ReadonlySet<string> = new Set([
+const codesOfNoConnection: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
   "EAI_AGAIN",

@@ -22,7 +22,7 @@ import { retry as ranges } from "../values/settingRanges.js"
 import * as Settings from "../values/Settings.js"
 import * as SharedWork from "../values/SharedWork.js"
 import * as TokenError from "../values/TokenError.js"
-import * as anyError from "./foreignError.js"
+import * as foreignError from "./foreignError.js"
 
 // ---------------------------------------------------------------------------------------------------------------
 // models
@@ -450,10 +450,10 @@ export const retryReporting = <A, E, R, In, R2>(
         : Effect.fail(last as Exclude<E, Retryable>))
   })
 
-const isRetryable = <E, T>(error: E): error is E & T => anyError.isRetryable(error)
+const isRetryable = <E, T>(error: E): error is E & T => foreignError.isRetryable(error)
 
 const log = ({ attempt, delay, error }: Retry<unknown>): Effect.Effect<void> => {
-  const tag = anyError.nameOf(error, "an error of its own")
+  const tag = foreignError.nameOf(error, "an error of its own")
   const status = Predicate.hasProperty(error, "status") && Predicate.isNumber(error.status) ? error.status : undefined
   const millis = Duration.toMillis(delay)
   return Effect.annotateLogs(

@@ -31,7 +31,7 @@ import * as checks from "../wire/endpointChecks.js"
 import * as boundToken from "./boundToken.js"
 import { Bells } from "./sharing/bells.js"
 import * as fallibleStore from "./sharing/fallibleStore.js"
-import * as polling from "./sharing/pollPace.js"
+import * as pollPace from "./sharing/pollPace.js"
 import type { Want } from "./sharing/sharing.js"
 import * as sharing from "./sharing/sharing.js"
 import * as storeCall from "./sharing/storeCall.js"
@@ -222,7 +222,7 @@ export const shared = (options: Options = {}) =>
           )
           return yield* fetch
         }
-        const { pause, spread } = yield* polling.pace(poll, turns)
+        const { pause, spread } = yield* pollPace.pace(poll, turns)
         // a process that held the lease when this wait began, and has died, does not hold the lease beyond this
         const leaseEnds = deadline - leaseTime - steady
         const left = leaseEnds > 0 ? leaseEnds + poll * (1 - spread) : deadline - steady

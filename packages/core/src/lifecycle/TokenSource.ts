@@ -43,7 +43,7 @@ import * as TokenEndpoint from "../wire/TokenEndpoint.js"
 import * as BackgroundRefresh from "./BackgroundRefresh.js"
 import * as boundToken from "./boundToken.js"
 import * as CircuitBreaker from "./CircuitBreaker.js"
-import * as anyError from "./foreignError.js"
+import * as foreignError from "./foreignError.js"
 import * as RateLimit from "./RateLimit.js"
 import * as RefreshToken from "./RefreshToken.js"
 import * as RetryPolicy from "./RetryPolicy.js"
@@ -526,8 +526,8 @@ export const retry =
             tell(request, (common) =>
               TokenEvent.RetryScheduled({
                 ...common,
-                error: anyError.nameOf(error),
-                message: anyError.messageOf(error),
+                error: foreignError.nameOf(error),
+                message: foreignError.messageOf(error),
                 status: Predicate.hasProperty(error, "status") && Predicate.isNumber(error.status)
                   ? Option.some(error.status)
                   : Option.none(),

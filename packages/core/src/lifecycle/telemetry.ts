@@ -5,7 +5,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
-import * as code from "../values/errorCode.js"
+import * as errorCode from "../values/errorCode.js"
 import { isAnomaly, TokenEvent } from "../values/TokenEvent.js"
 
 // The constants are published, with their documentation, by TokenMetrics.
@@ -165,7 +165,7 @@ const annotations = (event: TokenEvent): Record<string, unknown> => {
 
 const log = (event: TokenEvent): Effect.Effect<void> => {
   const [level, said] = line(event)
-  const message = isAnomaly(event) ? code.append(said, event._tag) : said
+  const message = isAnomaly(event) ? errorCode.append(said, event._tag) : said
   return Effect.suspend(() => Effect.annotateLogs(Effect.logWithLevel(level, message), annotations(event)))
 }
 

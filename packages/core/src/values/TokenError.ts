@@ -12,7 +12,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as code from "./errorCode.js"
+import * as errorCode from "./errorCode.js"
 import type * as Scopes from "./Scopes.js"
 
 /**
@@ -54,7 +54,7 @@ export class TransportError extends Data.TaggedError("TransportError")<{
   readonly retryable = true as const
   override get message(): string {
     const said = Option.match(this.code, { onNone: () => "", onSome: (code) => ` (${code})` })
-    return code.append(
+    return errorCode.append(
       `No answer from ${this.endpoint}: ${this.detail}${said}. Check the host name, the port and the network path.`,
       this._tag
     )
@@ -78,7 +78,7 @@ export class EndpointTimeout extends Data.TaggedError("EndpointTimeout")<{
   }
   readonly retryable = true as const
   override get message(): string {
-    return code.append(
+    return errorCode.append(
       `${this.endpoint} did not answer within ${Duration.toMillis(this.limit)} ms (${this.phase} timeout). ` +
         "Check that it is reachable from here, or raise the source's `timeout`.",
       this._tag
@@ -104,7 +104,7 @@ export class RateLimited extends Data.TaggedError("RateLimited")<{
   }
   readonly retryable = true as const
   override get message(): string {
-    return code.append(
+    return errorCode.append(
       `${this.endpoint} answered ${this.status}: too many requests${suffix(this.description)}. ` +
         "Share one source between all callers, or limit it with TokenSource.rateLimit.",
       this._tag
@@ -129,7 +129,7 @@ export class EndpointUnavailable extends Data.TaggedError("EndpointUnavailable")
   }
   readonly retryable = true as const
   override get message(): string {
-    return code.append(
+    return errorCode.append(
       `${this.endpoint} answered ${this.status} and cannot serve now${suffix(this.description)}.`,
       this._tag
     )
@@ -156,7 +156,7 @@ export class FailedElsewhere extends Data.TaggedError("FailedElsewhere")<{
   }
   readonly retryable = true as const
   override get message(): string {
-    return code.append(
+    return errorCode.append(
       `Another process that shares this token has just failed to get it (${this.error}): ${this.detail}`,
       this._tag
     )
@@ -189,7 +189,7 @@ export class OAuthError extends Data.TaggedError("OAuthError")<{
   }
   readonly retryable = false as const
   override get message(): string {
-    return code.append(
+    return errorCode.append(
       `${this.endpoint} refused the request with ${this.status} "${this.error}"${suffix(this.description)}.` +
         advise(this.advice),
       this._tag
@@ -222,7 +222,7 @@ export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
     const hint = this.detail.startsWith("the reply is compressed")
       ? ""
       : " Check that the URL is the endpoint itself, not a login page or a proxy."
-    return code.append(
+    return errorCode.append(
       `${this.endpoint} answered ${this.status} with ${this.contentType || "no content type"}: ${this.detail}.` +
         hint + (this.excerpt === "" ? "" : ` It sent ${this.excerpt}.`),
       this._tag
@@ -255,7 +255,7 @@ export class RejectedByEndpoint extends Data.TaggedError("RejectedByEndpoint")<{
   }
   readonly retryable = false as const
   override get message(): string {
-    return code.append(
+    return errorCode.append(
       Option.isSome(this.advice) && this.advice.value.startsWith(byProxy)
         ? `${this.advice.value} It answered ${this.status} in place of ${this.endpoint}.`
         : `${this.endpoint} answered ${this.status}, not with an OAuth error.${advise(this.advice)}${
@@ -285,7 +285,7 @@ export class ScopeNotGranted extends Data.TaggedError("ScopeNotGranted")<{
   readonly retryable = false as const
   override get message(): string {
     const renamed = this.renamed.map(({ granted, requested }) => `${requested} as ${granted}`).join(", ")
-    return code.append(
+    return errorCode.append(
       `The authorization server did not grant ${this.missing.join(", ")} ` +
         `(granted: ${this.granted.join(", ") || "none"}). ` +
         (renamed === "" ? "" : `It seems to write ${renamed}: ask for the names it uses. `) +
@@ -311,7 +311,7 @@ export class InvalidConfiguration extends Data.TaggedError("InvalidConfiguration
   }
   readonly retryable = false as const
   override get message(): string {
-    return code.append(`Invalid configuration of ${this.fields.join(", ")}: ${this.detail}`, this._tag)
+    return errorCode.append(`Invalid configuration of ${this.fields.join(", ")}: ${this.detail}`, this._tag)
   }
 }
 
@@ -332,7 +332,7 @@ export class TlsError extends Data.TaggedError("TlsError")<{
   }
   readonly retryable = false as const
   override get message(): string {
-    return code.append(`The TLS handshake with ${this.endpoint} failed (${this.code}). ${this.advice}`, this._tag)
+    return errorCode.append(`The TLS handshake with ${this.endpoint} failed (${this.code}). ${this.advice}`, this._tag)
   }
 }
 
@@ -352,7 +352,7 @@ export class AuthenticationRequired extends Data.TaggedError("AuthenticationRequ
   }
   readonly retryable = false as const
   override get message(): string {
-    return code.append(
+    return errorCode.append(
       `Authenticate again: ${this.reason}. Provide a new refresh token, or configure a grant to fall back to.`,
       this._tag
     )
@@ -385,7 +385,7 @@ export class RetriesExhausted<E> extends Data.TaggedError("RetriesExhausted")<{
   readonly retryable = false as const
   override get message(): string {
     const attempts = `${this.attempts} attempt${this.attempts === 1 ? "" : "s"}`
-    return code.append(`Gave up after ${attempts}${comeBack(this.retryAt)}. Last: ${render(this.last)}`, this._tag)
+    return errorCode.append(`Gave up after ${attempts}${comeBack(this.retryAt)}. Last: ${render(this.last)}`, this._tag)
   }
 }
 
@@ -404,7 +404,7 @@ export class CircuitOpen extends Data.TaggedError("CircuitOpen")<{
   }
   readonly retryable = false as const
   override get message(): string {
-    return code.append(
+    return errorCode.append(
       `The circuit breaker is open: the token endpoint failed too often lately${comeBack(this.retryAt)}.`,
       this._tag
     )
@@ -499,7 +499,7 @@ export type Code = (typeof codes)[number]
  * @since 0.1.0
  * @category codes
  */
-export const codeOf = (error: { readonly _tag: TokenError["_tag"] }): Code => code.ofTag(error._tag) as Code
+export const codeOf = (error: { readonly _tag: TokenError["_tag"] }): Code => errorCode.ofTag(error._tag) as Code
 
 /**
  * Whether this is an error of the library: by {@link TypeId}, so that it holds for errors of another copy of the package,

@@ -6,7 +6,7 @@
  */
 import * as Data from "effect/Data"
 import type * as Option from "effect/Option"
-import * as code from "./errorCode.js"
+import * as errorCode from "./errorCode.js"
 import type * as Scopes from "./Scopes.js"
 
 /**
@@ -197,7 +197,7 @@ export type AnomalyCode = (typeof anomalyCodes)[number]
  * @since 0.1.0
  * @category codes
  */
-export const codeOf = (event: { readonly _tag: TokenEvent["_tag"] }): string => code.ofTag(event._tag)
+export const codeOf = (event: { readonly _tag: TokenEvent["_tag"] }): string => errorCode.ofTag(event._tag)
 
 /**
  * Whether an event reports something that an operator wants to know: revoked early, client used elsewhere, inactive by

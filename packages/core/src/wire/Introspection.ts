@@ -23,7 +23,7 @@ import * as formEndpoint from "./formEndpoint.js"
 import * as numericDate from "./numericDate.js"
 import type * as ServerMetadata from "./ServerMetadata.js"
 import type { TokenLike } from "./tokenLike.js"
-import * as tokenText from "./tokenLike.js"
+import * as tokenLike from "./tokenLike.js"
 import type { Reply } from "./TokenResponse.js"
 
 /**
@@ -151,7 +151,7 @@ export const make: (
     check: (token, { hint = "access_token" } = {}) =>
       form.post({
         span: "Introspection.check",
-        parameters: () => Effect.succeed([["token", tokenText.redacted(token)], ["token_type_hint", hint]]),
+        parameters: () => Effect.succeed([["token", tokenLike.redacted(token)], ["token_type_hint", hint]]),
         read
       })
   }

@@ -19,7 +19,7 @@ import * as Scopes from "../values/Scopes.js"
 import * as TokenError from "../values/TokenError.js"
 import * as numericDate from "./numericDate.js"
 import type { TokenLike } from "./tokenLike.js"
-import * as tokenText from "./tokenLike.js"
+import * as tokenLike from "./tokenLike.js"
 
 /**
  * The claims in a token. **They are not verified.** Claims other than scopes and times are `Redacted`, because they may
@@ -66,7 +66,7 @@ const longest = 65_536
  * @category decoding
  */
 export const decode = (token: TokenLike): Option.Option<UnverifiedClaims> => {
-  const text: unknown = Redacted.value(tokenText.redacted(token))
+  const text: unknown = Redacted.value(tokenLike.redacted(token))
   if (typeof text !== "string" || text.length > longest) return Option.none()
   const [header, payload, signature, ...more] = text.split(".")
   if (payload === undefined || signature === undefined || more.length > 0) return Option.none()

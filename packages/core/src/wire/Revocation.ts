@@ -16,7 +16,7 @@ import * as refusal from "./endpointRefusal.js"
 import * as formEndpoint from "./formEndpoint.js"
 import type * as ServerMetadata from "./ServerMetadata.js"
 import type { TokenLike } from "./tokenLike.js"
-import * as tokenText from "./tokenLike.js"
+import * as tokenLike from "./tokenLike.js"
 import type { Reply } from "./TokenResponse.js"
 
 /**
@@ -110,7 +110,7 @@ export const make: (
     revoke: (token, { hint = "access_token" } = {}) =>
       form.post({
         span: "Revocation.revoke",
-        parameters: () => Effect.succeed([["token", tokenText.redacted(token)], ["token_type_hint", hint]]),
+        parameters: () => Effect.succeed([["token", tokenLike.redacted(token)], ["token_type_hint", hint]]),
         read
       })
   }

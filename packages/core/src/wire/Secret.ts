@@ -22,7 +22,7 @@ import * as decode from "./decode.js"
 import * as Disclosure from "./Disclosure.js"
 import * as checks from "./endpointChecks.js"
 import * as refusal from "./endpointRefusal.js"
-import * as remember from "./memo.js"
+import * as memo from "./memo.js"
 import * as OwnRequest from "./OwnRequest.js"
 import { traced } from "./requestSpan.js"
 import * as RetryAfter from "./RetryAfter.js"
@@ -306,7 +306,7 @@ export const vault = (
       traced("Secret.vault", url)
     )
     const timeToLive = Duration.millis(Settings.value(ranges.timeToLive, options.timeToLive))
-    return remember.make({ fetch: Effect.map(fetch, (value) => ({ value, timeToLive })), orStale: () => false }).get
+    return memo.make({ fetch: Effect.map(fetch, (value) => ({ value, timeToLive })), orStale: () => false }).get
   })
 
 const isOnLoopback = (address: string | URL): boolean =>

@@ -28,7 +28,7 @@ import * as decode from "./decode.js"
 import * as Disclosure from "./Disclosure.js"
 import * as checks from "./endpointChecks.js"
 import * as refusal from "./endpointRefusal.js"
-import * as remember from "./memo.js"
+import * as memo from "./memo.js"
 import * as OwnRequest from "./OwnRequest.js"
 import { traced } from "./requestSpan.js"
 
@@ -196,7 +196,7 @@ export const make = (
   options: Options = {}
 ): Effect.Effect<ServerMetadata, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
   Effect.map(prepare(issuer, options), (ask) => {
-    const remembered = remember.make({ fetch: ask, orStale: (error) => error.retryable })
+    const remembered = memo.make({ fetch: ask, orStale: (error) => error.retryable })
     return { [TypeId]: TypeId, issuer: identifier(issuer), get: remembered.get, invalidate: remembered.forget }
   })
 

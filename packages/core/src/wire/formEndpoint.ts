@@ -10,7 +10,7 @@ import type * as TokenError from "../values/TokenError.js"
 import type * as ClientAuthentication from "./ClientAuthentication.js"
 import type { Options, Settled } from "./endpointOptions.js"
 import * as refusal from "./endpointRefusal.js"
-import * as unsent from "./neverSent.js"
+import * as neverSent from "./neverSent.js"
 import * as OwnRequest from "./OwnRequest.js"
 import { traced } from "./requestSpan.js"
 import * as ServerMetadata from "./ServerMetadata.js"
@@ -128,7 +128,7 @@ export const make = (
               OwnRequest.deadline("total", timeout.total, name),
               Effect.tapError((error) => {
                 if (!sent) {
-                  unsent.mark(error)
+                  neverSent.mark(error)
                 }
                 return pointsElsewhere(error) ? target.forget : Effect.void
               }),

@@ -12,7 +12,7 @@ import { found, skipped } from "../report.js"
 import type { Client, Style } from "./client.js"
 import * as client from "./client.js"
 import * as refusal from "./refusal.js"
-import * as token from "./tokenRequest.js"
+import * as tokenRequest from "./tokenRequest.js"
 
 const check = "ways to send id and secret"
 
@@ -29,7 +29,7 @@ export const probe = (
   profile: BrokerConfig.Profile,
   url: URL,
   who: Client,
-  first: token.Result,
+  first: tokenRequest.Result,
   observer: Observer
 ): Effect.Effect<Tried> =>
   Effect.gen(function*() {
@@ -37,11 +37,11 @@ export const probe = (
     if (!client.isStyle(method)) {
       return { instead: undefined, seen: skipped(check, `the client has no secret to send: it uses ${method}`) }
     }
-    const results: Array<readonly [style: Style, result: token.Result]> = [[method, first]]
+    const results: Array<readonly [style: Style, result: tokenRequest.Result]> = [[method, first]]
     for (const style of client.styles) {
       const authentication = style === method ? undefined : who.inStyle.get(style)
       if (authentication === undefined) continue
-      results.push([style, (yield* token.request(profile, url, { ...who, authentication }, observer)).result])
+      results.push([style, (yield* tokenRequest.request(profile, url, { ...who, authentication }, observer)).result])
     }
     const inOrder = client.styles.flatMap((style) => results.filter(([one]) => one === style))
     const said = inOrder.map(([style, result]) => `${style} ${outcomeOf(result)}`).join(", ")
@@ -57,7 +57,7 @@ export const probe = (
       }
   })
 
-const outcomeOf = (result: token.Result): string =>
+const outcomeOf = (result: tokenRequest.Result): string =>
   Either.isRight(result)
     ? "works"
     : "status" in result.left

@@ -2,7 +2,7 @@
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as anyError from "../../lifecycle/foreignError.js"
+import * as foreignError from "../../lifecycle/foreignError.js"
 import { InvalidConfiguration, isTokenError } from "../../values/TokenError.js"
 import * as Origins from "./origins.js"
 
@@ -48,10 +48,10 @@ export const fold = (error: unknown, request: HttpClientRequest.HttpClientReques
   const known = isTokenError(error)
   return new HttpClientError.RequestError({
     request: HttpClientRequest.make(request.method)(withoutQuery(request.url)),
-    reason: anyError.isRetryable(error) ? "Transport" : "Encode",
+    reason: foreignError.isRetryable(error) ? "Transport" : "Encode",
     description: known
       ? error.message
-      : `no token: ${anyError.nameOf(error, "the source failed")}`,
+      : `no token: ${foreignError.nameOf(error, "the source failed")}`,
     // An HttpClientError holds headers and prints them.
     cause: HttpClientError.isHttpClientError(error) ? undefined : error
   })

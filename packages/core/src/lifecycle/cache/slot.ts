@@ -11,7 +11,7 @@ import * as TokenError from "../../values/TokenError.js"
 import type { Reason } from "../../values/TokenEvent.js"
 import { TokenEvent } from "../../values/TokenEvent.js"
 import { backgroundStep, leastPause, mandated, refusalStep } from "../backOff.js"
-import * as anyError from "../foreignError.js"
+import * as foreignError from "../foreignError.js"
 import type { Timing } from "../lifetime.js"
 import { moments } from "../lifetime.js"
 import type { Life } from "./tokenLife.js"
@@ -363,8 +363,8 @@ export const remember = <E>(
     key,
     at: now.wall,
     reason,
-    error: anyError.nameOf(error),
-    message: anyError.messageOf(error),
+    error: foreignError.nameOf(error),
+    message: foreignError.messageOf(error),
     elapsed,
     failures,
     stillServing,

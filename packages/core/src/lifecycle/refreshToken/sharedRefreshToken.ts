@@ -16,7 +16,7 @@ import * as random from "../../values/random.js"
 import * as TokenError from "../../values/TokenError.js"
 import * as checks from "../../wire/endpointChecks.js"
 import { Bells } from "../sharing/bells.js"
-import * as polling from "../sharing/pollPace.js"
+import * as pollPace from "../sharing/pollPace.js"
 import * as storeCall from "../sharing/storeCall.js"
 import type { SharedOptions, Store, Stored } from "./contract.js"
 
@@ -133,7 +133,7 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
         const bell = yield* Queue.sliding<void>(1)
         yield* storeCall.hear(service, (changed) => changed === key ? Queue.offer(bell, undefined) : Effect.void)
         for (let turns = 0;; turns++) {
-          const { pause } = yield* polling.pace(firstPause, turns)
+          const { pause } = yield* pollPace.pace(firstPause, turns)
           if (yield* isOver(Queue.take(bell), pause, deadline, restore)) return yield* Effect.fail(busy)
           const lease = yield* acquire
           if (Option.isSome(lease)) return lease.value
@@ -244,7 +244,7 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
     const tryUntil = (end: number): Effect.Effect<void> =>
       Effect.gen(function*() {
         for (let turns = 0; debt !== undefined; turns++) {
-          const { pause } = yield* polling.pace(firstPause, turns)
+          const { pause } = yield* pollPace.pace(firstPause, turns)
           if ((yield* clocks.now).steady + pause >= end) return
           yield* Effect.sleep(pause)
           yield* Effect.uninterruptibleMask((restore) => inTurn(end, restore, payDebt(end, restore))).pipe(

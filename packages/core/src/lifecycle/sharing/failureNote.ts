@@ -7,7 +7,7 @@ import * as json from "../../values/json.js"
 import * as TokenError from "../../values/TokenError.js"
 import * as Disclosure from "../../wire/Disclosure.js"
 import { mandated, refusalStep } from "../backOff.js"
-import * as anyError from "../foreignError.js"
+import * as foreignError from "../foreignError.js"
 
 /**
  * A note that a process leaves for the others when it could not get a token, so that not every process asks a server
@@ -35,12 +35,12 @@ export const about = (error: unknown, author: string, before: Option.Option<Note
 > => {
   const isComposed = TokenError.isTokenError(error) &&
     (error._tag === "RetriesExhausted" || error._tag === "CircuitOpen")
-  if (!isComposed && !anyError.isRetryable(error)) return Option.none()
+  if (!isComposed && !foreignError.isRetryable(error)) return Option.none()
   return Option.some(make(
     {
       author,
-      error: anyError.nameOf(error),
-      detail: anyError.messageOf(error, "its source failed with an error of its own"),
+      error: foreignError.nameOf(error),
+      detail: foreignError.messageOf(error, "its source failed with an error of its own"),
       ...count(before)
     },
     now,
