@@ -485,7 +485,7 @@ describe("W2 success", () => {
         yield* source.get()
         yield* Passing.eventually(TokenSource.status(source), ({ refreshing }) => !refreshing)
       }
-      // half of its life is over after a second and a half: from there on it is asked for again, with patience
+      // three quarters of its life are over after two seconds and a quarter: from there on it is asked for again, with patience
       assert.isAtMost(yield* server.count, 6)
       assert.isAtLeast(yield* server.count, 2)
     }), {

@@ -102,7 +102,7 @@ describe("the main job against a server out there", () => {
       const seen = yield* api.seen
       assert.isAtLeast(seen.statuses[200] ?? 0, 2)
       assert.strictEqual(number(stdout, /API calls that succeeded/), seen.calls)
-      // the token is renewed after half of its life at the latest, and nothing is under way at the end
+      // the token is renewed after three quarters of its life at the latest, and nothing is under way at the end
       const { tokensIssued } = yield* server.seen
       assert.isAtLeast(tokensIssued, 2)
       assert.strictEqual(number(stdout, /Tokens acquired/), tokensIssued)

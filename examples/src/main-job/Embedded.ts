@@ -28,7 +28,7 @@ const Tokens = Layer.unwrapEffect(Effect.map(AuthorizationServer.AuthorizationSe
     authentication: ClientAuthentication.basic(server.clients.basic.secret),
     scopes: ["calls:read"],
     // where tokens live seconds, waits of seconds come too late
-    retry: RetryPolicy.exponentialJitter({ base: "50 millis", maxRetries: 1 })
+    retry: RetryPolicy.exponentialJitter({ base: "100 millis", cap: "200 millis", maxRetries: 10 })
   })))
 
 /** The HttpClient that puts the token on requests to the API, and on no others. */
@@ -56,8 +56,8 @@ const observe = Effect.gen(function*() {
 
 type Observed = Effect.Effect.Success<typeof observe>
 
-/** A renewal is due at half a token's lifetime, and up to a tenth of the lifetime earlier at random. */
-const due = { earliest: Duration.times(Story.lifetime, 0.4), latest: Duration.times(Story.lifetime, 0.5) }
+/** A renewal is due after three quarters of a token's lifetime, or up to a twentieth of it earlier, at random. */
+const due = { earliest: Duration.times(Story.lifetime, 0.7), latest: Duration.times(Story.lifetime, 0.75) }
 
 /** How many tokens are due in that time: one at first, one per rotation, one for the revocation. */
 const lifecycles = (elapsed: Duration.Duration) => ({

@@ -48,7 +48,7 @@ export const load = Effect.gen(function*() {
     "none"
   )
   return {
-    duration: wanted ?? Duration.seconds(server._tag === "Embedded" ? 24 : 60),
+    duration: wanted ?? Duration.seconds(server._tag === "Embedded" ? 30 : 60),
     sabotage: sabotage === "refuse-tokens",
     server
   } satisfies Settings

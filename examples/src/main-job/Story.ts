@@ -14,7 +14,7 @@ import type { Settings } from "./Settings.js"
 import { Tally } from "./Tally.js"
 
 /** How long a token of the embedded server lives. */
-export const lifetime = Duration.seconds(4)
+export const lifetime = Duration.seconds(8)
 
 /** How long its token endpoint takes to answer: whoever waits for a token waits at least that long. */
 export const latency = Duration.millis(200)
@@ -105,11 +105,11 @@ const outage = Effect.gen(function*() {
   const server = yield* Server
   const screen = yield* Screen
   yield* nextToken
-  yield* Effect.sleep(Duration.times(lifetime, 0.2))
+  yield* Effect.sleep(Duration.times(lifetime, 0.6))
   const before = yield* counts
   const began = yield* Clock.currentTimeMillis
   yield* screen.line("  story: the token endpoint goes down")
-  yield* Effect.sleep(Duration.times(lifetime, 0.35)).pipe(
+  yield* Effect.sleep(Duration.times(lifetime, 0.2)).pipe(
     Effect.zipRight(turnedAway, { concurrent: true }),
     server.whileDown(AuthorizationServer.unavailable())
   )

@@ -120,7 +120,7 @@ export class Promises implements StoreObserver, EndpointObserver {
   /** Before this nobody has a reason to renew a token. */
   private dueAt(token: Issued, process: Process): number {
     const { drift, lifetime } = this.world
-    const ahead = Math.min(settings.ahead, lifetime / 2) + Math.min(settings.jitter, lifetime / 10)
+    const ahead = Math.min(settings.ahead, lifetime / 4) + Math.min(settings.jitter, lifetime / 20)
     return token.sentAt + lifetime * (1 - drift) - ahead - (this.forward.get(process.host) ?? 0) - 1
   }
 
@@ -131,7 +131,7 @@ export class Promises implements StoreObserver, EndpointObserver {
   /** Whether whoever has it wanted another before `moment`. */
   isOverdue(token: Issued, moment: number): boolean {
     const { drift, lifetime } = this.world
-    return token.at + lifetime * (1 + drift) - Math.min(settings.ahead, lifetime / 2) + this.slack < moment
+    return token.at + lifetime * (1 + drift) - Math.min(settings.ahead, lifetime / 4) + this.slack < moment
   }
 
   private isFresh(token: Issued, process: Process): boolean {

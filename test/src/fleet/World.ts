@@ -188,7 +188,7 @@ export const generate = (seed: number, fixed: Partial<World> = {}): World => {
   // short lives of large fleets take long to simulate, and show nothing new
   const lifetime = replicas > 8 ? dice.oneOf(hour, 5 * hour) : dice.oneOf(10 * minute, hour, 5 * hour)
   // trouble at any other time than when tokens are renewed is soon over and seen by nobody
-  const renewal = lifetime - Math.min(5 * minute, lifetime / 2) - 8 * second
+  const renewal = lifetime - Math.min(5 * minute, lifetime / 4) - 8 * second
   const atRenewal = () => Math.min(dice.between(1, 4) * renewal, (hours - 1) * hour) - dice.between(0, 30 * second)
   const anytime = () => dice.chance(0.5) ? atRenewal() : sometime()
   return {

@@ -128,8 +128,8 @@ export const sum = (reports: ReadonlyArray<Report>) => {
 }
 
 /**
- * How long it took at least, as a part of the lifetime, from one token request of the fleet to the next: 0.4 where
- * there is one per lifecycle, for renewal begins at half of a life, or up to a tenth earlier. It is measured where the
+ * How long it took at least, as a part of the lifetime, from one token request of the fleet to the next: 0.7 where
+ * there is one per lifecycle, for renewal begins after three quarters of a life, or up to a twentieth earlier. It is measured where the
  * requests leave; what a busy machine does to them later does not count.
  */
 export const shortestLifecycle = (requestsAt: ReadonlyArray<number>, lifetime: number): number =>

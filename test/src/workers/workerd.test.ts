@@ -169,7 +169,7 @@ describe.each(["2024-01-01", "2025-09-01"])("workerd, compatibility date %s", (c
     () =>
       isolate({ expiresIn: 6, latency: 100 }, async (get) => {
         assert.strictEqual(await get("/ahead"), "token-1")
-        // from half of its life on each request may start the renewal; it is answered with the token there is
+        // from three quarters of its life on each request may start the renewal; it is answered with the token there is
         const answers: Array<string> = []
         await until(async () => {
           answers.push(await get("/ahead"))

@@ -95,7 +95,7 @@ const after = (known: Known, event: TokenEvent.TokenEvent, ahead: number): Known
         lastRenewal: issuedAt,
         // that of the process that asked is not told: by the same rule it is about here
         nextRenewal: Option.getOrNull(
-          Option.map(event.expiresAt, (end) => end - Math.min(ahead, (end - issuedAt) / 2))
+          Option.map(event.expiresAt, (end) => end - Math.min(ahead, (end - issuedAt) / 4))
         ),
         askedBy: "another",
         problem: null

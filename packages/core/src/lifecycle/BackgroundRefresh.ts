@@ -22,9 +22,9 @@ import * as TokenCache from "./TokenCache.js"
  * @category models
  */
 export interface Options {
-  /** How long before its expiry a token is renewed; at most half its lifetime. Default 5 minutes. */
+  /** How long before its expiry a token is renewed; at most a quarter of its lifetime. Default 5 minutes. */
   readonly ahead?: Duration.DurationInput | undefined
-  /** Renewal starts up to this much earlier, at random; at most a tenth of the lifetime. Default 10 seconds. */
+  /** Renewal starts up to this much earlier, at random; at most a twentieth of the lifetime. Default 10 seconds. */
   readonly jitter?: Duration.DurationInput | undefined
   /**
    * A token that no caller asked for during this time is no longer renewed; the next caller waits for a new one.

@@ -169,7 +169,7 @@ export interface Options {
    * `Infinity` for no limit.
    */
   readonly maxElapsed?: Duration.DurationInput | undefined
-  /** Default `"full"`. */
+  /** Default `"equal"`: three retries then outlast an outage of two seconds. */
   readonly jitter?: Jitter | undefined
 }
 
@@ -228,7 +228,7 @@ export const exponentialJitter = <E extends Retryable = TokenError.Transient>(
   const factor = Settings.value(ranges.factor, options.factor)
   const maxRetries = Settings.value(ranges.maxRetries, options.maxRetries)
   const maxElapsed = Settings.value(ranges.maxElapsed, options.maxElapsed)
-  const jitter = options.jitter ?? "full"
+  const jitter = options.jitter ?? "equal"
   const bounds = boundsOf(jitter, { base, cap, factor })
   const isExact = jitter === "none" || jitter === 0
 

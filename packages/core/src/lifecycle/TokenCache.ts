@@ -6,7 +6,7 @@
  * Empty ──fetch──▶ Fresh ──t ≥ refreshAt──▶ Stale (serve it, one refresh in the background)
  *                                              └─t ≥ mustAt──▶ Must (wait for the refresh)
  *
- * refreshAt = expiresAt − min(ahead, lifetime / 2) − jitter
+ * refreshAt = expiresAt − min(ahead, lifetime / 4) − jitter
  * mustAt    = expiresAt − min(clockSkew, lifetime / 10)
  * ```
  *
@@ -87,11 +87,11 @@ export interface Options {
    */
   readonly clockSkew?: Duration.DurationInput | undefined
   /**
-   * How long before expiry a caller's `get` also starts a renewal in the background; at most half the lifetime, and
-   * zero for never. Default 5 minutes. {@link BackgroundRefresh} sets its own.
+   * How long before expiry a caller's `get` also starts a renewal in the background; at most a quarter of the lifetime,
+   * and zero for never. Default 5 minutes. {@link BackgroundRefresh} sets its own.
    */
   readonly ahead?: Duration.DurationInput | undefined
-  /** Renewal starts up to this much earlier, at random; at most a tenth of the lifetime. Default 10 seconds. */
+  /** Renewal starts up to this much earlier, at random; at most a twentieth of the lifetime. Default 10 seconds. */
   readonly jitter?: Duration.DurationInput | undefined
   /**
    * What to make of a token that came without a usable lifetime: `"never"` serves it until the API refuses it,

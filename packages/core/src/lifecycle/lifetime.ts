@@ -4,9 +4,12 @@ import type { AccessToken } from "../values/AccessToken.js"
 
 /** How a token's life is divided. All numbers are milliseconds. */
 export interface Timing {
-  /** How long before expiry renewal begins, at most half the lifetime; zero for never. */
+  /** How long before expiry renewal begins, at most a quarter of the lifetime; zero for never. */
   readonly ahead: number
-  /** Renewal begins up to this much earlier, at random, so that a fleet does not renew all at once. */
+  /**
+   * Renewal begins up to this much earlier, at random, so that a fleet does not renew all at once; at
+   * most a twentieth of the lifetime.
+   */
   readonly jitter: number
   /** How long before expiry a token is no longer handed out, at most a tenth of the lifetime. */
   readonly clockSkew: number
@@ -57,9 +60,9 @@ export const moments = (
   const lifetime = Math.max(0, endsAt - begin)
   const mustAt = endsAt - Math.min(timing.clockSkew, lifetime / 10)
   if (timing.ahead <= 0) return { refreshAt: mustAt, mustAt, endsAt, lifetime }
-  const wanted = endsAt - Math.min(timing.ahead, lifetime / 2)
+  const wanted = endsAt - Math.min(timing.ahead, lifetime / 4)
   const advised = Option.getOrElse(token.refreshAt, () => wanted)
-  const jitter = Math.floor(random * Math.min(timing.jitter, lifetime / 10))
+  const jitter = Math.floor(random * Math.min(timing.jitter, lifetime / 20))
   const floor = arrived + Math.min(aheadFloor, Math.max(0, mustAt - arrived) / 3)
   return { refreshAt: Math.max(floor, Math.min(wanted, advised, mustAt) - jitter), mustAt, endsAt, lifetime }
 }

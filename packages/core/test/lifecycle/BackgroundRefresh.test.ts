@@ -59,12 +59,12 @@ describe("BackgroundRefresh", () => {
       assert.isTrue(waits.every((wait) => wait === 0))
     }))
 
-  it.scoped("clamps the window to half the lifetime: a token of 60 s is renewed every 30 s", () =>
+  it.scoped("clamps the window to a quarter of the lifetime: a token of 60 s is renewed every 45 s", () =>
     Effect.gen(function*() {
       const { server, tokens } = yield* setup({}, (s) => (s.lifetime = 60_000))
       yield* tokens.get()
       yield* TestClock.adjust("5 minutes")
-      assert.deepStrictEqual(server.calls.map((call) => call.at / 1000), Arr.makeBy(11, (n) => n * 30))
+      assert.deepStrictEqual(server.calls.map((call) => call.at / 1000), Arr.makeBy(7, (n) => n * 45))
     }))
 
   it.scoped("jitter makes a renewal earlier, never later, and a seed repeats it", () => {
@@ -173,13 +173,13 @@ describe("BackgroundRefresh", () => {
       const { server, tokens } = yield* setup()
       yield* tokens.get()
       yield* TestClock.adjust("10 minutes")
-      server.lifetime = 600_000
+      server.lifetime = 1_200_000
       yield* tokens.get(TokenRequest.make({ scopes: "short" }))
-      yield* TestClock.adjust("6 minutes")
+      yield* TestClock.adjust("16 minutes")
       assert.deepStrictEqual(server.calls.map((call) => [call.at / 60_000, call.request.scopes.join()]), [
         [0, ""],
         [10, "short"],
-        [15, "short"]
+        [25, "short"]
       ])
     }))
 

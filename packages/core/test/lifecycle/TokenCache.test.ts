@@ -162,7 +162,7 @@ describe("TokenCache", () => {
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({ scripted: (s) => (s.lifetime = 60_000) })
         yield* tokens.get()
-        yield* TestClock.adjust("29 seconds")
+        yield* TestClock.adjust("44 seconds")
         yield* tokens.get()
         assert.strictEqual(server.count, 1)
         yield* TestClock.adjust("2 seconds")

@@ -205,7 +205,7 @@ export const Profile = Schema.Struct({
   ahead: withDefault(
     Time,
     "5 minutes",
-    "How long before its end a token is renewed; at most half of its lifetime."
+    "How long before its end a token is renewed; at most a quarter of its lifetime."
   ),
   clockSkew: withDefault(
     Time,

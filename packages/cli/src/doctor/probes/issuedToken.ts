@@ -127,14 +127,14 @@ export const lifetime = (token: Token, profile: BrokerConfig.Profile): Seen => {
   const ahead = Duration.toMillis(profile.ahead)
   return found(
     check,
-    // as long as that, many servers' tokens live: then it is renewed at half of its life, which is fine
+    // as long as that, many servers' tokens live: then it is renewed after three quarters of its life, which is fine
     millis >= ahead ? [] : [
       finding(
         "short-lifetime",
         `The token lives ${wording.seconds(millis)}; \`ahead\` is ${
           wording.seconds(ahead)
-        }. It is renewed after half of its life instead.`,
-        "Have the lifetime raised at the server, or set `ahead` in the profile to less than half of it, so that what you read there is " +
+        }. It is renewed after three quarters of its life instead.`,
+        "Have the lifetime raised at the server, or set `ahead` in the profile to less than a quarter of it, so that what you read there is " +
           "what happens. Each renewal is a token request: very short lives meet rate limits."
       )
     ],
