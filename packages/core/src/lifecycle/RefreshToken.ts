@@ -16,28 +16,27 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
-import * as Fiber from "effect/Fiber"
-import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import type { TokenStore } from "../store/contract.js"
 import type { AccessToken } from "../values/AccessToken.js"
 import * as Clocks from "../values/Clocks.js"
-import * as Digest from "../values/Digest.js"
-import * as random from "../values/random.js"
 import * as Settings from "../values/Settings.js"
 import * as SharedWork from "../values/SharedWork.js"
 import * as TokenError from "../values/TokenError.js"
 import type * as TokenRequest from "../values/TokenRequest.js"
-import * as Disclosure from "../wire/Disclosure.js"
-import * as expiry from "../wire/expiresIn.js"
-import * as neverSent from "../wire/neverSent.js"
+import { bounded } from "./refreshToken/boundedStore.js"
 import type { SharedOptions, Store, Stored } from "./refreshToken/contract.js"
+import { toTheEnd, within } from "./refreshToken/exchange.js"
+import * as expiry from "./refreshToken/expiry.js"
+import * as ledger from "./refreshToken/ledger.js"
+import { begin, begunIn, hasBegun, objection, unmarked } from "./refreshToken/record.js"
 import * as sharedRefreshToken from "./refreshToken/sharedRefreshToken.js"
+import { mayHaveBeenTaken } from "./refreshToken/whetherTaken.js"
 
 export type { SharedOptions, Store, Stored } from "./refreshToken/contract.js"
 
@@ -187,55 +186,8 @@ export const make = (
     const timeout = Settings.value(ranges.timeout, exchange.timeout)
     const store = options.store === undefined ? yield* memory : bounded(options.store)
     const rotation = options.rotation ?? "auto"
-
-    // A record that could not be stored is kept as long as the process lives, and is stored before anything else is
-    // done.
-    let unsaved = Option.none<{ readonly stored: Stored; readonly over: Option.Option<Stored> }>()
-    const save = (stored: Stored, over: Option.Option<Stored>): Effect.Effect<void, TokenError.RequestError> =>
-      Effect.suspend(() => {
-        unsaved = Option.some({ stored, over })
-        return Effect.tap(store.save(stored, over), () => {
-          unsaved = Option.none()
-        })
-      })
-
-    const load: Effect.Effect<Option.Option<Stored>, TokenError.RequestError> = Effect.suspend(() =>
-      Option.match(unsaved, {
-        onNone: () => store.load,
-        // another process may have stored a newer record
-        onSome: ({ over, stored }) => Effect.zipRight(save(stored, over), store.load)
-      })
-    )
-
-    /**
-     * Stores that the token is about to be sent. If that cannot be stored, the token is not sent, and the mark is taken
-     * back.
-     */
-    const mark = (stored: Stored, over: Option.Option<Stored>): Effect.Effect<Stored, TokenError.RequestError> =>
-      Effect.suspend(() => {
-        const marked: Stored = {
-          ...stored,
-          state: stored.state === "ready" ? "sent" : "sentTwice",
-          mark: random.randomId()
-        }
-        unsaved = Option.some({ stored: unmarked(stored), over: Option.some(marked) })
-        return Effect.map(store.save(marked, over), () => {
-          unsaved = Option.none()
-          return marked
-        })
-      })
-
-    // The life of the refresh token that this process received last, by the steady clock: a wall clock that is put
-    // forward must not end a login.
-    let heard: { readonly token: Redacted.Redacted; readonly life: Clocks.Period } | undefined
-    const hear = (next: Redacted.Redacted, token: AccessToken, expiresAt: Option.Option<number>): Effect.Effect<void> =>
-      Option.isNone(expiresAt) ? Effect.void : Effect.map(Clocks.now, (now) => {
-        heard = { token: next, life: Clocks.period(now, expiresAt.value - token.issuedAt) }
-      })
-
-    const hasExpired = ({ expiresAt, token }: Stored, now: Clocks.Now): boolean =>
-      Option.exists(expiresAt, (end) => end <= now.wall) &&
-      (heard === undefined || !Equal.equals(heard.token, token) || Clocks.isOver(heard.life, now))
+    const { load, mark, save } = ledger.make(store)
+    const life = expiry.makeWatch()
 
     /**
      * Stores the refresh token that came back in exchange for `before`; the access token is handed out only after this.
@@ -249,9 +201,9 @@ export const make = (
       const next = Option.orElse(token.refreshToken, () => Option.fromNullable(before?.token))
       if (Option.isNone(next)) return Effect.succeed(token)
       const isNew = before === undefined || !Equal.equals(next.value, before.token)
-      const expiresAt = refreshExpiry(token)
+      const expiresAt = expiry.refreshExpiry(token)
       return Effect.zipRight(
-        hear(next.value, token, expiresAt),
+        life.received(next.value, token, expiresAt),
         Effect.as(
           save({
             token: next.value,
@@ -282,18 +234,6 @@ export const make = (
           (token) => adopt(token, undefined, over)
         )
 
-    /** Why a stored token must not be sent, if it must not. */
-    const objection = (stored: Stored, now: Clocks.Now): string | undefined => {
-      if (stored.state === "dead") return "the server no longer accepts the refresh token"
-      if (hasExpired(stored, now)) return "the refresh token has expired"
-      if (stored.state === "ready" || rotation === "never") return undefined
-      // It is unknown whether the server took the token. It is sent a second time only if the server has never replaced
-      // one.
-      return stored.state === "sent" && rotation === "auto" && !stored.rotates
-        ? undefined
-        : "the answer to the last use of the refresh token was lost"
-    }
-
     /** The configured refresh token, if no process has begun with it before: then it comes from a new login. */
     const newLogin = (stored: Stored): Stored | undefined =>
       options.refreshToken === undefined || stored.begun === undefined ||
@@ -309,7 +249,7 @@ export const make = (
       isSecondLook: boolean
     ): Effect.Effect<AccessToken, TokenError.RequestError> =>
       Effect.gen(function*() {
-        const refused = objection(stored, yield* Clocks.now)
+        const refused = objection(stored, life.hasExpired(stored, yield* Clocks.now), rotation)
         if (refused !== undefined) {
           const next = newLogin(stored)
           return next === undefined
@@ -352,136 +292,4 @@ export const make = (
         ))))
   })
 
-/**
- * Runs `effect` on a fiber of its own. An interruption reaches the children of a fiber even while the fiber itself
- * cannot be interrupted, so an exchange with a deadline would be cut off. Only deadlines inside `effect` interrupt the
- * new fiber, and they must be able to.
- */
-const toTheEnd = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Disclosure.unlogged(
-    Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), Fiber.join))
-  )
-
-/** How long after its limit the answer of an exchange is still accepted, in milliseconds. */
-const longestLate = 60_000
-
-/**
- * An exchange that hangs keeps the lock from all others, so after `timeout` it is no longer waited for. Its late answer
- * may bring the refresh token that replaces a spent one, so `late` gets it.
- */
-const within = (
-  timeout: number,
-  effect: Effect.Effect<AccessToken, TokenError.RequestError>,
-  late: (token: AccessToken) => Effect.Effect<unknown, TokenError.RequestError>
-): Effect.Effect<AccessToken, TokenError.RequestError> => {
-  if (!Number.isFinite(timeout)) return effect
-  const limit = Duration.millis(timeout)
-  const waitLater = (fiber: Fiber.Fiber<AccessToken, TokenError.RequestError>) =>
-    Fiber.join(fiber).pipe(
-      Effect.timeoutOption(longestLate),
-      Effect.flatMap(Option.match({ onNone: () => Fiber.interruptFork(fiber), onSome: late })),
-      Effect.ignore
-    )
-  // the lock is not overdue before that limit
-  return Effect.zipRight(
-    SharedWork.expect(limit),
-    Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), (fiber) =>
-      Effect.flatMap(
-        Effect.timeoutOption(Effect.exit(Fiber.join(fiber)), limit),
-        Option.match({
-          onNone: () =>
-            Effect.zipRight(
-              Effect.forkDaemon(waitLater(fiber)),
-              Effect.fail(
-                new TokenError.EndpointTimeout({ endpoint: "the exchange of the refresh token", phase: "total", limit })
-              )
-            ),
-          onSome: (exit) => exit
-        })
-      ))
-  )
-}
-
 const ranges = { timeout: Settings.duration("15 seconds", { least: 1, unlimited: true }) }
-
-/** Limit of one operation of a user's own store, in milliseconds. `shared` has shorter limits of its own. */
-const longestOperation = 60_000
-
-/** An operation that hangs keeps the lock from all others, so after the limit it is no longer waited for. */
-const bounded = (store: Store): Store => {
-  const within = <A>(operation: "load" | "save", effect: Effect.Effect<A, TokenError.RequestError>) =>
-    Effect.timeoutFail(Effect.interruptible(Effect.disconnect(effect)), {
-      duration: longestOperation,
-      onTimeout: () =>
-        new TokenError.TransportError({
-          endpoint: "the store of the refresh token",
-          code: Option.none(),
-          detail: `\`${operation}\` has given no answer in ${longestOperation} ms; no refresh token is used without it`
-        })
-    })
-  return {
-    ...store,
-    load: within("load", store.load),
-    save: (stored, over) => within("save", store.save(stored, over))
-  }
-}
-
-/** How many logins are remembered. */
-const longestHistory = 32
-
-const begin = (token: Redacted.Redacted, before?: Stored): Stored => ({
-  token,
-  expiresAt: Option.none(),
-  rotates: before?.rotates ?? false,
-  state: "ready",
-  begun: [...before?.begun ?? [], nameOf(token)].slice(-longestHistory)
-})
-
-const nameOf = (token: Redacted.Redacted): string => Digest.shortNameOf(Redacted.value(token))
-
-const hasBegun = (begun: ReadonlyArray<string | number>, token: Redacted.Redacted): boolean =>
-  begun.includes(nameOf(token)) || begun.includes(Hash.string(Redacted.value(token)))
-
-const begunIn = Option.match({ onNone: () => [], onSome: ({ begun }: Stored) => begun })
-
-const unmarked = (stored: Stored): Stored => ({ ...stored, mark: undefined })
-
-/**
- * Whether the server may have taken the refresh token although no new tokens have arrived. A refusal proves that it did
- * not, and so does a connection that was never made.
- */
-const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
-  // it failed while the endpoint was looked up or a secret was read
-  if (neverSent.has(error)) return false
-  switch (error._tag) {
-    case "EndpointTimeout":
-    case "MalformedResponse":
-    case "ScopeNotGranted":
-      return true
-    case "TransportError":
-      return !Option.exists(error.code, (code) => codesOfNoConnection.has(code))
-    case "EndpointUnavailable":
-      // a gateway that gave up, or a server that failed while it handled the request
-      return error.status !== 503 && error.status !== 408 && error.status !== 425
-    default:
-      return false
-  }
-}
-
-const codesOfNoConnection: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT"
-])
-
-/** `refresh_expires_in` (Keycloak) or `refresh_token_expires_in`, in seconds; 0 is Keycloak's "never". */
-const refreshExpiry = (token: AccessToken): Option.Option<number> => {
-  const extra = Redacted.value(token.extra)
-  return expiry.seconds(extra.refresh_expires_in ?? extra.refresh_token_expires_in).pipe(
-    Option.filter((seconds) => seconds > 0),
-    Option.map((seconds) => token.issuedAt + seconds * 1000)
-  )
-}
