@@ -16,25 +16,25 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { TokenStore } from "../store/contract.js"
 import type { AccessToken } from "../values/AccessToken.js"
 import { isSame } from "../values/AccessToken.js"
 import * as clocks from "../values/Clocks.js"
 import * as Digest from "../values/Digest.js"
-import * as SharedWork from "../values/SharedWork.js"
+import * as random from "../values/random.js"
 import type * as TokenError from "../values/TokenError.js"
-import { TokenEvent } from "../values/TokenEvent.js"
 import * as TokenRequest from "../values/TokenRequest.js"
 import * as checks from "../wire/endpointChecks.js"
 import * as boundToken from "./boundToken.js"
 import { Bells } from "./sharing/bells.js"
 import * as fallibleStore from "./sharing/fallibleStore.js"
-import * as pollPace from "./sharing/pollPace.js"
-import type { Want } from "./sharing/sharing.js"
-import * as sharing from "./sharing/sharing.js"
+import * as hold from "./sharing/hold.js"
 import * as storeCall from "./sharing/storeCall.js"
+import * as storedTokens from "./sharing/storedTokens.js"
+import * as turn from "./sharing/turn.js"
+import type { Want } from "./sharing/want.js"
+import { isBetter } from "./sharing/want.js"
 import * as source from "./source.js"
 
 /**
@@ -121,7 +121,7 @@ export const shared = (options: Options = {}) =>
 
     const self = yield* source.withHooks(alone)
     const { admission, certificate, defaults } = source.hooks(self)
-    const { clockSkew, keyIsShared, lease: leaseTime, namespace, poll, timeout } = yield* settle(
+    const { clockSkew, keyIsShared, lease, namespace, poll, timeout } = yield* settle(
       options,
       source.hooks(self)
     )
@@ -130,109 +130,27 @@ export const shared = (options: Options = {}) =>
     const tell = source.telling(self)
     const service = yield* TokenStore
     const store = fallibleStore.make(service, { tell, timeout })
-    const { hold, isFresh, take } = sharing.make({
+    const isPrivate = (token: AccessToken) => !keyIsShared && boundToken.isBound(token, certificate)
+    const me = random.randomId()
+    const stored = storedTokens.make({ clockSkew, isPrivate, me, tell })
+    const process: turn.Process = {
+      admission,
+      hold: hold.make({ isPrivate, lease, me, store, stored, tell }),
+      lease,
+      poll,
       store,
-      tell,
-      clockSkew,
-      lease: leaseTime,
-      isPrivate: (token) => !keyIsShared && boundToken.isBound(token, certificate)
-    })
+      stored,
+      tell
+    }
 
     const bells = new Bells()
     yield* storeCall.hear(service, (key) => Effect.sync(() => bells.ring(key)))
 
-    const key = (request: TokenRequest.TokenRequest): string => keyOf(namespace, request)
-
     const obtain = (want: Want<E>): Token =>
       Effect.flatMap(clocks.now, ({ steady }) => {
         if (store.isResting(steady)) return want.fetch
-        const at = key(want.request)
-        return bells.at(at, (next) => turn(want, at, next, steady + 2 * leaseTime, 0))
-      })
-
-    /**
-     * Runs `use` with room for one request, if there is a rate limit. A process that waited for room under the lease
-     * would keep the others from asking, and would outlast the lease. Room that was not used is given back.
-     */
-    const withRoom = <A, E2>(
-      { fetch, fetchAtOnce, request }: Want<E>,
-      rung: Effect.Effect<void>,
-      restore: <B, E3>(effect: Effect.Effect<B, E3>) => Effect.Effect<B, E3>,
-      use: (fetch: Effect.Effect<AccessToken, E>) => Effect.Effect<A, E2>
-    ): Effect.Effect<A | typeof rang, E | E2> =>
-      admission === undefined ? use(fetch) : Effect.flatMap(
-        restore(Effect.raceFirst(
-          Effect.as(Effect.interruptible(rung), rang),
-          Effect.interruptible(admission.admit(request)) as Effect.Effect<Effect.Effect<void>, E>
-        )),
-        (room): Effect.Effect<A | typeof rang, E2> => {
-          if (room === rang) return Effect.succeed(room)
-          let used = false
-          const once = Effect.suspend(() => {
-            used = true
-            return fetchAtOnce
-          })
-          return Effect.ensuring(use(once), Effect.suspend(() => used ? Effect.void : room))
-        }
-      )
-
-    /** Looks into the store, tries to get the lease, or waits for the next turn. */
-    const turn = (
-      want: Want<E>,
-      key: string,
-      next: Effect.Effect<Effect.Effect<void>>,
-      deadline: number,
-      turns: number
-    ): Token =>
-      Effect.gen(function*() {
-        const { current, fetch, request } = want
-        const rung = yield* next
-        const seen = yield* store.look(key, request)
-        if (Option.isNone(seen)) return yield* fetch
-        const there = yield* take(seen.value, want)
-        if (Option.isSome(there)) return there.value
-
-        const outcome = yield* Effect.uninterruptibleMask((restore) =>
-          withRoom(want, rung, restore, (fetch) =>
-            Effect.flatMap(store.acquire(key, leaseTime, request), (answer) =>
-              Option.isNone(answer)
-                ? Effect.asSome(restore(fetch))
-                : Option.isSome(answer.value)
-                ? Effect.asSome(hold(answer.value.value, { ...want, fetch }, restore))
-                : Effect.succeedNone))
-        )
-        if (outcome === rang) {
-          return yield* turn(want, key, next, deadline, turns)
-        }
-        if (Option.isSome(outcome)) {
-          return outcome.value
-        }
-
-        const { steady, wall } = yield* clocks.now
-        if (turns === 0) {
-          const stillServing = current !== undefined && isFresh(current, wall)
-          yield* tell(request, (common) => TokenEvent.RefreshingElsewhere({ ...common, stillServing }))
-        }
-        if (steady >= deadline) {
-          const detail = `others hold the lease for ${2 * leaseTime} ms and bring nothing`
-          yield* tell(
-            request,
-            (common) =>
-              TokenEvent.StoreFailed({ ...common, operation: "acquire", reason: "timeout", detail })
-          )
-          return yield* fetch
-        }
-        const { pause, spread } = yield* pollPace.pace(poll, turns)
-        // a process that held the lease when this wait began, and has died, does not hold the lease beyond this
-        const leaseEnds = deadline - leaseTime - steady
-        const left = leaseEnds > 0 ? leaseEnds + poll * (1 - spread) : deadline - steady
-        // a caller that cannot be interrupted must not have to wait until the bell rings
-        yield* SharedWork.expect(pause)
-        yield* Effect.raceFirst(
-          Effect.interruptible(rung),
-          Effect.sleep(Math.max(1, Math.min(pause, left)))
-        )
-        return yield* turn(want, key, next, deadline, turns + 1)
+        const key = keyOf(namespace, want.request)
+        return bells.at(key, (next) => turn.take(process, { want, key, next, deadline: steady + 2 * lease }))
       })
 
     // --- the public face --------------------------------------------------------------------------------------------
@@ -244,7 +162,9 @@ export const shared = (options: Options = {}) =>
       Effect.flatMap(clocks.now, ({ steady }) =>
         store.isResting(steady)
           ? Effect.void
-          : Effect.asVoid(store.ask("remove", request, (store) => storeCall.remove(store, key(request), token))))
+          : Effect.asVoid(
+            store.ask("remove", request, (store) => storeCall.remove(store, keyOf(namespace, request), token))
+          ))
 
     return source.derive<E | TokenError.FailedElsewhere>(self, {
       get: (request) =>
@@ -264,7 +184,7 @@ export const shared = (options: Options = {}) =>
           return obtain({
             request: wanted,
             current,
-            accepts: (token) => sharing.isBetter(token, current),
+            accepts: (token) => isBetter(token, current),
             fetch: source.replace(self, current, wanted),
             fetchAtOnce: source.replace(inner, current, wanted)
           })
@@ -293,9 +213,6 @@ export const shared = (options: Options = {}) =>
 
 /** Two seconds more than the deadline, to store a token that came at the last moment. */
 const leaseFor = (deadline = 0): number => Number.isFinite(deadline) ? Math.max(10_000, deadline + 2000) : 60_000
-
-/** The result for a process that waits for room when another process has stored a token: it has to look again. */
-const rang = Symbol()
 
 const settle = (options: Options, { deadline, namespace: own }: Pick<source.Hooks, "deadline" | "namespace">) =>
   Effect.suspend(() => {
