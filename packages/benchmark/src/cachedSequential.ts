@@ -21,11 +21,17 @@ const mint = async (): Promise<Token> => ({ value: "token", issuedAt: Date.now()
 export let sink: unknown
 
 /** A caller that asks for other than the default writes its request once, as a constant. */
-const given = TokenRequest.make({ scopes: ["users:read", "analytics:read"], audience: "https://api.example.com" })
+const options = { scopes: ["users:read", "analytics:read"], audience: "https://api.example.com" }
+const given = TokenRequest.make(options)
+
+/** Requests with parameters are normalised at each call. */
+const others = { ...options, parameters: { tenant: "north" } }
 
 const targets: Readonly<Record<string, number>> = {
   "effect-bearer, default request": 8,
-  "effect-bearer, a given TokenRequest": 14
+  "effect-bearer, a given TokenRequest": 10,
+  "effect-bearer, a TokenRequest made per call": 40,
+  "effect-bearer, the same with a parameter": 80
 }
 
 export const cachedSequential: Row = {
@@ -43,7 +49,9 @@ export const cachedSequential: Row = {
     google.setCredentials({ access_token: "token", expiry_date: Date.now() + lifetime })
     const azure = azureGet(azurePolicy(mint))
     const fetcher = badgateway("http://127.0.0.1/token", await mint())
-    await Effect.runPromise(Effect.all([source.get(), source.get(given), cache.get("token")]))
+    await Effect.runPromise(
+      Effect.all([source.get(), source.get(given), source.get(TokenRequest.make(others)), cache.get("token")])
+    )
 
     const inFiber = (get: () => Effect.Effect<unknown>) => {
       const loop = Effect.gen(function*() {
@@ -64,6 +72,8 @@ export const cachedSequential: Row = {
       "limit: the fiber's Clock and a stored Exit": inFiber(() => limit),
       "effect-bearer, default request": inFiber(() => source.get()),
       "effect-bearer, a given TokenRequest": inFiber(() => source.get(given)),
+      "effect-bearer, a TokenRequest made per call": inFiber(() => source.get(TokenRequest.make(options))),
+      "effect-bearer, the same with a parameter": inFiber(() => source.get(TokenRequest.make(others))),
       "Effect Cache": inFiber(() => cache.get("token")),
       "google, getAccessToken": awaited(() => google.getAccessToken()),
       "Azure, policy": awaited(azure),

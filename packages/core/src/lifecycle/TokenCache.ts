@@ -342,7 +342,9 @@ const build = <E>(
       // The order of use matters only when the cache is full and may have to evict a key.
       if (known !== undefined && (known === defaultSlot || (!places.isFull && known.hasPlace))) return known
       const key = known?.key ?? TokenRequest.withDefaults(request, defaults).key
-      const slot = key === defaults.key ? defaultSlot : places.touch(key, () => busy.get(key))
+      const slot = key === defaults.key
+        ? defaultSlot
+        : (places.isFull ? undefined : places.peek(key)) ?? places.touch(key, () => busy.get(key))
       slots.set(request, slot)
       return slot
     }
@@ -597,7 +599,11 @@ const build = <E>(
     const get = (request?: TokenRequest.TokenRequest): Token =>
       request === undefined ? getDefault : Effect.clockWith((clock) => {
         const slot = slots.get(request)
-        return (slot === undefined ? undefined : glance(slot, clock)) ?? obtain(slotOf(request), clock)
+        if (slot === undefined) {
+          const found = slotOf(request)
+          return glance(found, clock) ?? obtain(found, clock)
+        }
+        return glance(slot, clock) ?? obtain(slotOf(request), clock)
       })
 
     /** Takes in a caller's report that `rejected` was refused. */

@@ -70,7 +70,7 @@ const sorted = (input: string | URL | Iterable<string | URL> | undefined): Reado
  * number, which is sent as text; `null` or `undefined`, which is not sent; or a `Redacted`, whose value has to be in
  * the key so that two secrets have different keys. Any other value stays as it is, and `Grant` refuses it.
  */
-const named = ([name, given]: readonly [string, unknown]): ReadonlyArray<readonly [string, string]> => {
+const withText = ([name, given]: readonly [string, unknown]): ReadonlyArray<readonly [string, string]> => {
   const value = Redacted.isRedacted(given) ? Redacted.value(given) : given
   if (value === undefined || value === null) return []
   const isPlain = typeof value === "number" || typeof value === "boolean" || typeof value === "bigint"
@@ -142,13 +142,71 @@ const fromNormalised = (
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options = {}): TokenRequest =>
-  fromNormalised(
-    Scopes.make(options.scopes ?? []),
-    sorted(options.audience),
-    sorted(options.resource),
-    Object.entries(options.parameters ?? {}).flatMap(named).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0)
+export const make = (options: Options = {}): TokenRequest => {
+  const text = textOf(options)
+  if (text === undefined) return normalise(options)
+  const known = recent.get(text)
+  if (known !== undefined) return known
+  const request = normalise(options)
+  if (recent.size >= mostRecent) recent.clear()
+  recent.set(text, request)
+  return request
+}
+
+/**
+ * Requests that were made a short time ago, by their text: a program that makes the same request for each call gets the
+ * same object again, so that it is normalised once. Requests with parameters are not kept, for these may be secret.
+ */
+const recent = new Map<string, TokenRequest>()
+
+/** How many requests are kept, and how long the text of each may be. */
+const mostRecent = 256
+const longestText = 512
+
+/** A text that no two different requests have; `undefined` for requests that are not kept. */
+const textOf = ({ audience, parameters, resource, scopes }: Options): string | undefined => {
+  if (parameters !== undefined) return undefined
+  const audiences = lines(audience)
+  const resources = audiences === undefined ? undefined : lines(resource)
+  const scope = resources === undefined ? undefined : spaced(scopes)
+  if (scope === undefined) return undefined
+  const text = `${audiences}\n\n${resources}\n\n${scope}`
+  return text.length > longestText ? undefined : text
+}
+
+/** One line for each value; `undefined` for what is not text, or not on one line. */
+const lines = (input: Options["resource"]): string | undefined =>
+  input === undefined
+    ? ""
+    : typeof input === "string"
+    ? input.includes("\n") ? undefined : input
+    : Array.isArray(input) && input.every(isLine)
+    ? input.join("\n")
+    : undefined
+
+const isLine = (value: unknown): boolean => typeof value === "string" && value !== "" && !value.includes("\n")
+
+const spaced = (input: Scopes.Input | undefined): string | undefined =>
+  input === undefined
+    ? ""
+    : typeof input === "string"
+    ? input
+    : Array.isArray(input) && input.every(Predicate.isString)
+    ? input.join(" ")
+    : undefined
+
+const normalise = ({ audience, parameters, resource, scopes }: Options): TokenRequest => {
+  if (parameters === undefined || parameters === null) {
+    return fromNormalised(Scopes.make(scopes ?? []), sorted(audience), sorted(resource), [])
+  }
+  const named = make({ audience, resource, scopes })
+  return fromNormalised(
+    named.scopes,
+    named.audience,
+    named.resource,
+    Object.entries(parameters).flatMap(withText).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0)
   )
+}
 
 /**
  * The request that names nothing: it stands for the token that the source was configured for.
@@ -176,12 +234,19 @@ export const fromKey = (key: string): TokenRequest => {
  * @category combinators
  */
 export const withDefaults = (self: TokenRequest, defaults: TokenRequest): TokenRequest =>
-  self.key === "" ? defaults : defaults.key === "" ? self : make({
+  self.key === "" ? defaults : isComplete(self, defaults) ? self : make({
     scopes: self.scopes.length === 0 ? defaults.scopes : self.scopes,
     audience: self.audience.length === 0 ? defaults.audience : self.audience,
     resource: self.resource.length === 0 ? defaults.resource : self.resource,
     parameters: { ...defaults.parameters, ...self.parameters }
   })
+
+/** Whether `defaults` have nothing that `self` lacks. */
+const isComplete = (self: TokenRequest, defaults: TokenRequest): boolean =>
+  (self.scopes.length > 0 || defaults.scopes.length === 0) &&
+  (self.audience.length > 0 || defaults.audience.length === 0) &&
+  (self.resource.length > 0 || defaults.resource.length === 0) &&
+  Object.keys(defaults.parameters).every((name) => Object.hasOwn(self.parameters, name))
 
 /**
  * @since 0.1.0

@@ -61,6 +61,28 @@ describe("TokenRequest", () => {
     assert.strictEqual(Equal.equals(a, b), same)
   })
 
+  it("the same request made again is the same object, unless it has parameters", () => {
+    const make = (parameters?: Record<string, string>) =>
+      TokenRequest.make({ scopes: ["b", "a"], audience: "one", resource: ["x", "y"], parameters })
+    assert.strictEqual(make(), make())
+    assert.notStrictEqual(make({ p: "1" }), make({ p: "1" }))
+    assert.isTrue(Equal.equals(make({ p: "1" }), make({ p: "1" })))
+  })
+
+  // the text is one of few, so that a request which is kept could be taken for another one
+  const awkward = FastCheck.array(FastCheck.constantFrom("", "a", "b", "a\nb", "\n", "a b"), { maxLength: 3 })
+
+  it.prop(
+    "a request from lists equals the same request from sets, which is not kept",
+    [FastCheck.record({ scopes: awkward, audience: awkward, resource: awkward }, { requiredKeys: [] })],
+    ([input]) => {
+      const set = (values: ReadonlyArray<string> | undefined) => values === undefined ? undefined : new Set(values)
+      const apart = { scopes: set(input.scopes), audience: set(input.audience), resource: set(input.resource) }
+      assert.strictEqual(TokenRequest.make(input).key, TokenRequest.make(apart).key)
+    },
+    { fastCheck: { numRuns: 2000 } }
+  )
+
   it("different fields with the same text give different keys", () => {
     const keys = [
       TokenRequest.make({ scopes: "x" }),
