@@ -724,6 +724,12 @@ const build = <E>(
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         closed = true
+        // the work may hang where it cannot be interrupted: its end is not waited for
+        for (const slot of Array.from(busy.values())) {
+          const { flight } = slot
+          settle(slot)
+          flight?.land(failing(closedMeanwhile))
+        }
         for (const slot of [defaultSlot, ...places.values()]) slot.drop()
       })
     )

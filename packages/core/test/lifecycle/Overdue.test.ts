@@ -13,6 +13,7 @@ import {
   Layer,
   Option,
   Redacted,
+  Scope,
   Stream,
   TestClock
 } from "effect"
@@ -322,6 +323,50 @@ describe("a source whose scope was closed", () => {
         assert.isTrue(Option.isSome(told) && told.value._tag === "InvalidConfiguration")
         assert.strictEqual(yield* server.count, count)
       }
+    }))
+
+  // FAULTS L
+  for (
+    const [where, ends] of [["a caller", Effect.interruptible], [
+      "one that cannot be interrupted",
+      Effect.uninterruptible
+    ]] as const
+  ) {
+    it.effect(`${where} that waits for work that hangs is let go when the scope closes`, () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const tokens = yield* sourceOf([hangs]).source.pipe(
+          Effect.flatMap(TokenSource.managed({ cache: { overdueAfter: "1 hour" } })),
+          Scope.extend(scope)
+        )
+        const waiting = yield* Effect.forkDaemon(ends(Effect.flip(tokens.get())))
+        yield* TestClock.adjust("1 second")
+        const closing = yield* Effect.forkDaemon(Scope.close(scope, Exit.void))
+        yield* TestClock.adjust(1)
+        const error = Option.getOrThrow(yield* waiting.poll)
+        assert.isTrue(Exit.isSuccess(error) && error.value._tag === "InvalidConfiguration")
+        assert.include(Exit.isSuccess(error) ? error.value.message : "", "closed while a token was on its way")
+        yield* TestClock.adjust("10 seconds")
+        assert.isTrue(Option.isSome(yield* closing.poll), "closing is bounded too")
+      }))
+  }
+
+  // FAULTS L
+  it.effect("a caller that waits for a key the cache has evicted is let go too", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const tokens = yield* sourceOf([hangs]).source.pipe(
+        Effect.flatMap(TokenSource.cached({ capacity: 1 })),
+        Scope.extend(scope)
+      )
+      const waiting = yield* Effect.forEach(
+        ["a", "b", "c"],
+        (scopes) => Effect.forkDaemon(Effect.exit(tokens.get(TokenRequest.make({ scopes }))))
+      )
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forkDaemon(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust(1)
+      for (const fiber of waiting) assert.isTrue(Option.isSome(yield* fiber.poll))
     }))
 
   // FAULTS L5
