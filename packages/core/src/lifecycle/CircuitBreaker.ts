@@ -39,7 +39,7 @@ export type State = Data.TaggedEnum<{
   Closed: { readonly failures: number }
   /** Turns it away until `retryAt` (epoch milliseconds); the first one after that is the probe. */
   Open: { readonly failures: number; readonly retryAt: number }
-  /** Turns it away, because the probe is under way. */
+  /** Turns it away, because the probe is under way. If the probe is overdue, the state is `Open` and its time is up. */
   HalfOpen: { readonly failures: number }
 }>
 
@@ -292,7 +292,10 @@ const makeReporting = (options: Options) =>
           case "Closed":
             return State.Closed({ failures: phase.failures })
           case "HalfOpen":
-            return State.HalfOpen({ failures: phase.failures })
+            // the probe hangs, or its owner is gone: the next attempt takes its place
+            return phase.probe.isOverdue(steady)
+              ? State.Open({ failures: phase.failures, retryAt: Math.ceil(wall) })
+              : State.HalfOpen({ failures: phase.failures })
           case "Open":
             return State.Open({
               failures: phase.failures,

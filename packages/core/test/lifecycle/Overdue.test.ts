@@ -266,6 +266,23 @@ describe("a probe of a circuit breaker that hangs", () => {
       assert.strictEqual((yield* breaker.state)._tag, "Closed")
     }))
 
+  // FAULTS L
+  it.effect("who looks at the state sees that the probe is overdue: the next attempt would pass", () =>
+    Effect.gen(function*() {
+      const breaker = yield* CircuitBreaker.make({ failureThreshold: 1, resetAfter: "10 seconds" })
+      yield* Effect.exit(breaker.protect(Effect.fail(unavailable())))
+      yield* TestClock.adjust("10 seconds")
+      yield* Effect.forkDaemon(breaker.protect(hangs))
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual((yield* breaker.state)._tag, "HalfOpen")
+      yield* TestClock.adjust("11 seconds")
+      assert.deepStrictEqual(yield* breaker.state, CircuitBreaker.State.Open({ failures: 1, retryAt: 80_000 }))
+      // looking changes nothing: the probe is given up by the attempt that takes its place
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* breaker.state, CircuitBreaker.State.Open({ failures: 1, retryAt: 81_000 }))
+      assert.strictEqual(yield* breaker.protect(Effect.succeed(1)), 1)
+    }))
+
   // FAULTS L1
   it.effect("a probe that vanishes with its request, as on Workers, is replaced within about a second", () =>
     Effect.gen(function*() {
