@@ -78,7 +78,8 @@ export const storeFailures: Metric.Metric.Counter<number> = telemetry.storeFailu
 export const anomalies: Metric.Metric.Counter<number> = telemetry.anomalies
 
 /**
- * Gauge, in seconds: how long the token last acquired is still valid; zero when it is not. Label: `request`, the hash
+ * Gauge, in seconds: how long the token last acquired is still valid; zero when it is not, and `Infinity` for a token
+ * that came without a known end. Label: `request`, the hash
  * of the token request, for the first hundred keys seen; all other keys share the label `other`, because a metric is
  * kept as long as the process lives. It moves only while {@link observe} or {@link layer} runs.
  *
@@ -98,7 +99,7 @@ interface Expiry {
 }
 
 /**
- * How often {@link secondsToExpiry} is brought up to date. Default 10 seconds.
+ * How often {@link secondsToExpiry} is brought up to date. Default 10 seconds, at least 100 milliseconds.
  *
  * @since 0.1.0
  * @category models
@@ -137,11 +138,16 @@ export const observe = <E>(
     const events = yield* TokenSource.subscribe(source)
     const follow = Stream.runForEach(events, (event) => {
       if (event._tag !== "TokenAcquired") return Effect.void
+      const request = labelOf(event.key)
       return Option.match(event.expiresAt, {
-        onNone: () => Effect.void,
+        // what is known of the token before says nothing of this one
+        onNone: () => {
+          expiries.delete(request)
+          return Effect.tagMetrics(Metric.set(secondsToExpiry, Number.POSITIVE_INFINITY), "request", request)
+        },
         onSome: (expiresAt) =>
           Effect.flatMap(clocks.now, (now) => {
-            expiries.set(labelOf(event.key), { expiresAt, period: clocks.period(now, expiresAt - now.wall) })
+            expiries.set(request, { expiresAt, period: clocks.period(now, expiresAt - now.wall) })
             return update
           })
       })

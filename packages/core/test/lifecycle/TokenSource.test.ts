@@ -32,7 +32,7 @@ import {
   TokenSource
 } from "../../src/index.js"
 import { collect, secret, tags } from "../support/observe.js"
-import { refused } from "../support/scripted.js"
+import { refused, Scripted } from "../support/scripted.js"
 
 const options = (server: AuthorizationServer.AuthorizationServer): TokenSource.LayerOptions => ({
   tokenEndpoint: server.tokenEndpoint,
@@ -486,6 +486,33 @@ describe("TokenSource", () => {
         )
         assert.strictEqual(gauge.value, 3500)
       }).pipe(Effect.tagMetrics("test", "gauge")))
+
+    // FAULTS W
+    it.scoped("the metric of the seconds to expiry forgets the token before when one of unknown life follows it", () =>
+      Effect.gen(function*() {
+        const scripted = new Scripted()
+        scripted.lifetime = 60_000
+        const tokens = yield* Effect.flatMap(scripted.source, TokenSource.cached({ ahead: 0 }))
+        yield* TokenMetrics.observe(tokens, { every: "1 second" })
+        const gauge = Effect.map(
+          Metric.value(
+            TokenMetrics.secondsToExpiry.pipe(
+              Metric.tagged("test", "unknown life"),
+              Metric.tagged("request", TokenRequest.hash(TokenRequest.empty))
+            )
+          ),
+          ({ value }) => value
+        )
+        const first = yield* tokens.get()
+        yield* TestClock.adjust("10 seconds")
+        assert.strictEqual(yield* gauge, 50)
+        scripted.lifetime = undefined
+        yield* tokens.renew(first)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* gauge, Number.POSITIVE_INFINITY)
+        yield* TestClock.adjust("1 hour")
+        assert.strictEqual(yield* gauge, Number.POSITIVE_INFINITY)
+      }).pipe(Effect.tagMetrics("test", "unknown life")))
 
     it.scoped("each retry is an event with status, wait and attempt (A8)", () =>
       Effect.gen(function*() {
