@@ -79,7 +79,8 @@ export const enforce = <E>(
 ): (token: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<Result, TokenError.RequestError> => {
   const { defaults, left, publish } = source.hooks(self)
   return (token, request) =>
-    Effect.tap(introspection.check(token), (result) =>
+    // an introspection of the user's own may throw
+    Effect.tap(Effect.suspend(() => introspection.check(token)), (result) =>
       result.active
         ? Effect.void
         : Effect.flatMap(Effect.zip(Clock.currentTimeMillis, left(token, request)), ([at, left]) => {
@@ -106,13 +107,13 @@ export const enforce = <E>(
  */
 export interface WatchOptions {
   readonly introspection: Introspection
-  /** Time between two rounds. Default one minute. */
+  /** Time between two rounds. Default one minute, at least one second. */
   readonly every?: Duration.DurationInput | undefined
 }
 
 /**
  * Asks about every held token, again and again while the scope lives, and does with the answers what {@link enforce}
- * does. A call that fails is logged, and the token is asked about again in the next round. A question does not count as
+ * does. A call that fails, dies or is interrupted is logged, and the token is asked about again in the next round. A question does not count as
  * a use of the token: a token that no caller uses is forgotten as before, and no token is requested.
  *
  * **Example** (The default source, watched)
@@ -205,7 +206,7 @@ export const revokeOnClose =
         Effect.forEach(
           tokens,
           ({ token }) =>
-            Effect.catchAllCause(options.revocation.revoke(token), (cause) =>
+            Effect.catchAllCause(Effect.suspend(() => options.revocation.revoke(token)), (cause) =>
               complain("a token could not be revoked on closing; it lives until it expires", cause)),
           {
             concurrency,
@@ -228,13 +229,16 @@ export const revokeOnClose =
     )
   }
 
-/** The library's own errors may be shown; any other error may hold a secret. */
+/**
+ * The library's own errors may be shown; any other error may hold a secret. A call that is interrupted from inside is a
+ * failure like any other: nothing of this runs if the watch itself is interrupted.
+ */
 const complain = (message: string, cause: Cause.Cause<TokenError.RequestError>): Effect.Effect<void> =>
-  Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.annotateLogs(
+  Effect.annotateLogs(
     Effect.logWarning(message),
     "reason",
     Option.match(Cause.failureOption(cause), {
-      onNone: () => "an unexpected defect",
+      onNone: () => Cause.isInterruptedOnly(cause) ? "it was interrupted from inside" : "an unexpected defect",
       onSome: (error) => foreignError.messageOf(error, "an error of somebody else's")
     })
   )

@@ -44,10 +44,10 @@ export const retry = {
 }
 
 /** `TokenMetrics.Options` */
-export const metrics = { every: Settings.duration("10 seconds", { least: 1 }) }
+export const metrics = { every: Settings.duration("10 seconds", { least: "100 millis" }) }
 
-/** `TokenMonitor.watch` */
-export const monitor = { every: Settings.duration("1 minute", { least: 1 }) }
+/** `TokenMonitor.watch`: each round is a request per token. */
+export const monitor = { every: Settings.duration("1 minute", { least: "1 second" }) }
 
 /** `TokenMonitor.revokeOnClose` */
 export const revocation = { timeout: Settings.duration("5 seconds") }

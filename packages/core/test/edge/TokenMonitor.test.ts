@@ -234,6 +234,62 @@ describe("TokenMonitor.watch", () => {
       }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
   }
 
+  // FAULTS L
+  it.scoped("an introspection that throws, dies, is interrupted or is no effect stops neither this round nor the next", () =>
+    Effect.gen(function*() {
+      const { introspection, tokens } = yield* setup
+      yield* tokens.get()
+      yield* tokens.get(TokenRequest.make({ scopes: "b" }))
+      const bad: ReadonlyArray<() => unknown> = [
+        () => {
+          throw new Error("a bug")
+        },
+        () => Effect.die("a bug"),
+        () => Effect.interrupt,
+        () => undefined
+      ]
+      let checks = 0
+      const check = (() => bad[checks++ % bad.length]!()) as typeof introspection.check
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      yield* TokenMonitor.watch({ introspection: { ...introspection, check }, every: "1 minute" })(tokens).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(checks, 20)
+      assert.lengthOf(lines, 20)
+    }))
+
+  // FAULTS L
+  it.scoped("a source by hand whose invalidate throws does not stop the watch", () =>
+    Effect.gen(function*() {
+      const { dead, introspection, server, tokens } = yield* setup
+      yield* tokens.get()
+      dead.add("token-1")
+      const broken: typeof tokens = Object.create(tokens, {
+        invalidate: {
+          value: () => {
+            throw new Error("a bug")
+          }
+        }
+      })
+      yield* TokenMonitor.watch({ introspection, every: "1 minute" })(broken)
+      yield* TestClock.adjust("3 minutes")
+      assert.strictEqual(yield* server.count, 3)
+    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
+
+  // FAULTS B
+  for (const every of [0, -1, Number.NaN, "1 millis"] as const) {
+    it.scoped(`every: ${every} does not storm the server`, () =>
+      Effect.gen(function*() {
+        const { introspection, server, tokens } = yield* setup
+        yield* tokens.get()
+        yield* TokenMonitor.watch({ introspection, every })(tokens)
+        yield* TestClock.adjust("100 millis")
+        assert.strictEqual(yield* server.count, 0)
+      }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
+  }
+
   it.effect("I8 ends with its scope", () =>
     Effect.gen(function*() {
       const { introspection, server, tokens } = yield* setup
