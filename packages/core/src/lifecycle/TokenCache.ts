@@ -102,7 +102,8 @@ export interface Options {
    * A token request of which nothing has been heard for so long is given up, and the next caller, or one that waits,
    * begins anew: the request hangs, or the runtime has dropped it. A back-off, or waiting for a rate limit or another
    * process, does not count. Default: twice the deadline of one request and 5 seconds, at least 30 seconds; for a
-   * source whose deadline is not known 2 minutes, and for a renewal ahead of need until the held token ends.
+   * source whose deadline is not known 2 minutes, and for a renewal ahead of need until the held token ends. At least
+   * 1 second.
    */
   readonly overdueAfter?: Duration.DurationInput | undefined
 }

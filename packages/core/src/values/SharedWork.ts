@@ -30,7 +30,7 @@ export interface Options {
   /**
    * Work that has shown no sign of life for so long is given up; infinite if only an owner that vanished can be a
    * reason. It has to be longer than the work can take: give the operations inside it deadlines of their own, and
-   * announce a longer silence with {@link expect}. At least 1 millisecond; default 1 minute.
+   * announce a longer silence with {@link expect}. At least 1 second; default 1 minute.
    */
   readonly overdueAfter?: Duration.DurationInput | undefined
   /** Called each time work was given up. An exception it throws is ignored. */
@@ -39,7 +39,8 @@ export interface Options {
 
 const anySilence = Settings.duration(0)
 
-const ranges = { overdueAfter: Settings.duration("1 minute", { least: 1, unlimited: true }) }
+// with next to nothing, work that is only slow would be begun again and again
+const ranges = { overdueAfter: Settings.duration("1 minute", { least: "1 second", unlimited: true }) }
 
 const limitOf = ({ overdueAfter }: Options): number => Settings.value(ranges.overdueAfter, overdueAfter)
 

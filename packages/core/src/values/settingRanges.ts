@@ -8,7 +8,8 @@ export const cache = {
   ahead: Settings.duration("5 minutes"),
   jitter: Settings.duration("10 seconds"),
   clockSkew: Settings.duration("30 seconds"),
-  overdueAfter: Settings.duration("1 minute", { least: 1 })
+  // with next to nothing, work that is only slow would be begun again and again
+  overdueAfter: Settings.duration("1 minute", { least: "1 second" })
 }
 
 /** `onMissingExpiry` of `TokenCache.Options` */

@@ -11,6 +11,7 @@ import {
   Exit,
   Fiber,
   Layer,
+  Logger,
   Option,
   Redacted,
   Scope,
@@ -249,6 +250,20 @@ describe("an exchange of a refresh token without a deadline that hangs", () => {
       yield* TestClock.adjust("168 seconds")
       for (const fiber of [long, unlimited]) assert.strictEqual((yield* Fiber.join(fiber))._tag, "Right")
     }))
+})
+
+describe("a limit of nothing", () => {
+  // FAULTS B
+  it.scoped("overdueAfter: 0 does not make a source that is slow ask again and again", () =>
+    Effect.gen(function*() {
+      const { count, source } = sourceOf([Effect.delay(token("slow"), "500 millis")])
+      const tokens = yield* Effect.flatMap(source, TokenSource.cached({ overdueAfter: 0 }))
+      const waiting = yield* Effect.forkDaemon(tokens.get())
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual(count(), 1)
+      yield* TestClock.adjust("400 millis")
+      assert.isTrue(Option.isSome(yield* waiting.poll))
+    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
 })
 
 describe("a probe of a circuit breaker that hangs", () => {
