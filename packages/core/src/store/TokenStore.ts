@@ -293,7 +293,8 @@ export const generateKey: Effect.Effect<Redacted.Redacted> = sealedKeys.generate
 
 /**
  * The text form of a token at rest, for stores of your own. It holds the token in the clear, and leaves its refresh
- * token out: refresh tokens have a store of their own.
+ * token out: refresh tokens have a store of their own. Members of `extra` that JSON cannot hold (a circle, a big integer,
+ * thousands of levels) are left out as well.
  *
  * @example
  * ```ts

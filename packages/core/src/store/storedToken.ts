@@ -16,19 +16,29 @@ const version = 1
 
 /**
  * The text form of a token at rest. It holds the token in the clear. The refresh token is left out: it has a store of
- * its own, and copies of it must be avoided.
+ * its own, and copies of it must be avoided. Members of `extra` that JSON cannot hold are left out, too.
  */
-export const encode = (token: AccessToken.AccessToken): string =>
-  JSON.stringify({
-    version,
-    value: Redacted.value(token.value),
-    tokenType: token.tokenType,
-    scopes: token.scopes,
-    issuedAt: token.issuedAt,
-    expiresAt: Option.getOrNull(token.expiresAt),
-    refreshAt: Option.getOrNull(token.refreshAt),
-    extra: Redacted.value(token.extra)
-  })
+export const encode = (token: AccessToken.AccessToken): string => {
+  const extra = Redacted.value(token.extra)
+  return Option.getOrElse(
+    json.write(form(token, extra)),
+    () =>
+      JSON.stringify(form(token, json.boundedMembers(Object.entries(extra).filter(([, member]) => isWritable(member)))))
+  )
+}
+
+const isWritable = (member: unknown): boolean => Option.isSome(json.write(member))
+
+const form = (token: AccessToken.AccessToken, extra: json.Members) => ({
+  version,
+  value: Redacted.value(token.value),
+  tokenType: token.tokenType,
+  scopes: token.scopes,
+  issuedAt: token.issuedAt,
+  expiresAt: Option.getOrNull(token.expiresAt),
+  refreshAt: Option.getOrNull(token.refreshAt),
+  extra
+})
 
 /** The inverse of {@link encode}; on the left the problem, without showing any of the text. */
 export const decode = (text: string): Either.Either<AccessToken.AccessToken, string> => {
@@ -48,7 +58,7 @@ export const decode = (text: string): Either.Either<AccessToken.AccessToken, str
     issuedAt,
     expiresAt: Option.fromNullable(expiresAt),
     refreshAt: Option.fromNullable(refreshAt),
-    extra
+    extra: json.boundedMembers(Object.entries(extra))
   }))
 }
 

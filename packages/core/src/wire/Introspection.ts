@@ -12,6 +12,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as json from "../values/json.js"
 import * as scopeNames from "../values/scopeNames.js"
 import * as Scopes from "../values/Scopes.js"
 import type * as TokenError from "../values/TokenError.js"
@@ -215,6 +216,6 @@ const describe = (members: ReadonlyMap<string, unknown>, hidden: (value: string)
     expiresAt: numericDate.parse(members.get("exp")),
     issuedAt: numericDate.parse(members.get("iat")),
     notBefore: numericDate.parse(members.get("nbf")),
-    extra: Redacted.make(Object.fromEntries(Array.from(members).filter(([name]) => !understood.has(name))))
+    extra: Redacted.make(json.boundedMembers(Array.from(members).filter(([name]) => !understood.has(name))))
   }
 }

@@ -10,6 +10,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as AccessToken from "../values/AccessToken.js"
+import * as json from "../values/json.js"
 import * as scopeNames from "../values/scopeNames.js"
 import * as Scopes from "../values/Scopes.js"
 import type * as TokenError from "../values/TokenError.js"
@@ -153,7 +154,7 @@ const token = (
       refreshToken: typeof refreshToken === "string" && refreshToken !== ""
         ? Option.some(Redacted.make(refreshToken))
         : Option.none(),
-      extra: Object.fromEntries(Array.from(members).filter(([name]) => !understood.has(name)))
+      extra: json.boundedMembers(Array.from(members).filter(([name]) => !understood.has(name)))
     }),
     warnings: [
       ...type.warnings,

@@ -30,6 +30,14 @@ const setup = (...replies: ReadonlyArray<Reply.Reply>) =>
 const check = (reply: Reply.Reply) => Effect.flatMap(setup(reply), ({ introspection }) => introspection.check(token))
 const revoke = (reply: Reply.Reply) => Effect.flatMap(setup(reply), ({ revocation }) => revocation.revoke(token))
 
+// FAULTS B
+it.effect("a member of an introspection that is nested deeper than a stack is cut", () =>
+  Effect.gen(function*() {
+    const deep = `{"active":true,"deep":${"[".repeat(9000)}${"]".repeat(9000)}}`
+    const result = yield* check(Reply.respond({ body: deep, headers: { "content-type": "application/json" } }))
+    assert.isBelow(result.active ? JSON.stringify(Redacted.value(result.extra)).length : Infinity, 300)
+  }))
+
 /** Replies that say nothing about a token, and the errors they become. */
 const faults: ReadonlyArray<readonly [name: string, reply: Reply.Reply, tag: string]> = [
   ["invalid_client", Reply.oauthError("invalid_client", { status: 401 }), "OAuthError"],

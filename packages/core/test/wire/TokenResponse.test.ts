@@ -2,8 +2,8 @@ import { inspect } from "node:util"
 import { Headers } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Reply } from "@effect-bearer/testing"
-import { Duration, Effect, Logger, Option, Redacted, TestClock } from "effect"
-import { ClientAuthentication, Scopes, TokenError, TokenRequest, TokenResponse } from "../../src/index.js"
+import { Duration, Effect, Either, Logger, Option, Redacted, TestClock } from "effect"
+import { ClientAuthentication, Scopes, TokenError, TokenRequest, TokenResponse, TokenStore } from "../../src/index.js"
 import { exchange, refused, secret } from "../fixtures/exchange.js"
 
 const json = { "content-type": "application/json" }
@@ -716,6 +716,20 @@ describe("TokenResponse: tokens", () => {
       for (const refresh_token of ["", null, 1, undefined]) {
         assert.isTrue(Option.isNone((yield* token({ refresh_token })).refreshToken))
       }
+    }))
+
+  // FAULTS B
+  it.effect("a member that is nested deeper than a stack is cut, so that the token can be stored", () =>
+    Effect.gen(function*() {
+      const deep = `{"access_token":"a","shallow":[[{"a":1}]],"deep":${"[".repeat(9000)}${"]".repeat(9000)}}`
+      const found = yield* exchange(Reply.respond({ body: deep, headers: json }))
+      const { shallow } = Redacted.value(found.extra)
+      assert.deepStrictEqual(shallow, [[{ a: 1 }]])
+      assert.isBelow(JSON.stringify(Redacted.value(found.extra)).length, 300)
+      assert.strictEqual(
+        Redacted.value(Either.getOrThrow(TokenStore.decodeToken(TokenStore.encodeToken(found))).value),
+        "a"
+      )
     }))
 
   it.effect("W2.25 W2.26 refresh_in is advice; unknown members stay in extra", () =>
