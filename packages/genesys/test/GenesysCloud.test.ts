@@ -1,12 +1,27 @@
+import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
+import type { HttpClientResponse } from "@effect/platform"
 import { FetchHttpClient, HttpClient } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, ConfigProvider, Effect, Layer, Option, Redacted, Schedule, Schema, Stream } from "effect"
+import {
+  Clock,
+  ConfigProvider,
+  Effect,
+  Exit,
+  Layer,
+  Option,
+  Redacted,
+  Schedule,
+  Schema,
+  Stream,
+  TestClock
+} from "effect"
 import { TokenSource } from "effect-bearer"
 import * as FakeCloud from "../src/FakeCloud.js"
 import type { GenesysError } from "../src/index.js"
 import { Analytics, GenesysApi, GenesysCloud, Organizations, Region, Users } from "../src/index.js"
-import { connect, connectTo, memory, secret, Server, sockets, withCloud } from "./utils/cloud.js"
+import { connect, connectTo, memory, renderings, secret, Server, sockets, token, withCloud } from "./utils/cloud.js"
 import { inTime } from "./utils/sdk.js"
 
 const environment = (variables: Record<string, string>) => (settings: Partial<GenesysCloud.Options> = {}) =>
@@ -477,4 +492,91 @@ describe("GenesysCloud, over sockets", () => {
       Effect.scoped,
       Effect.provide(FakeCloud.layer().pipe(Layer.provide(Server)))
     ))
+})
+
+// FAULTS L
+describe("a success whose body does not come", () => {
+  const stalled = (sent = "{") =>
+    new Response(
+      new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new TextEncoder().encode(sent)) }),
+      { headers: { "content-type": "application/json" } }
+    )
+  const readers = {
+    text: (response) => response.text,
+    json: (response) => response.json,
+    arrayBuffer: (response) => response.arrayBuffer,
+    urlParamsBody: (response) => response.urlParamsBody,
+    formData: (response) => response.formData,
+    stream: (response) => Stream.runDrain(response.stream)
+  } satisfies Record<string, (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<unknown, unknown>>
+
+  for (const [name, read] of Object.entries(readers)) {
+    it.scoped(`read by ${name} fails when the time of the exchange is over`, () =>
+      Effect.gen(function*() {
+        const api = yield* connectTo(memory(() => Effect.delay(Effect.sync(() => stalled()), "1 second")).client)
+        const reading = yield* Effect.forkDaemon(Effect.flip(
+          Effect.uninterruptible(Effect.flatMap(api.client.get("/api/v2/users/me"), read))
+        ))
+        yield* TestClock.adjust("1 second")
+        yield* TestClock.adjust(name === "stream" ? "5 seconds" : "4 seconds")
+        const error = Option.getOrThrow(yield* reading.poll)
+        assert.isTrue(Exit.isSuccess(error))
+        const found = renderings(Exit.isSuccess(error) ? error.value : undefined)
+        assert.include(found, "did not come in time")
+        assert.include(found, "5s")
+        assert.notInclude(found, token)
+      }))
+  }
+
+  it.scoped("a body read by a module of endpoints fails with ApiTimeout, as before", () =>
+    Effect.gen(function*() {
+      const api = yield* connectTo(memory(() => stalled()).client)
+      const reading = yield* Effect.forkDaemon(
+        Effect.flip(Effect.provideService(Organizations.me, GenesysCloud.GenesysCloud, api))
+      )
+      yield* TestClock.adjust("5 seconds")
+      const error = Option.getOrThrow(yield* reading.poll)
+      assert.isTrue(Exit.isSuccess(error) && error.value._tag === "ApiTimeout")
+    }))
+
+  it.scoped("a stream whose reader takes its time over each piece is read to its end", () =>
+    Effect.gen(function*() {
+      const api = yield* connectTo(memory(() => new Response("abc")).client)
+      const reading = yield* Effect.forkDaemon(
+        Effect.flatMap(api.client.get("/api/v2/users/me"), (response) =>
+          Stream.runForEach(response.stream, () => Effect.sleep("1 minute")))
+      )
+      yield* TestClock.adjust("2 minutes")
+      assert.isTrue(Exit.isSuccess(Option.getOrThrow(yield* reading.poll)))
+    }))
+
+  it.scopedLive("on a socket", () =>
+    Effect.gen(function*() {
+      const server = yield* Effect.acquireRelease(
+        Effect.async<Http.Server>((resume) => {
+          const server = Http.createServer((request, response) => {
+            response.setHeader("content-type", "application/json")
+            if (request.url?.startsWith("/oauth") === true) {
+              response.end(JSON.stringify({ access_token: token, token_type: "bearer", expires_in: 86_400 }))
+            } else response.write("{")
+          })
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) =>
+          Effect.sync(() => {
+            server.closeAllConnections()
+            server.close()
+          })
+      )
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      const region = yield* Region.custom({ loginUrl: url, apiUrl: url })
+      const api = yield* GenesysCloud.make({
+        region,
+        clientId: "client",
+        clientSecret: Redacted.make(secret),
+        api: { timeout: "300 millis" }
+      })
+      const error = yield* Effect.flip(Effect.flatMap(api.client.get("/api/v2/users/me"), (response) => response.json))
+      assert.include(String(error.message), "did not come in time")
+    }).pipe(Effect.provide(FetchHttpClient.layer)), 5000)
 })

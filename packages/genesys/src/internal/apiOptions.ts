@@ -12,7 +12,9 @@ import type * as GenesysError from "../GenesysError.js"
 export interface ApiOptions {
   /**
    * The time of one exchange, from sending to the last byte. Waiting for a token, for a rate limit and between attempts
-   * does not count. When it runs out, the call fails and is not sent again. Default 5 seconds; `Infinity` for none.
+   * does not count. When it runs out, the call fails and is not sent again; the body of a response that was handed out fails to be read,
+   * with a `ResponseError`. For who reads its `stream`, this is the limit for each piece, so a long download needs no
+   * other limit. Default 5 seconds; `Infinity` for none.
    */
   readonly timeout?: Duration.DurationInput | undefined
   /**

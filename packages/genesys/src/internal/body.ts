@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as deadline from "./deadline.js"
 
 export interface Body {
   readonly bytes: Uint8Array
@@ -18,7 +19,8 @@ export const read = (
   Effect.suspend(() => {
     const pieces: Array<Uint8Array> = []
     let size = 0
-    return response.stream.pipe(
+    // this has a limit for the whole body, set by who calls it
+    return deadline.unlimited(response).stream.pipe(
       Stream.runForEachWhile((piece) =>
         Effect.sync(() => {
           const kept = piece.subarray(0, Math.max(0, limit - size))
@@ -34,7 +36,11 @@ export const read = (
         if (size > limit || (Option.isSome(failure) && isEmptyBody(failure.value))) return Effect.void
         return Effect.fail({ cause: Cause.squash(cause) })
       }),
-      Effect.map(() => ({ bytes: concat(pieces), overflow: size > limit }))
+      Effect.map(() => ({ bytes: concat(pieces), overflow: size > limit })),
+      // a stream that does not end when it is told to holds up nobody
+      Effect.interruptible,
+      Effect.disconnect,
+      Effect.interruptible
     )
   })
 

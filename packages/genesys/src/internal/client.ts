@@ -189,7 +189,7 @@ export const make = (
     Effect.flatMap(Effect.either(authenticated.execute(request)), (result): Effect.Effect<Outcome, Later> => {
       if (Either.isRight(result)) {
         return isSuccess(result.right.status)
-          ? Effect.succeed(Either.right(result.right))
+          ? Effect.succeed(Either.right(deadline.limited(result.right, limit)))
           : Effect.flatMap(refused(result.right), (error) => again(error, request))
       }
       const error = result.left
