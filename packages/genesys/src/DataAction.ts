@@ -115,7 +115,9 @@ export const retryPolicy: RetryPolicy.RetryPolicy<TokenError.Transient> = RetryP
  * **Details**
  *
  * - Making it cannot fail either: a setting that is missing is a reply with status 500.
- * - Requests for the same token share one token request, and an interrupted one does not take it from the others.
+ * - Requests for the same token share one token request, and an interrupted one does not take it from the others. Who is
+ *   interrupted has no reply; what is interrupted from inside (a setting, the HTTP client) is a reply with status 500 or
+ *   502.
  * - A token that replaced a refused one, and is refused within 5 seconds, is not replaced again.
  * - Exchanged tokens are cached by the very subject token, and may outlive it.
  * - If a `TokenStore` is in the context, tokens are shared through it.
@@ -174,8 +176,10 @@ export const handler = (
     return (request) =>
       attempt(request).pipe(
         Effect.catchAll((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => refused(failureReply(error, now)))),
+        // Who is interrupted from outside does not come here. What is left of interruptions is from inside: a setting that
+        // interrupts itself, or shared work that was cut off.
         Effect.catchAllCause((cause) =>
-          Cause.isInterruptedOnly(cause) ? Effect.interrupt : refused(internalError(Cause.squash(cause)))
+          refused(Cause.isInterruptedOnly(cause) ? cutOff : internalError(Cause.squash(cause)))
         ),
         Effect.tap(({ body, status }) =>
           Effect.annotateCurrentSpan({
@@ -329,6 +333,12 @@ const refused = (reply: Reply<ErrorBody>): Effect.Effect<Reply<ErrorBody>> =>
     ),
     reply
   )
+
+const cutOff = replies.refusal(
+  "InternalError",
+  500,
+  "The data action was interrupted from inside, not by who called it."
+)
 
 const closed = replies.refusal("InternalError", 500, "The data action has been shut down.")
 

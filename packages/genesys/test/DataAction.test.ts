@@ -5,7 +5,7 @@ import { HttpClient } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { AuthorizationServer, Reply } from "@effect-bearer/testing"
-import { Config, Deferred, Duration, Effect, Fiber, Option, Redacted, TestClock } from "effect"
+import { Config, Deferred, Duration, Effect, Exit, Fiber, Option, Redacted, TestClock } from "effect"
 import { ClientAuthentication, Secret, TokenError } from "effect-bearer"
 import { DataAction } from "../src/index.js"
 import {
@@ -423,4 +423,32 @@ describe("failures", () => {
         assert.strictEqual(yield* server.count, 1)
       })
   )
+})
+
+// FAULTS L
+describe("work that is interrupted from inside", () => {
+  const cut: ReadonlyArray<readonly [string, Partial<DataAction.Options>]> = [
+    ["the client id", { clientId: Effect.interrupt }],
+    ["the token endpoint", { tokenEndpoint: Effect.interrupt }],
+    ["the secret", { authentication: ClientAuthentication.post(Effect.interrupt) }]
+  ]
+  for (const [name, options] of cut) {
+    it.scoped(`${name}: the reply is an error, not an interruption of who asked`, () =>
+      Effect.gen(function*() {
+        const { action } = yield* memory(options)
+        const asking = yield* Effect.forkDaemon(Effect.exit(action()))
+        for (let i = 0; i < 12; i++) yield* TestClock.adjust("10 seconds")
+        const exit = Option.getOrThrow(yield* asking.poll)
+        assert.isTrue(Exit.isSuccess(exit) && Exit.isSuccess(exit.value), `${JSON.stringify(exit)}`)
+        if (Exit.isSuccess(exit) && Exit.isSuccess(exit.value)) assert.isAtLeast(exit.value.value.status, 500)
+      }))
+  }
+
+  it.scoped("an interruption of who asked stays one", () =>
+    Effect.gen(function*() {
+      const { action } = yield* memory({ clientId: Effect.never })
+      const asking = yield* Effect.forkDaemon(action())
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Exit.isFailure(yield* Fiber.interrupt(asking)))
+    }))
 })
