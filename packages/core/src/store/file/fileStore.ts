@@ -65,6 +65,9 @@ const rounds = 16
  */
 const abandonedAfter = 60_000
 
+/** No clock of a running host is ahead of another one by more than a day: a file from beyond that is nobody's. */
+const furthestAhead = 24 * 60 * 60_000
+
 /** How many abandoned files, and how many keys, one `put` examines. */
 const sweptAtOnce = 8
 
@@ -153,15 +156,30 @@ export const make = (options: {
       )
     }
 
+    /** When this process first saw a half-written file, by its steady clock. */
+    let firstSeen = new Map<string, number>()
+    let looked = 0
+    const sweepTemporary = (files: ReadonlyArray<string>, now: clocks.Now) =>
+      Effect.gen(function*() {
+        firstSeen = new Map(files.slice(0, namesKept).map((file) => [file, firstSeen.get(file) ?? now.steady]))
+        for (let count = Math.min(sweptAtOnce, files.length); count > 0; count--) {
+          const file = files[looked++ % files.length]!
+          const seen = firstSeen.get(file) ?? now.steady
+          const at = yield* directory.modifiedAt(file)
+          // a time in the future says nothing: the clock of who wrote it was ahead, or this one was put back
+          if (
+            now.steady - seen >= abandonedAfter ||
+            Option.exists(at, (at) => at + abandonedAfter < now.wall || at > now.wall + furthestAhead)
+          ) yield* directory.remove(file)
+        }
+      })
+
     let swept = 0
     /** Each `put` deletes a few abandoned files and a few keys whose time is over: no other operation does. */
     const sweep = (listing: names.Listing, besides: string) =>
       Effect.gen(function*() {
         const now = yield* clocks.now
-        for (const file of listing.files.filter(names.isTemporary).slice(0, sweptAtOnce)) {
-          const at = yield* directory.modifiedAt(file)
-          if (Option.exists(at, (at) => at + abandonedAfter < now.wall)) yield* directory.remove(file)
-        }
+        yield* sweepTemporary(listing.files.filter(names.isTemporary), now)
         const others = listing.names.filter((name) => name !== besides)
         for (let count = Math.min(sweptAtOnce, others.length); count > 0; count--) {
           const name = others[swept++ % others.length]!
