@@ -162,8 +162,9 @@ export interface VaultOptions {
   /** For example `https://vault.example.com:8200`. Default: `VAULT_AGENT_ADDR`, then `VAULT_ADDR`. */
   readonly address?: string | URL | undefined
   /**
-   * The token for Vault itself, or an effect that yields one, evaluated whenever Vault is asked. Default:
-   * `VAULT_TOKEN`. It may be missing if {@link VaultOptions.agent} is `true`.
+   * The token for Vault itself, or an effect that yields one, evaluated whenever Vault is asked. An error of the effect
+   * is shown by its kind only, see {@link guarded}. Default: `VAULT_TOKEN`. It may be missing if
+   * {@link VaultOptions.agent} is `true`.
    */
   readonly token?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, TokenError.RequestError> | undefined
   /**
@@ -283,9 +284,7 @@ export const vault = (
       ? agent
         ? Effect.map(optional("VAULT_TOKEN"), (value) => value === undefined ? undefined : Redacted.make(value))
         : env("VAULT_TOKEN")
-      : Redacted.isRedacted(options.token)
-      ? Effect.succeed(options.token)
-      : options.token
+      : credential.make(options.token, { field: "token", name: "the token for Vault" }).read
 
     const fetch = Effect.gen(function*() {
       const own = yield* token

@@ -6,7 +6,8 @@ import { FileSystem, HttpClient } from "@effect/platform"
 import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { AuthorizationServer, Reply } from "@effect-bearer/testing"
-import { ConfigProvider, Duration, Effect, Layer, Logger, Option, Redacted, TestClock } from "effect"
+import type { Exit } from "effect"
+import { ConfigProvider, Duration, Effect, Layer, Logger, Option, Redacted, TestClock, Tracer } from "effect"
 import { ClientAuthentication, Grant, Secret, TokenRequest } from "../../src/index.js"
 import { setup } from "../fixtures/exchange.js"
 
@@ -248,6 +249,38 @@ describe("Secret.vault", () => {
       yield* Effect.replicateEffect(always.secret, 2)
       assert.strictEqual(yield* always.server.count, 2)
     }))
+
+  // FAULTS S
+  for (const [how, end] of [["fails", Effect.fail], ["dies", Effect.die]] as const) {
+    it.effect(`the error with which the effect of the token ${how} is not shown`, () =>
+      Effect.gen(function*() {
+        const shown: Array<string> = []
+        const keep = (value: unknown) => void shown.push(inspect(value, { depth: 9 }), JSON.stringify(value))
+        const token = end(Object.assign(new Error(`no: ${vaultToken}`), { vaultToken })) as Effect.Effect<never>
+        const { secret, server } = yield* vault(kv({}), { token })
+        const error = yield* Effect.flip(secret).pipe(
+          Effect.withTracer(Tracer.make({
+            span: (...args) => {
+              const span = Effect.runSync(Effect.tracer).span(...args)
+              const before = span.end.bind(span)
+              return Object.assign(span, {
+                end: (time: bigint, exit: Exit.Exit<unknown, unknown>) => {
+                  keep(exit)
+                  before(time, exit)
+                }
+              })
+            },
+            context: (run) => run()
+          }))
+        )
+        keep(error)
+        assert.strictEqual(error._tag, "InvalidConfiguration")
+        assert.include(error.message, "the token for Vault could not be read")
+        assert.lengthOf(yield* server.requests, 0)
+        assert.lengthOf(shown, 4)
+        assert.notInclude(shown.join(), vaultToken)
+      }))
+  }
 
   // FAULTS S3
   it.effect("nothing of a reply of Vault is ever shown, whatever is wrong with it", () =>
