@@ -42,6 +42,7 @@ import type { Reason } from "../values/TokenEvent.js"
 import { TokenEvent } from "../values/TokenEvent.js"
 import * as TokenRequest from "../values/TokenRequest.js"
 import * as Disclosure from "../wire/Disclosure.js"
+import { ownSpan } from "../wire/ownSpan.js"
 import { adopt, current as currentOf, giveUp, isLate, isRefusal, reject, remember, Slot } from "./cache/slot.js"
 import { Slots } from "./cache/slots.js"
 import { until } from "./cache/tokenLife.js"
@@ -417,11 +418,11 @@ const build = <E>(
     const request = (slot: Slot<E>, reason: Reason, now: Now, parent: Parent): Token => {
       const wait = slot.blockedFor(now)
       return start(slot, reason, (flight) => {
-        const work = Effect.withSpan(acquire(slot, reason, flight), "TokenSource.acquire", {
+        const work = ownSpan("TokenSource.acquire", {
           attributes: { "oauth.reason": reason, "oauth.request": hash(slot.key) },
           captureStackTrace: false,
           ...(Option.isSome(parent) && reason !== "ahead" ? { parent: parent.value } : { root: true })
-        })
+        })(acquire(slot, reason, flight))
         return wait > 0 ? after(wait, work) : work
       })
     }

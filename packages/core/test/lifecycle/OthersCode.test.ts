@@ -2,7 +2,7 @@
 import { inspect } from "node:util"
 import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Logger, Option, Redacted, Scope, TestClock } from "effect"
+import { Cause, Data, Effect, Exit, Fiber, Logger, Option, Redacted, Schedule, Scope, TestClock, Tracer } from "effect"
 import {
   AccessToken,
   ClientAuthentication,
@@ -27,6 +27,36 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     const logger = Logger.make(({ annotations, message }) => void lines.push(inspect([message, [...annotations]])))
     return Effect.as(Effect.provide(effect, Logger.replace(Logger.defaultLogger, logger)), lines)
   })
+
+class Boom extends Data.TaggedError("Boom")<{ readonly message: string; readonly token: string }> {
+  readonly retryable = true
+}
+
+/** Keeps how each span ended. */
+const recorded = () => {
+  const spans: Array<{ readonly name: string; readonly exit: Exit.Exit<unknown, unknown> }> = []
+  const tracer = Tracer.make({
+    span: (name, parent, context, links, startTime, kind) => ({
+      _tag: "Span",
+      name,
+      spanId: "1",
+      traceId: "1",
+      parent,
+      context,
+      status: { _tag: "Started", startTime },
+      attributes: new Map(),
+      links,
+      sampled: true,
+      kind,
+      end: (_time, exit) => void spans.push({ name, exit }),
+      attribute: () => {},
+      event: () => {},
+      addLinks: () => {}
+    }),
+    context: (run) => run()
+  })
+  return { spans, tracer }
+}
 
 describe("a source of the program's own", () => {
   // FAULTS B4
@@ -78,6 +108,41 @@ describe("a source of the program's own", () => {
       assert.strictEqual(error._tag, "InvalidConfiguration")
       assert.include(error.message, "closed while a token was on its way")
     }))
+
+  // FAULTS S
+  for (
+    const [how, end] of [
+      ["fails", Effect.fail],
+      ["dies", Effect.die],
+      ["does both", (error: Boom) => Effect.failCause(Cause.parallel(Cause.fail(error), Cause.die(error)))]
+    ] as const
+  ) {
+    it.scoped(`a source that ${how} with an error that holds the token: no span shows it, and callers get the error`, () =>
+      Effect.gen(function*() {
+        const boom = new Boom({ message: wordy, token: wordy })
+        const { spans, tracer } = recorded()
+        const source = yield* TokenSource.make((): Effect.Effect<AccessToken.AccessToken, Boom> => end(boom))
+        const sources: ReadonlyArray<TokenSource.With<unknown>> = [
+          source,
+          TokenSource.retry(Schedule.recurs(1))(source)
+        ]
+        for (const self of sources) {
+          const exit = yield* Effect.flatMap(TokenSource.cached()(self), (tokens) => Effect.exit(tokens.get())).pipe(
+            Effect.withTracer(tracer)
+          )
+          assert.include(inspect(exit, { depth: 9 }), wordy)
+        }
+        const acquired = spans.filter(({ name }) => name === "TokenSource.acquire")
+        assert.lengthOf(acquired, 2)
+        for (const { exit } of acquired) {
+          assert.isTrue(Exit.isFailure(exit))
+          const shown = inspect(exit, { depth: 9, showHidden: true }) + JSON.stringify(exit) +
+            (Exit.isFailure(exit) ? Cause.pretty(exit.cause, { renderErrorCause: true }) : "")
+          assert.match(shown, /Boom|RetriesExhausted/)
+          assert.notInclude(shown, "horse")
+        }
+      }))
+  }
 
   // FAULTS S2
   it("a token that is given as a number is hidden like any other token", () => {
