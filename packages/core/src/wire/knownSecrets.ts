@@ -1,12 +1,15 @@
 /**
  * Finds the secrets that were sent in a text that came back, in whatever encoding.
  *
- * **Rule: the text is decoded, not the secret encoded.** Escapes, percent codes, entities, base64 and hex are undone in
- * any order and nesting, and each decoded character remembers where in the text it came from. So one spelling of a
- * secret finds it in all encodings, even if it was cut at either end: a piece of {@link piece} characters is enough.
+ * **Rule: the text is decoded, not the secret encoded.** Escapes, percent codes, entities, base64, hex, numbers in a row
+ * and letters that stand apart are undone in any order and nesting, every character is brought to its simplest spelling,
+ * and each one remembers where in the text it came from. So one spelling of a secret finds it in all encodings, even if
+ * it was cut at either end: a piece of {@link piece} characters is enough.
  */
 import type { LazyArg } from "effect/Function"
 import * as Redacted from "effect/Redacted"
+import { readings } from "./knownSecrets/readings.js"
+import * as view from "./knownSecrets/view.js"
 
 export const mask = "<redacted>"
 
@@ -25,174 +28,12 @@ const overlap = 512
 /** Longer texts say nothing useful: they are not searched, and not shown. */
 const longestShown = 65_536
 
-/** How many nested encodings are undone: escapes may be escaped again, and base64 may hold base64. */
-const deepest = 4
+/** The beginning of a secret, with gaps and marks, is looked for in this many characters at the end of a text. */
+const longestTail = 64
 
 /** Characters that no reader sees, or sees as a gap, or that turn round what stands after them. */
 export const invisible =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb\ufffe\uffff\s]+/gu
-
-/**
- * The invisible characters that may stand between the letters of a secret: in UTF-16, or in base64 with line breaks.
- */
-const isGap = (code: number): boolean =>
-  code < 0x20 || (code >= 0x7f && code < 0xa0) || code === 0xad || (code >= 0x200b && code <= 0x200f) ||
-  (code >= 0x2028 && code <= 0x202f) || (code >= 0x2060 && code <= 0x206f) || code >= 0xfff9 || code === 0xfeff ||
-  (code >= 0x034f && isFiller(code))
-
-/** Letter marks, fillers and selectors of single scripts. */
-const isFiller = (code: number): boolean =>
-  code === 0x034f || code === 0x061c || code === 0x115f || code === 0x1160 || (code >= 0x17b4 && code <= 0x17b5) ||
-  (code >= 0x180b && code <= 0x180f) || code === 0x3164 || (code >= 0xfe00 && code <= 0xfe0f) || code === 0xffa0
-
-/** A text after some decoding. `from` and `to` of a character: the part of the original text it was made from. */
-interface View {
-  length: number
-  readonly codes: Int32Array
-  readonly from: Int32Array
-  readonly to: Int32Array
-}
-
-/** An empty view; decoding never makes a text longer, so `capacity` is the length of the text. */
-const empty = (capacity: number): View => ({
-  length: 0,
-  codes: new Int32Array(capacity),
-  from: new Int32Array(capacity),
-  to: new Int32Array(capacity)
-})
-
-const push = (view: View, code: number, from: number, to: number): void => {
-  view.codes[view.length] = code
-  view.from[view.length] = from
-  view.to[view.length++] = to
-}
-
-const plain = (text: string): View => {
-  const view = empty(text.length)
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    if (!isGap(code)) push(view, code, i, i + 1)
-  }
-  return view
-}
-
-const escapes = new RegExp(
-  "%(?<percent>[0-9a-f]{2})|\\\\{1,16}u(?:(?<utf16>[0-9a-f]{4})|\\{(?<point>[0-9a-f]{1,6})\\})|\\\\x(?<byte>[0-9a-f]{2})" +
-    "|\\\\(?<itself>[\\\\/\"'])|&#(?:x(?<hexEntity>[0-9a-f]{1,6})|(?<entity>\\d{1,7}));?" +
-    "|&(?<named>amp|lt|gt|quot|apos);",
-  "gi"
-)
-
-const entities: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: "\"", apos: "'" }
-
-const escaped = (groups: Readonly<Record<string, string | undefined>>): string => {
-  const { byte, entity, hexEntity, itself, named, percent, point, utf16 } = groups
-  if (itself !== undefined) return itself
-  if (named !== undefined) return entities[named.toLowerCase()]!
-  const code = entity !== undefined
-    ? Number(entity)
-    : Number.parseInt(percent ?? utf16 ?? point ?? byte ?? hexEntity ?? "", 16)
-  return code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd"
-}
-
-const unescape = (view: View): View | undefined => {
-  let result: View | undefined
-  let at = 0
-  const keep = (end: number) => {
-    for (; at < end; at++) push(result!, view.codes[at]!, view.from[at]!, view.to[at]!)
-  }
-  for (const match of textOf(view).matchAll(escapes)) {
-    result ??= empty(view.length)
-    keep(match.index)
-    const from = view.from[at]!
-    at += match[0].length
-    const character = escaped(match.groups!)
-    for (let i = 0; i < character.length; i++) {
-      const code = character.charCodeAt(i)
-      if (!isGap(code)) push(result, code, from, view.to[at - 1]!)
-    }
-  }
-  if (result !== undefined) keep(view.length)
-  return result
-}
-
-const sextet = (code: number): number =>
-  code >= 65 && code <= 90
-    ? code - 65
-    : code >= 97 && code <= 122
-    ? code - 71
-    : code >= 48 && code <= 57
-    ? code + 4
-    : code === 43 || code === 45
-    ? 62
-    : code === 47 || code === 95
-    ? 63
-    : -1
-
-const nibble = (code: number): number =>
-  code >= 48 && code <= 57
-    ? code - 48
-    : code >= 97 && code <= 102
-    ? code - 87
-    : code >= 65 && code <= 70
-    ? code - 55
-    : -1
-
-/** Not a byte: it marks the gap between two runs, so that no piece of a secret is found across a gap. */
-const border = 0
-
-/** Decodes runs of digits of `bits` bits into bytes; each run is read from its `shift`th digit on. */
-const digits = (view: View, digit: (code: number) => number, bits: number, shift: number): View | undefined => {
-  const { codes, from, length, to } = view
-  let result: View | undefined
-  for (let at = 0; at < length;) {
-    let end = at
-    while (end < length && digit(codes[end]!) >= 0) end++
-    if ((end - at - shift) * bits >= shortest * 8) {
-      result ??= empty(length)
-      let value = 0
-      let held = 0
-      let start = at + shift
-      for (let i = at + shift; i < end; i++) {
-        value = (value << bits) | digit(codes[i]!)
-        held += bits
-        if (held < 8) continue
-        held -= 8
-        const code = (value >> held) & 0xff
-        value &= (1 << held) - 1
-        if (!isGap(code)) push(result, code, from[start]!, to[i]!)
-        // a digit that two bytes share belongs to both
-        start = held === 0 ? i + 1 : i
-      }
-      // the rest of the last digits, and the padding, belong to the last byte
-      let tail = end
-      while (bits === 6 && tail < length && codes[tail] === 61 && tail < end + 2) tail++
-      if (result.length > 0 && (tail > end || held > 0)) result.to[result.length - 1] = to[tail - 1]!
-      push(result, border, 0, 0)
-    }
-    at = end + 1
-  }
-  return result
-}
-
-const textOf = ({ codes, length }: View): string => String.fromCharCode(...codes.subarray(0, length))
-
-/** Every reading of a text that undoes at most {@link deepest} encodings. */
-const readings = (text: string): ReadonlyArray<View> => {
-  const found: Array<View> = []
-  const read = (view: View, depth: number) => {
-    found.push(view)
-    if (depth === deepest) return
-    const next = [
-      unescape(view),
-      ...(depth > 2 ? [] : [0, 1, 2, 3].map((shift) => digits(view, sextet, 6, shift))),
-      ...(depth > 2 ? [] : [0, 1].map((shift) => digits(view, nibble, 4, shift)))
-    ]
-    for (const view of next) if (view !== undefined) read(view, depth + 1)
-  }
-  read(plain(text), 0)
-  return found
-}
 
 /** Folds case, because servers may change the case of a secret that they repeat. */
 const fold = (code: number): number => {
@@ -202,6 +43,7 @@ const fold = (code: number): number => {
 }
 
 const ascii = /^[\u0000-\u007f]*$/
+const control = /[\u0000-\u001f\u007f]/g
 
 const foldText = (text: string): string => {
   if (ascii.test(text)) return text.toLowerCase()
@@ -210,25 +52,23 @@ const foldText = (text: string): string => {
   return folded
 }
 
-const withoutGaps = (text: string): string => {
-  let from = 0
-  let result = ""
-  for (let i = 0; i < text.length; i++) {
-    if (!isGap(text.charCodeAt(i))) continue
-    result += text.slice(from, i)
-    from = i + 1
-  }
-  return from === 0 ? text : result + text.slice(from)
-}
+/** A secret in its simplest spelling, as the readings of a text have it. */
+const simple = (text: string): string =>
+  ascii.test(text) ? text.replace(control, "") : view.textOf(view.simplified(view.of(text)))
 
 /** The bytes of UTF-8, because percent codes and base64 decode to bytes. */
 const bytes = (text: string): string =>
   ascii.test(text) ? text : Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("")
 
+const fromItsEnd = (text: string): string => Array.from(text).reverse().join("")
+
+/** Programs repeat a secret with other white space, with none, and from its end. */
 const spellings = (secret: string): ReadonlyArray<string> => {
-  const all = [secret, bytes(secret)].map(withoutGaps).flatMap((
-    text
-  ) => [text, text.trim(), text.trim().replaceAll(" ", "+")])
+  const all = [secret, bytes(secret)].map(simple).flatMap((text) => {
+    const trimmed = text.trim()
+    const tight = text.replaceAll(" ", "")
+    return [text, trimmed, trimmed.replaceAll(" ", "+"), tight, ...[text, tight].map(fromItsEnd)]
+  })
   return Array.from(new Set(all), foldText)
 }
 
@@ -277,8 +117,8 @@ const learn = (secrets: ReadonlyArray<Redacted.Redacted>): Known => {
 const marksOf = (text: string, { filter, long, short }: Known): Uint8Array => {
   const marks = new Uint8Array(text.length)
   const suspects = new Map<string, Array<readonly [from: number, to: number]>>()
-  for (const view of readings(text)) {
-    const { codes, from, length, to } = view
+  for (const reading of readings(text)) {
+    const { codes, from, length, to } = reading
     for (let i = 0; i < length; i++) codes[i] = fold(codes[i]!)
     if (long.length > 0) {
       eachPiece(length, (index) => codes[index]!, (hash, at) => {
@@ -290,7 +130,7 @@ const marksOf = (text: string, { filter, long, short }: Known): Uint8Array => {
         places.push([from[at]!, to[at + piece - 1]!])
       })
     }
-    const folded = short.size === 0 ? "" : textOf(view)
+    const folded = short.size === 0 ? "" : view.textOf(reading)
     for (const [size, secrets] of short) {
       for (let at = 0; at + size <= folded.length; at++) {
         if (secrets.has(folded.slice(at, at + size))) marks.fill(1, from[at]!, to[at + size - 1]!)
@@ -315,12 +155,14 @@ const marksOf = (text: string, { filter, long, short }: Known): Uint8Array => {
  */
 const withoutBeginning = (text: string, { long, short }: Known): string => {
   const [, body, dots] = /^([^]*?)(…|\.{3})?$/.exec(text)!
-  const folded = foldText(body!)
+  const tail = Math.max(0, body!.length - longestTail)
+  const last = view.simplified(view.of(body!.slice(tail)))
+  const folded = foldText(view.textOf(last))
   for (let length = Math.min(piece - 1, folded.length); length >= shortest; length--) {
     const end = folded.slice(-length)
     const begins = (secret: string) => secret.startsWith(end)
     if (long.some(begins) || Array.from(short.values()).some((secrets) => Array.from(secrets).some(begins))) {
-      return `${body!.slice(0, -length)}${mask}${dots ?? ""}`
+      return `${body!.slice(0, tail + last.from[folded.length - length]!)}${mask}${dots ?? ""}`
     }
   }
   return text

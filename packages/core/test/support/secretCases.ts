@@ -62,7 +62,20 @@ const encodings: ReadonlyArray<(text: string) => string> = [
   (text) => Buffer.from(`svc:${text}`).toString("base64"),
   (text) => Buffer.from(`a:${encodeURIComponent(text)}.`).toString("base64"),
   (text) => Buffer.from(text).toString("hex"),
-  (text) => text.split("").join("\u0000")
+  (text) => Array.from(text).join("\u0000"),
+  (text) => JSON.stringify(Array.from(Buffer.from(text))),
+  (text) => Array.from(Buffer.from(text)).join(", "),
+  (text) => Array.from(text, (c) => c.charCodeAt(0)).join(" "),
+  (text) => Array.from(Buffer.from(text), (byte) => hex(byte, 2)).join(" "),
+  (text) => Array.from(Buffer.from(text), (byte) => hex(byte, 2)).join(":").toUpperCase(),
+  (text) => Array.from(Buffer.from(text), (byte) => `0x${hex(byte, 2)}`).join(", "),
+  (text) => text.replace(/[!-~]/g, (c) => String.fromCharCode(c.charCodeAt(0) + 0xfee0)),
+  (text) => text.replace(/[a-z]/g, (c) => String.fromCodePoint(0x1d41a - 97 + c.charCodeAt(0))),
+  (text) => Array.from(text).join("\u0301"),
+  (text) => Array.from(text).join("\u0301").normalize("NFC"),
+  (text) => Array.from(text).join(" "),
+  (text) => JSON.stringify(Array.from(text)),
+  (text) => Array.from(text).reverse().join("")
 ]
 
 export interface Answer {
@@ -187,6 +200,10 @@ export const caseOf = (number: number, sent: boolean, legal = !sent): Case => {
 
 const piece = 8
 
+/** The numbers of each row of numbers. */
+const rows = (text: string, row: RegExp): ReadonlyArray<ReadonlyArray<string>> =>
+  (text.match(row) ?? []).map((numbers) => numbers.split(/[^\da-z]+/i))
+
 /** Written independently of the module under test. */
 const decodedForms = (text: string): ReadonlyArray<string> => {
   const undone = [
@@ -199,7 +216,10 @@ const decodedForms = (text: string): ReadonlyArray<string> => {
     text.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)))
       .replace(/&#x([0-9a-f]+);/gi, (_, code) => String.fromCharCode(Number.parseInt(code, 16)))
       .replaceAll("&amp;", "&").replaceAll("&lt;", "<").replaceAll("&quot;", "\""),
-    text.replace(/[\s\u0000]/g, "")
+    text.replace(/[\s\u0000]/g, ""),
+    text.normalize("NFKD").replace(/\p{M}/gu, ""),
+    text.replace(/([^])","/g, "$1"),
+    Array.from(text).reverse().join("")
   ]
   const bytes = [
     ...(text.match(/[A-Za-z0-9+/_-]{11,}/g) ?? []).flatMap((run) =>
@@ -207,6 +227,10 @@ const decodedForms = (text: string): ReadonlyArray<string> => {
     ),
     ...(text.match(/[0-9a-f]{16,}/gi) ?? []).flatMap((run) =>
       [0, 1].map((shift) => Buffer.from(run.slice(shift), "hex"))
+    ),
+    ...rows(text, /\d{1,3}(?:[^\da-z]+\d{1,3}){7,}/gi).map((row) => Buffer.from(row.map(Number))),
+    ...rows(text, /(?:0x)?[\da-f]{2}(?:[^\da-z]+(?:0x)?[\da-f]{2}){7,}/gi).map((row) =>
+      Buffer.from(row.map((byte) => Number.parseInt(byte, 16)))
     )
   ]
   return [...undone, ...bytes.map((byte) => byte.toString())]

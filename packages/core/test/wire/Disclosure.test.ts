@@ -7,7 +7,8 @@ import * as storeCall from "../../src/lifecycle/sharing/storeCall.js"
 
 const secret = "Zk9/s3cr3t+with&odd=chars~é end"
 const bytes = (text: string) => new TextEncoder().encode(text)
-const utf16 = (text: string) => Array.from(text, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")
+const utf16 = (text: string) =>
+  text.split("").map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")
 
 const spellings: Readonly<Record<string, (text: string) => string>> = {
   raw: (text) => text,
@@ -31,8 +32,37 @@ const spellings: Readonly<Record<string, (text: string) => string>> = {
   "percent codes in base64": (text) => Buffer.from(`ab:${encodeURIComponent(text)}`).toString("base64"),
   hex: (text) => Buffer.from(text).toString("hex"),
   "hex in upper case": (text) => Buffer.from(text).toString("hex").toUpperCase(),
-  "with NULs between": (text) => text.split("").join("\u0000")
+  "with NULs between": (text) => text.split("").join("\u0000"),
+  // FAULTS S: these were shown
+  "numbers as JSON has them": (text) => JSON.stringify(Array.from(bytes(text))),
+  "numbers as a console shows them": (text) => inspect(Array.from(bytes(text)), { maxArrayLength: null }),
+  "numbers of UTF-16": (text) => Array.from(text, (c) => c.charCodeAt(0)).join(" "),
+  "numbers in base 8": (text) => Array.from(bytes(text), (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join(""),
+  "numbers in base 2": (text) => Array.from(bytes(text), (byte) => byte.toString(2).padStart(8, "0")).join(" "),
+  "hex with blanks": (text) => hexOf(text, " "),
+  "hex with colons": (text) => hexOf(text, ":").toUpperCase(),
+  "hex with commas": (text) => hexOf(text, ", "),
+  "hex with 0x": (text) => `0x${hexOf(text, ", 0x")}`,
+  "hex in groups": (text) => Buffer.from(text).toString("hex").replace(/(.{4})/g, "$1 ").trim(),
+  "code points": (text) => Array.from(text, (c) => `U+${c.codePointAt(0)!.toString(16).padStart(4, "0")}`).join(" "),
+  "hex with blanks, in percent codes": (text) => encodeURIComponent(hexOf(text, " ")),
+  "full width": (text) => text.replace(/[!-~]/g, (c) => String.fromCharCode(c.charCodeAt(0) + 0xfee0)),
+  mathematical: (text) => text.replace(/[a-z]/g, (c) => String.fromCodePoint(0x1d41a - 97 + c.charCodeAt(0))),
+  "mathematical, in UTF-16 escapes": (text) =>
+    utf16(text.replace(/[a-z]/g, (c) => String.fromCodePoint(0x1d41a - 97 + c.charCodeAt(0)))),
+  "with marks on the letters": (text) => text.split("").join("\u0301"),
+  "with composed marks": (text) => text.split("").join("\u0301").normalize("NFC"),
+  "full width, in base64": (text) =>
+    Buffer.from(text.replace(/[!-~]/g, (c) => String.fromCharCode(c.charCodeAt(0) + 0xfee0))).toString("base64"),
+  "with selectors between": (text) => text.split("").join("\u{e0100}"),
+  "with blanks between": (text) => text.split("").join(" "),
+  "with dashes between": (text) => text.split("").join("-"),
+  "a list of letters": (text) => JSON.stringify(text.split("")),
+  "from its end": (text) => Array.from(text).reverse().join("")
 }
+
+const hexOf = (text: string, between: string) =>
+  Array.from(bytes(text), (byte) => byte.toString(16).padStart(2, "0")).join(between)
 
 describe("Disclosure", () => {
   const disclosure = Disclosure.make([Redacted.make(secret)])
@@ -186,6 +216,25 @@ describe("Disclosure", () => {
       const shown = text(`got ${Array.from(secret).join(character)}!`)
       assert.notMatch(shown.replace(/[^a-z]/g, ""), /horse|battery/, inspect(character))
     }
+  })
+
+  // FAULTS S, B: no clock is needed, quadratic time would be minutes
+  it("rows of letters and numbers are read in linear time", { timeout: 10_000 }, () => {
+    for (const unit of ["12 ", "0x4f,", ".,", "a-", "\uff21", "e\u0301", "\ufdfa", "\ud835", "- "]) {
+      const long = unit.repeat(Math.floor(60_000 / unit.length))
+      assert.isAtMost(disclosure.value(long).length, long.length)
+      assert.isAtMost(disclosure.text(long).length, 201)
+    }
+  })
+
+  // FAULTS S
+  it("a row of numbers is not taken for words, and a date is", () => {
+    const row = Array.from(bytes("q7RkV2mXw9Lt")).join(" ")
+    assert.strictEqual(Disclosure.make([]).text(`got ${row}.`), "got <redacted>.")
+    const page = bytes(`<html><head><title>Sorry ${row}</title></head></html>`)
+    assert.match(Disclosure.shape({ body: page }), /^HTML with the title "Sorry …", \d+ bytes$/)
+    const explained = "Timestamp: 2024-05-01 10:20:30.123Z, from 10.1.2.3 (a b c)"
+    assert.strictEqual(disclosure.text(explained), explained)
   })
 
   it("patterns look at a row of backslashes once, and not from each of them", { timeout: 5000 }, () => {

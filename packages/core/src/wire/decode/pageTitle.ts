@@ -19,7 +19,23 @@ export const shown = (html: string): string => {
   const rest = html.slice(start.index + start[0].length, start.index + start[0].length + 400)
   const end = rest.search(/<\s*\/\s*title/i)
   const words = (end < 0 ? rest : rest.slice(0, end)).trim().split(/\s+/).filter((word) => word !== "")
-  return words.map((word) => isPlain(word) ? word : "…").join(" ").replace(/…(?: …)+/g, "…").slice(0, limit)
+  const isSpelled = spelled(words)
+  return words.map((word, index) => isPlain(word) && !isSpelled(index) ? word : "…").join(" ").replace(/…(?: …)+/g, "…")
+    .slice(0, limit)
+}
+
+/** So many letters or numbers in a row are a text that a machine spelled, and no title. */
+const longestRow = 4
+
+const spelled = (words: ReadonlyArray<string>) => {
+  const rows: Array<number> = []
+  let row = 0
+  words.forEach((word, index) => {
+    row = word.replace(/[^\p{L}\p{N}]/gu, "").length <= 1 || /\d/.test(word) ? row + 1 : 0
+    rows.push(row)
+    if (row === longestRow + 1) rows.fill(row, index - longestRow)
+  })
+  return (index: number) => rows[index]! > longestRow
 }
 
 const isPlain = (word: string): boolean => {

@@ -28,6 +28,10 @@ const escapes = /(?:%[0-9a-f]{2}|\\{1,16}u[0-9a-f]{4}|\\x[0-9a-f]{2}|&#x?[0-9a-f
 /** A text with a blank after each letter, such as UTF-16 that was read as UTF-8. */
 const spaced = /(?<!\S)(?:\S ){5,}\S(?!\S)/g
 
+/** Single letters, or small numbers, in a row, such as `[115, 51, 99]` or `73:33:63`: a text that a machine spelled. */
+const row =
+  /(?<![\p{L}\p{N}])(?:(?:[\p{L}\p{N}]|(?:0x)?[\da-f]{2,3})[^\p{L}\p{N}<>]{1,8}){7,}(?:[\p{L}\p{N}]|(?:0x)?[\da-f]{2,3})(?![\p{L}\p{N}])/giu
+
 /** In a text that explains a refusal, a run of characters of this length or more has to consist of words. */
 const longest = 12
 
@@ -37,6 +41,7 @@ const longestSegment = 8
 export const hide = (text: string, keepsUuids: boolean): string =>
   text
     .replace(escapes, mask)
+    .replace(row, (all) => new Set(all.split(/[^\p{L}\p{N}]+/u)).size > 3 ? mask : all)
     .replace(spaced, (all) => new Set(all).size > 6 ? mask : all)
     .replace(labelled, `$1$2${mask}`)
     .replace(scheme, (all, name: string, rest: string) => isCredential(rest) ? `${name} ${mask}` : all)
