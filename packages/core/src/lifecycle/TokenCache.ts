@@ -28,7 +28,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { AccessToken } from "../values/AccessToken.js"
-import { isAccessToken } from "../values/AccessToken.js"
+import { isAccessToken, isSame } from "../values/AccessToken.js"
 import type { Now } from "../values/Clocks.js"
 import * as clocks from "../values/Clocks.js"
 import { Flight } from "../values/flight.js"
@@ -209,19 +209,34 @@ const brokenOff = new TokenError.TransportError({
 })
 
 /**
- * The error if the server hands out again a token whose life is over; the server is asked again after `wait`
- * milliseconds.
+ * The error if the server answers with a token that no caller gets; the server is asked again after `wait` milliseconds.
  */
-const overError = (wait: number) =>
+const uselessError = (wait: number, description: string) =>
   new TokenError.EndpointUnavailable({
     endpoint: "The token source",
     status: 200,
     retryAfter: Option.some(Duration.millis(wait)),
-    description: Option.some(
-      "it handed out a token again whose life is over. A cache between here and the server may have kept the answer; " +
-        "a server that makes a token live longer under the same name has to name no lifetime"
-    )
+    description: Option.some(description)
   })
+
+const isOver =
+  "it handed out a token again whose life is over. A cache between here and the server may have kept the " +
+  "answer; a server that makes a token live longer under the same name has to name no lifetime"
+
+const refusedAgain = "it answered the renewal with the very token that was refused, and has no other. Check that the " +
+  "API takes tokens of this server and for this audience; a cache between here and the server may have kept the answer"
+
+/** Says why a new token that arrived at `now` had ended already. */
+const hasEnded = ({ expiresAt, issuedAt }: AccessToken, now: Now): string => {
+  const lifetime = Option.getOrElse(expiresAt, () => issuedAt) - issuedAt
+  return lifetime > 0
+    ? `it handed out a token that lives for ${Duration.format(Duration.millis(lifetime))} and took ` +
+      `${Duration.format(Duration.millis(Math.max(0, now.wall - issuedAt)))} to arrive: it has ended already, or is ` +
+      "about to end. Check the clock of this machine, and what makes the answer slow"
+    : "it handed out a token that has ended already: with a lifetime of 0 (expires_in), or an end in the past. If the " +
+      "server means a token without an end by that, make the source with TokenSource.make and name no expiresAt; check " +
+      "the clock of this machine too"
+}
 
 /**
  * Puts a cache in front of a source: see the module's description for when a token is served, renewed or waited for.
@@ -231,6 +246,10 @@ const overError = (wait: number) =>
  *   seconds (one to five, or what the server's `Retry-After` says), so that a wrong secret does not cause a flood of
  *   requests.
  * - `renew` and `invalidate` compare tokens: they drop only the token that was refused, never another one.
+ * - A token that has ended when it arrives (`expires_in: 0`, or an answer that took too long) goes to no caller, and
+ *   `renew` never gives the token that it was told was refused. The error is `EndpointUnavailable`; a source whose errors
+ *   do not include that lets its callers wait, and asks the server every few seconds. After a refused token came again,
+ *   `get` asks the server once more and gives what it says: an API may have refused a good token by mistake.
  *
  * @example
  * ```ts
@@ -379,7 +398,7 @@ const build = <E>(
         const { rejected } = slot
         const current = slot.held === undefined ? rejected : currentOf(slot.held, started)
         const fetch = reason === "rejected" && rejected !== undefined
-          ? self.renew(rejected, request)
+          ? source.renewal(self, rejected, request)
           : current === undefined
           ? self.get(request)
           : source.replace(self, current, request)
@@ -397,13 +416,16 @@ const build = <E>(
           const { events, given } = adopt(slot, exit.value, attempt, timing)
           if (slot !== defaultSlot) places.remember(slot)
           yield* Effect.forEach(events, publish, { discard: true })
-          // Otherwise the server has only a token whose life is over, and no caller gets that.
-          if (given !== "later" && given !== "over") return given
-          // if no typed error can say so, the callers wait for the next token
-          if (given === "later" || fail === undefined) {
-            return yield* after(slot.blockedFor(now), acquire(slot, reason, flight))
+          // otherwise the server has only a token whose life is over, and no caller gets that
+          if (typeof given !== "string") return given
+          if (given === "later") return yield* after(slot.blockedFor(now), acquire(slot, reason, flight))
+          // if no typed error can say so, the callers that still wait ask again after the pause
+          if (fail === undefined) {
+            useless.add(flight)
+            return yield* exit
           }
-          const failure = fail(overError(slot.blockedFor(now)))
+          const why = given === "ended" ? hasEnded(exit.value, now) : isOver
+          const failure = fail(uselessError(slot.blockedFor(now), why))
           if (slot.trouble !== undefined) slot.trouble = { ...slot.trouble, failure }
           if (slot !== defaultSlot) places.remember(slot)
           return yield* failure
@@ -426,6 +448,9 @@ const build = <E>(
         return wait > 0 ? after(wait, work) : work
       })
     }
+
+    /** Flights that ended with a token that no caller gets, and with no error that could say so. */
+    const useless = new WeakSet<Flight<AccessToken, E>>()
 
     /** For each refusal, the credentials that the server refused. */
     const refused = new WeakMap<Exit.Exit<never, E>, Option.Option<unknown>>()
@@ -477,7 +502,8 @@ const build = <E>(
       const land = (exit: Exit.Exit<AccessToken, E>) => {
         if (slot.flight !== flight) return
         settle(slot)
-        flight.land(exit)
+        if (useless.has(flight)) flight.startAnew()
+        else flight.land(exit)
         fibers[1]?.unsafeInterruptAsFork(FiberId.none)
         tellListeners(slot)
       }
@@ -618,14 +644,33 @@ const build = <E>(
         return Effect.forEach(events, publish, { discard: true })
       })
 
-    const renew = (rejected: AccessToken, request?: TokenRequest.TokenRequest): Token =>
-      Effect.suspend(() => {
+    /** What the server answers to the report that `rejected` was refused, even if it is that very token. */
+    const renewal = (rejected: AccessToken, request?: TokenRequest.TokenRequest): Token =>
+      Effect.clockWith((clock) => {
         const slot = slotOf(request)
-        return Effect.zipRight(
-          report(rejected, slot),
-          Effect.clockWith((clock) => obtain(slot, clock, "rejected"))
-        )
+        return isRefusedAgain(slot, rejected, clocks.read(clock))
+          ? Effect.succeed(rejected)
+          : Effect.zipRight(report(rejected, slot), Effect.suspend(() => obtain(slot, clock, "rejected")))
       })
+
+    /** Whether the last answer was `rejected` again, and the pause after it is not over. */
+    const isRefusedAgain = (slot: Slot<E>, rejected: AccessToken, now: Now): boolean =>
+      !closed && slot.flight === undefined && slot.held === undefined && slot.trouble?.isRefusedAgain === true &&
+      slot.rejected !== undefined && isSame(slot.rejected, rejected) && slot.blockedFor(now) > 0
+
+    const renew = (rejected: AccessToken, request?: TokenRequest.TokenRequest): Token =>
+      Effect.flatMap(renewal(rejected, request), (token) =>
+        !isSame(token, rejected) ? Effect.succeed(token) : Effect.clockWith((clock) => {
+          const wait = slotOf(request).blockedFor(clocks.read(clock))
+          return fail === undefined
+            ? after(
+              wait,
+              Effect.suspend(() =>
+                renew(rejected, request)
+              )
+            )
+            : fail(uselessError(wait, refusedAgain))
+        }))
 
     const makeEntry = (slot: Slot<E>): Entry => ({
       id: slot.key,
@@ -764,6 +809,7 @@ const build = <E>(
       source.derive<E>(self, {
         get,
         renew,
+        renewal,
         invalidate: (rejected, request) =>
           Effect.suspend(() => {
             const slot = slotOf(request)

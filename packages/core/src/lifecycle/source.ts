@@ -27,7 +27,8 @@ export interface With<out E> extends Pipeable {
   readonly get: (request?: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E>
   /**
    * A token other than `rejected`. It asks the server only if `rejected` is still the current one, so any number of
-   * callers who saw the same 401 share one request.
+   * callers who saw the same 401 share one request. If the server answers with `rejected` again, a source with a cache
+   * fails with `EndpointUnavailable`; a source without a cache gives what the server gives.
    */
   readonly renew: (rejected: AccessToken, request?: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E>
   /**
@@ -135,29 +136,35 @@ type Replace<E> = (current: AccessToken, request?: TokenRequest.TokenRequest) =>
 
 /**
  * The methods for {@link derive}. `replace` differs from `get` only if a cache or a store lies between the source and
- * the server.
+ * the server; `renewal` differs from `renew` only if there is a cache.
  */
 interface Methods<E> extends Pick<With<E>, "get" | "renew" | "invalidate"> {
   readonly replace?: Replace<E> | undefined
+  readonly renewal?: With<E>["renew"] | undefined
 }
 
 const HooksId: unique symbol = Symbol.for("effect-bearer/TokenSource/Hooks")
 
 const ReplaceId: unique symbol = Symbol.for("effect-bearer/TokenSource/Replace")
 
+const RenewalId: unique symbol = Symbol.for("effect-bearer/TokenSource/Renewal")
+
 class Source<E> implements With<E> {
   readonly [HooksId]: Hooks
   readonly [ReplaceId]: Replace<E>
+  readonly [RenewalId]: With<E>["renew"]
   constructor(
     readonly get: With<E>["get"],
     readonly renew: With<E>["renew"],
     readonly invalidate: With<E>["invalidate"],
     readonly events: With<E>["events"],
     hooks: Hooks,
-    replace: Replace<E>
+    replace: Replace<E>,
+    renewal = renew
   ) {
     this[HooksId] = hooks
     this[ReplaceId] = replace
+    this[RenewalId] = renewal
   }
   pipe() {
     // eslint-disable-next-line prefer-rest-params -- Effect's own way to implement Pipeable
@@ -205,6 +212,18 @@ export const replace = <E>(
   current: AccessToken,
   request?: TokenRequest.TokenRequest
 ): Effect.Effect<AccessToken, E> => isSource(self) ? self[ReplaceId](current, request) : self.get(request)
+
+/**
+ * What `renew` gets from the server, even if it is `rejected` itself, because the server has no other token: for who has
+ * something better to do then than to fail.
+ */
+export const renewal = <E>(
+  self: With<E>,
+  rejected: AccessToken,
+  request?: TokenRequest.TokenRequest
+): Effect.Effect<AccessToken, E> =>
+  // a source made by an older copy of this package has none
+  isSource(self) && self[RenewalId] !== undefined ? self[RenewalId](rejected, request) : self.renew(rejected, request)
 
 /**
  * Slow subscribers lose the oldest of this many events.
@@ -290,7 +309,8 @@ export const derive = <E>(
     self.events,
     // the `peek` and `admission` of `self` would bypass the new source
     { ...hooks(self), peek: nothing.peek, admission: undefined, ...changed },
-    methods.replace ?? ((_current, request) => methods.get(request))
+    methods.replace ?? ((_current, request) => methods.get(request)),
+    methods.renewal
   )
 
 /** Another source that applies `f` to every effect that may ask the server. */
@@ -303,6 +323,7 @@ export const mapRequests = <E, E2>(
   return derive(self, {
     get: (request) => f(self.get(request), request ?? defaults),
     renew: (rejected, request) => f(self.renew(rejected, request), request ?? defaults),
+    renewal: (rejected, request) => f(renewal(self, rejected, request), request ?? defaults),
     replace: (current, request) => f(replace(self, current, request), request ?? defaults),
     invalidate: self.invalidate
   }, changed)

@@ -78,11 +78,16 @@ export class Flight<in out A, in out E> {
     if (this.landed === undefined) this.end(result)
   }
 
-  /** Ends the flight without a result: all its waiters run `again`. */
+  /** Ends the flight without a result, because it is overdue: all its waiters run `again`. */
   giveUp(): void {
     if (this.landed !== undefined) return
     this.onGivenUp()
     this.end(this.again)
+  }
+
+  /** Ends the flight without a result, because it brought nothing of use: who still waits runs `again`. */
+  startAnew(): void {
+    if (this.landed === undefined) this.end(this.again)
   }
 
   private end(result: Effect.Effect<A, E>): void {

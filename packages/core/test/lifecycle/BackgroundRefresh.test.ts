@@ -156,7 +156,10 @@ describe("BackgroundRefresh", () => {
 
       server.failing = undefined
       server.answer = () => token
-      yield* tokens.renew(token)
+      const renewal = yield* Effect.fork(tokens.renew(token))
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.interrupt(renewal)
+      yield* TestClock.adjust("5 seconds")
       yield* quiet
     }))
 

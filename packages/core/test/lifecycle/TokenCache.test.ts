@@ -587,15 +587,16 @@ describe("TokenCache", () => {
         assert.strictEqual(server.count, 2)
       }))
 
-    it.scoped("a token without any lifetime goes to the waiting callers, and causes no loop of requests", () =>
+    // FAULTS T
+    it.scoped("callers wait for a token with a lifetime if the first has none, and cause no loop of requests", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* setup({ scripted: (s) => (s.lifetime = 0) })
-        assert.strictEqual(secret(yield* tokens.get()), "token-1")
-        const next = yield* Effect.fork(tokens.get())
+        const waiting = yield* Effect.fork(tokens.get())
         yield* TestClock.adjust(999)
         assert.strictEqual(server.count, 1)
+        server.lifetime = 60_000
         yield* TestClock.adjust(1)
-        assert.strictEqual(secret(yield* Fiber.join(next)), "token-2")
+        assert.strictEqual(secret(yield* Fiber.join(waiting)), "token-2")
       }))
   })
 
@@ -663,9 +664,11 @@ describe("TokenCache", () => {
         })
         const events = yield* collect(tokens)
         const first = yield* tokens.get()
-        assert.isTrue(AccessToken.isSame(yield* tokens.renew(first), first))
+        const renewal = yield* Effect.fork(tokens.renew(first))
         yield* TestClock.adjust(0)
         assert.include(tags(events), "NoProgress")
+        assert.isNull(renewal.unsafePoll(), "this source has no error in its type that says so")
+        yield* Fiber.interrupt(renewal)
         const next = yield* Effect.fork(tokens.get())
         yield* TestClock.adjust("1 second")
         yield* Fiber.join(next)

@@ -223,15 +223,20 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
           : outcome
       }
       return Effect.flatMap(
-        Effect.tapError(fromSource(source.renew(token, call.tokenRequest), call), () => replay.drain(response)),
+        Effect.tapError(fromSource(source_.renewal(source, token, call.tokenRequest), call), () =>
+          replay.drain(response)),
         (next) =>
           Effect.flatMap(Clocks.now, (now) => {
-            if (AccessToken.isSame(next, token)) return Effect.zipRight(reportFresh(call, next, now), outcome)
+            if (AccessToken.isSame(next, token)) {
+              return Effect.zipRight(reportFresh(call, next, now), outcome)
+            }
             guard.renewed(next, now)
             call.replayed = true
             return replay.drain(response).pipe(
               Effect.zipRight(replayDelay > 0 ? Effect.sleep(replayDelay) : Effect.void),
-              Effect.zipRight(Effect.suspend(() => send(call, next)))
+              Effect.zipRight(Effect.suspend(() =>
+                send(call, next)
+              ))
             )
           })
       )

@@ -160,6 +160,8 @@ export interface Trouble<E> {
   readonly blockedUntil: number
   /** Whether `blockedUntil` is the end of the held token. */
   readonly isUntilEnd?: boolean | undefined
+  /** Whether the last attempt brought the token that was reported as refused. */
+  readonly isRefusedAgain?: boolean | undefined
   /** Whether the last failure came from an attempt that was made early, because the credentials had changed. */
   readonly wasEarly?: boolean | undefined
 }
@@ -186,10 +188,11 @@ export const isLate = <E>(slot: Slot<E>, token: AccessToken.AccessToken, now: No
 /** The result of taking in a token that arrived. */
 export interface Adopted {
   /**
-   * What the waiting callers get. `"later"`: they wait for the next attempt, at `trouble.blockedUntil`. `"over"`: the
-   * server has only a token whose life is over, and is not expected to give another one soon.
+   * What the waiting callers get. **The rule: no caller gets a token whose `mustAt` is past, whatever way it came.**
+   * `"later"`: they wait for the next attempt, at `trouble.blockedUntil`. `"over"`: the server gave a known token whose
+   * life is over, and is not expected to give another one soon. `"ended"`: a new token had ended when it arrived.
    */
-  readonly given: AccessToken.AccessToken | "later" | "over"
+  readonly given: AccessToken.AccessToken | "later" | "over" | "ended"
   readonly events: ReadonlyArray<TokenEvent>
 }
 
@@ -209,18 +212,20 @@ export const adopt = <E>(
   }
 
   const held = holding(token, begin(token, timing, random, now))
-  if (isRefused || held.mustAt <= now.wall) {
-    // The waiting callers get this token, because the server has no other. Later callers do not get it, and the server
-    // is not asked again for a while.
+  const isEnded = held.mustAt <= now.wall
+  if (isRefused || isEnded) {
+    // The slot does not keep this token, and the server is not asked again for a while. A refused token goes to the
+    // waiting callers, because the server has no other; the one that reported it does not take it.
     if (before !== undefined && until(before, before.mustAt, now) <= 0) slot.drop()
     if (!isRefused) slot.bury(held)
-    return { given: token, events: [noProgress(slot, attempt, refusalStep(failuresOf(slot)))] }
+    const events = [noProgress(slot, attempt, refusalStep(failuresOf(slot)), { isRefusedAgain: isRefused })]
+    return { given: isEnded ? "ended" : token, events }
   }
 
   if (reason === "ahead" && before !== undefined && held.mustAt <= before.mustAt - putBack(before, now)) {
     slot.hold(held)
     const failures = failuresOf(slot)
-    return { given: token, events: [noProgress(slot, attempt, backgroundStep(failures, held.lifetime), now.steady)] }
+    return { given: token, events: [noProgress(slot, attempt, backgroundStep(failures, held.lifetime), atOnce(now))] }
   }
 
   // the held token was not refused, so there is no sign that another program ends this client's tokens
@@ -257,7 +262,7 @@ const repeated = <E>(
     slot.bury(life)
     if (until(before, before.mustAt, now) > 0) {
       const wait = backgroundStep(failuresOf(slot), before.lifetime)
-      return { given: before.token, events: [noProgress(slot, attempt, wait, now.steady)] }
+      return { given: before.token, events: [noProgress(slot, attempt, wait, atOnce(now))] }
     }
   }
   slot.hold(held)
@@ -269,7 +274,7 @@ const repeated = <E>(
       given: held.token,
       events: [
         life.repeats === 1
-          ? noProgress(slot, attempt, Math.max(leastPause, life.mustAt - now.wall), now.steady)
+          ? noProgress(slot, attempt, Math.max(leastPause, life.mustAt - now.wall), atOnce(now))
           : noProgressUntilEnd(slot, attempt, left)
       ]
     }
@@ -278,13 +283,7 @@ const repeated = <E>(
   if (!isExtended && left > 0) return { given: "later", events: [noProgressUntilEnd(slot, attempt, left)] }
   if (!isExtended && left >= -rounding) return { given: "later", events: [noProgress(slot, attempt, refusalStep(1))] }
   slot.drop()
-  // if the server answers a reported refusal with the same token again, the caller gets that token: the server has no
-  // other. The slot does not keep it
-  const isReported = reason === "rejected" && slot.rejected !== undefined && AccessToken.isSame(slot.rejected, token)
-  return {
-    given: known.wasOver || isReported ? token : "over",
-    events: [noProgress(slot, attempt, refusalStep(failuresOf(slot)))]
-  }
+  return { given: "over", events: [noProgress(slot, attempt, refusalStep(failuresOf(slot)))] }
 }
 
 const failuresOf = <E>(slot: Slot<E>): number => (slot.trouble?.failures ?? 0) + 1
@@ -297,17 +296,18 @@ const noProgress = <E>(
   slot: Slot<E>,
   { key, now }: Attempt,
   wait: number,
-  blockedUntil = now.steady + wait
+  more: Partial<Pick<Trouble<E>, "blockedUntil" | "isRefusedAgain" | "isUntilEnd">> = {}
 ): TokenEvent => {
-  slot.trouble = { failures: failuresOf(slot), failure: undefined, aheadAfter: now.steady + wait, blockedUntil }
+  const until = now.steady + wait
+  slot.trouble = { failures: failuresOf(slot), failure: undefined, aheadAfter: until, blockedUntil: until, ...more }
   return TokenEvent.NoProgress({ key, at: now.wall, retryAt: Option.some(now.wall + wait) })
 }
 
-const noProgressUntilEnd = <E>(slot: Slot<E>, attempt: Attempt, wait: number): TokenEvent => {
-  const event = noProgress(slot, attempt, wait)
-  if (slot.trouble !== undefined) slot.trouble = { ...slot.trouble, isUntilEnd: true }
-  return event
-}
+const noProgressUntilEnd = <E>(slot: Slot<E>, attempt: Attempt, wait: number): TokenEvent =>
+  noProgress(slot, attempt, wait, { isUntilEnd: true })
+
+/** A caller without a token does not wait for the next attempt. */
+const atOnce = ({ steady }: Now) => ({ blockedUntil: steady })
 
 const acquired = <E>(slot: Slot<E>, held: Held, { elapsed, key, now, reason }: Attempt): Adopted => {
   const { token } = held

@@ -22,11 +22,6 @@ export interface Life extends Moments {
   readonly firstEnd: number
   /** How often the server handed out this token again instead of a new one. */
   readonly repeats: number
-  /**
-   * Whether the token was over when it first arrived: by the clocks of this machine it was never valid, but the server
-   * has no other.
-   */
-  readonly wasOver: boolean
 }
 
 /**
@@ -57,8 +52,7 @@ export const begin = (token: AccessToken.AccessToken, timing: Timing, random: nu
     issuedAt: token.issuedAt,
     offset: now.steady - now.wall,
     firstEnd: its.endsAt,
-    repeats: 0,
-    wasOver: its.mustAt <= now.wall
+    repeats: 0
   }
 }
 
@@ -66,8 +60,8 @@ export const isOf = (life: Life, token: AccessToken.AccessToken): boolean => Equ
 
 /** Copies the fields of `Life` only: they are remembered of a token that is no longer held. */
 export const bare = (
-  { endsAt, firstEnd, issuedAt, lifetime, mustAt, offset, refreshAt, repeats, value, wasOver }: Life
-): Life => ({ endsAt, firstEnd, issuedAt, lifetime, mustAt, offset, refreshAt, repeats, value, wasOver })
+  { endsAt, firstEnd, issuedAt, lifetime, mustAt, offset, refreshAt, repeats, value }: Life
+): Life => ({ endsAt, firstEnd, issuedAt, lifetime, mustAt, offset, refreshAt, repeats, value })
 
 /** The life after the server handed out the same value again. */
 export interface Again {

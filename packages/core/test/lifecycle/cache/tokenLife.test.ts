@@ -16,9 +16,9 @@ const life = begin(token(0, hour), timing, 0, at(0))
 
 describe("the life of a token", () => {
   it("a life begins with the moments of its token, and no repeats", () => {
-    const { endsAt, firstEnd, lifetime, mustAt, offset, refreshAt, repeats, wasOver } = life
+    const { endsAt, firstEnd, lifetime, mustAt, offset, refreshAt, repeats } = life
     assert.deepStrictEqual(
-      { endsAt, firstEnd, lifetime, mustAt, offset, refreshAt, repeats, wasOver },
+      { endsAt, firstEnd, lifetime, mustAt, offset, refreshAt, repeats },
       {
         endsAt: hour,
         firstEnd: hour,
@@ -26,18 +26,11 @@ describe("the life of a token", () => {
         mustAt: hour - 30_000,
         offset: 500,
         refreshAt: hour - 300_000,
-        repeats: 0,
-        wasOver: false
+        repeats: 0
       }
     )
     assert.isTrue(isOf(life, token(7, 9)))
     assert.isFalse(isOf(life, AccessToken.make({ value: "other" })))
-  })
-
-  it("a life was over if its token could not be handed out when it arrived", () => {
-    const [late, early] = [at(hour - 30_000), at(hour - 30_001)]
-    assert.isTrue(begin(token(0, hour), timing, 0, late).wasOver)
-    assert.isFalse(begin(token(0, hour), timing, 0, early).wasOver)
   })
 
   // FAULTS K1

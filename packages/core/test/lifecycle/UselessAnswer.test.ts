@@ -1,0 +1,176 @@
+/** Answers of a server that are no help: the token that was just refused, and tokens whose life is over. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Option, TestClock } from "effect"
+import { AccessToken, BearerAuth, TokenSource } from "../../src/index.js"
+import { makeApi } from "../support/bearer.js"
+import { collect, secret, tags } from "../support/observe.js"
+import { Scripted } from "../support/scripted.js"
+
+const managedOf = (server: Scripted) => Effect.flatMap(server.source, TokenSource.managed())
+const cachedOf = (server: Scripted) => Effect.flatMap(server.source, TokenSource.cached({ jitter: 0 }))
+
+const hour = 3_600_000
+/** A server that has one token, and gives it to every request. */
+const same = (value = "same") => {
+  const server = new Scripted()
+  server.answer = (_, now) => AccessToken.make({ value, issuedAt: now, expiresAt: hour })
+  return server
+}
+
+describe("a server that answers a renewal with the token that was refused", () => {
+  // FAULTS T
+  it.scoped("renew fails at once with an error that says so, and does not give the refused token", () =>
+    Effect.gen(function*() {
+      const server = same()
+      const tokens = yield* managedOf(server)
+      const events = yield* collect(tokens)
+      const refused = yield* tokens.get()
+      yield* TestClock.adjust("1 minute")
+      const error = yield* Effect.flip(tokens.renew(refused))
+      assert.isTrue(error._tag === "EndpointUnavailable" && error.retryable)
+      assert.include(error.message, "the very token that was refused")
+      assert.strictEqual(server.count, 2)
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(tags(events).filter((tag) => tag === "TokenAcquired"), ["TokenAcquired"])
+      assert.include(tags(events), "NoProgress")
+    }))
+
+  // FAULTS T
+  it.scoped("reports of the same token within the pause are answered without a token request", () =>
+    Effect.gen(function*() {
+      const server = same()
+      const tokens = yield* managedOf(server)
+      const refused = yield* tokens.get()
+      yield* TestClock.adjust("1 minute")
+      for (let i = 0; i < 100; i++) {
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(tokens.renew(refused))))
+        yield* TestClock.adjust(100)
+      }
+      assert.isAtMost(server.count, 6, "10 seconds: pauses of 1, 2, 4 and 5 seconds")
+      server.answer = undefined
+      yield* TestClock.adjust("5 seconds")
+      assert.match(secret(yield* tokens.renew(refused)), /^token-/)
+    }))
+
+  // FAULTS T
+  it.scoped("get gives what the server says its token is, after the pause: an API may refuse a good token", () =>
+    Effect.gen(function*() {
+      const server = same()
+      const tokens = yield* managedOf(server)
+      const refused = yield* tokens.get()
+      yield* TestClock.adjust("1 minute")
+      yield* Effect.flip(tokens.renew(refused))
+      const waiting = yield* Effect.fork(tokens.get())
+      yield* TestClock.adjust(999)
+      assert.isNull(waiting.unsafePoll())
+      yield* TestClock.adjust(1)
+      assert.strictEqual(secret(yield* Fiber.join(waiting)), "same")
+    }))
+
+  // FAULTS T
+  it.scoped("a source that has no such error in its type lets the caller of renew wait for another token", () =>
+    Effect.gen(function*() {
+      const server = same()
+      const tokens = yield* cachedOf(server)
+      const refused = yield* tokens.get()
+      yield* TestClock.adjust("1 minute")
+      const waiting = yield* Effect.fork(tokens.renew(refused))
+      yield* TestClock.adjust("1 minute")
+      assert.isNull(waiting.unsafePoll())
+      assert.isAtMost(server.count, 17)
+      server.answer = undefined
+      yield* TestClock.adjust("5 seconds")
+      assert.match(secret(yield* Fiber.join(waiting)), /^token-/)
+    }))
+
+  // FAULTS T
+  it.scoped("BearerAuth hands on the 401, of any kind of source, and the server is asked once per interval", () =>
+    Effect.gen(function*() {
+      for (const kind of [managedOf, cachedOf]) {
+        const server = same()
+        const tokens: TokenSource.With<unknown> = yield* Effect.map(
+          kind(server) as ReturnType<typeof managedOf>,
+          TokenSource.transform((effect) => effect)
+        )
+        const { client } = makeApi(() => new Response("no", { status: 401 }))
+        const bearer = BearerAuth.withBearer(client, tokens, { origins: ["https://api.example.com"] })
+        yield* TestClock.adjust("1 second")
+        for (let i = 0; i < 20; i++) {
+          const call = yield* Effect.fork(bearer.get("https://api.example.com"))
+          yield* TestClock.adjust("5 seconds")
+          assert.strictEqual((yield* Fiber.join(call)).status, 401)
+        }
+        assert.isAtMost(server.count, 42)
+      }
+    }))
+})
+
+describe("a server whose tokens have ended when they arrive", () => {
+  // FAULTS T
+  it.scoped("a token with a lifetime of zero goes to no caller; the error names the lifetime", () =>
+    Effect.gen(function*() {
+      const server = new Scripted()
+      server.lifetime = 0
+      const tokens = yield* managedOf(server)
+      const error = yield* Effect.flip(tokens.get())
+      assert.isTrue(error._tag === "EndpointUnavailable" && Option.isSome(error.retryAfter))
+      assert.include(error.message, "has ended already")
+      assert.include(error.message, "a lifetime of 0")
+      for (let i = 0; i < 100; i++) {
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(tokens.get())))
+        yield* TestClock.adjust(100)
+      }
+      assert.isAtMost(server.count, 5)
+      server.lifetime = 60_000
+      yield* TestClock.adjust("5 seconds")
+      assert.match(secret(yield* tokens.get()), /^token-/)
+    }))
+
+  // FAULTS T
+  it.scoped("a token that ends before its answer arrives goes to no caller; the error names both times", () =>
+    Effect.gen(function*() {
+      const server = new Scripted()
+      server.lifetime = 1000
+      server.latency = 1500
+      const tokens = yield* managedOf(server)
+      const asking = yield* Effect.fork(Effect.flip(tokens.get()))
+      yield* TestClock.adjust("3 seconds")
+      const error = yield* Fiber.join(asking)
+      assert.strictEqual(error._tag, "EndpointUnavailable")
+      assert.include(error.message, "lives for 1s and took 1s 500ms")
+      assert.strictEqual(server.count, 2, "asked once more at once, because the first may have been an accident")
+    }))
+
+  // FAULTS T
+  it.scoped("a source without such an error lets its callers wait; the server is asked only while one waits", () =>
+    Effect.gen(function*() {
+      const server = new Scripted()
+      server.lifetime = 0
+      const tokens = yield* cachedOf(server)
+      const waiting = yield* Effect.fork(Effect.all([tokens.get(), tokens.get()], { concurrency: 2 }))
+      yield* TestClock.adjust("1 minute")
+      assert.isAtMost(server.count, 17)
+      yield* Fiber.interrupt(waiting)
+      yield* TestClock.adjust("5 seconds")
+      const count = server.count
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(server.count, count)
+      const next = yield* Effect.fork(Effect.all([tokens.get(), tokens.get()], { concurrency: 2 }))
+      yield* TestClock.adjust("1 second")
+      server.lifetime = 60_000
+      yield* TestClock.adjust("5 seconds")
+      const [one, other] = yield* Fiber.join(next)
+      assert.strictEqual(one, other)
+    }))
+
+  // FAULTS T
+  it.scoped("an ended token that is refused goes to no caller either", () =>
+    Effect.gen(function*() {
+      const server = same()
+      const tokens = yield* managedOf(server)
+      const first = yield* tokens.get()
+      yield* TestClock.adjust("2 hours")
+      const error = yield* Effect.flip(tokens.renew(first))
+      assert.include(error.message, "life is over")
+    }))
+})
