@@ -80,6 +80,14 @@ describe("tokens in a shared store", () => {
       }
     }))
 
+  // FAULTS T
+  effect("are those of their client, whatever its credentials add to its id", () =>
+    Effect.sync(() => {
+      const name = (identity?: string) => exchangeNamespace(undefined, "https://login.test/token", "crm", identity)
+      assert.strictEqual(name(""), name())
+      assert.strictEqual(new Set([name(), name("a"), name("b")]).size, 3)
+    }))
+
   // FAULTS T1
   effect(
     "are never those of another input: endpoint, client, scopes, audience, resource, subject, actor, types",

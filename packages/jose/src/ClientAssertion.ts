@@ -316,6 +316,7 @@ const make = (parts: {
 
   return ClientAuthentication.make({
     method: parts.method,
+    identity: "",
     advice: parts.advice,
     current: parts.current,
     check: (context) => Effect.zipRight(settle(parts.options, context), Effect.asVoid(parts.checkSigner)),

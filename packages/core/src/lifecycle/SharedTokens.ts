@@ -49,7 +49,9 @@ export interface Options {
    * it has to name everything that makes a difference: authorization server, client, and the user or subject if there
    * is one. It is part of the keys in the store and must not be secret.
    *
-   * Default: token endpoint and client id, for client credentials. Any other source has to be given one.
+   * Default: token endpoint and client id, for client credentials; with `ClientAuthentication.make` its `identity` too.
+   * Any other source has to be given one, and so has a source whose `HttpClient` adds something to the requests that
+   * decides whose tokens they bring (a header with a tenant).
    */
   readonly namespace?: string | undefined
   /**

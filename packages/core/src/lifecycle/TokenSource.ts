@@ -36,6 +36,7 @@ import * as TokenError from "../values/TokenError.js"
 import { TokenEvent } from "../values/TokenEvent.js"
 import * as TokenRequest from "../values/TokenRequest.js"
 import * as ClientAuthentication from "../wire/ClientAuthentication.js"
+import * as clientIdentity from "../wire/clientIdentity.js"
 import * as checks from "../wire/endpointChecks.js"
 import * as Grant from "../wire/Grant.js"
 import * as ServerMetadata from "../wire/ServerMetadata.js"
@@ -269,17 +270,22 @@ export const grant = (
 /**
  * The namespace for the tokens of this client at this server. It has only characters that any store takes in a key, and
  * no other client or server has the same one (the rule is in `Digest`). A query may hold an API key, and many people
- * can read the keys of a store, so only a digest of the query is in it.
+ * can read the keys of a store, so only a digest of the query is in it. `undefined` for a client whose authentication is
+ * not the library's own and does not say what it adds.
  */
-const clientNamespace = ({ clientId, tokenEndpoint }: Options): string => {
+const clientNamespace = ({ authentication, clientId, tokenEndpoint }: Options): string | undefined => {
+  const identity = clientIdentity.of(authentication)
+  if (identity === undefined) return undefined
   const [place = "", ...query] = String(
     ServerMetadata.isEndpointLocation(tokenEndpoint) ? ServerMetadata.issuerOf(tokenEndpoint) : tokenEndpoint
   ).split("?")
-  return [
+  const client = [
     place.trim().replace(/^https:\/\//, ""),
     ...(query.length === 0 ? [] : [Digest.nameOf(query.join("?")).slice(0, 16)]),
     clientId
   ].map(keyPart).join(":")
+  // no part holds a plus sign
+  return identity === "" ? client : `${client}+${Digest.shortNameOf(identity)}`
 }
 
 /** Half a surrogate pair has no URL form; nothing else begins with `%u`, for `%` itself is written as `%25`. */

@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as TokenError from "../values/TokenError.js"
+import * as clientIdentity from "./clientIdentity.js"
 import * as credential from "./credential.js"
 
 /**
@@ -107,6 +108,11 @@ export type Secret = Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknow
 /**
  * Any other way to authenticate a client.
  *
+ * **Gotchas.** `identity` says what in the credentials, beside the client id, decides whose tokens the server gives: a
+ * tenant that is sent as a parameter, for example; `""` if there is nothing. Sources with different identities have
+ * different keys in a shared `TokenStore`. It must not be secret. Without it nobody can tell, so a source that shares
+ * its tokens has to be given `shared: { namespace }`.
+ *
  * @example
  * ```ts
  * import { ClientAuthentication } from "effect-bearer"
@@ -116,6 +122,7 @@ export type Secret = Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknow
  *
  * const assertion = ClientAuthentication.make({
  *   method: "private_key_jwt",
+ *   identity: "", // the assertion says who the client is, and nothing else
  *   credentials: ({ endpoint }) =>
  *     Effect.map(sign(endpoint.href), (jwt) => ({
  *       headers: [],
@@ -136,14 +143,18 @@ export const make = (
   options:
     & Pick<ClientAuthentication, "method" | "credentials">
     & Partial<Pick<ClientAuthentication, "check" | "current" | "advice">>
-): ClientAuthentication => ({
-  [TypeId]: TypeId,
-  method: options.method,
-  credentials: options.credentials,
-  check: options.check ?? (() => Effect.void),
-  current: options.current ?? Effect.succeedNone,
-  advice: options.advice ?? ""
-})
+    & { readonly identity?: string | undefined }
+): ClientAuthentication => {
+  const self: ClientAuthentication = {
+    [TypeId]: TypeId,
+    method: options.method,
+    credentials: options.credentials,
+    check: options.check ?? (() => Effect.void),
+    current: options.current ?? Effect.succeedNone,
+    advice: options.advice ?? ""
+  }
+  return options.identity === undefined ? self : clientIdentity.mark(self, options.identity)
+}
 
 /**
  * `client_secret_basic` as RFC 6749 §2.3.1 defines it: id and secret are form-encoded, then sent in a Basic header.
@@ -219,6 +230,7 @@ export const post = (secret: Secret): ClientAuthentication =>
  */
 export const none: ClientAuthentication = make({
   method: "none",
+  identity: "",
   advice: "No secret was sent: if this client has one, use ClientAuthentication.basic or ClientAuthentication.post.",
   credentials: ({ clientId }) =>
     Effect.succeed({ headers: [], parameters: [["client_id", clientId]], secrets: [], hint: Option.none() })
@@ -261,6 +273,7 @@ export const none: ClientAuthentication = make({
  */
 export const mtls: ClientAuthentication = make({
   method: "tls_client_auth",
+  identity: "",
   advice:
     "No secret was sent: the server looks at the certificate of the TLS connection. Check that the HttpClient's " +
     "agent shows one, that it is the one registered and still valid, and that the URL is the server's mTLS endpoint.",
@@ -274,6 +287,15 @@ export const mtls: ClientAuthentication = make({
  */
 export const isClientAuthentication = (u: unknown): u is ClientAuthentication => Predicate.hasProperty(u, TypeId)
 
+/**
+ * What in the credentials, beside the client id, decides whose tokens they get (see {@link make}): `""` for nothing,
+ * `undefined` if nobody has said. A copy of a method with `credentials` of its own has none.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const identityOf: (self: ClientAuthentication) => string | undefined = clientIdentity.of
+
 const fromSecret = (
   method: string,
   secret: Secret,
@@ -286,6 +308,7 @@ const fromSecret = (
   const { isPlain, read } = credential.make(secret, { field: "authentication.secret", name: "the client secret" })
   return make({
     method,
+    identity: "",
     advice: options.advice,
     current: Effect.map(read, Option.some),
     check: (context) =>

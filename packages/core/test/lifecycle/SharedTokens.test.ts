@@ -905,6 +905,56 @@ describe("SharedTokens", () => {
         yield* Effect.flatMap(exchange, TokenSource.shared({ namespace: "alice" }))
       }).pipe(Effect.provide([TokenStore.layerMemory, FetchHttpClient.layer])))
 
+    // FAULTS T
+    it.scoped("an authentication of one's own says what it adds to the client id, or the namespace has to be given", () =>
+      Effect.gen(function*() {
+        const credentials = (tenant: string) => () =>
+          Effect.succeed({ headers: [], parameters: [["tenant", tenant] as const], secrets: [], hint: Option.none() })
+        const own = (tenant: string, identity?: string) =>
+          ClientAuthentication.make({ method: "tenant", identity, credentials: credentials(tenant) })
+        const { authentication } = client
+        const tokenOf = (authentication: ClientAuthentication.ClientAuthentication) =>
+          TokenSource.clientCredentials({ ...client, authentication }).pipe(
+            Effect.flatMap(TokenSource.shared()),
+            Effect.flatMap((source) => source.get()),
+            Effect.map(secret),
+            Effect.catchTag("InvalidConfiguration", ({ fields }) => Effect.succeed(fields.join()))
+          )
+        const shared = yield* tokenOf(authentication)
+        assert.strictEqual(yield* tokenOf(authentication), shared)
+        assert.strictEqual(yield* tokenOf(own("a", "")), shared, "it adds nothing")
+        const [a, b] = [yield* tokenOf(own("a", "a")), yield* tokenOf(own("b", "b"))]
+        assert.strictEqual(new Set([shared, a, b]).size, 3)
+        assert.strictEqual(yield* tokenOf(own("a", "a")), a)
+        // a copy with other credentials is another client, whatever it was copied from
+        for (
+          const unknown of [
+            own("c"),
+            { ...authentication, credentials: credentials("c") },
+            { ...own("a", "a"), credentials: credentials("c") },
+            ClientAuthentication.make({ ...authentication, credentials: credentials("c") })
+          ]
+        ) {
+          assert.strictEqual(yield* tokenOf(unknown), "shared.namespace")
+        }
+      }).pipe(
+        Effect.provide(TokenStore.layerMemory),
+        Effect.provideServiceEffect(
+          HttpClient.HttpClient,
+          Effect.sync(() => {
+            let n = 0
+            return HttpClient.make((request) =>
+              Effect.sync(() =>
+                HttpClientResponse.fromWeb(
+                  request,
+                  new Response(JSON.stringify({ access_token: `t${++n}`, token_type: "Bearer", expires_in: 3600 }))
+                )
+              )
+            )
+          })
+        )
+      ))
+
     it.effect("layer shares tokens when a store is provided, and needs a namespace for other grants", () =>
       Effect.gen(function*() {
         const grant = Grant.jwtBearer({ assertion: Redacted.make("a.b.c") })

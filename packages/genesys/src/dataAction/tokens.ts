@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as AccessToken from "effect-bearer/AccessToken"
+import * as ClientAuthentication from "effect-bearer/ClientAuthentication"
 import * as Clocks from "effect-bearer/Clocks"
 import * as Digest from "effect-bearer/Digest"
 import * as Grant from "effect-bearer/Grant"
@@ -75,11 +76,16 @@ export const make = (
       })
 
     const namespace = options.shared === false ? undefined : options.shared?.namespace
+    const identity = ClientAuthentication.identityOf(options.authentication)
     const own = yield* Effect.flatMap(TokenSource.clientCredentials(base), managed(namespace))
     // A subject token is a parameter of the request like any other, so that each has its own place in the cache.
     const exchanged = yield* Effect.flatMap(
       TokenSource.grant({ ...base, grant: Grant.make({ type: exchangeType }) }),
-      managed(exchangeNamespace(namespace, tokenEndpoint, clientId))
+      managed(
+        namespace === undefined && identity === undefined
+          ? undefined
+          : exchangeNamespace(namespace, tokenEndpoint, clientId, identity)
+      )
     )
 
     const replace = replacing()
@@ -245,7 +251,9 @@ const replacing = () => {
 export const exchangeNamespace = (
   namespace: string | undefined,
   tokenEndpoint: string | URL | ServerMetadata.EndpointLocation,
-  clientId: string
+  clientId: string,
+  /** What the client's credentials add to its id. */
+  identity = ""
 ): string => {
   if (namespace !== undefined) return `exchange:${namespace}`
   const server = ServerMetadata.isEndpointLocation(tokenEndpoint)
@@ -253,5 +261,7 @@ export const exchangeNamespace = (
     : ["endpoint", String(tokenEndpoint)]
   // for people who look into the store
   const place = server[1]!.replace(/^\w+:\/\//, "").replace(/[?#].*$/s, "").replace(/[^\w./-]/g, "-").slice(0, 60)
-  return `exchange:${place}:${Digest.shortNameOf(JSON.stringify([...server, clientId]))}`
+  return `exchange:${place}:${
+    Digest.shortNameOf(JSON.stringify([...server, clientId, ...(identity === "" ? [] : [identity])]))
+  }`
 }
