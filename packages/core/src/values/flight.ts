@@ -73,9 +73,12 @@ export class Flight<in out A, in out E> {
     if (this.landed === undefined && this.underway.isOverdue(clocks.read(this.clock).steady)) this.giveUp()
   }
 
+  /** Set if the result is of use to no waiter: the fibers that still wait when the flight lands run `again`. */
+  bringsNothing = false
+
   /** Ends the flight; only the first call counts. */
   land(result: Exit.Exit<A, E>): void {
-    if (this.landed === undefined) this.end(result)
+    if (this.landed === undefined) this.end(this.bringsNothing ? this.again : result)
   }
 
   /** Ends the flight without a result, because it is overdue: all its waiters run `again`. */
@@ -83,11 +86,6 @@ export class Flight<in out A, in out E> {
     if (this.landed !== undefined) return
     this.onGivenUp()
     this.end(this.again)
-  }
-
-  /** Ends the flight without a result, because it brought nothing of use: who still waits runs `again`. */
-  startAnew(): void {
-    if (this.landed === undefined) this.end(this.again)
   }
 
   private end(result: Effect.Effect<A, E>): void {

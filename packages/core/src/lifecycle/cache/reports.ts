@@ -1,0 +1,62 @@
+// What callers report of a token: an API has refused it.
+import * as Effect from "effect/Effect"
+import type { AccessToken } from "../../values/AccessToken.js"
+import { isSame } from "../../values/AccessToken.js"
+import type { Now } from "../../values/Clocks.js"
+import * as clocks from "../../values/Clocks.js"
+import type * as TokenRequest from "../../values/TokenRequest.js"
+import { after } from "./acquire.js"
+import type { Context, Token } from "./context.js"
+import * as errors from "./errors.js"
+import { nameOf } from "./keys.js"
+import { obtain } from "./serve.js"
+import type { Slot } from "./slot.js"
+import { reject } from "./slot.js"
+
+/** Takes in a caller's report that `rejected` was refused. */
+export const report = <E>({ keys, publish }: Context<E>, rejected: AccessToken, slot: Slot<E>): Effect.Effect<void> =>
+  Effect.clockWith((clock) => {
+    const now = clocks.read(clock)
+    slot.lastUsed = now.steady
+    const events = reject(slot, rejected, nameOf(slot.key), now)
+    keys.remember(slot)
+    return Effect.forEach(events, publish, { discard: true })
+  })
+
+/** What the server answers to the report that `rejected` was refused, even if it is that very token. */
+export const renewal = <E>(
+  context: Context<E>,
+  rejected: AccessToken,
+  request: TokenRequest.TokenRequest | undefined
+): Token<E> =>
+  Effect.clockWith((clock) => {
+    const slot = context.keys.of(request)
+    return !context.closed && isRefusedAgain(slot, rejected, clocks.read(clock))
+      ? Effect.succeed(rejected)
+      : Effect.zipRight(
+        report(context, rejected, slot),
+        Effect.suspend(() => obtain(context, slot, clock, "rejected"))
+      )
+  })
+
+/** Whether the last answer was `rejected` again, and the pause after it is not over. */
+const isRefusedAgain = <E>(slot: Slot<E>, rejected: AccessToken, now: Now): boolean =>
+  slot.flight === undefined && slot.held === undefined && slot.trouble?.isRefusedAgain === true &&
+  slot.rejected !== undefined && isSame(slot.rejected, rejected) && slot.blockedFor(now) > 0
+
+/** The same, but the token that was refused is never given. */
+export const renew = <E>(
+  context: Context<E>,
+  rejected: AccessToken,
+  request: TokenRequest.TokenRequest | undefined
+): Token<E> =>
+  Effect.flatMap(renewal(context, rejected, request), (token) =>
+    isSame(token, rejected)
+      ? Effect.clockWith((clock) => {
+        const wait = context.keys.of(request).blockedFor(clocks.read(clock))
+        return context.fail === undefined
+          // no typed error can say so: the caller waits
+          ? after(wait, Effect.suspend(() => renew(context, rejected, request)))
+          : context.fail(errors.useless(wait, errors.refusedAgain))
+      })
+      : Effect.succeed(token))
