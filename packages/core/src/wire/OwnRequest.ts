@@ -171,7 +171,8 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
       Effect.provideService(FetchHttpClient.RequestInit, init),
       // a client decorated with `filterStatus` fails with an error that holds the response
       Effect.catchAll((error) => error._tag === "ResponseError" ? Effect.succeed(error.response) : Effect.fail(error)),
-      Effect.catchAllCause((cause) => Cause.isInterruptedOnly(cause) ? Effect.interrupt : fail(cause)),
+      // a caller who is interrupted does not come here: what is interrupted is the client, from inside
+      Effect.catchAllCause(fail),
       deadline("connect", timeout.connect, endpoint)
     )
     const receivedAt = yield* Clock.currentTimeMillis

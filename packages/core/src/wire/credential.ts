@@ -28,9 +28,16 @@ export const guarded = <A>(
   origin: Origin
 ): Effect.Effect<A, TokenError.RequestError> =>
   Effect.catchAllCause(effect, (cause) =>
-    Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.fail(
+    // a caller who is interrupted does not come here
+    Effect.fail(
       Option.match(Cause.failureOption(cause), {
-        onNone: () => invalid(origin, "could not be read: reading it died with an unexpected error"),
+        onNone: () =>
+          invalid(
+            origin,
+            Cause.isInterruptedOnly(cause)
+              ? "could not be read: reading it was interrupted from inside"
+              : "could not be read: reading it died with an unexpected error"
+          ),
         onSome: (error) => isRequestError(error) ? error : invalid(origin, `could not be read (${nameOf(error)})`)
       })
     ))

@@ -95,6 +95,28 @@ describe("a source of the program's own", () => {
     }))
 
   // FAULTS L5
+  it.effect("a secret or an HTTP client that is interrupted from inside is an error to the caller", () =>
+    Effect.gen(function*() {
+      const plain = HttpClient.make(() => Effect.interrupt)
+      const options = (authentication: ClientAuthentication.ClientAuthentication) => ({
+        tokenEndpoint: "https://login.test/token",
+        clientId: "client",
+        authentication
+      })
+      const sources = [
+        TokenSource.clientCredentials(options(ClientAuthentication.basic(Effect.interrupt))),
+        TokenSource.clientCredentials(options(ClientAuthentication.basic(Redacted.make("a secret"))))
+      ]
+      for (const source of sources) {
+        const tokens = yield* Effect.provideService(source, HttpClient.HttpClient, plain)
+        const asking = yield* Effect.forkDaemon(Effect.exit(tokens.get()))
+        yield* TestClock.adjust("1 minute")
+        const exit = Option.getOrThrow(yield* asking.poll)
+        assert.isTrue(Exit.isSuccess(exit) && Exit.isFailure(exit.value) && exit.value.cause._tag === "Fail")
+      }
+    }))
+
+  // FAULTS L5
   it.effect("a caller that waits for a source while its scope is closed gets an error that says so", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()

@@ -31,7 +31,6 @@ export const read = (
       ),
       // A web stream that failed fails once more when it is cancelled, as a defect; what was read stands.
       Effect.catchAllCause((cause) => {
-        if (Cause.isInterruptedOnly(cause)) return Effect.interrupt
         const failure = Cause.failureOption(cause)
         if (size > limit || (Option.isSome(failure) && isEmptyBody(failure.value))) return Effect.void
         return Effect.fail({ cause: Cause.squash(cause) })

@@ -109,9 +109,8 @@ export const make = (
       base.execute(request).pipe(
         // a client decorated with filterStatus fails with the response inside
         Effect.catchIf(isStatus, (error) => Effect.succeed(error.response)),
-        Effect.catchAllCause((cause) =>
-          Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.fail(failure(target, cause, request))
-        ),
+        // a caller who is interrupted does not come here: what is interrupted is the client, from inside
+        Effect.catchAllCause((cause) => Effect.fail(failure(target, cause, request))),
         Effect.disconnect,
         Effect.interruptible,
         Effect.timeoutFail({ duration: limit, onTimeout: () => transport.timedOut(target, limit) }),

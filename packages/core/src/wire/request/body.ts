@@ -48,7 +48,6 @@ export const read = (
       Effect.catchAllCause((cause): Effect.Effect<void, Broken> => {
         const failure = Cause.failureOption(cause)
         if (Option.isSome(failure)) return isEmptyBody(failure.value) ? Effect.void : Effect.fail(failure.value)
-        if (Cause.isInterruptedOnly(cause)) return Effect.interrupt
         return overflow ? Effect.void : Effect.fail({ _tag: "Cut", cause: Cause.squash(cause) })
       }),
       Effect.map(() => ({ bytes: concat(pieces), overflow }))
