@@ -133,17 +133,12 @@ export const make = (
     /** What follows a profile from its start until another takes its place. */
     const follow = (running: Running) =>
       Effect.gen(function*() {
-        yield* Effect.forkIn(Effect.interruptible(journal.follow(running)), running.inForce)
+        yield* registries.during(running.inForce, journal.follow(running))
         const { file, required } = running.config
         if (file !== undefined) {
-          yield* Effect.forkIn(
-            Effect.interruptible(Effect.provide(tokenFile.keep(running, file), context)),
-            running.inForce
-          )
+          yield* registries.during(running.inForce, Effect.provide(tokenFile.keep(running, file), context))
         }
-        if (file !== undefined || required) {
-          yield* Effect.forkIn(Effect.interruptible(keeper.keep(running)), running.inForce)
-        }
+        if (file !== undefined || required) yield* registries.during(running.inForce, keeper.keep(running))
       })
 
     const enforce = (config: Config) => {
@@ -236,7 +231,9 @@ const openAudit = ({ audit }: Config, now: () => number): Effect.Effect<auditing
         ),
       onRecovery: () => log("The audit is written again.")
     })
-    yield* Effect.addFinalizer(() => Effect.zipRight(lines.flush, Effect.promise(async () => file?.close())))
+    // a disk that hangs does not hold up the end
+    const close = Effect.timeoutOption(Effect.interruptible(Effect.promise(async () => file?.close())), "2 seconds")
+    yield* Effect.addFinalizer(() => Effect.zipRight(lines.flush, close))
     return lines
   })
 

@@ -496,6 +496,40 @@ describe("a reload", () => {
     }))
 
   // FAULTS L
+  it.scoped("ends in bounded time while its token file is written to a file system that does not answer", () =>
+    Effect.gen(function*() {
+      const server = yield* AuthorizationServer.listen()
+      const fs = yield* FileSystem.FileSystem
+      const path = join(yield* folder, "token")
+      const opening = yield* Deferred.make<void>()
+      // as that of the platform: an open that has begun cannot be interrupted
+      const open: typeof fs.open = () =>
+        Effect.uninterruptible(Effect.zipRight(Deferred.succeed(opening, undefined), Effect.never))
+      const config = configOf({
+        listen: [{ port: 0 }],
+        profiles: {
+          a: {
+            tokenEndpoint: server.tokenEndpoint,
+            clientId: "c",
+            authentication: { method: "none" },
+            file: { path, format: "raw" }
+          }
+        }
+      })
+      const scope = yield* Scope.make()
+      yield* Layer.build(Broker.layer(config)).pipe(
+        Effect.provideService(FileSystem.FileSystem, { ...fs, open }),
+        Scope.extend(scope)
+      )
+      yield* passing(Deferred.await(opening))
+      const closing = yield* Effect.forkDaemon(Scope.close(scope, Exit.void))
+      yield* turn
+      yield* TestClock.adjust("6 seconds")
+      yield* turn
+      assert.isTrue((yield* closing.poll)._tag === "Some")
+    }).pipe(Effect.provide([NodeContext.layer, NodeHttpClient.layerUndici])))
+
+  // FAULTS L
   it.scoped("gives up a secret whose file system does not answer, and the next reload takes effect", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem

@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as TokenError from "effect-bearer/TokenError"
@@ -47,8 +48,22 @@ export interface Registry {
 const patience = (profile: Profile): Duration.Duration =>
   Duration.sum(Duration.sum(profile.wait, profile.timeout), Duration.seconds(1))
 
-/** What a profile does by itself may hang, such as writing its file: then the next configuration does not wait for its end. */
+/**
+ * What a profile does by itself may hang, such as writing its file: then neither the next configuration nor the end of the
+ * broker waits for its end.
+ */
 const longestEnd = Duration.seconds(5)
+
+/** Does something for as long as the scope is open. */
+export const during = <R>(
+  scope: Scope.Scope,
+  work: Effect.Effect<unknown, never, R>
+): Effect.Effect<void, never, R> =>
+  Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(Effect.interruptible(work)), (fiber) =>
+    Scope.addFinalizer(
+      scope,
+      Effect.timeoutOption(Effect.interruptible(Effect.disconnect(Fiber.interrupt(fiber))), longestEnd)
+    )))
 
 const textOf = Schema.encodeSync(Schema.parseJson(Profile))
 
