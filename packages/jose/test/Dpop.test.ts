@@ -111,6 +111,25 @@ describe("the key", () => {
       }))
   }
 
+  // FAULTS L
+  for (
+    const [how, hangs] of [["hangs", Effect.never], [
+      "cannot be interrupted",
+      Effect.uninterruptible(Effect.never)
+    ]] as const
+  ) {
+    it.effect(`an effect that yields the key and ${how} is given up after a minute`, () =>
+      Effect.gen(function*() {
+        const making = yield* Effect.forkDaemon(Effect.flip(Effect.uninterruptible(Dpop.make({ key: hangs }))))
+        yield* TestClock.adjust("59 seconds")
+        assert.isTrue(Option.isNone(yield* making.poll))
+        yield* TestClock.adjust("1 second")
+        const error = Option.getOrThrow(yield* making.poll)
+        assert.isTrue(Exit.isSuccess(error) && error.value._tag === "InvalidConfiguration")
+        assert.include(Exit.isSuccess(error) ? error.value.message : "", "dpop.key")
+      }))
+  }
+
   it.effect("is ES256 by default, and another one each time", () =>
     Effect.gen(function*() {
       const one = yield* Dpop.make()

@@ -238,6 +238,8 @@ export interface Encrypted<E, R> {
  * To change the key of a fleet: add the new one to `previous` everywhere, then make it `current` and the old one
  * `previous`, and when the longest-lived token has expired, drop the old one.
  *
+ * An effect that yields the keys is run while the layer is built, and has no limit of time but its own.
+ *
  * Fails with `InvalidConfiguration`, which shows nothing of a key, for a key that can't be decoded or is not 32 bytes
  * long, for an id of other characters, and for two keys of the same id.
  *

@@ -10,7 +10,7 @@ import type * as SigningKey from "../SigningKey.js"
  */
 export interface Options {
   /**
-   * The key that tokens are bound to, or an effect that yields it, run once. Default: a new pair that cannot be
+   * The key that tokens are bound to, or an effect that yields it, run once, for a minute at most. Default: a new pair that cannot be
    * extracted and ends with the process. Give one where tokens outlive the process or are shared between several
    * (`TokenSource.shared`): they are of no use without the key. Of a `CryptoKey` both halves are needed.
    */

@@ -17,6 +17,9 @@ export interface Pair {
 export const invalid = (field: string, detail: string): TokenError.InvalidConfiguration =>
   new TokenError.InvalidConfiguration({ fields: [`dpop.${field}`], detail })
 
+/** An effect of the user's that yields the key has so long: a person may have to type a passphrase. */
+const longestRead = "1 minute"
+
 export const load = ({ alg, key }: Options): Effect.Effect<Pair, TokenError.InvalidConfiguration> => {
   if (key === undefined) return generate(alg ?? "ES256")
   const material = Effect.isEffect(key)
@@ -24,6 +27,14 @@ export const load = ({ alg, key }: Options): Effect.Effect<Pair, TokenError.Inva
       Secret.guarded(key, { field: "dpop.key", name: "the DPoP key" }),
       // a proof that cannot be made is no matter of the token endpoint
       (error) => error._tag === "InvalidConfiguration" ? Effect.fail(error) : Effect.fail(invalid("key", error.message))
+    ).pipe(
+      Effect.interruptible,
+      Effect.disconnect,
+      Effect.interruptible,
+      Effect.timeoutFail({
+        duration: longestRead,
+        onTimeout: () => invalid("key", "the effect that yields the key gave no answer within a minute")
+      })
     )
     : Effect.succeed(key)
   return Effect.flatMap(material, (material) => {
