@@ -131,6 +131,10 @@ export const layerFile = (options: {
  * A `KeyValueStore` cannot compare and set. Between the users of one layer the leases are exclusive; two processes that
  * ask in the same moment can both get one, and then both fetch a token. Usually the token of the later lease stays, but
  * a write in the same moment may be lost. So for processes of one machine prefer {@link layerFile}, for a fleet Redis.
+ * A write that the `KeyValueStore` carries out late, after it was given up, can replace a newer token by an older one. The
+ * process that wrote the newer one notices that when it reads, and writes it again; until then others are given the older
+ * one, so do not keep a rotating refresh token of a fleet in such a store.
+ *
  * Changes by other processes are not announced; a waiting process notices them by looking from time to time.
  *
  * The `KeyValueStore` decides who may read the entries. The one of `@effect/platform` over a file system writes files

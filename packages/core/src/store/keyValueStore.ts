@@ -39,6 +39,9 @@ interface Stored {
 /** A store that does not answer for so long blocks one operation, but not those after it; a late change is fenced. */
 const longestStep = "10 seconds"
 
+/** How many keys are remembered. */
+const keysKept = 1024
+
 /** On the left the problem with the entry. */
 type Entry<A> = Either.Either<A, string>
 
@@ -104,6 +107,29 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
   const readable = <A>(read: Effect.Effect<Option.Option<Entry<A>>, unknown>) =>
     Effect.map(read, Option.flatMap(Either.getRight))
 
+  // The newest token that was put from here, by key. The store may carry out an older write late, over a newer one.
+  const newest = new Map<string, Stored>()
+  const note = (key: string, stored: Stored): void => {
+    newest.delete(key)
+    newest.set(key, stored)
+    if (newest.size > keysKept) newest.delete(newest.keys().next().value!)
+  }
+
+  /** What counts as stored under a key, if `found` is there: an older token than was put from here is replaced again. */
+  const mended = (key: string, found: Stored): Effect.Effect<Stored, unknown> =>
+    Effect.gen(function*() {
+      const newer = newest.get(key)
+      if (newer === undefined || newer.fence <= found.fence) return found
+      const claim = yield* readable(leases.read(key))
+      if (!Option.exists(claim, ({ fence }) => fence >= newer.fence)) {
+        // the entries were deleted, and the numbers begin anew
+        newest.delete(key)
+        return found
+      }
+      yield* Effect.ignore(tokens.write(key, encodeToken(newer)))
+      return newer
+    })
+
   const change = <A>(
     operation: Operation,
     steps: Effect.Effect<A, unknown>,
@@ -124,8 +150,13 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
   return {
     get: (key) =>
       Effect.gen(function*() {
-        const stored = yield* alone(tokens.read(key))
-        if (Option.isNone(stored)) return Option.none<AccessToken>()
+        const stored = yield* alone(Effect.flatMap(tokens.read(key), (stored) =>
+          Option.isSome(stored) && Either.isRight(stored.value)
+            ? Effect.map(mended(key, stored.value.right), (stored) => Option.some(Either.right(stored)))
+            : Effect.succeed(stored)))
+        if (Option.isNone(stored)) {
+          return Option.none<AccessToken>()
+        }
         if (Either.isLeft(stored.value)) {
           return yield* new StoreError({ operation: "get", reason: "unreadable", detail: stored.value.left })
         }
@@ -144,7 +175,12 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
           const isLate = Option.exists(claim, (it) => it.fence > fence || (it.fence === fence && it.owner !== owner)) ||
             Option.exists(stored, (it) => it.fence > fence)
           if (isLate) return false
+          const before = newest.get(key)
           yield* tokens.write(key, encodeToken({ fence, token }))
+          const now = newest.get(key)
+          // this took so long that somebody else had their turn: what they wrote is mended when it is read
+          if (now !== undefined && now !== before && now.fence > fence) return false
+          note(key, { fence, token })
           yield* announce(key)
           return true
         })
@@ -184,6 +220,8 @@ export const make: Effect.Effect<Service, never, KeyValueStore.KeyValueStore> = 
         "remove",
         Effect.gen(function*() {
           const stored = yield* readable(tokens.read(key))
+          const noted = newest.get(key)
+          if (noted !== undefined && isSame(noted.token, token)) newest.delete(key)
           if (!Option.exists(stored, (it) => isSame(it.token, token))) return
           yield* tokens.remove(key)
           yield* announce(key)

@@ -64,6 +64,36 @@ describe("TokenStore.layerKeyValueStore", () => {
       assert.notInclude(Array.from(entries.values()).join(), "token-")
     }))
 
+  // FAULTS W
+  it.scoped("a write that the store carries out late, over a newer token, is noticed and mended by who wrote the newer", () =>
+    Effect.gen(function*() {
+      const { entries, open, store } = yield* setup
+      const put = (store: TokenStore.Service, value: string) =>
+        Effect.gen(function*() {
+          const lease = yield* held(store)
+          assert.isTrue(yield* store.put(yield* make(value), lease))
+          yield* store.release(lease)
+        })
+      yield* put(store, "older")
+      const [name] = Array.from(entries.keys()).filter((name) => name.includes(".token."))
+      const late = entries.get(name!)!
+      yield* put(store, "newer")
+      entries.set(name!, late)
+      assert.strictEqual(yield* read(store), "newer")
+      assert.strictEqual(yield* read(yield* open), "newer")
+      // what was removed does not come back
+      entries.set(name!, late)
+      yield* store.remove(key, yield* make("newer"))
+      assert.notStrictEqual(yield* read(store), "newer")
+      // somebody has deleted all, and another process begins anew
+      yield* put(store, "newest")
+      entries.clear()
+      yield* put(yield* open, "another's")
+      assert.strictEqual(yield* read(store), "another's")
+      yield* put(store, "the last")
+      assert.strictEqual(yield* read(store), "the last")
+    }))
+
   // I11, as far as a store without compare-and-set can keep it
   it.scoped("the lease of another process is respected, and its newer token is not overwritten", () =>
     Effect.gen(function*() {
