@@ -152,10 +152,15 @@ export const observe = <E>(
           })
       })
     })
+    // the events of a source by hand may break off: what is known still runs down
+    const following = Effect.catchAllCause(follow, () =>
+      Effect.logWarning(
+        "the events of a token source broke off; its oauth_token_seconds_to_expiry learns of no new token"
+      ))
     const poll = Effect.forever(
       Effect.zipRight(quietSleep(Settings.value(ranges.metrics.every, options.every)), update)
     )
-    yield* Effect.forkScoped(Effect.interruptible(Effect.zip(follow, poll, { concurrent: true })))
+    yield* Effect.forkScoped(Effect.interruptible(Effect.zip(following, poll, { concurrent: true })))
   })
 
 /**

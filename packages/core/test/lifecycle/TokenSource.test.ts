@@ -514,6 +514,30 @@ describe("TokenSource", () => {
         assert.strictEqual(yield* gauge, Number.POSITIVE_INFINITY)
       }).pipe(Effect.tagMetrics("test", "unknown life")))
 
+    // FAULTS L
+    it.scoped("the metric of the seconds to expiry goes on if the events of a source by hand break off", () =>
+      Effect.gen(function*() {
+        const inner = yield* Effect.flatMap(new Scripted().source, TokenSource.cached({ ahead: 0 }))
+        const acquired = TokenEvent.TokenEvent.TokenAcquired({
+          key: "by hand",
+          at: 0,
+          reason: "cold",
+          elapsed: 0,
+          scopes: [],
+          expiresAt: Option.some(60_000),
+          refreshAt: Option.none()
+        })
+        const broken: typeof inner.events = Stream.concat(Stream.make(acquired), Stream.die("a bug"))
+        const { get, invalidate, renew } = inner
+        const byHand = { get, invalidate, renew, events: broken, pipe: inner.pipe }
+        yield* TokenMetrics.observe(byHand, { every: "1 second" })
+        yield* TestClock.adjust("10 seconds")
+        const gauge = yield* Metric.value(
+          TokenMetrics.secondsToExpiry.pipe(Metric.tagged("test", "by hand"), Metric.tagged("request", "by hand"))
+        )
+        assert.strictEqual(gauge.value, 50)
+      }).pipe(Effect.tagMetrics("test", "by hand"), Effect.provide(Logger.remove(Logger.defaultLogger))))
+
     it.scoped("each retry is an event with status, wait and attempt (A8)", () =>
       Effect.gen(function*() {
         const { server, tokens } = yield* stack({ retry: RetryPolicy.exponentialJitter({ jitter: "none" }) })
