@@ -33,6 +33,8 @@ export interface Answer {
   readonly overflow?: boolean | undefined
   /** The `Content-Encoding` that the HTTP client did not undo. */
   readonly contentEncoding?: string | undefined
+  /** The coding of a compressed body that could not be decompressed and was not kept. */
+  readonly compressed?: string | undefined
 }
 
 /**
@@ -301,9 +303,15 @@ export const shape = (answer: Answer): string => shapeOf(decode.decode(answer.bo
  *
  * @internal
  */
-export const shapeOf = (decoded: decode.Decoded, { body, contentEncoding, overflow = false }: Answer): string => {
+export const shapeOf = (
+  decoded: decode.Decoded,
+  { body, compressed, contentEncoding, overflow = false }: Answer
+): string => {
   // nothing is kept of a response that is too large when it is decompressed
-  if (decoded._tag === "Empty") return overflow ? "more than was looked at" : "empty"
+  if (decoded._tag === "Empty") {
+    const kind = compressed === undefined ? "empty" : `compressed (${compressed}), which this runtime cannot decompress`
+    return overflow ? "more than was looked at" : kind
+  }
   const coding = mediaType.coding(contentEncoding)
   const form = decoded._tag === "Other" && decoded.kind === "text" && coding !== undefined
     ? `compressed (${coding})`

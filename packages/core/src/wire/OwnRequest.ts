@@ -191,9 +191,9 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
       const name = Disclosure.make(secrets).text(proxyRefusal.nameOf(response.headers["proxy-authenticate"]), 150)
       return yield* Effect.fail(proxyRefusal.ofStatus(endpoint, response.status, name))
     }
-    const { bytes, overflow } = yield* plain(response, raw, endpoint)
+    const { bytes, compressed, overflow } = yield* plain(response, raw, endpoint)
     return {
-      reply: { status: response.status, headers: response.headers, body: bytes, overflow },
+      reply: { status: response.status, headers: response.headers, body: bytes, overflow, compressed },
       sentAt,
       receivedAt
     }
@@ -230,7 +230,7 @@ const plain = (
   response: HttpClientResponse.HttpClientResponse,
   raw: body.Body | "damaged",
   endpoint: string
-): Effect.Effect<body.Body, TokenError.MalformedResponse> => {
+): Effect.Effect<body.Body & Pick<Reply, "compressed">, TokenError.MalformedResponse> => {
   const header = response.headers["content-encoding"]
   const undone = raw === "damaged"
     ? Effect.succeed(contentCoding.damaged(header))
@@ -241,7 +241,7 @@ const plain = (
       return Effect.succeed({ bytes: undone.bytes, overflow: overflow || undone.overflow })
     }
     if (overflow || !refusal.isSuccess(response.status)) {
-      return Effect.succeed({ bytes: body.empty.bytes, overflow })
+      return Effect.succeed({ bytes: body.empty.bytes, overflow, compressed: undone.coding })
     }
     return Effect.fail(
       new TokenError.MalformedResponse({

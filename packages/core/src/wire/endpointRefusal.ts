@@ -7,6 +7,7 @@ import * as Scopes from "../values/Scopes.js"
 import * as TokenError from "../values/TokenError.js"
 import type { Decoded, Kind } from "./decode.js"
 import * as Disclosure from "./Disclosure.js"
+import * as laterCodes from "./laterCodes.js"
 import type { Reply } from "./reply.js"
 import * as RetryAfter from "./RetryAfter.js"
 
@@ -84,26 +85,6 @@ export const stated = (decoded: Decoded): Stated => {
   return { code: members.get("ok") === false ? Option.some("not_ok") : Option.none(), description, uri }
 }
 
-/** Codes that say "too many", whatever the status: Slack sends them with 200, Google with 403. */
-const tooMany: ReadonlySet<string> = new Set([
-  "slow_down",
-  "rate_limit_exceeded",
-  "rate_limited",
-  "ratelimited",
-  "resource_exhausted",
-  "too_many_requests"
-])
-
-/** Codes that say "later", whatever the status; those after RFC 6749 are of Google and of Slack. */
-const later: ReadonlySet<string> = new Set([
-  "temporarily_unavailable",
-  "server_error",
-  "authorization_pending",
-  "internal_failure",
-  "internal_error",
-  "service_unavailable"
-])
-
 /** Codes that say "never", whatever the status. For all other codes the status decides. */
 const never: ReadonlySet<string> = new Set([
   "invalid_client",
@@ -138,7 +119,7 @@ const aboutClient: ReadonlySet<string> = new Set([
 ])
 
 /** A code of these lists is shown as it came; any other code is text from outside. */
-const isKnown = (name: string): boolean => never.has(name) || later.has(name) || aboutClient.has(name)
+const isKnown = (name: string): boolean => never.has(name) || laterCodes.isKnown(name) || aboutClient.has(name)
 
 /** 4xx statuses that say what is wrong, and that it is not about the client. */
 const elsewhere: ReadonlySet<number> = new Set([
@@ -170,7 +151,8 @@ export const concernsClient = (error: TokenError.RequestError, grantType: string
   if (error._tag === "RejectedByEndpoint") return mayConcernClient(error.status)
   if (error._tag !== "OAuthError") return false
   const name = error.error.trim().toLowerCase()
-  return aboutClient.has(name) || (name === "invalid_grant" && grantType === "client_credentials") ||
+  return error.status === 401 || aboutClient.has(name) ||
+    (name === "invalid_grant" && grantType === "client_credentials") ||
     (!never.has(name) && (mayConcernClient(error.status) || isSuccess(error.status)))
 }
 
@@ -179,6 +161,8 @@ export const speaksForItself = (status: number): boolean =>
   status === 429 || status === 408 || status === 425 || isRedirect(status) || isServerError(status)
 
 const isRedirect = (status: number): boolean => status >= 300 && status <= 399
+/** The other statuses from 300 on lead nowhere: 304 speaks of a copy in a cache, 305 of a proxy, 300 lets one choose. */
+const leadsElsewhere = (status: number): boolean => status === 0 || [301, 302, 303, 307, 308].includes(status)
 const isServerError = (status: number): boolean => status >= 500 && status <= 599
 export const isSuccess = (status: number): boolean => status >= 200 && status <= 299
 
@@ -203,7 +187,14 @@ export const classify = (
   const description = Option.map(error.description, (value) => say(value))
   const retryAfter = RetryAfter.fromHeaders(reply.headers, context.receivedAt)
 
-  if (status === 429 || tooMany.has(name)) {
+  const codeSays = laterCodes.meaning(name, status)
+  const isFinal = never.has(name) && !isAuth0Limit(name, status)
+  const says = codeSays ??
+    (isFinal || (isSuccess(status) && name === "")
+      ? undefined
+      : laterCodes.meaningElsewhere(decoded, reply.headers, status))
+  const isSpent = status === 403 && !isFinal && (Option.isSome(retryAfter) || laterCodes.isSpent(reply.headers))
+  if (status === 429 || says === "too many" || isSpent) {
     return Option.some(
       new TokenError.RateLimited({
         endpoint,
@@ -213,7 +204,7 @@ export const classify = (
       })
     )
   }
-  if (later.has(name)) {
+  if (says === "later") {
     return Option.some(new TokenError.EndpointUnavailable({ endpoint, status, retryAfter, description }))
   }
   const refused = () =>
@@ -225,9 +216,12 @@ export const classify = (
       description,
       uri: Option.map(error.uri, (value) => say(value)),
       status,
-      advice: Option.orElse(adviceForCode(name, context), () => adviceForOwnCode(status, context))
+      advice: Option.orElse(
+        Option.map(adviceForCode(name, context), (advice) => namingClient(advice, status, context)),
+        () => adviceForOwnCode(status, context)
+      )
     })
-  if (never.has(name)) return Option.some(refused())
+  if (isFinal) return Option.some(refused())
   if (status === 408 || status === 425 || isServerError(status)) {
     return Option.some(
       new TokenError.EndpointUnavailable({
@@ -251,6 +245,9 @@ export const classify = (
     })
   )
 }
+
+/** Auth0 answers 500 with `access_denied` and "Global limit has been reached". */
+const isAuth0Limit = (name: string, status: number): boolean => name === "access_denied" && isServerError(status)
 
 /** The members of a success, or the error for the reply. */
 export const members = (
@@ -293,8 +290,8 @@ export const malformed = (
     excerpt: shape(reply, decoded)
   })
 
-const shape = ({ body, headers, overflow }: Reply, decoded: Decoded): string =>
-  Disclosure.shapeOf(decoded, { body, overflow, contentEncoding: headers["content-encoding"] })
+const shape = ({ body, compressed, headers, overflow }: Reply, decoded: Decoded): string =>
+  Disclosure.shapeOf(decoded, { body, overflow, compressed, contentEncoding: headers["content-encoding"] })
 
 /** Describes a refusal: its shape, and its explaining members. */
 const excerpt = (
@@ -303,7 +300,7 @@ const excerpt = (
   { isAnonymous }: Context,
   disclosure: Disclosure.Disclosure
 ): string => {
-  if (decoded._tag === "Empty") return ""
+  if (decoded._tag === "Empty") return reply.compressed === undefined ? "" : shape(reply, decoded)
   const said = decoded._tag === "Members" && isAnonymous !== true ? disclosure.refusal(decoded.members) : ""
   return said === "" ? shape(reply, decoded) : `${shape(reply, decoded)}; ${said}`
 }
@@ -401,6 +398,12 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
   }
 }
 
+/** With 401 a server speaks of the client, whatever the code (RFC 9110 §15.5.2). */
+const namingClient = (advice: string, status: number, context: Context): string => {
+  const ways = waysToAuthenticate(context)
+  return status === 401 && !(ways !== "" && advice.includes(ways)) ? join(advice, maybeWrongClient(context)) : advice
+}
+
 /** The advice for a code of the server's own: the code is unknown, so the status decides. */
 const adviceForOwnCode = (status: number, context: Context): Option.Option<string> =>
   status === 401
@@ -452,14 +455,18 @@ const adviceForStatus = (
     case 405:
       return join("This URL takes no POST.", checkUrl, page)
     default:
-      if (reply.status === 0 || isRedirect(reply.status)) {
+      if (leadsElsewhere(reply.status)) {
         return join(
           redirectTarget(reply, context, disclosure),
           "Redirects are not followed, because that would carry the client's secret along: configure the final URL."
         )
       }
       return join(
-        isClientError(reply.status) ? "" : "This is no status of HTTP.",
+        isRedirect(reply.status)
+          ? "That is no answer to a token request, and no redirect either: a cache or a proxy may have sent it."
+          : isClientError(reply.status)
+          ? ""
+          : "This is no status of HTTP.",
         checkUrl,
         mayConcernClient(reply.status) ? maybeWrongClient(context) : "",
         page

@@ -13,4 +13,6 @@ export interface Reply {
   readonly body: Uint8Array
   /** The body was longer than the part that was read. */
   readonly overflow: boolean
+  /** The coding of a compressed body that could not be decompressed; `body` is empty then. */
+  readonly compressed?: string | undefined
 }

@@ -238,6 +238,39 @@ for (const { name, plain, trusting } of clients) {
       })
     )
 
+    // FAULTS W
+    test(
+      "a refusal whose body cannot be decompressed says so",
+      Effect.gen(function*() {
+        const body = `{"error":"invalid_request","error_description":"audience is missing"}`
+        for (const status of [400, 401, 403]) {
+          const server = yield* serve((response) =>
+            response.writeHead(status, { "content-encoding": "br", "content-type": "application/json" })
+              .end(zlib.brotliCompressSync(body))
+          )
+          const { message } = yield* refused(server.url)
+          assert.include(message, name === "fetch" ? "audience is missing" : "compressed (br)")
+        }
+      })
+    )
+
+    // FAULTS W
+    test(
+      "a server that breaks the TLS 1.2 handshake off, as for a missing client certificate, is explained",
+      Effect.gen(function*() {
+        const server = yield* serve((response) => response.end(), {
+          ...good,
+          requestCert: true,
+          maxVersion: "TLSv1.2",
+          ca: authority
+        })
+        const error = yield* refused(server.url)
+        assert.strictEqual(error._tag, "TlsError")
+        assert.include(error.message, "client certificate (mutual TLS)")
+      }),
+      trusting
+    )
+
     // FAULTS W1
     test(
       "the limit counts decompressed bytes",

@@ -124,6 +124,19 @@ describe("TLS: failures as each runtime reports them", () => {
       error(openssl("ssl3_get_record:wrong version number"), { code: "ERR_SSL_WRONG_VERSION_NUMBER" }),
       handshake
     ],
+    // FAULTS W
+    [
+      "Node.js",
+      error(openssl("ssl3_read_bytes:sslv3 alert handshake failure"), {
+        code: "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE"
+      }),
+      "a client certificate (mutual TLS)"
+    ],
+    [
+      "Node.js",
+      error(openssl("ssl3_read_bytes:sslv3 alert handshake failure"), { code: "EPROTO" }),
+      "a client certificate (mutual TLS)"
+    ],
     [
       "Node.js",
       error(openssl("ssl3_read_bytes:tlsv1 alert protocol version"), { code: "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION" }),

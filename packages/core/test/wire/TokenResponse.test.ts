@@ -452,6 +452,102 @@ describe("TokenResponse: refusals", () => {
       )
     }))
 
+  // FAULTS R
+  it.effect("'too many' and 'later' are understood in any spelling, and in the places where AWS and Google say them", () =>
+    Effect.gen(function*() {
+      const aws = (type: string) => [400, { __type: type, message: "Rate exceeded" }, {}] as const
+      const tooMany: ReadonlyArray<readonly [number, object, Record<string, string>]> = [
+        // https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+        [403, { message: "You have exceeded a secondary rate limit." }, { "retry-after": "60" }],
+        [403, { message: "API rate limit exceeded" }, { "x-ratelimit-remaining": "0" }],
+        // the SDKs of AWS count these as throttling; Cognito sends the first with 400
+        aws("TooManyRequestsException"),
+        aws("com.amazon.coral.service#ThrottlingException"),
+        [400, {}, { "x-amzn-errortype": "ThrottlingException:http://internal.amazon.com/coral/" }],
+        [400, { error: "TooManyRequestsException" }, {}],
+        [400, { error: "ThrottlingException" }, {}],
+        [400, { error: "SlowDown" }, {}],
+        [400, { Error: { Code: "SlowDown" } }, {}],
+        [400, { code: "Throttling" }, {}],
+        [400, { error: "throttled" }, {}],
+        [400, { error: "Rate Limit Exceeded" }, {}],
+        [403, { error: { code: 403, errors: [{ domain: "usageLimits", reason: "userRateLimitExceeded" }] } }, {}],
+        [429, { errorCode: "E0000047", errorSummary: "API call exceeded rate limit" }, {}]
+      ]
+      for (const [status, body, headers] of tooMany) {
+        assert.strictEqual(yield* tagOf(Reply.json(body, { status, headers })), "RateLimited", inspect(body))
+      }
+      const later: ReadonlyArray<readonly [number, object]> = [
+        // amazon-connect/amazon-connect-salesforce-lambda#43
+        [400, { error: "unknown_error", error_description: "retry your request" }],
+        [400, { error: "Temporarily_Unavailable" }],
+        [400, { error: "SERVER ERROR" }],
+        [400, { __type: "InternalFailure" }],
+        // https://community.auth0.com/t/global-limit-has-been-reached/77440
+        [500, { error: "access_denied", error_description: "Global limit has been reached" }]
+      ]
+      for (const [status, body] of later) {
+        assert.strictEqual(yield* tagOf(Reply.json(body, { status })), "EndpointUnavailable", inspect(body))
+      }
+    }))
+
+  // FAULTS R
+  it.effect("a final refusal stays final, whatever a gateway adds to it about limits", () =>
+    Effect.gen(function*() {
+      const headers = { "x-ratelimit-remaining": "0", "retry-after": "1" }
+      const final: ReadonlyArray<readonly [number, object]> = [
+        [403, { error: "access_denied", error_description: "Client is not authorized" }],
+        [400, { error: "invalid_client", code: "Throttling" }],
+        [401, { message: "Bad credentials" }],
+        [400, { message: "x" }]
+      ]
+      for (const [status, body] of final) {
+        assert.include(
+          ["OAuthError", "RejectedByEndpoint"],
+          yield* tagOf(Reply.json(body, { status, headers })),
+          inspect(body)
+        )
+      }
+      const plain = { status: 403, headers: { "x-ratelimit-remaining": "12" } }
+      assert.strictEqual(yield* tagOf(Reply.json({ message: "x" }, plain)), "RejectedByEndpoint")
+      assert.strictEqual((yield* exchange(Reply.token({ code: "SlowDown" }))).tokenType, "Bearer")
+    }))
+
+  // FAULTS W
+  it.effect("every 401 names id, secret and the ways to send them, whatever its code", () =>
+    Effect.gen(function*() {
+      const bodies: ReadonlyArray<object> = [
+        // ServiceNow, for a wrong secret
+        { error: "server_error", error_description: "access_denied" },
+        ...["internal_error", "unknown_error", "access_denied", "unsupported_grant_type", "invalid_scope"].map(
+          (error) => ({ error })
+        ),
+        ...["invalid_target", "unauthorized", "invalid_token", "login_required"].map((error) => ({ error })),
+        { ok: false },
+        { message: "Unauthorized" },
+        {}
+      ]
+      for (const body of bodies) {
+        const error = yield* refused(Reply.json(body, { status: 401 }))
+        assert.isFalse(error.retryable, inspect(body))
+        assert.match(error.message, /client id or (the )?secret/, inspect(body))
+        assert.include(error.message, "ClientAuthentication.post")
+      }
+    }))
+
+  // FAULTS W
+  it.effect("only a redirect is called a redirect", () =>
+    Effect.gen(function*() {
+      for (const status of [300, 304, 305, 306, 399]) {
+        const { message } = yield* refused(Reply.status(status))
+        assert.notMatch(message, /It redirects|Redirects are/)
+        assert.include(message, "no redirect either")
+      }
+      for (const status of [301, 302, 303, 307, 308]) {
+        assert.include((yield* refused(Reply.status(status))).message, "Redirects are not followed")
+      }
+    }))
+
   it.effect("E6 advice names the fix", () =>
     Effect.gen(function*() {
       const cases: ReadonlyArray<readonly [Reply.Reply, string]> = [

@@ -37,6 +37,15 @@ const kinds: ReadonlyArray<Kind> = [
       "valid now and that the server's authority has signed."
   },
   {
+    code: "HANDSHAKE_FAILURE",
+    codes: /ALERT_HANDSHAKE_FAILURE/,
+    words: /alert handshake failure|alert: HandshakeFailure|alert number 40\b/i,
+    advice:
+      "The server broke the handshake off and gave no reason (alert 40): with TLS 1.2 that is how a server answers " +
+      "that wants a client certificate (mutual TLS) and was shown none, so give the HTTP client one if it does; " +
+      "otherwise the two sides have no common TLS version or cipher."
+  },
+  {
     code: "CERT_REVOKED",
     codes: /^(?:CERT_REVOKED|OCSP_|CRL_|UNABLE_TO_GET_CRL)/,
     words: /certificate:? (?:is |has been )?revoked/i,
