@@ -183,6 +183,37 @@ describe("revoke", () => {
       tellsNothing(current, next, secret)
     }))
 
+  // FAULTS T
+  it.scoped("a token that was got with other scopes is removed with the same options, and its absence is told", () =>
+    Effect.gen(function*() {
+      const { env, server, token, user } = yield* setup
+      const scope = ["--scope", "calls:write"]
+      const own = (yield* run(user, ["token", ...scope], { env })).stdout.trim()
+      assert.notStrictEqual(own, token)
+
+      const missed = yield* run(user, ["revoke"], { env, input: own })
+      assert.strictEqual(missed.code, 0, missed.stderr)
+      assert.notInclude(missed.stdout, "no longer kept")
+      assert.include(missed.stderr, "give the same options")
+      tellsNothing(missed, own)
+
+      const found = yield* run(user, ["revoke", ...scope], { env, input: own })
+      assert.include(found.stdout, "no longer kept here as the token of --scope calls:write")
+      assert.strictEqual(found.stderr, "")
+      const next = (yield* run(user, ["token", ...scope], { env })).stdout.trim()
+      assert.notStrictEqual(next, own)
+
+      const current = yield* run(user, ["revoke", "--current", ...scope], { env })
+      assert.include(current.stdout, "--scope calls:write")
+      assert.notStrictEqual((yield* run(user, ["token", ...scope], { env })).stdout.trim(), next)
+      // the profile's own is still there, and only now it is not
+      assert.strictEqual((yield* run(user, ["token"], { env })).stdout.trim(), token)
+      const issued = (yield* server.seen).tokensIssued
+      const plain = yield* run(user, ["revoke", "--current"], { env })
+      assert.include(plain.stdout, "as the profile's own token")
+      assert.strictEqual((yield* server.seen).tokensIssued, issued)
+    }))
+
   it.scoped("what cannot go together, and a server without the endpoint", () =>
     Effect.gen(function*() {
       const { env, server, token, user } = yield* setup

@@ -1,7 +1,7 @@
 /** The options of commands that are about a token. */
 import * as Args from "@effect/cli/Args"
 import * as Options from "@effect/cli/Options"
-import { manner, maybe, wanted } from "./common.js"
+import { manner, maybe, request, wanted } from "./common.js"
 
 /** Taken so that `@effect/cli` does not repeat it in its own words: see `input.noToken`. */
 export const notTokens = Args.repeated(Args.text({ name: "none" })).pipe(
@@ -12,6 +12,7 @@ export const notTokens = Args.repeated(Args.text({ name: "none" })).pipe(
 export const aboutToken = (what: "introspection" | "revocation") => ({
   ...wanted,
   ...manner,
+  ...request,
   endpoint: maybe(
     Options.text("endpoint").pipe(
       Options.withDescription(`The URL of the ${what} endpoint. Default: the profile's, or what its issuer says.`)

@@ -43,6 +43,16 @@ export const wanted = {
   )
 }
 
+const many = (name: string, description: string) =>
+  Options.repeated(Options.withDescription(Options.text(name), description))
+
+/** What the token is for, in place of what the profile says. */
+export const request = {
+  scope: many("scope", "Scopes other than the profile's; may be given several times."),
+  audience: many("audience", "Audiences other than the profile's."),
+  resource: many("resource", "Resources other than the profile's (RFC 8707).")
+}
+
 /** What {@link wanted} and {@link manner} give. */
 export interface Common extends Wanted {
   readonly json: boolean

@@ -5,10 +5,7 @@ import * as Options from "@effect/cli/Options"
 import * as Option from "effect/Option"
 import * as formats from "../token/formats.js"
 import * as print from "../token/print.js"
-import { manner, maybe, wanted } from "./common.js"
-
-const many = (name: string, description: string) =>
-  Options.repeated(Options.withDescription(Options.text(name), description))
+import { manner, maybe, request, wanted } from "./common.js"
 
 export const command = Command.make(
   "token",
@@ -26,9 +23,7 @@ export const command = Command.make(
         Options.withDescription("A token with less time left is renewed first: seconds, or 90s, 5m, 1h.")
       )
     ),
-    scope: many("scope", "Scopes other than the profile's; may be given several times."),
-    audience: many("audience", "Audiences other than the profile's."),
-    resource: many("resource", "Resources other than the profile's (RFC 8707)."),
+    ...request,
     operation: Args.text({ name: "operation" }).pipe(
       Args.withDescription("What git and Bazel add by themselves: get, store or erase."),
       Args.optional,

@@ -7,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import * as ServerMetadata from "effect-bearer/ServerMetadata"
 import type * as TokenEndpoint from "effect-bearer/TokenEndpoint"
 import type * as TokenError from "effect-bearer/TokenError"
+import type * as TokenRequest from "effect-bearer/TokenRequest"
 import type * as TokenSource from "effect-bearer/TokenSource"
 import * as input from "../input/input.js"
 import type { Failure } from "../output/failure.js"
@@ -16,10 +17,11 @@ import type { Services } from "../services.js"
 import { orAsk } from "../settings/hiddenSecret.js"
 import type { Environment } from "../settings/places.js"
 import * as settings from "../settings/settings.js"
+import * as requests from "../token/request.js"
 import * as tokens from "../token/tokens.js"
 
 /** What the options of `introspect` and `revoke` say. */
-export interface Wanted extends settings.Wanted {
+export interface Wanted extends settings.Wanted, requests.Asked {
   readonly endpoint?: string | undefined
   readonly hint?: "access_token" | "refresh_token" | undefined
   readonly current: boolean
@@ -37,6 +39,11 @@ export interface Asked {
   readonly token: Redacted.Redacted
   /** The source of the profile, with its store. */
   readonly source: TokenSource.With<TokenError.TokenError>
+  /** What the options ask for; `undefined` for the profile's own. */
+  readonly request: TokenRequest.TokenRequest | undefined
+  /** How many tokens that were kept between runs have been removed. */
+  readonly removed: () => number
+  readonly say: (text: string) => Effect.Effect<void>
 }
 
 const kinds = {
@@ -94,9 +101,18 @@ export const ask = <A, E>(
     const { allowInsecure, clientId, timeout } = chosen.profile
     const run = Effect.gen(function*() {
       const authentication = yield* ProfileSource.authentication(chosen.profile)
-      const source = yield* tokens.open(chosen, { environment, say })
-      const token = given ?? (yield* source.get()).value
-      return yield* use({ options: { endpoint, clientId, authentication, timeout, allowInsecure }, token, source })
+      let removed = 0
+      const source = yield* tokens.open(chosen, { environment, say, onRemoved: () => removed++ })
+      const request = requests.of(wanted)
+      const token = given ?? (yield* source.get(request)).value
+      return yield* use({
+        options: { endpoint, clientId, authentication, timeout, allowInsecure },
+        token,
+        source,
+        request,
+        removed: () => removed,
+        say
+      })
     })
     return yield* orAsk<A, E | TokenError.TokenError, Services>(chosen, Effect.scoped(run))
   })

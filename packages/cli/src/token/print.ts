@@ -8,7 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as AccessToken from "effect-bearer/AccessToken"
 import type * as TokenError from "effect-bearer/TokenError"
-import * as TokenRequest from "effect-bearer/TokenRequest"
+import type * as TokenRequest from "effect-bearer/TokenRequest"
 import * as TokenSource from "effect-bearer/TokenSource"
 import * as input from "../input/input.js"
 import { failed, type Failure, usage } from "../output/failure.js"
@@ -20,6 +20,7 @@ import { tokenFolder } from "../settings/places.js"
 import * as settings from "../settings/settings.js"
 import * as asking from "./asking.js"
 import * as formats from "./formats.js"
+import * as requests from "./request.js"
 import * as tokens from "./tokens.js"
 
 export interface Options extends settings.Wanted {
@@ -50,15 +51,6 @@ export const timeOf = (option: string, text: string): Either.Either<Duration.Dur
     : Either.right(Duration.millis(Number(amount) * millis))
 }
 
-const requestOf = ({ audience, resource, scope }: Options): TokenRequest.TokenRequest | undefined => {
-  const given = {
-    ...(scope === undefined || scope.length === 0 ? {} : { scopes: scope.join(" ") }),
-    ...(audience === undefined || audience.length === 0 ? {} : { audience }),
-    ...(resource === undefined || resource.length === 0 ? {} : { resource })
-  }
-  return Object.keys(given).length === 0 ? undefined : TokenRequest.make(given)
-}
-
 export const run = (
   options: Options,
   environment: Environment
@@ -77,7 +69,7 @@ export const run = (
     const objection = asking.objection(question.origin, chosen.profile.origins)
     // whoever asks goes on without a token: other helpers may know one
     if (objection !== undefined) return yield* Effect.fail(failed(`No token is given: ${objection}`))
-    const request = requestOf(options)
+    const request = requests.of(options)
     const obtain = Effect.flatMap(Effect.tap(tokens.open(chosen, { environment, say }), tellWaits(say)), (source) =>
       operation === "erase"
         ? Effect.as(reject(source, request, question.credential), undefined)

@@ -6,6 +6,7 @@ import * as ProfileSource from "@effect-bearer/broker/ProfileSource"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as TokenError from "effect-bearer/TokenError"
 import type * as TokenSource from "effect-bearer/TokenSource"
@@ -14,6 +15,7 @@ import type { Services } from "../services.js"
 import type { Environment } from "../settings/places.js"
 import { tokenFolder } from "../settings/places.js"
 import type { Chosen } from "../settings/settings.js"
+import * as removals from "./removals.js"
 
 const services = Effect.context<Services>()
 
@@ -42,11 +44,18 @@ export const open = (
     readonly environment: Environment
     readonly say: (text: string) => Effect.Effect<void>
     readonly renewAhead?: boolean | undefined
+    /** Called for each token that was kept and is removed from the store. */
+    readonly onRemoved?: (() => void) | undefined
   }
 ): Effect.Effect<TokenSource.With<TokenError.TokenError>, TokenError.InvalidConfiguration, Services | Scope.Scope> =>
   Effect.gen(function*() {
     const context = yield* services
-    const store = yield* openStore(chosen, options.environment, options.say)
+    const opened = yield* openStore(chosen, options.environment, options.say)
+    const { onRemoved } = options
+    const store = onRemoved === undefined ? opened : Option.match(Context.getOption(opened, TokenStore.TokenStore), {
+      onNone: () => opened,
+      onSome: (store) => Context.make(TokenStore.TokenStore, removals.watch(store, onRemoved))
+    })
     return yield* ProfileSource.make(chosen.name, chosen.profile, { renewAhead: options.renewAhead ?? false }).pipe(
       Effect.provide(Context.merge(context, store))
     )
