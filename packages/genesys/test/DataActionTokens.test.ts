@@ -277,6 +277,30 @@ describe("tokens", () => {
       })
   )
 
+  // FAULTS T
+  effect(
+    "are not given again as renewed, if the server has only the one that an API refused",
+    () =>
+      Effect.gen(function*() {
+        const { action, server } = yield* memory()
+        yield* server.enqueue(
+          Reply.token({ access_token: "same" }),
+          Reply.token({ access_token: "same" }),
+          Reply.token({ access_token: "another" })
+        )
+        const first = token(yield* action())
+        yield* TestClock.adjust("1 minute")
+        for (let i = 0; i < 20; i++) {
+          const answer = yield* action({ rejected_token: first })
+          assert.strictEqual(answer.status, 503)
+          assert.notInclude(JSON.stringify(answer.body), first)
+        }
+        assert.strictEqual(yield* server.count, 2)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(token(yield* action({ rejected_token: first })), "another")
+      })
+  )
+
   // SPEC A10
   effect(
     "without a lifetime are served until they are refused, or for the lifetime assumed",
