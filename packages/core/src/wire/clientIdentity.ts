@@ -1,6 +1,10 @@
 // What, beside the client id, decides whose tokens the credentials of a client get.
 import * as Predicate from "effect/Predicate"
-import type { ClientAuthentication } from "./ClientAuthentication.js"
+
+/** Any method of authentication; `ClientAuthentication` imports this file. */
+interface Method {
+  readonly credentials: unknown
+}
 
 /** A symbol, so that a value made by another copy of this package is understood too. */
 const IdentityId: unique symbol = Symbol.for("effect-bearer/ClientAuthentication/Identity")
@@ -11,11 +15,11 @@ interface Identity {
   readonly credentials: unknown
 }
 
-export const mark = (self: ClientAuthentication, text: string): ClientAuthentication =>
+export const mark = <A extends Method>(self: A, text: string): A =>
   Object.assign(self, { [IdentityId]: { text, credentials: self.credentials } satisfies Identity })
 
 /** `undefined` if nobody has said; an empty text if the client id says it all. */
-export const of = (self: ClientAuthentication): string | undefined => {
+export const of = (self: Method): string | undefined => {
   if (!Predicate.hasProperty(self, IdentityId)) return undefined
   const { credentials, text } = self[IdentityId] as Identity
   return credentials === self.credentials ? text : undefined
