@@ -1,8 +1,8 @@
-import { HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
+import { HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { DataAction, GenesysCloud, Limits, Organizations, Users } from "@effect-bearer/genesys"
 import { Jwks } from "@effect-bearer/jose"
-import { Data, Effect, Redacted, Stream } from "effect"
+import { Chunk, Data, Effect, HashMap, HashSet, List, Redacted, Stream } from "effect"
 import { AccessToken, BearerAuth, ClientAuthentication, TokenSource, TokenStore } from "effect-bearer"
 import type { Answer, Case } from "../../packages/core/test/support/secretCases.js"
 import { breath, caseOf, cases, check, clientOf, observed } from "../../packages/core/test/support/secretCases.js"
@@ -56,7 +56,20 @@ const errors: Readonly<Record<string, (text: string, answer: Answer) => unknown>
   "text": (text) => text,
   "data": (text, { headers }) => ({ text, headers, [`the whole: ${text}`]: 1 }),
   "an error with details": (text, { body, headers }) =>
-    new Wrapped({ details: [{ text }, headers, new Map([[text, body]])], cause: new Error(text) })
+    new Wrapped({ details: [{ text }, headers, new Map([[text, body]])], cause: new Error(text) }),
+  "an error with collections": (text) =>
+    new Wrapped({ details: [Chunk.of(text), HashMap.make([text, text]), List.of(text)], cause: HashSet.make(text) }),
+  "an error with a form, a file, a function and an iterator": (text) => {
+    const form = new FormData()
+    form.set("text", text)
+    const call = Object.assign(() => 1, { text })
+    return new Wrapped({ details: [form, new File([text], text), call, [text].values(), new Set([text]).keys()] })
+  },
+  "a request with a body": (text) =>
+    new HttpClientError.RequestError({
+      request: HttpClientRequest.bodyUnsafeJson(HttpClientRequest.post(url, { urlParams: { text } }), { text }),
+      reason: "Encode"
+    })
 }
 
 const paths: Readonly<Record<string, { readonly legal: boolean; readonly path: Path }>> = {

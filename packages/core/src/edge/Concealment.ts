@@ -2,10 +2,16 @@
  * Hides a header that a client adds to a request (a token, a proof) when the request is shown. `BearerAuth` does so
  * with `Authorization`; this module is for clients that add another header.
  *
- * **Rule: every object that can be reached from an error is searched.** Requests, headers and other objects that hold
- * the value get a rendering without it (`JSON.stringify`, `inspect`, `String`), and the texts of errors are rewritten
- * without it. Data that a program may need stays as it is; a frozen object is replaced by a copy. Only this one value
- * is searched for.
+ * **Rule: every object that can be reached from an error is searched, and what cannot be searched is shown as a mask.**
+ * Requests, responses, headers and other objects that hold the value get a rendering without it (`JSON.stringify`,
+ * `inspect`, `String`), and the texts of errors are rewritten without it. Promises, iterators, objects that throw when
+ * they are read, and lists of more than 5 000 members are only named. Data that a program may need stays as it is; a
+ * frozen object is replaced by a copy. Only this one value is searched for.
+ *
+ * **Limits.** A request that succeeds keeps its headers: a console does not show the value in them, but
+ * `JSON.stringify(request.headers)` gives it, because a client may send them so, and a request that the program makes
+ * of this one shows it. A text of more than 16 384 characters is searched for the value as it is and in percent codes,
+ * and not in other encodings.
  *
  * @since 0.1.0
  */
@@ -52,7 +58,7 @@ export const response = (
 
 /**
  * The cause with which a client failed or died, without the value of the header, in any encoding and even where only a
- * part of it is left. In an error that holds very many objects, only the nearest 5 000 are searched.
+ * part of it is left. In an error that holds very many objects, only the nearest 5 000 are searched, and the others are shown as a mask.
  *
  * @example
  * ```ts

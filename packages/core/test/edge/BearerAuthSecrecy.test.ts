@@ -1,7 +1,21 @@
 import * as util from "node:util"
 import { Headers, HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Data, Effect, Exit, FastCheck, Logger, Option, Schema, Tracer } from "effect"
+import {
+  Cause,
+  Chunk,
+  Data,
+  Effect,
+  Exit,
+  FastCheck,
+  HashMap,
+  HashSet,
+  List,
+  Logger,
+  Option,
+  Schema,
+  Tracer
+} from "effect"
 import * as BearerAuth from "../../src/edge/BearerAuth.js"
 import * as AccessToken from "../../src/values/AccessToken.js"
 import { makeApi, makeSource } from "../support/bearer.js"
@@ -419,6 +433,63 @@ describe("BearerAuth never shows the token, however the inner client ends", () =
 
 // FAULTS S5: objects made from the header that show it although no property holds it
 describe("BearerAuth and errors that hold the token in another shape", () => {
+  // FAULTS S
+  it.effect("a response that repeats the token, made into an error by an inner filterStatusOk", () =>
+    Effect.gen(function*() {
+      const { source } = yield* tokens
+      for (const status of [400, 401, 503]) {
+        const inner = HttpClient.make((request) =>
+          Effect.succeed(HttpClientResponse.fromWeb(
+            request,
+            new Response("", { status, headers: { "x-echo": header, "x-part": secret.slice(3, 20), "x-other": "kept" } })
+          ))
+        )
+        const client = BearerAuth.withBearer(HttpClient.filterStatusOk(inner), source, { origins })
+        const exit = yield* Effect.exit(client.get(api))
+        assert.isTrue(Exit.isFailure(exit))
+        assertHidden(exit)
+        const shown = renderings(exit).join()
+        assert.notInclude(shown, secret.slice(3, 20))
+        assert.include(shown, "kept")
+      }
+    }))
+
+  // FAULTS S
+  it.effect("a console that is shown the headers of a successful request alone does not show the token", () =>
+    Effect.gen(function*() {
+      const { source } = yield* tokens
+      const { client } = makeApi(() => new Response(""))
+      const response = yield* BearerAuth.withBearer(client, source, { origins }).get(api, { headers: { "x-a": "kept" } })
+      const { headers } = response.request
+      for (const showHidden of [true, false]) {
+        const shown = util.inspect([headers, { ...response.request }], { depth: 9, showHidden })
+        assert.notInclude(shown, secret)
+        assert.include(shown, "kept")
+      }
+      // it is what was sent
+      assert.strictEqual(headers["authorization"], header)
+      assert.include(Object.keys(headers), "authorization")
+      assert.strictEqual(JSON.parse(JSON.stringify(headers)).authorization, header)
+    }))
+
+  // FAULTS S
+  it.effect("what a program may need stays as it is", () =>
+    Effect.gen(function*() {
+      const call = Object.assign((n: number) => n + 1, { header })
+      const body = Buffer.from(header)
+      const rows = Array.from({ length: 6000 }, (_, n) => n)
+      const none = Option.none()
+      const error = new Wrapped({ details: { call, body, rows, chunk: Chunk.of(header), none } })
+      const exit = yield* exitOf(() => Effect.fail(error))
+      assertHidden(exit)
+      assert.strictEqual(call(1), 2)
+      assert.strictEqual(new TextDecoder().decode(body), header)
+      assert.strictEqual(body.toString("latin1").length, header.length - secret.length - 7 + "<redacted>".length)
+      assert.strictEqual(rows.at(-1), 5999)
+      assert.strictEqual((error.details as { readonly chunk: Chunk.Chunk<string> }).chunk.pipe(Chunk.unsafeHead), header)
+      assert.isFalse(Object.hasOwn(none, "toJSON"))
+    }))
+
   const text = Buffer.from(header)
   const shapes: Readonly<Record<string, () => unknown>> = {
     "a URL": () => new URL(`https://x.test/?token=${encodeURIComponent(secret)}`),
@@ -444,7 +515,64 @@ describe("BearerAuth and errors that hold the token in another shape", () => {
       }
       return new Hidden()
     },
-    "the name of a symbol": () => ({ [Symbol(header)]: 1 })
+    "the name of a symbol": () => ({ [Symbol(header)]: 1 }),
+    // FAULTS S: these were shown
+    "a chunk": () => Chunk.of(header),
+    "a hash map": () => HashMap.make(["authorization", { header }], [header, 1]),
+    "a hash set": () => HashSet.make(header),
+    "a list of Effect": () => List.make(List.make(header)),
+    "a form": () => {
+      const form = new FormData()
+      form.set("authorization", header)
+      return form
+    },
+    "a file": () => new File([header], header),
+    "a type of a blob": () => new Blob([], { type: header }),
+    "members of a function": () => Object.assign(() => 1, { header }),
+    "the name of a function": () => ({ call: Object.defineProperty(() => 1, "name", { value: header }) }),
+    "the name of a class": () => new (Object.defineProperty(class {}, "name", { value: header }))(),
+    "a text of a class": () => Object.create({ header }),
+    "members of bytes": () => Object.assign(new Uint8Array(2), { header }),
+    "an iterator of a list": () => ({ rest: [header].values() }),
+    "an iterator of a map": () => ({ rest: new Map([["authorization", header]]).entries() }),
+    "an iterator of a set": () => ({ rest: new Set([header]).values() }),
+    "a weak reference": () => ({ weak: new WeakRef({ header }) }),
+    "a long list": () => ({ rows: Array.from({ length: 6000 }, (_, n) => n === 5990 ? { header } : { n }) }),
+    "a long map": () => ({ rows: new Map(Array.from({ length: 6000 }, (_, n) => [n, n === 5990 ? header : ""])) }),
+    "a getter that throws it": () => ({
+      inner: Object.defineProperty(new Error("x"), "broken", {
+        enumerable: true,
+        get: () => {
+          throw new Error(header)
+        }
+      })
+    }),
+    "the name of an error": () => ({ inner: new DOMException("no", header) }),
+    "a list in a list": () => [header, [header]],
+    "numbers as text": () => ({ text: JSON.stringify(Array.from(text)) }),
+    "letters as text": () => ({ text: Array.from(secret).join(" ") }),
+    "a request with it in its URL": () => HttpClientRequest.get(`https://x.test/?token=${encodeURIComponent(secret)}`),
+    "a request with it in its parameters": () =>
+      HttpClientRequest.setUrlParam(HttpClientRequest.get("https://x.test/"), "token", secret),
+    "a request with it in its body": () =>
+      HttpClientRequest.bodyUnsafeJson(HttpClientRequest.post("https://x.test/"), { token: secret }),
+    "a request with it in a form": () => {
+      const form = new FormData()
+      form.set("token", secret)
+      return HttpClientRequest.bodyFormData(HttpClientRequest.post("https://x.test/"), form)
+    },
+    "a frozen request with it in its body": () =>
+      Object.freeze(HttpClientRequest.bodyUnsafeJson(HttpClientRequest.post("https://x.test/"), { token: secret })),
+    "a response with it in a header": () =>
+      HttpClientResponse.fromWeb(
+        HttpClientRequest.get("https://x.test/"),
+        new Response("", { headers: { "www-authenticate": `Bearer token="${secret}"` } })
+      ),
+    "an object that cannot be read": () => {
+      const { proxy, revoke } = Proxy.revocable({ header }, {})
+      revoke()
+      return { proxy, header }
+    }
   }
   const spellings = [secret, encodeURIComponent(secret), text.toString("hex")].flatMap((it) => [it, it.slice(0, 20)])
   const joined = (rendering: string) => rendering.replace(/[\s'",]/g, "")

@@ -1,13 +1,16 @@
 // Gives a request a rendering without its token.
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import { NodeInspectSymbol } from "effect/Inspectable"
 
 export const mask = "<redacted>"
 
 /**
  * Effect redacts the header in logs and spans, but `JSON.stringify`, `console.log` and a crash report print a response
  * or an error together with the request it belongs to, and that with its headers. So the request gets a rendering of
- * its own. Nothing else about the request changes. It costs one property, because every request pays for it.
+ * its own, and so do its headers where a console shows them; `JSON.stringify` of the headers alone is left as it is,
+ * because a client may send them so. Nothing else about the request changes. It costs two properties, because every
+ * request pays for it.
  *
  * False if that cannot be done: the request has no such header, or is frozen.
  */
@@ -17,6 +20,7 @@ export const hide = (request: HttpClientRequest.HttpClientRequest): boolean =>
 /** The same for a header of any name, in lower case. Several may be hidden in one request, by different clients. */
 export const hideHeader = (request: HttpClientRequest.HttpClientRequest, name: string): boolean => {
   const self = request as { toJSON: Rendering }
+  hideInConsole(request.headers, name)
   const before = self.toJSON
   if (hiddenBy.get(before)?.has(name) === true) return true
   if (!(name in request.headers)) return false
@@ -49,18 +53,53 @@ const renderedAfter = (before: Rendering, name: string): Rendering => {
 /** The names of the headers that a rendering leaves out. */
 const hiddenBy = new WeakMap<Rendering, ReadonlySet<string>>([[rendered, new Set(["authorization"])]])
 
+const without = (hidden: string, json: unknown, headers: Headers.Headers): unknown => ({
+  ...(json as object),
+  headers: withoutHeader(hidden, { ...(json as { readonly headers?: Shown }).headers }, headers)
+})
+
+type Shown = Record<string, unknown>
+
 /** The header may have been copied to others. */
-const without = (hidden: string, json: unknown, headers: Headers.Headers): unknown => {
-  const shown: Record<string, unknown> = {
-    ...(json as { readonly headers?: Readonly<Record<string, unknown>> }).headers
-  }
+const withoutHeader = (hidden: string, shown: Shown, headers: Headers.Headers): Shown => {
   const header = headers[hidden]
   for (const [name, value] of Object.entries(shown)) {
     if (name === hidden || (header !== undefined && header !== "" && String(value).includes(header))) {
       shown[name] = mask
     }
   }
-  return { ...(json as object), headers: shown }
+  return shown
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// the headers alone, in a console
+// ---------------------------------------------------------------------------------------------------------------
+
+type Console = (this: Headers.Headers) => Shown
+
+/** The names of the headers that a console is not shown. */
+const hiddenInConsole = new WeakMap<Console, ReadonlySet<string>>()
+
+const consoleAfter = (before: Console | undefined, name: string): PropertyDescriptor => {
+  const value: Console = function(this: Headers.Headers) {
+    return withoutHeader(name, { ...(before === undefined ? this : before.call(this)) }, this)
+  }
+  const names = before === undefined ? undefined : hiddenInConsole.get(before)
+  hiddenInConsole.set(value, new Set([name, ...names ?? []]))
+  return { value, configurable: true, enumerable: false, writable: true }
+}
+
+const withoutAuthorization = consoleAfter(undefined, "authorization")
+
+/** Frozen headers stay as they are. */
+const hideInConsole = (headers: Headers.Headers, name: string): void => {
+  const before = (headers as { readonly [NodeInspectSymbol]?: Console })[NodeInspectSymbol]
+  if (!(name in headers) || !Object.isExtensible(headers)) return
+  if (before !== undefined && hiddenInConsole.get(before)?.has(name) === true) return
+  const descriptor = before === undefined && name === "authorization"
+    ? withoutAuthorization
+    : consoleAfter(before, name)
+  Object.defineProperty(headers, NodeInspectSymbol, descriptor)
 }
 
 // ---------------------------------------------------------------------------------------------------------------
