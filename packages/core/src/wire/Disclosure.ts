@@ -177,7 +177,11 @@ export const make = (
     if (ArrayBuffer.isView(data) || data instanceof ArrayBuffer) return knownSecrets.mask
     if (at.depth > deepest || at.within.has(data)) return undefined
     const inside: Place = { depth: at.depth + 1, left: at.left, within: new Set(at.within).add(data) }
-    if (Array.isArray(data)) return data.map((item) => whole(item, isSecret, inside))
+    if (Array.isArray(data)) {
+      const spelled = spelledBy(data)
+      if (spelled !== "" && (!at.left.takes(spelled) || all(spelled) !== spelled)) return knownSecrets.mask
+      return data.map((item) => whole(item, isSecret, inside))
+    }
     return Object.fromEntries(
       entriesOf(data).filter(([name]) => at.left.takes(name)).map((
         [name, value]
@@ -186,6 +190,17 @@ export const make = (
   }
   return disclosure
 }
+
+/** A shorter list is no spelling of a secret. */
+const shortestSpelling = 4
+
+/** The text of a list that may spell a secret, such as the bytes of a `Buffer` in JSON, or letters. */
+const spelledBy = (list: ReadonlyArray<unknown>): string =>
+  list.length >= shortestSpelling && list.every((item) => typeof item === "number" || isLetter(item))
+    ? JSON.stringify(list)
+    : ""
+
+const isLetter = (item: unknown): boolean => typeof item === "string" && item.length <= 4
 
 /** The place of a part in a whole value. */
 interface Place {
@@ -283,7 +298,10 @@ const inside = (name: string, value: unknown, depth: number): ReadonlyArray<read
     : depth >= 3
     ? []
     : Array.isArray(value)
-    ? value.slice(0, mostMembers).flatMap((item) => inside(name, item, depth + 1))
+    // a long list of numbers or letters explains nothing, and may spell a secret
+    ? value.length >= 2 * shortestSpelling && spelledBy(value) !== ""
+      ? []
+      : value.slice(0, mostMembers).flatMap((item) => inside(name, item, depth + 1))
     : Predicate.isRecord(value)
     ? telling(Object.entries(value), depth + 1)
     : []

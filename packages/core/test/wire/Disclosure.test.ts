@@ -228,6 +228,24 @@ describe("Disclosure", () => {
   })
 
   // FAULTS S
+  it("a list that spells a secret is not shown in data, and other lists of numbers are", () => {
+    const codes = Array.from(bytes(secret))
+    const data = {
+      bytes: codes,
+      letters: Array.from(secret),
+      buffer: Buffer.from(secret).toJSON(),
+      counts: [1, 2, 3, 4, 5]
+    }
+    assert.deepStrictEqual(disclosure.whole(data), {
+      bytes: "<redacted>",
+      letters: "<redacted>",
+      buffer: { type: "Buffer", data: "<redacted>" },
+      counts: [1, 2, 3, 4, 5]
+    })
+    assert.strictEqual(disclosure.refusal({ errors: codes, codes: [17, 18] }), "codes: 17, codes: 18")
+  })
+
+  // FAULTS S
   it("a row of numbers is not taken for words, and a date is", () => {
     const row = Array.from(bytes("q7RkV2mXw9Lt")).join(" ")
     assert.strictEqual(Disclosure.make([]).text(`got ${row}.`), "got <redacted>.")

@@ -171,9 +171,8 @@ const numbers = (view: View, base: number): View | undefined => {
     at = next
     const first = codes[start]!
     const second = codes[start + 1]!
-    // the marks of a base: 0x, 0o, 0b, \x, \u, U+
-    if (isMark(first) && base === 16) start++
-    else if (next - start > 2 && first === 48 && isMark(second)) start += 2
+    if (isMark(first, base) && base === 16) start++
+    else if (next - start > 2 && first === 48 && isMark(second, base)) start += 2
     if (start === next) continue
     const before = result.length
     let value = 0
@@ -196,11 +195,10 @@ const numbers = (view: View, base: number): View | undefined => {
   return longest >= shortest ? result : undefined
 }
 
-/** `x` and `u`, `o` and `b`, in either case. */
-const isMark = (code: number): boolean => {
-  const lower = code | 32
-  return lower === 120 || lower === 117 || lower === 111 || lower === 98
-}
+/** The letters that say of which base a number is: `0x`, `\\x`, `\\u`, `U+`, `0o`, `0b`. */
+const marks: Readonly<Record<number, string>> = { 2: "bB", 8: "oO", 10: "", 16: "xXuU" }
+
+const isMark = (code: number, base: number): boolean => marks[base]!.includes(String.fromCharCode(code))
 
 /** The text without white space. */
 const squeezed = (view: View): View | undefined => {
