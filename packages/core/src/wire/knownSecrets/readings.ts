@@ -195,7 +195,7 @@ const numbers = (view: View, base: number): View | undefined => {
   return longest >= shortest ? result : undefined
 }
 
-/** The letters that say of which base a number is: `0x`, `\\x`, `\\u`, `U+`, `0o`, `0b`. */
+/** The letters that say of which base a number is: `0x`, `\x`, `\u`, `U+`, `0o`, `0b`. */
 const marks: Readonly<Record<number, string>> = { 2: "bB", 8: "oO", 10: "", 16: "xXuU" }
 
 const isMark = (code: number, base: number): boolean => marks[base]!.includes(String.fromCharCode(code))
