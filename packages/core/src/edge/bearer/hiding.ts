@@ -1,5 +1,5 @@
 // Gives a request a rendering without its token.
-import type * as Headers from "@effect/platform/Headers"
+import * as Headers from "@effect/platform/Headers"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { NodeInspectSymbol } from "effect/Inspectable"
 
@@ -20,7 +20,7 @@ export const hide = (request: HttpClientRequest.HttpClientRequest): boolean =>
 /** The same for a header of any name, in lower case. Several may be hidden in one request, by different clients. */
 export const hideHeader = (request: HttpClientRequest.HttpClientRequest, name: string): boolean => {
   const self = request as { toJSON: Rendering }
-  hideInConsole(request.headers, name)
+  hideInConsole(request, name)
   const before = self.toJSON
   if (hiddenBy.get(before)?.has(name) === true) return true
   if (!(name in request.headers)) return false
@@ -89,17 +89,30 @@ const consoleAfter = (before: Console | undefined, name: string): PropertyDescri
   return { value, configurable: true, enumerable: false, writable: true }
 }
 
-const withoutAuthorization = consoleAfter(undefined, "authorization")
+const plain: object = Object.getPrototypeOf(Headers.empty)
 
-/** Frozen headers stay as they are. */
-const hideInConsole = (headers: Headers.Headers, name: string): void => {
+const withoutAuthorization: object = Object.create(plain, {
+  [NodeInspectSymbol]: consoleAfter(undefined, "authorization")
+})
+
+/**
+ * The rendering belongs to the prototype of the headers: `fetch` refuses headers that have a symbol of their own. A
+ * request that is frozen stays as it is.
+ */
+const hideInConsole = (request: HttpClientRequest.HttpClientRequest, name: string): void => {
+  const { headers } = request
+  if (!(name in headers)) return
   const before = (headers as { readonly [NodeInspectSymbol]?: Console })[NodeInspectSymbol]
-  if (!(name in headers) || !Object.isExtensible(headers)) return
   if (before !== undefined && hiddenInConsole.get(before)?.has(name) === true) return
-  const descriptor = before === undefined && name === "authorization"
+  const prototype: object = Object.getPrototypeOf(headers)
+  const hidden = prototype === plain && name === "authorization"
     ? withoutAuthorization
-    : consoleAfter(before, name)
-  Object.defineProperty(headers, NodeInspectSymbol, descriptor)
+    : Object.create(prototype, { [NodeInspectSymbol]: consoleAfter(before, name) })
+  try {
+    ;(request as { headers: Headers.Headers }).headers = Object.assign(Object.create(hidden), headers)
+  } catch {
+    // the request is frozen
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,141 @@
+// Reads the body of a refused response before the token is renewed, and keeps it for the case that it is the answer.
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Disclosure from "../../wire/Disclosure.js"
+
+type Response = HttpClientResponse.HttpClientResponse
+
+/** A body up to this many bytes is kept. */
+const mostKept = 64 * 1024
+
+/** Of a longer body so many bytes are read, so that its connection can be used again. */
+const mostRead = 8 * 1024 * 1024
+
+/** How long the rest of a body is waited for when the new token is there. */
+const patience = "2 seconds"
+
+/**
+ * The bytes of a body. `"unread"`: the response gave none, because a rule of the user's had read it, or because it broke
+ * off; the response says so itself. `"dropped"`: the body was too long or too slow.
+ */
+type Bytes = ArrayBuffer | "unread" | "dropped"
+
+/**
+ * Runs `renewal` while the body of `response` is read. **The rule: no body stays unread while a token is asked for.** An
+ * unread body keeps its connection; where a client has a bounded number of connections to one origin, the token request
+ * would wait for a connection that the refused responses keep.
+ *
+ * If the renewal succeeds, the body is read to its end, or its connection is given up, before `use` runs. `use` gets the
+ * response with the body that was kept.
+ */
+export const whileReading = <A, E, B, E2, R>(
+  response: Response,
+  renewal: Effect.Effect<A, E>,
+  use: (value: A, kept: Response) => Effect.Effect<B, E2, R>
+): Effect.Effect<B, E | E2, R> =>
+  // a daemon: the caller's fiber must not wait for a body that cannot be interrupted
+  Effect.flatMap(Effect.forkDaemon(Effect.interruptible(read(response))), (reading) =>
+    Effect.flatMap(
+      // a failure of the renewal is the caller's answer: the connection of this one is given up
+      Effect.onExit(renewal, (exit) => Exit.isSuccess(exit) ? Effect.void : Fiber.interruptFork(reading)),
+      (value) => {
+        const exit = reading.unsafePoll()
+        return exit !== null
+          ? use(value, withBody(response, Exit.getOrElse(exit, () => "dropped" as const)))
+          : Effect.flatMap(rest(reading), (bytes) => use(value, withBody(response, bytes)))
+      }
+    ))
+
+/** A body that is too slow loses its connection: the interruption of its reader aborts the request. */
+const rest = (reading: Fiber.RuntimeFiber<Bytes>): Effect.Effect<Bytes> =>
+  Effect.interruptible(Fiber.join(reading)).pipe(
+    Effect.disconnect,
+    Effect.timeoutOption(patience),
+    Effect.onInterrupt(() => Fiber.interruptFork(reading)),
+    Effect.flatMap(Option.match({
+      onNone: () => Effect.as(Fiber.interruptFork(reading), "dropped" as const),
+      onSome: Effect.succeed
+    }))
+  )
+
+const read = (response: Response): Effect.Effect<Bytes> =>
+  Effect.suspend((): Effect.Effect<Bytes, unknown> => isShort(response) ? response.arrayBuffer : readStream(response))
+    .pipe(
+      Effect.catchAllCause(() => Effect.succeed("unread" as const)),
+      Disclosure.unlogged
+    )
+
+/** Whether the server has said that the body is short. A compressed body can be longer than that. */
+const isShort = ({ headers }: Response): boolean => {
+  const length = headers["content-length"]
+  return length !== undefined && Number(length) <= mostKept && headers["content-encoding"] === undefined
+}
+
+const readStream = (response: Response): Effect.Effect<Bytes, HttpClientError.ResponseError> => {
+  const chunks: Array<Uint8Array> = []
+  return Effect.map(
+    Stream.runFoldWhile(response.stream, 0, (size) => size < mostRead, (size, chunk) => {
+      if (size + chunk.length <= mostKept) chunks.push(chunk)
+      else chunks.length = 0
+      return size + chunk.length
+    }),
+    (size) => size > mostKept ? "dropped" : joined(chunks, size)
+  )
+}
+
+const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): ArrayBuffer => {
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.length
+  }
+  return bytes.buffer
+}
+
+/** The response with a body from memory, or with one whose reading fails and says why. */
+const withBody = (response: Response, bytes: Bytes): Response => {
+  if (bytes === "unread") return response
+  const body = bytes === "dropped" ? lost(response) : HttpClientResponse.fromWeb(
+    response.request,
+    new Response(bytes, { headers: { "content-type": response.headers["content-type"] ?? "" } })
+  )
+  return Object.create(response, {
+    json: { get: () => body.json },
+    text: { get: () => body.text },
+    arrayBuffer: { get: () => body.arrayBuffer },
+    formData: { get: () => body.formData },
+    urlParamsBody: { get: () => body.urlParamsBody },
+    stream: { get: () => body.stream }
+  })
+}
+
+type Body = Pick<Response, "arrayBuffer" | "formData" | "json" | "stream" | "text" | "urlParamsBody">
+
+const lost = (response: Response): Body => {
+  const error = Effect.suspend(() =>
+    Effect.fail(
+      new HttpClientError.ResponseError({
+        request: response.request,
+        response,
+        reason: "Decode",
+        description:
+          "the body of this refused answer was read before the token was renewed, and was not kept: it has " +
+          `more than ${mostKept} bytes, or did not come`
+      })
+    )
+  )
+  return {
+    arrayBuffer: error,
+    formData: error,
+    json: error,
+    text: error,
+    urlParamsBody: error,
+    stream: Stream.fromEffect(error)
+  }
+}
