@@ -24,7 +24,9 @@
  *
  * A nonce is remembered from every response, by origin, and put into the next proof for that origin. A request refused
  * for want of one (`use_dpop_nonce`) is sent once more if its body can be sent twice, with a new client assertion if it
- * had one of `ClientAssertion`.
+ * had one of `ClientAssertion`. Servers behind one balancer have to accept each other's nonces: where the second try is
+ * refused like that as well, the token endpoint counts as unavailable (`EndpointUnavailable`), which a retry policy tries
+ * again with the newest nonce, and the answer of an API is handed on.
  *
  * @since 0.1.0
  */

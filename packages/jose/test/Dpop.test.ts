@@ -3,7 +3,7 @@ import type { HttpClientError } from "@effect/platform"
 import { FetchHttpClient, HttpBody, HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import type { Tracer } from "effect"
-import { Cause, Data, Effect, Exit, Option, Redacted, Stream, TestClock } from "effect"
+import { Cause, Data, Effect, Exit, Fiber, Option, Redacted, Stream, TestClock } from "effect"
 import {
   AccessToken,
   BearerAuth,
@@ -81,6 +81,21 @@ const source = Effect.suspend(() => {
 const tokenRequest = HttpClientRequest.post("https://auth.test/token").pipe(
   HttpClientRequest.bodyUrlParams({ grant_type: "client_credentials" })
 )
+
+/** The error of a token request through a client that proves. */
+const refusalFrom = (client: HttpClient.HttpClient) =>
+  Effect.flatMap(Dpop.make(), (dpop) =>
+    Effect.provideService(
+      TokenEndpoint.make({
+        tokenEndpoint: "https://auth.test/token",
+        clientId: "svc",
+        authentication: ClientAuthentication.basic(Redacted.make("s3cr3t"))
+      }),
+      HttpClient.HttpClient,
+      dpop.withDpop(client)
+    )).pipe(
+      Effect.flatMap((endpoint) => Effect.flip(endpoint.request(Grant.clientCredentials, TokenRequest.empty)))
+    )
 
 describe("the key", () => {
   for (const alg of algorithms) {
@@ -571,22 +586,64 @@ describe("a nonce", () => {
       assert.strictEqual(forms[1]!.toString(), forms[0]!.toString())
     }))
 
-  it.effect("that is never satisfied ends as the error of the authorization server", () =>
+  // FAULTS W
+  it.effect("that is never satisfied is transient, names balancers, and says nothing of the credentials", () =>
     Effect.gen(function*() {
-      const { all, client } = serve((_, n) => nonceWantedByAs(`n${n}`))
+      for (const status of [400, 401]) {
+        const { all, client } = serve((_, n) =>
+          Response.json({ error: "USE_DPOP_NONCE" }, { status, headers: { "dpop-nonce": `n${n}` } })
+        )
+        const error = yield* refusalFrom(client)
+        assert.strictEqual(error._tag, "EndpointUnavailable")
+        assert.include(error.message, "balancer")
+        assert.notInclude(error.message, "secret")
+        assert.lengthOf(all, 2)
+      }
+    }))
+
+  // FAULTS W
+  it.effect("that comes without a nonce is final, and says nothing of the credentials", () =>
+    Effect.gen(function*() {
+      for (const [code, advice] of [["use_dpop_nonce", "DPoP-Nonce"], ["invalid_dpop_proof", "clock"]] as const) {
+        for (const status of [400, 401]) {
+          const error = yield* refusalFrom(serve(() => Response.json({ error: code }, { status })).client)
+          assert(error._tag === "OAuthError")
+          assert.strictEqual(error.error, code)
+          assert.include(error.message, advice)
+          assert.notInclude(error.message, "secret")
+        }
+      }
+    }))
+
+  // FAULTS W
+  it.scoped("of two servers behind a balancer is found in the end by a retry", () =>
+    Effect.gen(function*() {
+      const route = [0, 1, 0, 0]
+      const { all, client } = serve(({ claims }, n) => {
+        const nonce = `of server ${route[n - 1]}`.replaceAll(" ", "-")
+        const headers = { "dpop-nonce": nonce }
+        return claims.nonce === nonce
+          ? Response.json({ access_token: "t", token_type: "DPoP", expires_in: 3600 }, { headers })
+          : Response.json({ error: "use_dpop_nonce" }, { status: 400, headers })
+      })
       const dpop = yield* Dpop.make()
-      const endpoint = yield* Effect.provideService(
-        TokenEndpoint.make({
-          tokenEndpoint: "https://auth.test/token",
-          clientId: "svc",
-          authentication: ClientAuthentication.basic(Redacted.make("s3cr3t"))
-        }),
-        HttpClient.HttpClient,
-        dpop.withDpop(client)
+      const tokens = yield* TokenSource.refreshToken({
+        tokenEndpoint: "https://auth.test/token",
+        clientId: "svc",
+        authentication: ClientAuthentication.basic(Redacted.make("s3cr3t")),
+        refreshToken: Redacted.make("refresh"),
+        rotation: "always"
+      }).pipe(
+        Effect.flatMap(TokenSource.managed()),
+        Effect.provideService(HttpClient.HttpClient, dpop.withDpop(client))
       )
-      const error = yield* Effect.flip(endpoint.request(Grant.clientCredentials, TokenRequest.empty))
-      assert.strictEqual(error._tag === "OAuthError" && error.error, "use_dpop_nonce")
-      assert.lengthOf(all, 2)
+      const got = yield* Effect.fork(tokens.get())
+      for (let step = 0; step < 60; step++) {
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        yield* TestClock.adjust("1 second")
+      }
+      assert.strictEqual(Redacted.value((yield* Fiber.join(got)).value), "t")
+      assert.lengthOf(all, 4)
     }))
 })
 

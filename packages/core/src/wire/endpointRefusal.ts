@@ -118,6 +118,9 @@ const aboutClient: ReadonlySet<string> = new Set([
   "invalid_request"
 ])
 
+/** Codes for "this DPoP proof will not do" (RFC 9449). They say nothing about the credentials of the client. */
+const aboutProof: ReadonlySet<string> = new Set(["use_dpop_nonce", "invalid_dpop_proof"])
+
 /** A code of these lists is shown as it came; any other code is text from outside. */
 const isKnown = (name: string): boolean => never.has(name) || laterCodes.isKnown(name) || aboutClient.has(name)
 
@@ -151,6 +154,7 @@ export const concernsClient = (error: TokenError.RequestError, grantType: string
   if (error._tag === "RejectedByEndpoint") return mayConcernClient(error.status)
   if (error._tag !== "OAuthError") return false
   const name = error.error.trim().toLowerCase()
+  if (aboutProof.has(name)) return false
   return error.status === 401 || aboutClient.has(name) ||
     (name === "invalid_grant" && grantType === "client_credentials") ||
     (!never.has(name) && (mayConcernClient(error.status) || isSuccess(error.status)))
@@ -207,6 +211,9 @@ export const classify = (
   if (says === "later") {
     return Option.some(new TokenError.EndpointUnavailable({ endpoint, status, retryAfter, description }))
   }
+  if (name === "use_dpop_nonce" && isClientError(status) && (reply.headers["dpop-nonce"] ?? "").trim() !== "") {
+    return Option.some(nonceRefused(endpoint, status, retryAfter))
+  }
   const refused = () =>
     new TokenError.OAuthError({
       endpoint,
@@ -217,7 +224,10 @@ export const classify = (
       uri: Option.map(error.uri, (value) => say(value)),
       status,
       advice: Option.orElse(
-        Option.map(adviceForCode(name, context), (advice) => namingClient(advice, status, context)),
+        Option.map(
+          adviceForCode(name, context),
+          (advice) => aboutProof.has(name) ? advice : namingClient(advice, status, context)
+        ),
         () => adviceForOwnCode(status, context)
       )
     })
@@ -245,6 +255,21 @@ export const classify = (
     })
   )
 }
+
+const nonceWanted =
+  "use_dpop_nonce: it wants another DPoP nonce. Servers behind one balancer must accept each other's nonces. " +
+  "If no DPoP proof was sent, apply `Dpop.withDpop` to the client of this source"
+
+/**
+ * A server that sends a nonce takes the next request that has it (RFC 9449 §8). The client has answered one such refusal
+ * already, so another server of a balancer has refused it.
+ */
+const nonceRefused = (endpoint: string, status: number, retryAfter: Option.Option<Duration.Duration>) =>
+  new TokenError.EndpointUnavailable({ endpoint, status, retryAfter, description: Option.some(nonceWanted) })
+
+/** Whether the server has refused the nonce alone: then it has used nothing else of the request. */
+export const isAboutNonce = (error: TokenError.RequestError): boolean =>
+  error._tag === "EndpointUnavailable" && Option.contains(error.description, nonceWanted)
 
 /** Auth0 answers 500 with `access_denied` and "Global limit has been reached". */
 const isAuth0Limit = (name: string, status: number): boolean => name === "access_denied" && isServerError(status)
@@ -388,6 +413,17 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
         "A policy of the server refused: check the scopes, roles and permissions of this client.",
         maybeWrongClient(context)
       ))
+    case "use_dpop_nonce":
+      return Option.some(
+        "The server wants a nonce in the DPoP proof, and its answer holds none: let the header DPoP-Nonce through every " +
+          "gateway and balancer. If no proof was sent, apply `Dpop.withDpop` to the client of this source."
+      )
+    case "invalid_dpop_proof":
+      return Option.some(
+        "The server does not accept the DPoP proof: compare the clock of this machine with the server's (`backdate` of " +
+          "`Dpop`), the URL that the server has for itself behind a proxy, and the algorithms it takes. If no proof was " +
+          "sent, apply `Dpop.withDpop` to the client of this source."
+      )
     case "consent_required":
     case "interaction_required":
     case "login_required":

@@ -127,7 +127,7 @@ export const make = (
               ))).pipe(
               OwnRequest.deadline("total", timeout.total, name),
               Effect.tapError((error) => {
-                if (!sent) {
+                if (!sent || refusal.isAboutNonce(error)) {
                   neverSent.mark(error)
                 }
                 return pointsElsewhere(error) ? target.forget : Effect.void

@@ -17,7 +17,10 @@ type Response = HttpClientResponse.HttpClientResponse
  */
 const final: ReadonlyMap<string, string> = new Map([
   ["invalid_request", "the request is malformed: RFC 6750 §3.1"],
-  ["use_dpop_nonce", "the proof needs a nonce: RFC 9449 §9"],
+  [
+    "use_dpop_nonce",
+    "the proof needs another nonce: RFC 9449 §9. Servers behind one balancer must accept each other's nonces"
+  ],
   ["invalid_dpop_proof", "the proof is wrong, not the token: RFC 9449 §7.1"],
   ["interaction_required", "a person must do something first: OpenID Connect Core §3.1.2.6"],
   ["login_required", "a person must log in first: OpenID Connect Core §3.1.2.6"],

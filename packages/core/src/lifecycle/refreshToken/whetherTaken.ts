@@ -8,7 +8,7 @@ import * as neverSent from "../../wire/neverSent.js"
  * not, and so does a connection that was never made.
  */
 export const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
-  // it failed while the endpoint was looked up or a secret was read
+  // it failed while the endpoint was looked up or a secret was read, or the server has used nothing of the request
   if (neverSent.has(error)) return false
   switch (error._tag) {
     case "EndpointTimeout":
