@@ -27,6 +27,7 @@ import * as client from "./internal/client.js"
 import * as deadline from "./internal/deadline.js"
 import * as disclosures from "./internal/disclosure.js"
 import { optional } from "./internal/optional.js"
+import { ownSpan } from "./internal/ownSpan.js"
 import * as refusal from "./internal/refusal.js"
 import * as transport from "./internal/transport.js"
 import * as Paging from "./Paging.js"
@@ -124,7 +125,7 @@ const exchange = <A, I, R>(
           ...("correlationId" in error ? client.idAttributes(error.correlationId) : {})
         })
       ),
-      Effect.withSpan(options.operation ?? `GenesysApi.${request.method.toLowerCase()}`, {
+      ownSpan(options.operation ?? `GenesysApi.${request.method.toLowerCase()}`, {
         captureStackTrace: false,
         attributes: { "genesys.region": region.environment }
       })

@@ -167,6 +167,36 @@ describe("nothing secret is left behind", () => {
       check(text)
     }))
 
+  // FAULTS S
+  for (const how of ["dies", "dies with an object"]) {
+    it.effect(`a schema of the program that ${how} is described in the span, and thrown as it is`, () =>
+      Effect.gen(function*() {
+        const defect = how === "dies"
+          ? new TypeError(`cannot read ${test.secret}`)
+          : { _tag: "OwnError", retryable: true, message: test.secret }
+        const schema = Schema.transform(Schema.Unknown, Schema.Unknown, {
+          decode: () => {
+            throw defect
+          },
+          encode: (value) => value
+        })
+        const { client } = test.memory(ok)
+        const recorder = makeRecorder()
+        const cloud = yield* test.connectTo(client, { api: { retry: false } })
+        const exit = yield* GenesysApi.get("/api/v2/things", schema).pipe(
+          Effect.provideService(GenesysCloud.GenesysCloud, cloud),
+          Effect.withTracer(recorder.tracer),
+          Effect.exit
+        )
+        assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+        assert.include(Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined, { message: defect.message })
+        check(inspect(recorder.spans, { depth: 20 }))
+        const span = (recorder.spans as ReadonlyArray<{ readonly name: string; readonly exit: string }>)
+          .find(({ name }) => name === "GenesysApi.get")
+        assert.include(span!.exit, `code of the program died: ${how === "dies" ? "TypeError" : "OwnError"}`)
+      }).pipe(Effect.scoped))
+  }
+
   it.effect("what is no secret is still there: ids of users, codes, correlation ids", () =>
     Effect.gen(function*() {
       const id = "6f3a5c9e-2f43-4bb5-9f04-2f4c1d9a7b10"
