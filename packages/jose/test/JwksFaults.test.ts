@@ -244,6 +244,35 @@ describe("Jwks, what goes out and what is told", () => {
       }))
   }
 
+  // FAULTS S
+  it.effect("shows the name of a key only if it reads like a name", () =>
+    Effect.gen(function*() {
+      const k = yield* key("ES256")
+      const { verify } = yield* verifier(issuerOf(() => set([k, "k1"])).client)
+      const shown = (kid: string) =>
+        Effect.map(
+          Effect.flip(Effect.flatMap(sign(k, kid), verify)),
+          (error) => [error._tag === "UnknownKey" && Option.getOrUndefined(error.kid), error.message] as const
+        )
+      for (const name of ["2026-01", "signing-key.2026", "6f3a5c9e-2f43-4bb5-9f04-2f4c1d9a7b10", "k9"]) {
+        const [kid, message] = yield* shown(name)
+        assert.strictEqual(kid, name)
+        assert.include(message, name)
+      }
+      for (
+        const credential of [
+          "ghp_R7xk29QmVt4LwZb8YcN1sD6fGh3JpA5eU0iO",
+          "s3cr3t-8f2a77c1d09b4e",
+          "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0",
+          "AKIAIOSFODNN7EXAMPLE7"
+        ]
+      ) {
+        const [kid, message] = yield* shown(credential)
+        assert.isUndefined(kid)
+        assert.notInclude(message, credential.slice(0, 8))
+      }
+    }))
+
   // FAULTS S2
   it.effect("shows nothing of an answer that is no key set, nor a name of a key that is a piece of the token", () =>
     Effect.gen(function*() {

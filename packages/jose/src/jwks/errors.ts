@@ -35,7 +35,9 @@ export class BadSignature extends Data.TaggedError("BadSignature")<{}> {
 }
 
 /**
- * No key of the issuer fits the token. Its name for the key is shown where it can be a name, and is not the token itself.
+ * No key of the issuer fits the token. Its name for the key is shown if it reads like a name or is a UUID: anybody can
+ * write anything there, and a long random text may be a credential. The command `effect-bearer inspect` shows it in any
+ * case.
  *
  * @since 0.1.0
  * @category errors

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as AccessToken from "effect-bearer/AccessToken"
+import * as Disclosure from "effect-bearer/Disclosure"
 import type * as OwnRequest from "effect-bearer/OwnRequest"
 import * as Scopes from "effect-bearer/Scopes"
 import * as jose from "jose"
@@ -86,14 +87,17 @@ const header = (jwt: string, { algorithms }: Settled) =>
     return typeof decoded.alg === "string" && algorithms.includes(decoded.alg === "Ed25519" ? "EdDSA" : decoded.alg)
       ? Effect.succeed({
         named: decoded.kid !== undefined,
-        // no part of the token itself is a name
-        kid: Option.filter(Option.liftPredicate(decoded.kid, isName), (kid) => kid.length < 8 || !jwt.includes(kid))
+        kid: Option.filter(Option.liftPredicate(decoded.kid, isName), (kid) => mayBeShown(kid, jwt))
       })
       : Effect.fail(new MalformedToken({ detail: `its algorithm is none of ${algorithms.join(", ")}` }))
   })
 
 /** The name of a key, if it is one: it comes from whoever made the token. */
 const isName = (kid: unknown): kid is string => typeof kid === "string" && /^[\w.:+/=-]{1,100}$/.test(kid)
+
+/** Whoever made the token may have put anything there. So what is a part of the token, or looks like a credential, is no name. */
+const mayBeShown = (kid: string, jwt: string): boolean =>
+  (kid.length < 8 || !jwt.includes(kid)) && Disclosure.make([], { keepsUuids: true }).text(kid) === kid
 
 export const check = (
   jwt: string,
