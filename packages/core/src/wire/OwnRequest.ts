@@ -8,6 +8,10 @@
  * its time limits; reads at most 1 MiB of the response, counted after decompression; and fails with a
  * {@link TokenError.RequestError} that keeps nothing of the request.
  *
+ * **Limit.** A client that the program decorated with `HttpClient.followRedirects` follows by itself, and carries the
+ * secret along; nothing here can see that. Give token sources the client without it, and put it around the client of the
+ * program's own requests only.
+ *
  * @since 0.1.0
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"

@@ -43,7 +43,8 @@ export interface Options {
    *      BearerAuth.isAuthFailure(response) || response.status === 403`. A rule that lets a 401 pass is obeyed, and the
    *      log says so once. Whatever the rule says, a challenge with an error that another token would get too
    *      (`insufficient_scope`, `insufficient_user_authentication`, …) never renews. The rule may read `text` or
-   *      `json`, which stay readable for the caller; it must not read `stream`, which does not. Default:
+   *      `json`, which stay readable for the caller; it must not read `stream`, which does not. A
+   * caller who needs `stream` or `arrayBuffer` needs a rule that reads no body. Default:
    *      `BearerAuth.isAuthFailure`.
    */
   readonly isAuthFailure?: Judge | undefined
