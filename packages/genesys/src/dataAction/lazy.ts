@@ -1,3 +1,4 @@
+// Builds a resource at the first use, once for all requests, and anew if the build failed or its runtime is gone.
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"

@@ -1,3 +1,4 @@
+// The answers of the fake cloud, as Genesys Cloud writes them.
 import type * as Headers from "@effect/platform/Headers"
 import * as Duration from "effect/Duration"
 

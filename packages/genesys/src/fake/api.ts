@@ -1,3 +1,4 @@
+// The resources of the fake cloud: users, organizations, conversations.
 import type { Answer, Incoming } from "./answer.js"
 import { apiError, json, notFound, tooMany } from "./answer.js"
 import type { State } from "./state.js"

@@ -1,3 +1,4 @@
+// A client whose requests to Genesys Cloud go to the fake cloud.
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"

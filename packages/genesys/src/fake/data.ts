@@ -1,3 +1,4 @@
+// Users and conversations of the fake cloud.
 import type { FakeConversation, FakeUser } from "./contract.js"
 
 export const user = (name: string): FakeUser => {

@@ -1,3 +1,4 @@
+// The HTTP server of the fake cloud: it records, makes faults, and answers.
 import * as Headers from "@effect/platform/Headers"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"

@@ -1,3 +1,4 @@
+// What the fake cloud knows, and its settings.
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"

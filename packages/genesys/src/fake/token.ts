@@ -1,3 +1,4 @@
+// The token endpoint of the fake cloud.
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"

@@ -1,3 +1,4 @@
+// How long a wait that the server asks for is believed.
 import * as Duration from "effect/Duration"
 
 /**

@@ -1,3 +1,4 @@
+// Reads the body of a response up to a limit.
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

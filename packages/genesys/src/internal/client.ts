@@ -1,3 +1,4 @@
+// The HTTP client for one region: limits, retries, and errors in the terms of Genesys Cloud.
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"

@@ -1,3 +1,4 @@
+// What an error of Genesys Cloud may show.
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Redacted from "effect/Redacted"
 import * as Disclosure from "effect-bearer/Disclosure"

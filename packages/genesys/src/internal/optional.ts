@@ -1,3 +1,4 @@
+// A schema of a member that may be missing.
 import * as Schema from "effect/Schema"
 
 /** A member that may be missing, or `null`, which means the same here. */

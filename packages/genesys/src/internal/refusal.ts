@@ -1,3 +1,4 @@
+// Makes an error of a reply that is no success.
 import type * as Headers from "@effect/platform/Headers"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"

@@ -1,3 +1,4 @@
+// Finds out whether a list gives the same pages again and again.
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 

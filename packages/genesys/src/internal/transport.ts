@@ -1,3 +1,4 @@
+// Makes an error of a call that got no reply.
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"

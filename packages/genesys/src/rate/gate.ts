@@ -1,3 +1,4 @@
+// Lets calls go ahead within the rate limits that Genesys Cloud has told.
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

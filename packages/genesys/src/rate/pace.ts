@@ -1,3 +1,4 @@
+// The rate limit of one token: how many calls are left, and when it is reset.
 import type * as GenesysError from "../GenesysError.js"
 
 /** Limits of a token count by the minute. Milliseconds, like all times here; of a clock that nobody sets. */

@@ -1,3 +1,4 @@
+// A queue of calls that wait for their turn.
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Clocks from "effect-bearer/Clocks"

@@ -1,3 +1,4 @@
+// Which calls share a rate limit.
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type * as GenesysError from "../GenesysError.js"

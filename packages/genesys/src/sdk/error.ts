@@ -1,3 +1,4 @@
+// Errors of this library in the form in which the vendor's SDK gives errors.
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as GenesysError from "../GenesysError.js"

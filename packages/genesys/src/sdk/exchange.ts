@@ -1,3 +1,4 @@
+// One request of the vendor's SDK, sent by an Effect `HttpClient`.
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"

@@ -1,3 +1,4 @@
+// Puts itself in the place of the HTTP client of the vendor's SDK.
 import type { SdkHttpClient } from "./contract.js"
 
 /**

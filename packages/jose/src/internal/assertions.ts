@@ -1,3 +1,4 @@
+// Remembers how each assertion was made, so that a request that is sent again gets a new one.
 import type * as Effect from "effect/Effect"
 import type * as TokenError from "effect-bearer/TokenError"
 

@@ -1,3 +1,4 @@
+// Reads the form of a request, and the rest of a response.
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"

@@ -1,3 +1,4 @@
+// Imports a key that signs, and says what is wrong with one that cannot.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"

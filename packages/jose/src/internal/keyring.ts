@@ -1,3 +1,4 @@
+// The keys of a server: fetched, kept for a while, fetched anew for an unknown name.
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

@@ -1,3 +1,4 @@
+// Why Redis did not do its part.
 import * as Data from "effect/Data"
 import * as Predicate from "effect/Predicate"
 

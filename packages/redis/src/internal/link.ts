@@ -1,3 +1,4 @@
+// A connection to Redis that is made at the first use and again after it broke.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"

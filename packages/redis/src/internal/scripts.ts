@@ -1,3 +1,4 @@
+// The scripts that Redis runs: each operation of the store is one.
 import { defineScript } from "redis"
 
 // Each operation is one script, so that no other process comes in between. All keys of a script have the same hash tag,

@@ -1,3 +1,4 @@
+// The `TokenStore` on top of a connection and its scripts.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

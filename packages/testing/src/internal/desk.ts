@@ -1,3 +1,4 @@
+// What the scriptable server answers, whatever carries its bytes.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

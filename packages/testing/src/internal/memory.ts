@@ -1,3 +1,4 @@
+// An `HttpClient` that the scriptable server answers in memory.
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"

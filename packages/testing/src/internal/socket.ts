@@ -1,3 +1,4 @@
+// Serves the scriptable server on a socket.
 import * as Http from "node:http"
 import * as Https from "node:https"
 import type * as Net from "node:net"
