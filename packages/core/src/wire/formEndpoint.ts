@@ -6,7 +6,7 @@ import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import type * as TokenError from "../values/TokenError.js"
+import * as TokenError from "../values/TokenError.js"
 import type * as ClientAuthentication from "./ClientAuthentication.js"
 import type { Options, Settled } from "./endpointOptions.js"
 import * as refusal from "./endpointRefusal.js"
@@ -63,11 +63,17 @@ export const make = (
       : fixed(location)
     const name = display(target.known)
 
-    const prepare = <A>(call: Call<A>): Effect.Effect<Prepared, TokenError.RequestError> =>
+    const prepare = <A>(
+      call: Call<A>,
+      waitsFor: (what: string) => void
+    ): Effect.Effect<Prepared, TokenError.RequestError> =>
       Effect.gen(function*() {
+        waitsFor("The metadata of the server")
         const url = yield* target.url
         const context: ClientAuthentication.Context = { clientId, endpoint: url, issuer: target.issuer }
+        waitsFor("What the parameters of the request are read from")
         const parameters = yield* call.parameters(context)
+        waitsFor("What the secret or key of this client is read from")
         const credentials = yield* authentication.credentials(context)
         return { url, endpoint: display(url), parameters, credentials }
       })
@@ -113,19 +119,27 @@ export const make = (
       post: (call) =>
         Effect.suspend(() => {
           let sent = false
+          let waitingFor: string | undefined
+          const ready = prepare(call, (what) => {
+            waitingFor = what
+          })
           const once = (prepared: Prepared) =>
             Effect.suspend(() => {
               sent = true
+              waitingFor = undefined
               return attempt(call, prepared)
             })
-          return Effect.flatMap(prepare(call), (first) =>
+          return Effect.flatMap(ready, (first) =>
             Effect.catchIf(once(first), (error) => refusal.concernsClient(error, grantType(first)), (refused) =>
               Effect.flatMap(
                 hasChanged(first.credentials),
                 (changed) =>
-                  changed ? Effect.flatMap(prepare(call), once) : Effect.fail(refused)
+                  changed ? Effect.flatMap(ready, once) : Effect.fail(refused)
               ))).pipe(
               OwnRequest.deadline("total", timeout.total, name),
+              Effect.mapError((error) =>
+                waitingFor === undefined ? error : notAsked(error, name, waitingFor)
+              ),
               Effect.tapError((error) => {
                 if (!sent || refusal.isAboutNonce(error)) {
                   neverSent.mark(error)
@@ -137,6 +151,20 @@ export const make = (
         })
     }
   })
+
+/** The limit of the request is over, but the endpoint was never asked: the error names what was waited for. */
+const notAsked = (
+  error: TokenError.RequestError,
+  endpoint: string,
+  waitedFor: string
+): TokenError.RequestError =>
+  error._tag === "EndpointTimeout" && error.endpoint === endpoint
+    ? new TokenError.EndpointTimeout({
+      endpoint: `${waitedFor} (${endpoint} was not asked yet)`,
+      phase: error.phase,
+      limit: error.limit
+    })
+    : error
 
 interface Target {
   readonly url: Effect.Effect<URL, TokenError.RequestError>

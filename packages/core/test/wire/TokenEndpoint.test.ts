@@ -340,6 +340,26 @@ describe("TokenEndpoint: transport", () => {
       }
     }))
 
+  // FAULTS W
+  it.effect("a secret that hangs is named by the error, and the endpoint that was not asked is not blamed", () =>
+    Effect.gen(function*() {
+      const endpoint = yield* Effect.provideService(
+        TokenEndpoint.make({
+          tokenEndpoint: "https://auth.test/token",
+          clientId: "svc",
+          authentication: ClientAuthentication.basic(Effect.never)
+        }),
+        HttpClient.HttpClient,
+        HttpClient.make(() => Effect.die("not asked"))
+      )
+      const fiber = yield* Effect.fork(Effect.flip(ask(endpoint)))
+      yield* TestClock.adjust("10 seconds")
+      const error = yield* Fiber.join(fiber)
+      assert.strictEqual(error._tag, "EndpointTimeout")
+      assert.include(error.message, "What the secret or key of this client is read from")
+      assert.include(error.message, "https://auth.test/token was not asked yet")
+    }))
+
   it.effect("time-outs of the client are EndpointTimeout", () =>
     Effect.gen(function*() {
       const cases = [
