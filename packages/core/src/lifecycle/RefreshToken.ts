@@ -34,7 +34,7 @@ import type { SharedOptions, Store, Stored } from "./refreshToken/contract.js"
 import { toTheEnd, within } from "./refreshToken/exchange.js"
 import * as expiry from "./refreshToken/expiry.js"
 import * as ledger from "./refreshToken/ledger.js"
-import { begin, begunIn, hasBegun, mayBeSentAgain, objection, unmarked } from "./refreshToken/record.js"
+import { begin, begunIn, hasBegun, objection, unmarked } from "./refreshToken/record.js"
 import * as sharedRefreshToken from "./refreshToken/sharedRefreshToken.js"
 import { mayHaveBeenTaken } from "./refreshToken/whetherTaken.js"
 
@@ -136,12 +136,8 @@ const isLate = (next: Stored, over: Option.Option<Stored> | undefined, there: Op
  *
  * **Gotchas**
  *
- * A store may lose the record: a Redis without persistence, one that evicts, a wall clock that is put forward by more
- * than `retention`, an operator who deletes it. A process that has used the record stores it again if nobody can have
- * used it since, which `layerMemory`, `layerFile` and `layerKeyValueStore` tell and Redis does not. Otherwise the answer
- * to the last use counts as lost. The configured refresh token is not sent again. A process that *starts* after the loss
- * cannot know that, and begins with its configured refresh token: so keep the record safe. To end a login, revoke the
- * refresh token at the server; deleting the record does not.
+ * A store that forgets, such as a Redis without persistence or one that evicts, makes its users begin again with a
+ * refresh token that is spent.
  *
  * A refresh token of a public client that was obtained with a DPoP proof is bound to the key of that proof (RFC 9449
  * §5), and one of a client with a certificate may be bound to the certificate (RFC 8705 §7.1). The server refuses it to
@@ -190,7 +186,7 @@ export const make = (
     const timeout = Settings.value(ranges.timeout, exchange.timeout)
     const store = options.store === undefined ? yield* memory : bounded(options.store)
     const rotation = options.rotation ?? "auto"
-    const { known, load, mark, save } = ledger.make(store)
+    const { load, mark, save } = ledger.make(store)
     const life = expiry.makeWatch()
 
     /**
@@ -215,7 +211,7 @@ export const make = (
             // after a new login it is still the same server, so `rotates` stays
             rotates: (before !== undefined && isNew) || Option.exists(over, ({ rotates }) => rotates),
             state: "ready",
-            begun: begunIn(Option.orElse(over, () => Option.fromNullable(known())))
+            begun: begunIn(over)
           }, over),
           token
         )
@@ -244,19 +240,6 @@ export const make = (
         hasBegun(stored.begun, options.refreshToken)
         ? undefined
         : begin(options.refreshToken, stored)
-
-    /**
-     * The configured refresh token, for an empty store. If the store has lost its record, a server that rotates refresh
-     * tokens has replaced that one long ago.
-     */
-    const firstLogin = (): Option.Option<Stored> =>
-      Option.filter(
-        Option.map(Option.fromNullable(options.refreshToken), (token) => begin(token, known())),
-        ({ token }) => {
-          const before = known()
-          return before === undefined || !hasBegun(before.begun ?? [], token) || mayBeSentAgain(before, token, rotation)
-        }
-      )
 
     /** `over` is the record in the store: that of `stored`, unless `stored` is the configured refresh token. */
     const spend = (
@@ -301,16 +284,9 @@ export const make = (
       // Waiting for the lock can be interrupted, the steps after it cannot.
       store.locked(toTheEnd(Effect.flatMap(load, (there) =>
         Option.match(
-          Option.orElse(there, firstLogin),
+          Option.orElse(there, () => Option.map(Option.fromNullable(options.refreshToken), (token) => begin(token))),
           {
-            onNone: () =>
-              authenticate(
-                request,
-                known() === undefined
-                  ? "there is no refresh token yet"
-                  : "the store has lost the refresh token, and the one to begin with is spent",
-                there
-              ),
+            onNone: () => authenticate(request, "there is no refresh token yet", there),
             onSome: (stored) => spend(stored, there, request, false)
           }
         ))))

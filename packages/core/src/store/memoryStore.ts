@@ -45,8 +45,7 @@ const alive = ({ ahead, life, token }: Place, now: clocks.Now): Option.Option<Ac
 export const make: Effect.Effect<Service> = Effect.gen(function*() {
   const places = new Map<string, Place>()
   const changes = yield* PubSub.sliding<string>(1024)
-  /** The highest number of a place that was removed: a new place begins above it, lest a late holder look like a new one. */
-  let floor = 0
+  let fence = 0
   let added = 0
 
   const placeOf = (key: string, now: clocks.Now): Place => {
@@ -55,9 +54,7 @@ export const make: Effect.Effect<Service> = Effect.gen(function*() {
     if (++added % sweepEvery === 0) {
       for (const [key, place] of places) {
         const isLeased = place.lease !== undefined && !clocks.isOver(place.lease.period, now)
-        if (isLeased || Option.isSome(alive(place, now))) continue
-        floor = Math.max(floor, place.fence)
-        places.delete(key)
+        if (!isLeased && Option.isNone(alive(place, now))) places.delete(key)
       }
     }
     const place: Place = { token: undefined, life: endless, ahead: 0, fence: 0, lease: undefined }
@@ -91,7 +88,7 @@ export const make: Effect.Effect<Service> = Effect.gen(function*() {
       withNow((now) => {
         const place = placeOf(key, now)
         if (place.lease !== undefined && !clocks.isOver(place.lease.period, now)) return Option.none<Lease>()
-        const fence = place.fence = (place.fence === 0 ? floor : place.fence) + 1
+        place.fence = ++fence
         const owner = String(fence)
         place.lease = { owner, period: clocks.period(now, Duration.toMillis(ttl)) }
         return Option.some({ key, owner, fence })

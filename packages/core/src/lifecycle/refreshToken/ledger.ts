@@ -11,27 +11,19 @@ export const make = (store: Store) => {
   // A record that could not be stored is kept as long as the process lives, and is stored before anything else is
   // done.
   let unsaved = Option.none<{ readonly stored: Stored; readonly over: Option.Option<Stored> }>()
-  // The record that was last read or stored: a store may lose it. Before one was read or marked, nothing was sent.
-  let known: Stored | undefined
-  const know = (stored: Stored) => {
-    known = stored
-  }
   const save = (stored: Stored, over: Option.Option<Stored>): Effect.Effect<void, TokenError.RequestError> =>
     Effect.suspend(() => {
       unsaved = Option.some({ stored, over })
       return Effect.tap(store.save(stored, over), () => {
         unsaved = Option.none()
-        if (known !== undefined) know(stored)
       })
     })
 
-  const read = Effect.tap(store.load, (stored) => Effect.sync(() => Option.map(stored, know)))
-
   const load: Effect.Effect<Option.Option<Stored>, TokenError.RequestError> = Effect.suspend(() =>
     Option.match(unsaved, {
-      onNone: () => read,
+      onNone: () => store.load,
       // another process may have stored a newer record
-      onSome: ({ over, stored }) => Effect.zipRight(save(stored, over), read)
+      onSome: ({ over, stored }) => Effect.zipRight(save(stored, over), store.load)
     })
   )
 
@@ -49,10 +41,9 @@ export const make = (store: Store) => {
       unsaved = Option.some({ stored: unmarked(stored), over: Option.some(marked) })
       return Effect.map(store.save(marked, over), () => {
         unsaved = Option.none()
-        know(marked)
         return marked
       })
     })
 
-  return { load, mark, save, known: () => known }
+  return { load, mark, save }
 }

@@ -1,5 +1,4 @@
 // The stored record of a refresh token: how it begins, and when its token must not be sent.
-import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -15,9 +14,7 @@ export const begin = (token: Redacted.Redacted, before?: Stored): Stored => ({
   expiresAt: Option.none(),
   rotates: before?.rotates ?? false,
   state: "ready",
-  begun: hasBegun(before?.begun ?? [], token)
-    ? before?.begun
-    : [...before?.begun ?? [], nameOf(token)].slice(-longestHistory)
+  begun: [...before?.begun ?? [], nameOf(token)].slice(-longestHistory)
 })
 
 const nameOf = (token: Redacted.Redacted): string => Digest.shortNameOf(Redacted.value(token))
@@ -27,15 +24,6 @@ export const hasBegun = (begun: ReadonlyArray<string | number>, token: Redacted.
   begun.includes(nameOf(token)) || begun.includes(Hash.string(Redacted.value(token)))
 
 export const begunIn = Option.match({ onNone: () => [], onSome: ({ begun }: Stored) => begun })
-
-/** Whether a configured refresh token that was used before may be used once more: the server has not replaced it. */
-export const mayBeSentAgain = (
-  before: Stored,
-  token: Redacted.Redacted,
-  rotation: "auto" | "always" | "never"
-): boolean =>
-  rotation === "never" ||
-  (rotation === "auto" && !before.rotates && before.state !== "dead" && Equal.equals(before.token, token))
 
 export const unmarked = (stored: Stored): Stored => ({ ...stored, mark: undefined })
 
@@ -52,5 +40,5 @@ export const objection = (
   // one.
   return stored.state === "sent" && rotation === "auto" && !stored.rotates
     ? undefined
-    : "the answer to the last use of the refresh token was lost, or its record in the store"
+    : "the answer to the last use of the refresh token was lost"
 }

@@ -19,8 +19,6 @@ import { Bells } from "../sharing/bells.js"
 import * as pollPace from "../sharing/pollPace.js"
 import * as storeCall from "../sharing/storeCall.js"
 import type { SharedOptions, Store, Stored } from "./contract.js"
-import type { Kept } from "./remembered.js"
-import { memoryOf, recordToRestore } from "./remembered.js"
 
 type Failing<A> = Effect.Effect<A, TokenError.RequestError>
 
@@ -37,7 +35,7 @@ type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
 interface Session {
   lease: Lease
   /** The record in the store, if it has been read or written under this lease. */
-  known: Option.Option<Kept> | undefined
+  known: Option.Option<Stored> | undefined
   /**
    * Whether a record could not be stored. The lease is then kept, so that no other process uses the outdated record.
    */
@@ -55,7 +53,6 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
   Effect.gen(function*() {
     const { key, lease: leaseTime, patience, retention, timeout } = yield* settle(options)
     const service = yield* TokenStore
-    const memory = memoryOf(service, key)
     const Current = Context.GenericTag<Session>(`effect-bearer/RefreshToken/${random.randomId()}`)
 
     // --- one step of the store --------------------------------------------------------------------------------------
@@ -74,7 +71,7 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
       f: (store: Service) => Effect.Effect<A, StoreError>
     ): Failing<A> => failing(operation, storeCall.run(operation, () => f(service), timeout))
 
-    const read: Failing<Option.Option<Kept>> = Effect.flatMap(
+    const read: Failing<Option.Option<Stored>> = Effect.flatMap(
       ask("get", (store) => storeCall.get(store, key)),
       Option.match({
         onNone: () => Effect.succeedNone,
@@ -92,17 +89,11 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
       })
     )
 
-    const put = (stored: Kept, lease: Lease): Failing<boolean> =>
+    const put = (stored: Stored, lease: Lease): Failing<boolean> =>
       Effect.flatMap(
         Clock.currentTimeMillis,
         (now) => ask("put", (store) => storeCall.put(store, encode(stored, now, retention), lease, [stored.token]))
       )
-
-    /** Remembers the record that is in the store now. A stand-in for a lost one is not remembered. */
-    const remember = ({ lostAt, ...stored }: Kept, { fence }: Lease): Effect.Effect<void> =>
-      lostAt !== undefined ? Effect.void : Effect.map(clocks.now, (at) => {
-        memory.last = { stored, fence, at }
-      })
 
     const acquire = failing("acquire", storeCall.acquire(service, key, leaseTime, timeout))
 
@@ -191,7 +182,7 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
      */
     const write = (
       session: Session,
-      next: Kept,
+      next: Stored,
       over: Option.Option<Stored> | undefined,
       deadline: number,
       restore: Restore
@@ -204,7 +195,6 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
           }
           if (yield* put(next, session.lease)) {
             session.known = Option.some(next)
-            yield* remember(next, session.lease)
             return true
           }
           session.known = undefined
@@ -293,26 +283,11 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
             )
       )
 
-    /** The record in the store. One that the store has lost is stored again first, if this process has known it. */
-    const look = (session: Session): Failing<Option.Option<Stored>> =>
-      Effect.gen(function*() {
-        const there = yield* read
-        session.known = there
-        const restored = recordToRestore(memory.last, there, session.lease, yield* clocks.now)
-        if (restored === undefined) {
-          if (Option.isSome(there)) yield* remember(there.value, session.lease)
-          return Option.map(there, withoutLoss)
-        }
-        const end = yield* deadline
-        yield* Effect.uninterruptibleMask((restore) => write(session, restored, there, end, restore))
-        return Option.map(session.known ?? Option.none(), withoutLoss)
-      })
-
     return {
-      load: Effect.flatMap(
-        Effect.serviceOption(Current),
-        Option.match({ onNone: () => Effect.map(read, Option.map(withoutLoss)), onSome: look })
-      ),
+      load: Effect.flatMap(Effect.serviceOption(Current), (session) =>
+        Effect.tap(read, (stored) => {
+          if (Option.isSome(session)) session.value.known = stored
+        })),
       save,
       locked
     }
@@ -322,8 +297,6 @@ export const make = (options: SharedOptions): Effect.Effect<Store, TokenError.In
 // which record may replace which
 // ---------------------------------------------------------------------------------------------------------------
 
-const withoutLoss = ({ lostAt: _, ...stored }: Kept): Stored => stored
-
 /** Whether the record says that the token is about to be sent. */
 const isMark = ({ mark }: Stored): boolean => mark !== undefined
 
@@ -332,18 +305,15 @@ const isSameRecord = (self: Stored, that: Stored): boolean =>
 
 /**
  * Whether a process that expects `over` in the store may replace the record `there` with `next`. A new refresh token
- * that came in exchange for the one in `over` may also replace that one under another state or mark, fill an empty
- * store, or replace the record that stands in for a lost one: it is the only usable token left of its family.
+ * that came in exchange for the one in `over` may also replace that one under another state or mark, or fill an empty
+ * store: it is the only usable token left of its family.
  */
-const isInPlace = (there: Option.Option<Kept>, over: Option.Option<Stored>, next: Stored): boolean => {
+const isInPlace = (there: Option.Option<Stored>, over: Option.Option<Stored>, next: Stored): boolean => {
   if (Option.isNone(over)) return Option.isNone(there)
   const before = over.value
   if (Option.exists(there, (there) => isSameRecord(there, before))) return true
   return !Equal.equals(next.token, before.token) &&
-    Option.match(there, {
-      onNone: () => true,
-      onSome: ({ lostAt, token }) => lostAt !== undefined || Equal.equals(token, before.token)
-    })
+    Option.match(there, { onNone: () => true, onSome: ({ token }) => Equal.equals(token, before.token) })
 }
 
 /**
@@ -394,7 +364,7 @@ const version = 1
  * than the refresh token lives: a process that found no record would begin with the configured refresh token, which was
  * spent long ago.
  */
-const encode = (stored: Kept, now: number, retention: number): AccessToken.AccessToken => {
+const encode = (stored: Stored, now: number, retention: number): AccessToken.AccessToken => {
   const until = Math.max(now, Option.getOrElse(stored.expiresAt, () => now)) + retention
   return AccessToken.make({
     value: json.toPrintable({
@@ -405,8 +375,7 @@ const encode = (stored: Kept, now: number, retention: number): AccessToken.Acces
       rotates: stored.rotates,
       state: stored.state,
       mark: stored.mark,
-      begun: stored.begun,
-      lostAt: stored.lostAt
+      begun: stored.begun
     }),
     // RFC 8693 §2.2.1: no access token
     tokenType: "N_A",
@@ -415,11 +384,11 @@ const encode = (stored: Kept, now: number, retention: number): AccessToken.Acces
   })
 }
 
-const decode = (outer: AccessToken.AccessToken): Option.Option<Kept> =>
+const decode = (outer: AccessToken.AccessToken): Option.Option<Stored> =>
   Option.flatMap(
     json.fromPrintable(Redacted.value(outer.value)),
     (record) => {
-      const { begun, expiresAt, lostAt, mark, rotates, state, token, until } = record
+      const { begun, expiresAt, mark, rotates, state, token, until } = record
       if (
         record.version !== version || typeof token !== "string" || token === "" || typeof rotates !== "boolean" ||
         !isState(state) || !(mark === undefined || typeof mark === "string") ||
@@ -434,8 +403,7 @@ const decode = (outer: AccessToken.AccessToken): Option.Option<Kept> =>
         rotates,
         state,
         mark,
-        begun,
-        lostAt: typeof lostAt === "number" ? lostAt : undefined
+        begun
       })
     }
   )
