@@ -142,7 +142,7 @@ const allInOne = Effect.gen(function*() {
   yield* expect("the token was renewed while they ran", seen.every((tokens) => tokens.length >= 2))
   yield* expect("all three had the same", new Set(seen.map((tokens) => tokens.slice(0, 2).join())).size === 1)
   yield* expect("each was requested once", new Set(seen.flat()).size === tokensIssued)
-}).pipe(Effect.scoped, Effect.provide(AuthorizationServer.layer({ lifetime: "10 seconds" })))
+}).pipe(Effect.scoped, Effect.provide(AuthorizationServer.layer({ lifetime: "8 seconds" })))
 
 const role = process.argv[2]
 const program: Effect.Effect<void, unknown> = role === "terminal"
