@@ -258,7 +258,7 @@ export const classify = (
 
 const nonceWanted =
   "use_dpop_nonce: it wants another DPoP nonce. Servers behind one balancer must accept each other's nonces. " +
-  "If no DPoP proof was sent, apply `Dpop.withDpop` to the client of this source"
+  "If no DPoP proof was sent, apply `withDpop` of a `Dpop` to the client of this source"
 
 /**
  * A server that sends a nonce takes the next request that has it (RFC 9449 §8). The client has answered one such refusal
@@ -416,13 +416,13 @@ const adviceForCode = (name: string, context: Context): Option.Option<string> =>
     case "use_dpop_nonce":
       return Option.some(
         "The server wants a nonce in the DPoP proof, and its answer holds none: let the header DPoP-Nonce through every " +
-          "gateway and balancer. If no proof was sent, apply `Dpop.withDpop` to the client of this source."
+          "gateway and balancer. If no proof was sent, apply `withDpop` of a `Dpop` to the client of this source."
       )
     case "invalid_dpop_proof":
       return Option.some(
         "The server does not accept the DPoP proof: compare the clock of this machine with the server's (`backdate` of " +
           "`Dpop`), the URL that the server has for itself behind a proxy, and the algorithms it takes. If no proof was " +
-          "sent, apply `Dpop.withDpop` to the client of this source."
+          "sent, apply `withDpop` of a `Dpop` to the client of this source."
       )
     case "consent_required":
     case "interaction_required":

@@ -88,14 +88,18 @@ describe("few connections to one origin, for tokens and API", () => {
 
 describe("a refused answer that the caller gets in the end", () => {
   /** The renewal brings the same token again, so the refused answer is the answer. */
-  const refused = (body: BodyInit | null, headers: Record<string, string> = {}) =>
+  const refused = (
+    body: BodyInit | null,
+    headers: Record<string, string> = {},
+    options: Omit<BearerAuth.Options, "origins"> = {}
+  ) =>
     Effect.gen(function*() {
       const token = AccessToken.make({ value: "token", issuedAt: 0 })
       const source = yield* TokenSource.make(() => Effect.succeed(token))
       const inner = HttpClient.make((request) =>
         Effect.sync(() => HttpClientResponse.fromWeb(request, new Response(body, { status: 401, headers })))
       )
-      return yield* BearerAuth.withBearer(inner, source, { origins: ["https://api.example.com"] }).get(
+      return yield* BearerAuth.withBearer(inner, source, { origins: ["https://api.example.com"], ...options }).get(
         "https://api.example.com"
       )
     })
@@ -119,10 +123,11 @@ describe("a refused answer that the caller gets in the end", () => {
 
   it.effect("says that its body was not kept if it was too long", () =>
     Effect.gen(function*() {
-      const response = yield* refused("x".repeat(64 * 1024 + 1))
+      const most = 1024 * 1024
+      const response = yield* refused("x".repeat(most + 1))
       const error = yield* Effect.flip(response.text)
       assert.include(error.message, "was not kept")
-      assert.strictEqual((yield* (yield* refused("x".repeat(64 * 1024))).text).length, 64 * 1024)
+      assert.strictEqual((yield* (yield* refused("x".repeat(most))).text).length, most)
     }))
 
   it.effect("comes though its body stalls", () =>
@@ -132,6 +137,33 @@ describe("a refused answer that the caller gets in the end", () => {
       const response = yield* Fiber.join(fiber)
       assert.include((yield* Effect.flip(response.text)).message, "was not kept")
     }))
+
+  it.effect("says so if its body breaks off", () =>
+    Effect.gen(function*() {
+      const broken = new ReadableStream({ pull: (controller) => controller.error(new Error("broken off")) })
+      assert.include((yield* Effect.flip((yield* refused(broken)).text)).message, "was not kept")
+    }))
+
+  // FAULTS W
+  for (const headers of [{ "content-length": "13" }, {}]) {
+    it.effect(`is still readable as text if a rule of the program has read it (${JSON.stringify(headers)})`, () =>
+      Effect.gen(function*() {
+        let reads = 0
+        const body = new ReadableStream({
+          pull: (controller) => {
+            reads++
+            controller.enqueue(new TextEncoder().encode(json))
+            controller.close()
+          }
+        })
+        const response = yield* refused(body, { ...type, ...headers }, {
+          isAuthFailure: (response) => Effect.as(Effect.orDie(response.text), true)
+        })
+        assert.strictEqual(yield* response.text, json)
+        assert.deepStrictEqual(yield* response.json, { error: "é" })
+        assert.strictEqual(reads, 1)
+      }))
+  }
 
   it.effect("an error for its status holds the response with the body", () =>
     Effect.gen(function*() {

@@ -11,7 +11,10 @@ import * as Disclosure from "../../wire/Disclosure.js"
 type Response = HttpClientResponse.HttpClientResponse
 
 /** A body up to this many bytes is kept. */
-const mostKept = 64 * 1024
+const mostKept = 1024 * 1024
+
+/** A body that says it is no longer than this is read in one piece. */
+const short = 64 * 1024
 
 /** Of a longer body so many bytes are read, so that its connection can be used again. */
 const mostRead = 8 * 1024 * 1024
@@ -19,11 +22,33 @@ const mostRead = 8 * 1024 * 1024
 /** How long the rest of a body is waited for when the new token is there. */
 const patience = "2 seconds"
 
+/** The bytes of a body; `"dropped"` if it was too long or too slow, or broke off. */
+type Bytes = ArrayBuffer | "dropped"
+
 /**
- * The bytes of a body. `"unread"`: the response gave none, because a rule of the user's had read it, or because it broke
- * off; the response says so itself. `"dropped"`: the body was too long or too slow.
+ * The response for a rule of the user's, and whether the rule has read its body. Such a body is not read again: some
+ * clients give nothing the second time, and some never end. What the rule has read as `text` or `json` stays readable.
  */
-type Bytes = ArrayBuffer | "unread" | "dropped"
+export const watched = (response: Response): { readonly response: Response; readonly wasRead: () => boolean } => {
+  let read = false
+  const property = <K extends keyof Body>(name: K): PropertyDescriptor => ({
+    get: () => {
+      read = true
+      return response[name]
+    }
+  })
+  return {
+    response: Object.create(response, {
+      json: property("json"),
+      text: property("text"),
+      arrayBuffer: property("arrayBuffer"),
+      formData: property("formData"),
+      urlParamsBody: property("urlParamsBody"),
+      stream: property("stream")
+    }),
+    wasRead: () => read
+  }
+}
 
 /**
  * Runs `renewal` while the body of `response` is read. **The rule: no body stays unread while a token is asked for.** An
@@ -66,14 +91,14 @@ const rest = (reading: Fiber.RuntimeFiber<Bytes>): Effect.Effect<Bytes> =>
 const read = (response: Response): Effect.Effect<Bytes> =>
   Effect.suspend((): Effect.Effect<Bytes, unknown> => isShort(response) ? response.arrayBuffer : readStream(response))
     .pipe(
-      Effect.catchAllCause(() => Effect.succeed("unread" as const)),
+      Effect.catchAllCause(() => Effect.succeed("dropped" as const)),
       Disclosure.unlogged
     )
 
 /** Whether the server has said that the body is short. A compressed body can be longer than that. */
 const isShort = ({ headers }: Response): boolean => {
   const length = headers["content-length"]
-  return length !== undefined && Number(length) <= mostKept && headers["content-encoding"] === undefined
+  return length !== undefined && Number(length) <= short && headers["content-encoding"] === undefined
 }
 
 const readStream = (response: Response): Effect.Effect<Bytes, HttpClientError.ResponseError> => {
@@ -100,7 +125,6 @@ const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): ArrayBuffer =>
 
 /** The response with a body from memory, or with one whose reading fails and says why. */
 const withBody = (response: Response, bytes: Bytes): Response => {
-  if (bytes === "unread") return response
   const body = bytes === "dropped" ? lost(response) : HttpClientResponse.fromWeb(
     response.request,
     new Response(bytes, { headers: { "content-type": response.headers["content-type"] ?? "" } })
@@ -126,7 +150,7 @@ const lost = (response: Response): Body => {
         reason: "Decode",
         description:
           "the body of this refused answer was read before the token was renewed, and was not kept: it has " +
-          `more than ${mostKept} bytes, or did not come`
+          `more than ${mostKept} bytes, broke off, or did not come in time`
       })
     )
   )

@@ -16,7 +16,9 @@ export const recover = <E, R, E2, E3>(
   call: Call,
   token: AccessToken.AccessToken,
   response: HttpClientResponse.HttpClientResponse,
-  outcome: Outcome<E>
+  outcome: Outcome<E>,
+  /** Whether a rule of the user's has read the body of the response. */
+  wasRead: boolean
 ): Result<E | E3, R> =>
   Effect.flatMap(Clocks.now, (now) => {
     const { guard, hooks, options: { replayStreams }, source } = context
@@ -35,7 +37,9 @@ export const recover = <E, R, E2, E3>(
       (next) =>
         AccessToken.isSame(next, token) ? Effect.void : Effect.map(Clocks.now, (now) => guard.renewed(next, now))
     )
-    return whileReading(response, renewal, (next, kept) => replayed(context, call, token, next, outcome(kept)))
+    return wasRead
+      ? Effect.flatMap(renewal, (next) => replayed(context, call, token, next, outcome()))
+      : whileReading(response, renewal, (next, kept) => replayed(context, call, token, next, outcome(kept)))
   })
 
 /** Sends the request with the token `next`. `outcome` is for the case that this is the refused token again. */

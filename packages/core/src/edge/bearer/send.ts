@@ -12,6 +12,7 @@ import * as conceal from "./conceal.js"
 import type { Call, Context, Outcome, Result } from "./context.js"
 import { failWith, fromSource } from "./context.js"
 import * as hiding from "./hiding.js"
+import { watched } from "./keptBody.js"
 import * as misuse from "./misuse.js"
 import type * as Origins from "./origins.js"
 import { recover } from "./recover.js"
@@ -111,13 +112,17 @@ const judge = <E, R, E2, E3>(
   header: string,
   response: Response,
   outcome: Outcome<E>
-): Result<E | E3, R> =>
-  Effect.flatMap(
+): Result<E | E3, R> => {
+  const { isAuthFailure } = context.options
+  const seen = isAuthFailure === undefined ? undefined : watched(response)
+  return Effect.flatMap(
     refusal.isFromRecipient(response, call.request.url, header)
-      ? refusal.judge(response, context.options.isAuthFailure)
+      ? refusal.judge(seen?.response ?? response, isAuthFailure)
       : Effect.succeed<refusal.Verdict>("fine"),
     (verdict) => {
-      if (verdict === "refused") return recover(context, call, token, response, outcome)
+      if (verdict === "refused") {
+        return recover(context, call, token, response, outcome, seen?.wasRead() === true)
+      }
       if (response.status < 400) context.guard.accepted(token)
       const next = isThrottled(context.settings.throttling, response)
         ? retryLater(context, call, response, outcome)
@@ -127,3 +132,4 @@ const judge = <E, R, E2, E3>(
       return Effect.zipRight(Effect.logInfo(misuse.declined(call.request)), next)
     }
   )
+}
