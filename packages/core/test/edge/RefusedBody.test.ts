@@ -86,6 +86,36 @@ describe("few connections to one origin, for tokens and API", () => {
   }
 })
 
+/** A response as a decorated client may give it. */
+class Private {
+  readonly #response: HttpClientResponse.HttpClientResponse
+  readonly [HttpClientResponse.TypeId] = HttpClientResponse.TypeId
+  constructor(response: HttpClientResponse.HttpClientResponse) {
+    this.#response = response
+  }
+  get request() {
+    return this.#response.request
+  }
+  get status() {
+    return this.#response.status
+  }
+  get headers() {
+    return this.#response.headers
+  }
+  get text() {
+    return this.#response.text
+  }
+  get arrayBuffer() {
+    return this.#response.arrayBuffer
+  }
+  get stream() {
+    return this.#response.stream
+  }
+  toJSON() {
+    return { status: this.#response.status }
+  }
+}
+
 describe("a refused answer that the caller gets in the end", () => {
   /** The renewal brings the same token again, so the refused answer is the answer. */
   const refused = (
@@ -164,6 +194,22 @@ describe("a refused answer that the caller gets in the end", () => {
         assert.strictEqual(reads, 1)
       }))
   }
+
+  // FAULTS W
+  it.effect("may be of a class with private fields, with and without a rule of the program", () =>
+    Effect.gen(function*() {
+      const inner = HttpClient.make((request) =>
+        Effect.sync(() => HttpClientResponse.fromWeb(request, new Response(json, { status: 401 })))
+      ).pipe(HttpClient.transformResponse(Effect.map((response) => new Private(response) as never)))
+      const source = yield* TokenSource.make(() => Effect.succeed(AccessToken.make({ value: "token", issuedAt: 0 })))
+      for (const options of [{}, { isAuthFailure: BearerAuth.isAuthFailure }]) {
+        const bearer = BearerAuth.withBearer(inner, source, { origins: ["https://api.example.com"], ...options })
+        const response = yield* bearer.get("https://api.example.com")
+        assert.strictEqual(response.status, 401)
+        assert.strictEqual(yield* response.text, json)
+        assert.include(JSON.stringify(response), "401")
+      }
+    }))
 
   it.effect("an error for its status holds the response with the body", () =>
     Effect.gen(function*() {

@@ -4,6 +4,7 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Disclosure from "../../wire/Disclosure.js"
@@ -31,23 +32,11 @@ type Bytes = ArrayBuffer | "dropped"
  */
 export const watched = (response: Response): { readonly response: Response; readonly wasRead: () => boolean } => {
   let read = false
-  const property = <K extends keyof Body>(name: K): PropertyDescriptor => ({
-    get: () => {
-      read = true
-      return response[name]
-    }
+  const seen = withBody(response, (name) => {
+    read = true
+    return response[name]
   })
-  return {
-    response: Object.create(response, {
-      json: property("json"),
-      text: property("text"),
-      arrayBuffer: property("arrayBuffer"),
-      formData: property("formData"),
-      urlParamsBody: property("urlParamsBody"),
-      stream: property("stream")
-    }),
-    wasRead: () => read
-  }
+  return { response: seen, wasRead: () => read }
 }
 
 /**
@@ -71,8 +60,8 @@ export const whileReading = <A, E, B, E2, R>(
       (value) => {
         const exit = reading.unsafePoll()
         return exit !== null
-          ? use(value, withBody(response, Exit.getOrElse(exit, () => "dropped" as const)))
-          : Effect.flatMap(rest(reading), (bytes) => use(value, withBody(response, bytes)))
+          ? use(value, keeping(response, Exit.getOrElse(exit, () => "dropped" as const)))
+          : Effect.flatMap(rest(reading), (bytes) => use(value, keeping(response, bytes)))
       }
     ))
 
@@ -124,42 +113,40 @@ const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): ArrayBuffer =>
 }
 
 /** The response with a body from memory, or with one whose reading fails and says why. */
-const withBody = (response: Response, bytes: Bytes): Response => {
-  const body = bytes === "dropped" ? lost(response) : HttpClientResponse.fromWeb(
+const keeping = (response: Response, bytes: Bytes): Response => {
+  if (bytes === "dropped") {
+    const lost = Effect.suspend(() => Effect.fail(lostError(response)))
+    return withBody(response, (name) => name === "stream" ? Stream.fromEffect(lost) : lost)
+  }
+  const body = HttpClientResponse.fromWeb(
     response.request,
     new Response(bytes, { headers: { "content-type": response.headers["content-type"] ?? "" } })
   )
-  return Object.create(response, {
-    json: { get: () => body.json },
-    text: { get: () => body.text },
-    arrayBuffer: { get: () => body.arrayBuffer },
-    formData: { get: () => body.formData },
-    urlParamsBody: { get: () => body.urlParamsBody },
-    stream: { get: () => body.stream }
+  return withBody(response, (name) => body[name])
+}
+
+const lostError = (response: Response) =>
+  new HttpClientError.ResponseError({
+    request: response.request,
+    response,
+    reason: "Decode",
+    description: "the body of this refused answer was read before the token was renewed, and was not kept: it has " +
+      `more than ${mostKept} bytes, broke off, or did not come in time`
   })
-}
 
-type Body = Pick<Response, "arrayBuffer" | "formData" | "json" | "stream" | "text" | "urlParamsBody">
+const bodies = ["arrayBuffer", "formData", "json", "stream", "text", "urlParamsBody"] as const
 
-const lost = (response: Response): Body => {
-  const error = Effect.suspend(() =>
-    Effect.fail(
-      new HttpClientError.ResponseError({
-        request: response.request,
-        response,
-        reason: "Decode",
-        description:
-          "the body of this refused answer was read before the token was renewed, and was not kept: it has " +
-          `more than ${mostKept} bytes, broke off, or did not come in time`
-      })
-    )
-  )
-  return {
-    arrayBuffer: error,
-    formData: error,
-    json: error,
-    text: error,
-    urlParamsBody: error,
-    stream: Stream.fromEffect(error)
-  }
-}
+const others = ["cookies", "headers", "remoteAddress", "request", "status"] as const
+
+/** The response with another body. All else is asked of the response itself, for its class may have private fields. */
+const withBody = (response: Response, body: (name: typeof bodies[number]) => unknown): Response =>
+  Object.create(response, {
+    ...getters(bodies, body),
+    ...getters(others, (name) => response[name]),
+    toJSON: { value: () => response.toJSON() },
+    toString: { value: () => response.toString() },
+    [NodeInspectSymbol]: { value: () => response[NodeInspectSymbol]() }
+  })
+
+const getters = <K extends string>(names: ReadonlyArray<K>, get: (name: K) => unknown): PropertyDescriptorMap =>
+  Object.fromEntries(names.map((name) => [name, { get: () => get(name) }]))
