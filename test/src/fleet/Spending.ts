@@ -151,12 +151,11 @@ export class Spending {
   }
 
   /** Whether it is certain that nobody has spent it, or at least nobody could know better. */
-  private mayBeSent({ family, generation, uses }: Refresh): boolean {
+  private mayBeSent({ uses }: Refresh): boolean {
     const open = uses.filter(({ fate }) => fate !== "refused")
     if (open.length === 0) return true
-    const isFirst = family.number === 0 && generation === 0
-    // a store that has lost the record lets everybody begin again
-    const since = isFirst ? open.filter(({ at }) => at >= this.emptiedAt) : open
+    // a store that has lost the record lets every process begin again with the last refresh token it knows of
+    const since = open.filter(({ at }) => at >= this.emptiedAt)
     if (since.length === 0) return true
     // an endpoint that has not been seen to rotate may be one that does not; what a process saw that was killed
     // before it could say so, nobody knows

@@ -136,8 +136,11 @@ const isLate = (next: Stored, over: Option.Option<Stored> | undefined, there: Op
  *
  * **Gotchas**
  *
- * A store that forgets, such as a Redis without persistence or one that evicts, makes its users begin again with a
- * refresh token that is spent.
+ * A store may lose the record: a Redis without persistence, one that evicts, a wall clock that is put forward by more
+ * than `retention`. A process that has read or stored the record before goes on with what it knows; if another process
+ * has used the refresh token since, the server refuses it, and may end the login. A process that starts after the loss
+ * begins with its configured refresh token, which is spent. So keep the record safe. To end a login, revoke the refresh
+ * token at the server: to delete the record does not end it.
  *
  * A refresh token of a public client that was obtained with a DPoP proof is bound to the key of that proof (RFC 9449
  * §5), and one of a client with a certificate may be bound to the certificate (RFC 8705 §7.1). The server refuses it to
@@ -186,7 +189,7 @@ export const make = (
     const timeout = Settings.value(ranges.timeout, exchange.timeout)
     const store = options.store === undefined ? yield* memory : bounded(options.store)
     const rotation = options.rotation ?? "auto"
-    const { load, mark, save } = ledger.make(store)
+    const { lastKnown, load, mark, save } = ledger.make(store)
     const life = expiry.makeWatch()
 
     /**
@@ -211,7 +214,7 @@ export const make = (
             // after a new login it is still the same server, so `rotates` stays
             rotates: (before !== undefined && isNew) || Option.exists(over, ({ rotates }) => rotates),
             state: "ready",
-            begun: begunIn(over)
+            begun: begunIn(Option.orElse(over, lastKnown))
           }, over),
           token
         )
@@ -240,6 +243,17 @@ export const make = (
         hasBegun(stored.begun, options.refreshToken)
         ? undefined
         : begin(options.refreshToken, stored)
+
+    /**
+     * The record to begin with while the store has none. A store may have lost it, for example because the wall clock
+     * was put forward by more than the retention: this process then goes on with the record that it knows, for the
+     * configured refresh token was spent before.
+     */
+    const first = (configured: Redacted.Redacted): Stored =>
+      Option.match(Option.filter(lastKnown(), (known) => known.state !== "dead" && hasBegun(known.begun ?? [], configured)), {
+        onNone: () => begin(configured),
+        onSome: unmarked
+      })
 
     /** `over` is the record in the store: that of `stored`, unless `stored` is the configured refresh token. */
     const spend = (
@@ -284,7 +298,7 @@ export const make = (
       // Waiting for the lock can be interrupted, the steps after it cannot.
       store.locked(toTheEnd(Effect.flatMap(load, (there) =>
         Option.match(
-          Option.orElse(there, () => Option.map(Option.fromNullable(options.refreshToken), (token) => begin(token))),
+          Option.orElse(there, () => Option.map(Option.fromNullable(options.refreshToken), first)),
           {
             onNone: () => authenticate(request, "there is no refresh token yet", there),
             onSome: (stored) => spend(stored, there, request, false)

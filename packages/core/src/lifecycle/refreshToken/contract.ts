@@ -78,7 +78,7 @@ export interface SharedOptions {
   readonly patience?: Duration.DurationInput | undefined
   /**
    * How long the record is kept after the refresh token has expired or, if its lifetime is unknown, after its last use.
-   * Once the record is gone, a source begins again with its configured refresh token. Default 180 days.
+   * Once the record is gone, a process that starts begins with its configured refresh token. Default 180 days.
    */
   readonly retention?: Duration.DurationInput | undefined
 }

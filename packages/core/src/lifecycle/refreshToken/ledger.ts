@@ -11,19 +11,27 @@ export const make = (store: Store) => {
   // A record that could not be stored is kept as long as the process lives, and is stored before anything else is
   // done.
   let unsaved = Option.none<{ readonly stored: Stored; readonly over: Option.Option<Stored> }>()
+  // The record that was last read or stored: a store may lose it.
+  let last = Option.none<Stored>()
+  const known = (stored: Stored): void => {
+    last = Option.some(stored)
+  }
   const save = (stored: Stored, over: Option.Option<Stored>): Effect.Effect<void, TokenError.RequestError> =>
     Effect.suspend(() => {
       unsaved = Option.some({ stored, over })
       return Effect.tap(store.save(stored, over), () => {
         unsaved = Option.none()
+        known(stored)
       })
     })
 
+  const read = Effect.tap(store.load, (stored) => Effect.sync(() => Option.map(stored, known)))
+
   const load: Effect.Effect<Option.Option<Stored>, TokenError.RequestError> = Effect.suspend(() =>
     Option.match(unsaved, {
-      onNone: () => store.load,
+      onNone: () => read,
       // another process may have stored a newer record
-      onSome: ({ over, stored }) => Effect.zipRight(save(stored, over), store.load)
+      onSome: ({ over, stored }) => Effect.zipRight(save(stored, over), read)
     })
   )
 
@@ -41,9 +49,10 @@ export const make = (store: Store) => {
       unsaved = Option.some({ stored: unmarked(stored), over: Option.some(marked) })
       return Effect.map(store.save(marked, over), () => {
         unsaved = Option.none()
+        known(marked)
         return marked
       })
     })
 
-  return { load, mark, save }
+  return { load, mark, save, lastKnown: () => last }
 }
