@@ -250,10 +250,13 @@ export const make = (
      * configured refresh token was spent before.
      */
     const first = (configured: Redacted.Redacted): Stored =>
-      Option.match(Option.filter(lastKnown(), (known) => known.state !== "dead" && hasBegun(known.begun ?? [], configured)), {
-        onNone: () => begin(configured),
-        onSome: unmarked
-      })
+      Option.match(
+        Option.filter(lastKnown(), (known) => known.state !== "dead" && hasBegun(known.begun ?? [], configured)),
+        {
+          onNone: () => begin(configured),
+          onSome: unmarked
+        }
+      )
 
     /** `over` is the record in the store: that of `stored`, unless `stored` is the configured refresh token. */
     const spend = (

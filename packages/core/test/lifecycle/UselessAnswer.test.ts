@@ -67,6 +67,36 @@ describe("a server that answers a renewal with the token that was refused", () =
       assert.strictEqual(secret(yield* Fiber.join(waiting)), "same")
     }))
 
+  // FAULTS R
+  it.scoped("after one refusal by mistake, no caller waits once the server has said twice that it has no other token", () =>
+    Effect.gen(function*() {
+      const server = same()
+      const tokens = yield* managedOf(server)
+      const refused = yield* tokens.get()
+      yield* TestClock.adjust("1 minute")
+      yield* Effect.flip(tokens.renew(refused))
+      const waiting = yield* Effect.fork(tokens.get())
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(waiting)
+      assert.strictEqual(server.count, 3)
+      for (let i = 0; i < 100; i++) {
+        assert.strictEqual(secret(yield* tokens.get()), "same")
+        yield* TestClock.adjust("1 second")
+      }
+      assert.strictEqual(server.count, 3)
+      // the API refuses it again: the server is asked, and the answer serves the next callers at once
+      yield* Effect.flip(tokens.renew(refused))
+      assert.strictEqual(secret(yield* tokens.get()), "same")
+      assert.strictEqual(server.count, 4)
+      // within the pause the report is answered without the server, and the token stays
+      yield* Effect.flip(tokens.renew(refused))
+      assert.strictEqual(secret(yield* tokens.get()), "same")
+      assert.strictEqual(server.count, 4)
+      yield* TestClock.adjust("1 minute")
+      server.answer = undefined
+      assert.match(secret(yield* tokens.renew(refused)), /^token-/)
+    }))
+
   // FAULTS T
   it.scoped("a source that has no such error in its type lets the caller of renew wait for another token", () =>
     Effect.gen(function*() {

@@ -41,8 +41,9 @@ export const renewal = <E>(
 
 /** Whether the last answer was `rejected` again, and the pause after it is not over. */
 const isRefusedAgain = <E>(slot: Slot<E>, rejected: AccessToken, now: Now): boolean =>
-  slot.flight === undefined && slot.held === undefined && slot.trouble?.isRefusedAgain === true &&
-  slot.rejected !== undefined && isSame(slot.rejected, rejected) && slot.blockedFor(now) > 0
+  slot.flight === undefined && (slot.held === undefined || isSame(slot.held.token, rejected)) &&
+  slot.trouble?.isRefusedAgain === true && slot.rejected !== undefined && isSame(slot.rejected, rejected) &&
+  slot.blockedFor(now) > 0
 
 /** The same, but the token that was refused is never given. */
 export const renew = <E>(

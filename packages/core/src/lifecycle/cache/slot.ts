@@ -206,20 +206,29 @@ export const adopt = <E>(
   const { now, random, reason } = attempt
   const before = slot.held
   const known = slot.lifeOf(token)
-  const isRefused = slot.rejected !== undefined && AccessToken.isSame(slot.rejected, token)
+  const isRefused = slot.rejected !== undefined && AccessToken.isSame(slot.rejected, token) &&
+    !(before !== undefined && isOf(before, token))
   if (known !== undefined && !(isRefused && until(known, known.mustAt, now) > 0)) {
     return repeated(slot, token, known, attempt, timing)
   }
 
-  const held = holding(token, begin(token, timing, random, now))
+  const held = holding(token, known ?? begin(token, timing, random, now))
+  if (isRefused && held.mustAt > now.wall && slot.trouble?.isRefusedAgain === true) {
+    // The server was asked twice, and has no other token: the API may have refused it by mistake. It is served like any
+    // other, or each caller would wait for one more request. The next report of it does not reach the server at once.
+    slot.hold(held)
+    return { given: token, events: [refusedAgain(slot, attempt)] }
+  }
   const isEnded = held.mustAt <= now.wall
   if (isRefused || isEnded) {
     // The slot does not keep this token, and the server is not asked again for a while. A refused token goes to the
     // waiting callers, because the server has no other; the one that reported it does not take it.
     if (before !== undefined && until(before, before.mustAt, now) <= 0) slot.drop()
     if (!isRefused) slot.bury(held)
-    const events = [noProgress(slot, attempt, refusalStep(failuresOf(slot)), { isRefusedAgain: isRefused })]
-    return { given: isEnded ? "ended" : token, events }
+    const event = isRefused
+      ? refusedAgain(slot, attempt)
+      : noProgress(slot, attempt, refusalStep(failuresOf(slot)))
+    return { given: isEnded ? "ended" : token, events: [event] }
   }
 
   if (reason === "ahead" && before !== undefined && held.mustAt <= before.mustAt - putBack(before, now)) {
@@ -302,6 +311,9 @@ const noProgress = <E>(
   slot.trouble = { failures: failuresOf(slot), failure: undefined, aheadAfter: until, blockedUntil: until, ...more }
   return TokenEvent.NoProgress({ key, at: now.wall, retryAt: Option.some(now.wall + wait) })
 }
+
+const refusedAgain = <E>(slot: Slot<E>, attempt: Attempt): TokenEvent =>
+  noProgress(slot, attempt, refusalStep(failuresOf(slot)), { isRefusedAgain: true })
 
 const noProgressUntilEnd = <E>(slot: Slot<E>, attempt: Attempt, wait: number): TokenEvent =>
   noProgress(slot, attempt, wait, { isUntilEnd: true })
@@ -405,7 +417,7 @@ export const reject = <E>(
   if (held === undefined || !AccessToken.isSame(held.token, rejected)) return []
   slot.drop()
   // trouble without a failure was about the dropped token: waiting for its end, or for a better token
-  if (slot.trouble?.failure === undefined) slot.trouble = undefined
+  if (slot.trouble?.failure === undefined && slot.trouble?.isRefusedAgain !== true) slot.trouble = undefined
   const age = slot.acquiredAt === undefined ? Number.POSITIVE_INFINITY : now.steady - slot.acquiredAt.steady
   slot.cutShort = age < Math.min(held.lifetime, longestLife) / 2 ? slot.cutShort + 1 : 0
   slot.pause = slot.cutShort < contested ? 0 : refusalStep(slot.cutShort - contested + 1)
