@@ -3,7 +3,7 @@ import * as http from "node:http"
 import { FetchHttpClient, HttpClient, HttpClientResponse } from "@effect/platform"
 import { NodeHttpClient, Undici } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Redacted, Stream, TestClock } from "effect"
+import { Deferred, Effect, Fiber, Layer, Redacted, Stream, TestClock } from "effect"
 import { AccessToken, BearerAuth, ClientAuthentication, TokenSource } from "../../src/index.js"
 import { type Reply, serve } from "../support/sockets.js"
 
@@ -166,6 +166,37 @@ describe("a refused answer that the caller gets in the end", () => {
       yield* TestClock.adjust("2 seconds")
       const response = yield* Fiber.join(fiber)
       assert.include((yield* Effect.flip(response.text)).message, "was not kept")
+    }))
+
+  // FAULTS L
+  it.effect("gives up its connection after five seconds, for the token request may wait for that very connection", () =>
+    Effect.gen(function*() {
+      const isFree = yield* Deferred.make<void>()
+      const endless = new ReadableStream({
+        pull: () => new Promise(() => {}),
+        cancel: () => Deferred.unsafeDone(isFree, Effect.void)
+      })
+      let asked = 0
+      const source = yield* TokenSource.make(() => {
+        const token = AccessToken.make({ value: `token-${++asked}`, issuedAt: 0 })
+        return asked === 1 ? Effect.succeed(token) : Effect.as(Deferred.await(isFree), token)
+      })
+      const inner = HttpClient.make((request) =>
+        Effect.sync(() =>
+          HttpClientResponse.fromWeb(
+            request,
+            request.headers.authorization === "Bearer token-1"
+              ? new Response(endless, { status: 401 })
+              : new Response("ok")
+          )
+        )
+      )
+      const client = BearerAuth.withBearer(inner, source, { origins: ["https://api.example.com"] })
+      const fiber = yield* Effect.fork(client.get("https://api.example.com"))
+      yield* TestClock.adjust("4999 millis")
+      assert.isNull(fiber.unsafePoll())
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual((yield* Fiber.join(fiber)).status, 200)
     }))
 
   it.effect("says so if its body breaks off", () =>

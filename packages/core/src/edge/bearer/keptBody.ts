@@ -23,6 +23,9 @@ const mostRead = 8 * 1024 * 1024
 /** How long the rest of a body is waited for when the new token is there. */
 const patience = "2 seconds"
 
+/** How long a body may take: the token request may be waiting for its connection. */
+const longest = "5 seconds"
+
 /** The bytes of a body; `"dropped"` if it was too long or too slow, or broke off. */
 type Bytes = ArrayBuffer | "dropped"
 
@@ -53,7 +56,7 @@ export const whileReading = <A, E, B, E2, R>(
   use: (value: A, kept: Response) => Effect.Effect<B, E2, R>
 ): Effect.Effect<B, E | E2, R> =>
   // a daemon: the caller's fiber must not wait for a body that cannot be interrupted
-  Effect.flatMap(Effect.forkDaemon(Effect.interruptible(read(response))), (reading) =>
+  Effect.flatMap(startReading(response), (reading) =>
     Effect.flatMap(
       // a failure of the renewal is the caller's answer: the connection of this one is given up
       Effect.onExit(renewal, (exit) => Exit.isSuccess(exit) ? Effect.void : Fiber.interruptFork(reading)),
@@ -65,9 +68,19 @@ export const whileReading = <A, E, B, E2, R>(
       }
     ))
 
+const startReading = (response: Response): Effect.Effect<Fiber.RuntimeFiber<Bytes>> =>
+  Effect.flatMap(Effect.forkDaemon(Effect.interruptible(read(response))), (reading) => {
+    const limit = Effect.delay(Fiber.interruptFork(reading), longest)
+    return Effect.map(Effect.forkDaemon(Effect.interruptible(limit)), (limiting) => {
+      reading.addObserver(() => limiting.unsafeInterruptAsFork(reading.id()))
+      return reading
+    })
+  })
+
 /** A body that is too slow loses its connection: the interruption of its reader aborts the request. */
 const rest = (reading: Fiber.RuntimeFiber<Bytes>): Effect.Effect<Bytes> =>
-  Effect.interruptible(Fiber.join(reading)).pipe(
+  Effect.interruptible(Fiber.await(reading)).pipe(
+    Effect.map(Exit.getOrElse(() => "dropped" as const)),
     Effect.disconnect,
     Effect.timeoutOption(patience),
     Effect.onInterrupt(() => Fiber.interruptFork(reading)),
