@@ -139,6 +139,20 @@ describe("TLS: failures as each runtime reports them", () => {
     ],
     [
       "Node.js",
+      error(openssl("ssl3_read_bytes:tlsv1 alert no application protocol"), {
+        code: "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
+      }),
+      "HTTP/2 only"
+    ],
+    ["Deno", deno("received fatal alert: NoApplicationProtocol"), "HTTP/2 only"],
+    [
+      "Node.js",
+      error(openssl("ssl3_read_bytes:tlsv1 alert internal error"), { code: "ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR" }),
+      "alert 80"
+    ],
+    ["Deno", deno("received fatal alert: InternalError"), "alert 80"],
+    [
+      "Node.js",
       error(openssl("ssl3_read_bytes:tlsv1 alert protocol version"), { code: "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION" }),
       handshake
     ],

@@ -46,6 +46,22 @@ const kinds: ReadonlyArray<Kind> = [
       "otherwise the two sides have no common TLS version or cipher."
   },
   {
+    code: "NO_APPLICATION_PROTOCOL",
+    codes: /ALERT_NO_APPLICATION_PROTOCOL/,
+    words: /alert no application protocol|alert: NoApplicationProtocol|alert number 120\b/i,
+    advice:
+      "The server speaks another protocol on top of TLS than this HTTP client offers (ALPN, alert 120), for example " +
+      "HTTP/2 only: let the server accept HTTP/1.1, or give the program an HTTP client that speaks HTTP/2."
+  },
+  {
+    code: "TLS_INTERNAL_ERROR",
+    codes: /ALERT_INTERNAL_ERROR/,
+    words: /alert internal error|alert: InternalError|alert number 80\b/i,
+    advice:
+      "The server broke the handshake off because of a fault of its own (alert 80): look into its log. Many servers do " +
+      "so if they have no certificate for the host name of the URL, so check that name too."
+  },
+  {
     code: "CERT_REVOKED",
     codes: /^(?:CERT_REVOKED|OCSP_|CRL_|UNABLE_TO_GET_CRL)/,
     words: /certificate:? (?:is |has been )?revoked/i,
