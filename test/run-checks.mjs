@@ -1,5 +1,5 @@
 /**
- * Runs every check of the workspace, one after the other, whatever the ones before said, and ends with one line:
+ * Runs every check of the workspace, whatever the ones before said, and ends with one line:
  *
  *     1234 passed, 0 failed
  *
@@ -9,7 +9,7 @@
  * nobody to ask why.
  */
 import { published } from "./packages.mjs"
-import { run, seedOf, vitest } from "./vitestRun.mjs"
+import { runAll, seedOf, vitest } from "./vitestRun.mjs"
 
 const ci = process.env.CI === "true"
 const total = { passed: 0, failed: 0, skipped: 0 }
@@ -24,18 +24,13 @@ const add = ({ failed = 0, passed = 0, skipped = 0 }) => {
   total.skipped += skipped
 }
 
-/** A check without tests of its own to count. */
-const staticCheck = (title, tool, args) => {
-  heading(title)
-  add(run(tool, args).ok ? { passed: 1 } : { failed: 1 })
-}
-
 /** A tool that failed without naming a failed test broke down before or after them: that is a failure too. */
 const addTests = (counted, ok) => add(ok || counted.failed > 0 ? counted : { ...counted, failed: 1 })
 
-const typeTests = () => {
-  heading("type-level tests")
-  const { ok, output } = run("tstyche", [], { capture: true })
+/** What a check counts for, by whether it passed and what it wrote. */
+const asOne = (ok) => add(ok ? { passed: 1 } : { failed: 1 })
+
+const typeTests = (ok, output) => {
   const summary = /^Tests: +(.+)$/m.exec(output)?.[1] ?? ""
   const number = (name) => Number(new RegExp(`(\\d+) ${name}`).exec(summary)?.[1] ?? 0)
   addTests(
@@ -45,6 +40,26 @@ const typeTests = () => {
   )
 }
 
+/** The checks that read the sources only, as many at a time as there are cores. */
+const ofSources = [
+  { title: "lint", tool: "eslint", args: ["."] },
+  { title: "type-level tests", tool: "tstyche", args: [], count: typeTests },
+  { title: "types of the workspace", tool: "tsc", args: ["--noEmit", "-p", "tsconfig.json"] },
+  ...published.map((name) => ({
+    title: `types of ${name} as it is published`,
+    tool: "tsc",
+    args: ["--noEmit", "-p", `packages/${name}/tsconfig.build.json`]
+  })),
+  { title: "no circles of imports", tool: "depcruise", args: ["--config", ".dependency-cruiser.mjs", "packages"] }
+]
+
+const checkSources = () =>
+  runAll(ofSources, ({ count = asOne, title }, { ok, output }) => {
+    heading(title)
+    process.stdout.write(output)
+    count(ok, output)
+  })
+
 /** What only passes in one order depends on something that it does not say. */
 const tests = () => {
   heading(`tests, in random order: seed ${seed}`)
@@ -52,13 +67,7 @@ const tests = () => {
   addTests(counts, ok)
 }
 
-staticCheck("types of the workspace", "tsc", ["--noEmit", "-p", "tsconfig.json"])
-for (const name of published) {
-  staticCheck(`types of ${name} as it is published`, "tsc", ["--noEmit", "-p", `packages/${name}/tsconfig.build.json`])
-}
-staticCheck("lint", "eslint", ["."])
-staticCheck("no circles of imports", "depcruise", ["--config", ".dependency-cruiser.mjs", "packages"])
-typeTests()
+await checkSources()
 tests()
 
 console.log("")

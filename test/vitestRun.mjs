@@ -1,5 +1,5 @@
 /** One run of vitest in a random order that can be repeated, and what came of it. */
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { randomInt } from "node:crypto"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
@@ -9,8 +9,8 @@ const root = new URL("..", import.meta.url)
 /** A step that takes longer than this hangs. */
 const patience = 20 * 60_000
 
-/** Many tests wait for most of their time; vitest would leave one core of two alone. */
-const workers = Math.max(2, availableParallelism() - 1)
+/** Many tests wait for servers, browsers and processes for most of their time. */
+const workers = availableParallelism() + 1
 
 /** What decides the order of files and tests: `TEST_SEED`, or a new one. */
 export const seedOf = (text = process.env.TEST_SEED) => {
@@ -20,23 +20,49 @@ export const seedOf = (text = process.env.TEST_SEED) => {
   return seed
 }
 
-/** Runs a tool of the workspace; `capture` keeps what it wrote as well as showing it. */
-export const run = (tool, args, { capture = false, limit = patience } = {}) => {
-  const child = spawnSync(`node_modules/.bin/${tool}`, args, {
-    cwd: root,
-    stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
-    env: capture ? { ...process.env, NO_COLOR: "1" } : process.env,
-    encoding: "utf8",
-    maxBuffer: 64 * 1024 * 1024,
-    timeout: limit,
-    // what hangs may hang in a handler of the gentler signal
-    killSignal: "SIGKILL",
-    shell: process.platform === "win32"
-  })
+const options = (limit) => ({
+  cwd: root,
+  timeout: limit,
+  // what hangs may hang in a handler of the gentler signal
+  killSignal: "SIGKILL",
+  shell: process.platform === "win32"
+})
+
+const command = (tool) => `node_modules/.bin/${tool}`
+
+/** Runs a tool of the workspace; what it writes is seen at once. */
+const run = (tool, args, limit = patience) => {
+  const child = spawnSync(command(tool), args, { ...options(limit), stdio: ["ignore", "inherit", "inherit"] })
   if (child.error?.code === "ETIMEDOUT") console.log(`${tool} was ended after ${limit / 60_000} minutes`)
   else if (child.error !== undefined) console.log(`${tool} could not be run: ${child.error.message}`)
-  if (capture) process.stdout.write(child.stdout ?? "")
-  return { ok: child.status === 0, output: child.stdout ?? "" }
+  return child.status === 0
+}
+
+/** Runs a tool of the workspace, and keeps what it writes. */
+const capture = (tool, args) =>
+  new Promise((resolve) => {
+    const child = spawn(command(tool), args, { ...options(patience), env: { ...process.env, NO_COLOR: "1" } })
+    let output = ""
+    const keep = (text) => output += text
+    child.stdin.end()
+    child.stdout.setEncoding("utf8").on("data", keep)
+    child.stderr.setEncoding("utf8").on("data", keep)
+    child.on("error", ({ message }) => resolve({ ok: false, output: `${tool} could not be run: ${message}\n` }))
+    child.on("close", (code, signal) => {
+      if (signal !== null) output += `${tool} was ended by ${signal}; it may take ${patience / 60_000} minutes\n`
+      resolve({ ok: code === 0, output })
+    })
+  })
+
+/** Runs several tools, as many at a time as there are cores; each is reported when it has ended. */
+export const runAll = async (tools, report) => {
+  const waiting = [...tools]
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      report(next, await capture(next.tool, next.args))
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, work))
 }
 
 /** Gives the counts, whether vitest itself went through, and what failed, by name. */
@@ -44,7 +70,7 @@ export const vitest = ({ args = [], limit, reporter = "default", seed }) => {
   const folder = mkdtempSync(`${tmpdir()}/checks-`)
   try {
     const file = `${folder}/vitest.json`
-    const { ok } = run("vitest", [
+    const ok = run("vitest", [
       "run",
       `--reporter=${reporter}`,
       "--reporter=json",
@@ -54,7 +80,7 @@ export const vitest = ({ args = [], limit, reporter = "default", seed }) => {
       "--minWorkers=1",
       `--maxWorkers=${workers}`,
       ...args
-    ], { limit })
+    ], limit)
     return readResults(file, ok)
   } finally {
     rmSync(folder, { recursive: true, force: true })

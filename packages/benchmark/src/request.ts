@@ -18,6 +18,7 @@ import type { Token } from "./contenders.js"
 import { azurePolicy, badgateway, cachedSource, effectCache, inProcess } from "./contenders.js"
 import type { Row } from "./harness.js"
 import { atMost, inChild, interleave, median, progress, quantile, ratios, round } from "./harness.js"
+import { tables as refusedTables } from "./refused.js"
 import { start } from "./server.js"
 
 type Family = "effect" | "azure" | "fetch" | "google"
@@ -202,7 +203,7 @@ export const request: Row = {
           rows
         })
       }
-      return tables
+      return [...tables, ...await refusedTables(quick)]
     } finally {
       server.close()
     }

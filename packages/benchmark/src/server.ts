@@ -3,7 +3,8 @@
  *
  * `POST /token?run=r&latency=200&lifetime=2` issues `token.<number>.<expiry in epoch ms>` after `latency` ms; it is
  * issued half-way through, as if the network took the other half. `GET /count?run=r` says how many were asked for.
- * `GET /outage?run=r&ms=2000` makes it answer 503 for so long. `GET /api` answers `ok`.
+ * `GET /outage?run=r&ms=2000` makes it answer 503 for so long. `GET /api` answers `ok`;
+ * `GET /guarded?generation=2` does so for a token whose number is 2 or more, and refuses others with a 401.
  */
 import { fork } from "node:child_process"
 import * as Http from "node:http"
@@ -41,6 +42,18 @@ const serve = (): Http.Server => {
       case "/outage": {
         downUntil.set(run, Date.now() + Number(url.searchParams.get("ms")))
         response.end()
+        return
+      }
+      case "/guarded": {
+        const number = Number(/^Bearer token\.(\d+)\./.exec(request.headers.authorization ?? "")?.[1] ?? -1)
+        const isGood = number >= Number(url.searchParams.get("generation"))
+        const body = isGood ? "{\"ok\":true}" : "{\"error\":\"invalid_token\"}"
+        response.writeHead(isGood ? 200 : 401, {
+          "content-type": "application/json",
+          "content-length": String(body.length),
+          ...(isGood ? {} : { "www-authenticate": "Bearer error=\"invalid_token\"" })
+        })
+        response.end(body)
         return
       }
       case "/count": {
