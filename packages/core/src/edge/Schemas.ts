@@ -33,187 +33,49 @@
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
-import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
-import * as Struct from "effect/Struct"
-import type * as Types from "effect/Types"
 import type * as TokenSource from "../lifecycle/TokenSource.js"
-import { printable } from "../store/storedToken.js"
-import * as Token from "../values/AccessToken.js"
-import * as ScopeSet from "../values/Scopes.js"
+import type * as Token from "../values/AccessToken.js"
+import type * as ScopeSet from "../values/Scopes.js"
 import * as Errors from "../values/TokenError.js"
 import type * as Events from "../values/TokenEvent.js"
 import * as Request from "../values/TokenRequest.js"
+import { built } from "./schemas/built.js"
+import type { Encoded } from "./schemas/encoded.js"
+import { error, prettyError } from "./schemas/errors.js"
+import { tokenEvent } from "./schemas/events.js"
+import {
+  duration,
+  flag,
+  info,
+  longestList,
+  named,
+  namespace,
+  number,
+  optional,
+  text,
+  texts,
+  time,
+  unchecked
+} from "./schemas/parts.js"
 import * as quietIssue from "./schemas/quietIssue.js"
+import { scopes } from "./schemas/scopes.js"
+import { knownOfToken, request, token } from "./schemas/token.js"
 
-// ---------------------------------------------------------------------------------------------------------------
-// parts of the schemas
-// ---------------------------------------------------------------------------------------------------------------
-
-/** The most that core reads of a response, and so the longest text it can receive. */
-const longestText = 1_048_576
-
-const longestList = 65_536
-
-const text = Schema.String.pipe(
-  Schema.maxLength(longestText, { description: `a string of at most ${longestText} characters` })
-)
-
-const isText = (u: unknown): u is string => Predicate.isString(u) && u.length <= longestText
-
-const nonEmptyText = text.pipe(Schema.minLength(1, { description: "a string that is not empty" }))
-
-/** Without negative zero, which JSON has no form for. */
-const finite = (description: string) =>
-  Schema.Finite.annotations({
-    description,
-    arbitrary: () => (fc) => fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0)
-  })
-
-const number = finite("a finite number")
-
-const time = finite("epoch milliseconds: a finite number")
-
-const flag = Schema.Boolean.annotations({ description: "true or false" })
-
-const texts = Schema.Array(text).pipe(
-  Schema.maxItems(longestList, { description: `a list of at most ${longestList} strings` })
-)
-
-const duration: Schema.Schema<Duration.Duration, number> = Schema.transform(
-  Schema.Finite.pipe(Schema.nonNegative({ description: "a number of milliseconds, zero or more" })),
-  Schema.DurationFromSelf.pipe(
-    Schema.filter(Duration.isFinite, {
-      description: "a finite duration",
-      arbitrary: () => (fc) => fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }).map(Duration.millis)
-    })
-  ),
-  { strict: true, decode: Duration.millis, encode: Duration.toMillis }
-)
-
-const optional = <A, I>(value: Schema.Schema<A, I>): Schema.optionalWith<
-  Schema.Schema<A, I>,
-  { as: "Option"; nullable: true }
-> => Schema.optionalWith(value, { as: "Option", nullable: true })
-
-const namespace = "effect-bearer."
-
-/**
- * The name in OpenAPI and JSON Schema. It has a namespace, because a program may well have a `RateLimited` of its own.
- */
-const named = (name: string, description: string) => ({
-  identifier: `${namespace}${name}`,
-  description,
-  ...quietIssue.message(name)
-})
-
-/** The same for a class of this module: for its decoded form, the transformation, and its encoded form. */
-const info = (name: string, description: string) =>
-  [quietIssue.message(name), named(name, description), quietIssue.message(name)] as const
-
-/** A wrong value is reported when it is encoded, because a constructor could only throw. */
-const unchecked = { disableValidation: true }
-
-/** Taken as it is and not copied: with `__proto__` for a name, a copy would be another object. */
-const record = <A>(
-  description: string,
-  isValue: Predicate.Refinement<unknown, A>,
-  jsonSchema: object
-): Schema.Schema<Readonly<Record<string, A>>> =>
-  Schema.declare(
-    (u): u is Readonly<Record<string, A>> => {
-      if (!Predicate.isRecord(u)) return false
-      const values = Object.values(u)
-      return values.length <= longestList && values.every(isValue)
-    },
-    { description, jsonSchema: { type: "object", ...jsonSchema }, pretty: () => () => description }
-  )
-
-/** A schema for a value of the library that is built from the fields of `struct`, and has those fields. */
-const built = <A, F, I, R>(
-  name: string,
-  description: string,
-  struct: Schema.Schema<F, I, R> & { readonly fields: Schema.Struct.Fields },
-  is: Predicate.Refinement<unknown, A>,
-  make: (fields: F) => A,
-  pretty: (value: A) => string = () => name,
-  /** schemas of several shapes have no common name */
-  annotations: (name: string, description: string) => Schema.Annotations.GenericSchema<A> = named
-): { readonly self: Schema.Schema<A>; readonly encoded: Schema.Schema<A, I, R> } => {
-  const names = Object.keys(struct.fields)
-  const pick = (value: A): F => Struct.pick(value as Record<string, unknown>, ...names) as F
-  const check =
-    <E>(parse: (u: unknown) => Effect.Effect<E, ParseResult.ParseIssue>) =>
-    (u: unknown, _options: AST.ParseOptions, ast: AST.Declaration): Effect.Effect<A, ParseResult.ParseIssue> =>
-      is(u)
-        ? ParseResult.mapBoth(parse(pick(u)), {
-          onFailure: (issue) => new ParseResult.Composite(ast, u, issue),
-          onSuccess: () => u
-        })
-        : ParseResult.fail(new ParseResult.Type(ast, u))
-  const self: Schema.Schema<A> = Schema.declare(
-    [Schema.typeSchema(struct)],
-    {
-      decode: (fields) => check(ParseResult.decodeUnknown(fields)),
-      encode: (fields) => check(ParseResult.encodeUnknown(fields))
-    },
-    {
-      ...annotations(name, description) as {},
-      pretty: () => pretty,
-      arbitrary: (fields) => (fc) => fields(fc).map(make)
-    }
-  )
-  return {
-    self,
-    encoded: Schema.transform(struct.annotations(quietIssue.message(name)), self, {
-      strict: true,
-      decode: make,
-      encode: pick
-    }).annotations(annotations(name, description))
-  }
-}
-
-/** The names of the fields of an error or an event. */
-type Names<A> = Exclude<
-  Extract<keyof A, string>,
-  A extends Error ? keyof Cause.YieldableError | "retryable" : never
->
-
-type Optional<A> = { [K in Names<A>]: A[K] extends Option.Option<unknown> ? K : never }[Names<A>]
-
-type Field<V> = [V] extends [Option.Option<infer A>] ? Field<A>
-  : [V] extends [Duration.Duration] ? number
-  : [V] extends [Errors.TokenError] ? Encoded<V>
-  : V
-
-/**
- * The JSON form of an error or an event: its fields under their own names, with `_tag`. A duration is its milliseconds,
- * and an `Option` is left out where it is `None`.
- *
- * @since 0.1.0
- * @category models
- */
-export type Encoded<A> = A extends unknown ? Types.Simplify<
-    & { readonly [K in Exclude<Names<A>, Optional<A>>]: Field<A[K]> }
-    & { readonly [K in Optional<A>]?: Field<A[K]> | null | undefined }
-  >
-  : never
-
-/** The schema of each field, so that none is forgotten. */
-type Fields<A, Known extends string = "_tag"> = {
-  readonly [K in Exclude<Names<A>, Known>]: [A[K]] extends [Option.Option<infer V>] ?
-    Schema.optionalWith<Schema.Schema<V, Field<V>>, { as: "Option"; nullable: true }>
-    : Schema.Schema<A[K], Field<A[K]>>
-}
+export type {
+  /**
+   * The JSON form of an error or an event: its fields under their own names, with `_tag`. A duration is its
+   * milliseconds, and an `Option` is left out where it is `None`.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Encoded
+} from "./schemas/encoded.js"
 
 // ---------------------------------------------------------------------------------------------------------------
 // scopes
@@ -225,50 +87,11 @@ type Fields<A, Known extends string = "_tag"> = {
  * @since 0.1.0
  * @category schemas
  */
-export const Scopes: Schema.Schema<ScopeSet.Scopes, ReadonlyArray<string>> = Schema.transform(
-  texts,
-  Schema.declare(
-    (u): u is ScopeSet.Scopes => Array.isArray(u) && u.length <= longestList && u.every(Predicate.isString),
-    {
-      ...named("Scopes", "a set of scopes"),
-      pretty: () => ScopeSet.format,
-      arbitrary: () => (fc) =>
-        fc.array(fc.stringMatching(/^[!#-+\--:<-[\]-~]{1,12}$/), { maxLength: 8 }).map(ScopeSet.make)
-    }
-  ),
-  { strict: true, decode: ScopeSet.make, encode: (scopes) => scopes }
-).annotations(named("Scopes", "a set of scopes"))
+export const Scopes: Schema.Schema<ScopeSet.Scopes, ReadonlyArray<string>> = scopes
 
 // ---------------------------------------------------------------------------------------------------------------
 // tokens
 // ---------------------------------------------------------------------------------------------------------------
-
-const extra = record("an object", (_): _ is unknown => true, {}).annotations({
-  arbitrary: () => (fc) =>
-    fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4 }).map((value) => JSON.parse(JSON.stringify(value)))
-})
-
-const knownOfToken = {
-  tokenType: text,
-  scopes: Scopes,
-  issuedAt: time,
-  expiresAt: optional(time),
-  refreshAt: optional(time)
-}
-
-const token = built(
-  "AccessToken",
-  "an access token",
-  Schema.Struct({
-    // any other character could break the header that the token is put into
-    value: Schema.Redacted(text.pipe(Schema.pattern(printable, { description: "a token of printable ASCII" }))),
-    ...knownOfToken,
-    refreshToken: optional(Schema.Redacted(nonEmptyText)),
-    extra: Schema.optionalWith(Schema.Redacted(extra), { default: () => Redacted.make({}) })
-  }),
-  Token.isAccessToken,
-  (fields) => Token.make({ ...fields, extra: Redacted.value(fields.extra) })
-)
 
 /**
  * A token inside one process: decoding and encoding return the value they are given. Its `JSON.stringify` form shows no
@@ -354,27 +177,6 @@ export class AccessTokenInfo extends Schema.Class<AccessTokenInfo>(`${namespace}
 // requests
 // ---------------------------------------------------------------------------------------------------------------
 
-const list = Schema.optionalWith(texts, { default: () => [] })
-
-const request = built(
-  "TokenRequest",
-  "a token request",
-  Schema.Struct({
-    scopes: Schema.optionalWith(Scopes, { default: () => ScopeSet.empty }),
-    audience: list,
-    resource: list,
-    parameters: Schema.optionalWith(
-      record("an object of strings", isText, { additionalProperties: { type: "string" } }).annotations({
-        arbitrary: () => (fc) => fc.dictionary(fc.string(), fc.string(), { maxKeys: 4 })
-      }),
-      { default: () => ({}) }
-    )
-  }),
-  Request.isTokenRequest,
-  Request.make,
-  String
-)
-
 /**
  * A token request inside one process: decoding and encoding return the value they are given. Its `JSON.stringify` form
  * shows no value of a parameter and cannot be read back.
@@ -443,29 +245,6 @@ export class TokenRequestInfo extends Schema.Class<TokenRequestInfo>(`${namespac
 // ---------------------------------------------------------------------------------------------------------------
 // errors
 // ---------------------------------------------------------------------------------------------------------------
-
-const isError = <E extends Errors.TokenError>(tag: E["_tag"]) => (u: unknown): u is E =>
-  Errors.isTokenError(u) && u._tag === tag
-
-const error = <E extends Errors.RequestError | Errors.CircuitOpen>(
-  Class: new(fields: never) => E,
-  tag: E["_tag"],
-  description: string,
-  fields: Fields<E>
-): Schema.Schema<E, Encoded<E>> =>
-  built(
-    tag,
-    description,
-    // `fields` has one for each field of `E`
-    Schema.Struct({ _tag: Schema.Literal(tag), ...fields }) as unknown as
-      & Schema.Schema<unknown, Encoded<E>>
-      & { readonly fields: Schema.Struct.Fields },
-    isError<E>(tag),
-    (fields) => new Class(fields as never),
-    prettyError
-  ).encoded
-
-const prettyError = ({ _tag, message }: { readonly _tag: string; readonly message: string }) => `${_tag}: ${message}`
 
 /**
  * @since 0.1.0
@@ -780,69 +559,6 @@ export const TokenError: Schema.Schema<Errors.TokenError, Encoded<Errors.TokenEr
 // events
 // ---------------------------------------------------------------------------------------------------------------
 
-const reason = Schema.Literal("cold", "ahead", "expired", "rejected")
-
-type Tag = Events.TokenEvent["_tag"]
-
-type EventOf<T extends Tag> = Extract<Events.TokenEvent, { readonly _tag: T }>
-
-const events: { readonly [T in Tag]: Fields<EventOf<T>, "_tag" | "key" | "at"> } = {
-  AcquisitionStarted: { reason },
-  TokenAcquired: {
-    reason,
-    elapsed: number,
-    scopes: Scopes,
-    expiresAt: optional(time),
-    refreshAt: optional(time)
-  },
-  RefreshFailed: {
-    reason,
-    error: text,
-    message: text,
-    elapsed: number,
-    failures: number,
-    stillServing: flag,
-    retryAt: time
-  },
-  RequestAbandoned: { reason, elapsed: number },
-  RetryScheduled: { error: text, message: text, status: optional(number), attempt: number, delay: number },
-  TokenRejected: { age: number },
-  RevokedEarly: { age: number, remaining: optional(number) },
-  ClientUsedElsewhere: { refused: number },
-  TokenInactive: { age: number, remaining: optional(number) },
-  FreshTokenRejected: { origin: text },
-  SentWithoutToken: { origin: text, allowed: text },
-  ScopeDrift: { requested: Scopes, granted: Scopes, missing: Scopes },
-  OverBroadScope: { scopes: Scopes },
-  NoProgress: { retryAt: optional(time) },
-  LifetimeUnknown: {},
-  KeyForgotten: { idle: number },
-  CircuitOpened: { failures: number, retryAt: time },
-  CircuitClosed: {},
-  Throttled: { delay: number },
-  TokenShared: { age: number, expiresAt: optional(time) },
-  RefreshingElsewhere: { stillServing: flag },
-  LeaseLost: {},
-  StoreFailed: {
-    operation: text,
-    reason: Schema.Literal("unavailable", "timeout", "unreadable"),
-    detail: text
-  },
-  StoreRecovered: { elapsed: number }
-}
-
-const event = ([tag, fields]: [string, Schema.Struct.Fields]) =>
-  built(
-    tag,
-    `what happened to a token: ${tag}`,
-    Schema.Struct({ _tag: Schema.Literal(tag), key: text, at: time, ...fields }) as
-      & Schema.Schema<object, object>
-      & { readonly fields: Schema.Struct.Fields },
-    (u): u is object => Predicate.isRecord(u) && u._tag === tag,
-    // like the values that the constructors of `TokenEvent` make: compared by content
-    Data.struct
-  ).encoded
-
 /**
  * All events of a source.
  *
@@ -859,9 +575,7 @@ const event = ([tag, fields]: [string, Schema.Struct.Fields]) =>
  * @since 0.1.0
  * @category unions
  */
-export const TokenEvent: Schema.Schema<Events.TokenEvent, Encoded<Events.TokenEvent>> = Schema.Union(
-  ...Object.entries(events).map(event)
-).annotations(named("TokenEvent", "what happened to a token")) as never
+export const TokenEvent: Schema.Schema<Events.TokenEvent, Encoded<Events.TokenEvent>> = tokenEvent
 
 // ---------------------------------------------------------------------------------------------------------------
 // status
