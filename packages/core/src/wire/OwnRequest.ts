@@ -28,12 +28,12 @@ import type * as Redacted from "effect/Redacted"
 import * as SharedWork from "../values/SharedWork.js"
 import * as TokenError from "../values/TokenError.js"
 import * as Disclosure from "./Disclosure.js"
-import * as refusal from "./endpointRefusal.js"
 import * as body from "./request/body.js"
 import * as contentCoding from "./request/contentCoding.js"
 import * as proxyRefusal from "./request/proxyRefusal.js"
 import * as transport from "./request/transportFailure.js"
 import { version } from "./request/version.js"
+import * as statuses from "./statuses.js"
 import type { Reply } from "./TokenResponse.js"
 
 /**
@@ -222,7 +222,7 @@ const readBody = (
   response: HttpClientResponse.HttpClientResponse,
   limit: Duration.Duration
 ): Effect.Effect<body.Body, body.Broken> =>
-  refusal.speaksForItself(response.status)
+  statuses.speaksForItself(response.status)
     ? body.read(response, limit).pipe(
       Effect.timeout(grace),
       Effect.orElseSucceed(() => body.empty)
@@ -244,7 +244,7 @@ const plain = (
     if (undone._tag === "Plain") {
       return Effect.succeed({ bytes: undone.bytes, overflow: overflow || undone.overflow })
     }
-    if (overflow || !refusal.isSuccess(response.status)) {
+    if (overflow || !statuses.isSuccess(response.status)) {
       return Effect.succeed({ bytes: body.empty.bytes, overflow, compressed: undone.coding })
     }
     return Effect.fail(

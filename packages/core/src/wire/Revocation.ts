@@ -15,6 +15,8 @@ import * as endpointOptions from "./endpointOptions.js"
 import * as refusal from "./endpointRefusal.js"
 import * as formEndpoint from "./formEndpoint.js"
 import type * as ServerMetadata from "./ServerMetadata.js"
+import * as statedError from "./statedError.js"
+import * as statuses from "./statuses.js"
 import type { TokenLike } from "./tokenLike.js"
 import * as tokenLike from "./tokenLike.js"
 import type { Reply } from "./TokenResponse.js"
@@ -127,9 +129,9 @@ export const isRevocation = (u: unknown): u is Revocation => Predicate.hasProper
  * over already is a success as well, but Google and Salesforce say so with 400 and a code.
  */
 const read = (reply: Reply, answered: formEndpoint.Answered): Either.Either<void, TokenError.RequestError> => {
-  if (refusal.isSuccess(reply.status)) return Either.void
+  if (statuses.isSuccess(reply.status)) return Either.void
   const decoded = decode.decode(reply.body)
-  if (reply.status === 400 && Option.contains(refusal.stated(decoded).code, "invalid_token")) return Either.void
+  if (reply.status === 400 && Option.contains(statedError.read(decoded).code, "invalid_token")) return Either.void
   const disclosure = Disclosure.make(answered.secrets)
   return Option.match(
     refusal.classify(reply, decoded, { ...answered, place: "the revocation endpoint" }, disclosure),

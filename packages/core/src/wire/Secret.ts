@@ -26,6 +26,7 @@ import * as memo from "./memo.js"
 import * as OwnRequest from "./OwnRequest.js"
 import { traced } from "./requestSpan.js"
 import * as RetryAfter from "./RetryAfter.js"
+import * as statuses from "./statuses.js"
 
 /**
  * Runs an effect that yields a secret, for authors of a `ClientAuthentication` or a grant. The value is never shown,
@@ -346,7 +347,7 @@ const read = (
       return Effect.fail(new TokenError.EndpointUnavailable({ endpoint, status, retryAfter, description }))
     }
     const contentType = Disclosure.contentType(headers["content-type"])
-    if (!refusal.isSuccess(status)) {
+    if (!statuses.isSuccess(status)) {
       return Effect.fail(
         new TokenError.RejectedByEndpoint({
           endpoint,

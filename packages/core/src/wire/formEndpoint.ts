@@ -12,6 +12,7 @@ import type { Options, Settled } from "./endpointOptions.js"
 import * as refusal from "./endpointRefusal.js"
 import * as neverSent from "./neverSent.js"
 import * as OwnRequest from "./OwnRequest.js"
+import * as refusalCodes from "./refusalCodes.js"
 import { traced } from "./requestSpan.js"
 import * as ServerMetadata from "./ServerMetadata.js"
 import type { Reply } from "./TokenResponse.js"
@@ -130,7 +131,7 @@ export const make = (
               return attempt(call, prepared)
             })
           return Effect.flatMap(ready, (first) =>
-            Effect.catchIf(once(first), (error) => refusal.concernsClient(error, grantType(first)), (refused) =>
+            Effect.catchIf(once(first), (error) => refusalCodes.concernsClient(error, grantType(first)), (refused) =>
               Effect.flatMap(
                 hasChanged(first.credentials),
                 (changed) =>

@@ -1,0 +1,48 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Option } from "effect"
+import * as statedError from "../../src/wire/statedError.js"
+
+const read = (members: Record<string, unknown>) => {
+  const { code, description, uri } = statedError.read({ _tag: "Members", members: new Map(Object.entries(members)) })
+  return [code, description, uri].map(Option.getOrNull)
+}
+
+describe("the error that a reply states in its body", () => {
+  it("is in the members of RFC 6749 §5.2", () => {
+    assert.deepStrictEqual(
+      read({ error: "invalid_client", error_description: "no such client", error_uri: "https://example.com" }),
+      ["invalid_client", "no such client", "https://example.com"]
+    )
+  })
+
+  it("may be an object, as Facebook and Google send it", () => {
+    assert.deepStrictEqual(
+      read({ error: { type: "OAuthException", message: "try again", is_transient: true } }),
+      ["temporarily_unavailable", "try again", null]
+    )
+    assert.deepStrictEqual(
+      read({ error: { code: 403, status: "PERMISSION_DENIED", message: "no" } }),
+      ["PERMISSION_DENIED", "no", null]
+    )
+  })
+
+  it("may be the first of a list, but not in a reply that holds a token", () => {
+    const errors = [{ errorType: "expired", message: "the secret is over" }, { errorType: "second" }]
+    assert.deepStrictEqual(read({ errors }), ["expired", "the secret is over", null])
+    assert.deepStrictEqual(read({ errors, access_token: "x" }), [null, null, null])
+  })
+
+  it("may be `ok: false`", () => {
+    assert.deepStrictEqual(read({ ok: false, message: "no" }), ["not_ok", "no", null])
+  })
+
+  it("is absent where a member says that there is none", () => {
+    for (const error of [0, "0", "", false, null, {}, { code: 0, message: "" }]) {
+      assert.deepStrictEqual(read({ error }), [null, null, null])
+    }
+  })
+
+  it("is absent in a body without members", () => {
+    assert.deepStrictEqual(Option.getOrNull(statedError.read({ _tag: "Empty" }).code), null)
+  })
+})
