@@ -17,13 +17,15 @@ import { TokenEvent } from "../../values/TokenEvent.js"
 import * as TokenRequest from "../../values/TokenRequest.js"
 import { ownSpan } from "../../wire/ownSpan.js"
 import * as source from "../source.js"
+import { adopt, isLate } from "./adopt.js"
 import type { Context, Token } from "./context.js"
 import { failing } from "./context.js"
 import * as errors from "./errors.js"
+import { isRefusal, remember } from "./failures.js"
 import { start } from "./flights.js"
 import { nameOf } from "./keys.js"
 import type { Attempt, Slot } from "./slot.js"
-import { adopt, current, isLate, isRefusal, remember } from "./slot.js"
+import { current } from "./slot.js"
 
 /** Starts a request for the token of a slot, as soon as its back-off allows one. */
 export const request = <E>(

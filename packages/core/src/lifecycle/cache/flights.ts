@@ -12,9 +12,9 @@ import * as Disclosure from "../../wire/Disclosure.js"
 import type { Context, Token } from "./context.js"
 import { failing, limitOf } from "./context.js"
 import * as errors from "./errors.js"
+import { giveUp } from "./failures.js"
 import { nameOf } from "./keys.js"
 import type { Slot } from "./slot.js"
-import { giveUp } from "./slot.js"
 
 /** Starts work that any number of callers wait for. Synchronous: nothing comes between a check and the start. */
 export const start = <E>(

@@ -4,9 +4,9 @@ import * as Option from "effect/Option"
 import type { Now } from "../../values/Clocks.js"
 import { request } from "./acquire.js"
 import type { Context } from "./context.js"
+import { isRefusal } from "./failures.js"
 import { nameOf } from "./keys.js"
 import type { Slot } from "./slot.js"
-import { isRefusal } from "./slot.js"
 import { until } from "./tokenLife.js"
 
 /** `TokenCache.Entry`. There is one for each key, so its methods are on the prototype. */

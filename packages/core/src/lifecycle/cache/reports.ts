@@ -9,9 +9,9 @@ import { after } from "./acquire.js"
 import type { Context, Token } from "./context.js"
 import * as errors from "./errors.js"
 import { nameOf } from "./keys.js"
+import { reject } from "./reject.js"
 import { obtain } from "./serve.js"
 import type { Slot } from "./slot.js"
-import { reject } from "./slot.js"
 
 /** Takes in a caller's report that `rejected` was refused. */
 export const report = <E>({ keys, publish }: Context<E>, rejected: AccessToken, slot: Slot<E>): Effect.Effect<void> =>
