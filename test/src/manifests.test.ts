@@ -43,3 +43,15 @@ describe.each(published as ReadonlyArray<string>)("%s: its package.json", (name)
     assert.strictEqual(licence(`packages/${name}/`), licence(""))
   })
 })
+
+describe("the scripts of the repository", () => {
+  const scripts = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).scripts as Readonly<
+    Record<string, string>
+  >
+
+  it.each(Object.keys(scripts).filter((name) => name !== "setup"))("%s works in a fresh clone", (name) => {
+    assert.match(scripts[name]!, /^(?:node test\/ready\.mjs|npm run --silent setup) && /)
+    // nobody needs pnpm but npx
+    assert.notMatch(scripts[name]!, /&& pnpm/)
+  })
+})

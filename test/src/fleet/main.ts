@@ -10,6 +10,7 @@
  *     npm run simulate -- --hard                    days on which the worst comes at the worst time
  *     npm run simulate -- --table 1,10,100          the table of the README
  */
+import { readFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { Broken, simulate } from "./Fleet.js"
 import { table } from "./table.js"
@@ -26,9 +27,16 @@ const { values } = parseArgs({
     quiet: { type: "boolean", default: false },
     rotating: { type: "boolean", default: false },
     clocks: { type: "boolean", default: false },
-    table: { type: "string" }
+    table: { type: "string" },
+    help: { type: "boolean", default: false }
   }
 })
+
+if (values.help) {
+  const [, head = ""] = /^\/\*\*\n([^]*?) \*\//.exec(readFileSync(new URL(import.meta.url), "utf8")) ?? []
+  console.log(head.replaceAll(/^ \*(?: {5})? ?/gm, ""))
+  process.exit(0)
+}
 
 const seed = Number(values.seed)
 const fixed = {
