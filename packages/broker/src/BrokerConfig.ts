@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as PlatformPath from "@effect/platform/Path"
 import * as Data from "effect/Data"

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+
 import { createHash, randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"

@@ -1,6 +1,7 @@
 /**
  * @since 0.1.0
  */
+
 export * as Broker from "./Broker.js"
 
 /**

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as GenesysApi from "./GenesysApi.js"

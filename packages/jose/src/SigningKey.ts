@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type * as jose from "jose"

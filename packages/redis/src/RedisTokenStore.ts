@@ -13,6 +13,7 @@
  *
  * @since 0.1.0
  */
+
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
 import type * as Duration from "effect/Duration"

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+
 import { Duration, FastCheck, Option } from "effect"
 import type { RetryPolicy } from "effect-bearer"
 import { Scopes, TokenError, TokenRequest } from "effect-bearer"

@@ -23,6 +23,7 @@
  *
  * @since 0.1.0
  */
+
 import type * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"

@@ -15,6 +15,7 @@
  *
  * @since 0.1.0
  */
+
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as KeyValueStore from "@effect/platform/KeyValueStore"
 import type * as Path from "@effect/platform/Path"

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+
 import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import { NodeInspectSymbol } from "effect/Inspectable"

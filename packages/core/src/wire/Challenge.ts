@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+
 import type * as Headers from "@effect/platform/Headers"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"

@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
