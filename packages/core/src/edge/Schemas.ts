@@ -33,14 +33,7 @@
  *
  * @since 0.1.0
  */
-<<<<<<< HEAD
-=======
 
-import type * as Cause from "effect/Cause"
-import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
->>>>>>> b5234e5 (Public modules: the comment at the head of each stays in its .d.ts)
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
