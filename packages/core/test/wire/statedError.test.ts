@@ -3,7 +3,11 @@ import { Option } from "effect"
 import * as statedError from "../../src/wire/statedError.js"
 
 const read = (members: Record<string, unknown>) => {
-  const { code, description, uri } = statedError.read({ _tag: "Members", members: new Map(Object.entries(members)) })
+  const { code, description, uri } = statedError.read({
+    _tag: "Members",
+    members: new Map(Object.entries(members)),
+    form: "JSON"
+  })
   return [code, description, uri].map(Option.getOrNull)
 }
 
