@@ -13,6 +13,7 @@ const readmes = [
   "README.md",
   ...packages.map((name) => `packages/${name}/README.md`),
   "packages/genesys/FROM-PYTHON.md",
+  ...readdirSync(join(root, "docs")).filter((file) => file.endsWith(".md")).sort().map((file) => `docs/${file}`),
   ...readdirSync(join(root, "docs/errors")).sort().map((file) => `docs/errors/${file}`)
 ]
   .filter((file) => existsSync(join(root, file)))
