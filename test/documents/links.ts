@@ -26,12 +26,22 @@ export const absolute = (markdown: string, folder: string): string =>
     return `](${repository}/${isFolder ? "tree" : "blob"}/main/${path}${anchor === undefined ? "" : `#${anchor}`})`
   })
 
-/** As GitHub makes them of headings. */
-const anchorsOf = (markdown: string): ReadonlySet<string> =>
-  new Set(Array.from(
-    markdown.replace(/^(`{3,})[^]*?^\1/gm, "").matchAll(/^#+ +(.+)$/gm),
-    ([, heading]) => heading!.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, "").trim().replaceAll(/\s/g, "-")
-  ))
+/** The anchors of headings, as GitHub makes them: call it for each heading of a page, in their order. */
+export const anchors = (): (heading: string) => string => {
+  const seen = new Map<string, number>()
+  return (heading) => {
+    const anchor = heading.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, "").trim().replaceAll(/\s/g, "-")
+    const times = seen.get(anchor) ?? 0
+    seen.set(anchor, times + 1)
+    return times === 0 ? anchor : `${anchor}-${times}`
+  }
+}
+
+const anchorsOf = (markdown: string): ReadonlySet<string> => {
+  const anchor = anchors()
+  const headings = markdown.replace(/^(`{3,})[^]*?^\1/gm, "").matchAll(/^#+ +(.+)$/gm)
+  return new Set(Array.from(headings, ([, heading]) => anchor(heading!)))
+}
 
 /** A file of the repository and a heading in it, if that is what a link leads to. */
 const placeOf = (target: string, folder: string): { readonly path: string; readonly anchor: string } | undefined => {

@@ -4,9 +4,10 @@ import { dirname, join } from "node:path"
 import { documents } from "./documents.js"
 import { root } from "./links.js"
 
+const made = documents()
 // what is not made any more does not stay
 rmSync(join(root, "docs/reference"), { recursive: true, force: true })
-for (const [file, text] of documents()) {
+for (const [file, text] of made) {
   mkdirSync(dirname(join(root, file)), { recursive: true })
   writeFileSync(join(root, file), text)
 }

@@ -181,9 +181,10 @@ const longestRead = 30_000
  * @since 0.1.0
  * @category constructors
  */
-export const cached = (options: Options = {}) => <E>(uncached: source.With<E>) =>
-  // the errors of the source do not include those of the cache
-  build<E>(options, uncached, undefined)
+export const cached =
+  (options: Options = {}) => <E>(uncached: source.With<E>): Effect.Effect<Cached<E>, never, Scope.Scope> =>
+    // the errors of the source do not include those of the cache
+    build<E>(options, uncached, undefined)
 
 /**
  * The same for a source that may fail with any `TokenError`.
