@@ -25,8 +25,8 @@ const read = (name: string): Manifest => JSON.parse(readFileSync(manifestOf(name
 /** The public modules that programs rely on: one that is missing here, or there, is a change to tell. */
 const promised: Readonly<Record<string, string>> = {
   core:
-    `AccessToken BackgroundRefresh BearerAuth Challenge CircuitBreaker ClientAuthentication Clocks Concealment Digest
-    Disclosure Grant Introspection Jwt OwnRequest RateLimit RefreshToken RetryAfter RetryPolicy Revocation Schemas
+    `AccessToken BackgroundRefresh BearerAuth Bytes Challenge CircuitBreaker ClientAuthentication Clocks Concealment Digest
+    Disclosure FailureReply Grant Introspection Jwt Loopback OwnRequest RateLimit RefreshToken RetryAfter RetryPolicy Revocation Schemas
     ScopePolicy Scopes Secret ServerMetadata Settings SharedTokens SharedWork Spelling TokenCache TokenEndpoint TokenError
     TokenEvent TokenMetrics TokenMonitor TokenRequest TokenResponse TokenSource TokenStore`,
   testing: "Arbitraries AuthorizationServer Reply",

@@ -28,7 +28,6 @@ import * as client from "./internal/client.js"
 import * as deadline from "./internal/deadline.js"
 import * as disclosures from "./internal/disclosure.js"
 import { optional } from "./internal/optional.js"
-import { ownSpan } from "./internal/ownSpan.js"
 import * as refusal from "./internal/refusal.js"
 import * as transport from "./internal/transport.js"
 import * as Paging from "./Paging.js"
@@ -126,10 +125,10 @@ const exchange = <A, I, R>(
           ...("correlationId" in error ? client.idAttributes(error.correlationId) : {})
         })
       ),
-      ownSpan(options.operation ?? `GenesysApi.${request.method.toLowerCase()}`, {
+      Disclosure.withSpan(options.operation ?? `GenesysApi.${request.method.toLowerCase()}`, {
         captureStackTrace: false,
         attributes: { "genesys.region": region.environment }
-      })
+      }, GenesysError.isGenesysError)
     )
   })
 

@@ -12,9 +12,9 @@ import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Loopback from "effect-bearer/Loopback"
 import * as Spelling from "effect-bearer/Spelling"
 import * as TokenError from "effect-bearer/TokenError"
-import * as loopback from "./internal/loopback.js"
 
 /**
  * @since 0.1.0
@@ -159,7 +159,7 @@ export const parse = (input: Input): Either.Either<Region, TokenError.InvalidCon
   if (url.value.username !== "" || url.value.password !== "") {
     return Either.left(refused("its URL holds a user or a password, which would be sent to nobody: remove them"))
   }
-  if (loopback.isLoopback(url.value.hostname) && /^https?:/.test(text)) {
+  if (Loopback.isLoopback(url.value.hostname) && /^https?:/.test(text)) {
     return custom({ apiUrl: url.value.origin, loginUrl: url.value.origin })
   }
   const { port } = url.value
@@ -197,7 +197,7 @@ export const custom = (options: {
       return ""
     }
     const url = new URL(text)
-    if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback.isLoopback(url.hostname))) {
+    if (url.protocol !== "https:" && !(url.protocol === "http:" && Loopback.isLoopback(url.hostname))) {
       problems.push([field, "must be https, or http on a loopback address"])
     } else if (url.username !== "" || url.password !== "" || url.pathname !== "/" || url.search + url.hash !== "") {
       problems.push([field, "must be scheme and host only, such as https://api.cloud.example"])

@@ -6,6 +6,7 @@
 import { isIP } from "node:net"
 import * as Predicate from "effect/Predicate"
 import * as Grant from "effect-bearer/Grant"
+import { isLoopback } from "effect-bearer/Loopback"
 import type { Path } from "./mistake.js"
 import { oneOf, shownKey } from "./mistake.js"
 import { didYouMean } from "./nearest.js"
@@ -237,12 +238,6 @@ const isAbsentOrList = (caller: Fields): boolean =>
 // ---------------------------------------------------------------------------------------------------------------
 // listeners
 // ---------------------------------------------------------------------------------------------------------------
-
-/** Of a host name, also of an address, with or without brackets. */
-const isLoopback = (host: string): boolean => {
-  const name = host.toLowerCase().replace(/^\[|\]$/g, "")
-  return name === "localhost" || name.endsWith(".localhost") || name === "::1" || /^127\.\d+\.\d+\.\d+$/.test(name)
-}
 
 /** A name or an address, without port. */
 const isHost = (text: string): boolean =>

@@ -1,55 +1,21 @@
 /** From what can go wrong upstream to what a caller is told: SPEC A11, and RFC 6749 §5.2. */
 import * as Option from "effect/Option"
+import * as FailureReply from "effect-bearer/FailureReply"
 import * as TokenError from "effect-bearer/TokenError"
 import type { Refusal } from "../guard/refusal.js"
 
-type Verdict = readonly [status: number, name: string, code: string]
+/** The codes of RFC 6749 that a caller of the token endpoint can do something about: they are handed on, always with 400. */
+const ownCodes: ReadonlySet<string> = new Set(["invalid_scope", "invalid_target", "invalid_grant"])
 
-const later: Verdict = [503, "RetryExhausted", "temporarily_unavailable"]
-const network: Verdict = [502, "NetworkError", "temporarily_unavailable"]
-const configuration: Verdict = [500, "ConfigurationError", "server_error"]
-const parsing: Verdict = [500, "ParseError", "server_error"]
-const unauthorized: Verdict = [401, "Unauthorized", "server_error"]
-const forbidden: Verdict = [403, "Forbidden", "server_error"]
-const badRequest: Verdict = [400, "BadRequest", "server_error"]
-
-const byStatus = (status: number, otherwise: Verdict): Verdict =>
-  status === 401 ? unauthorized : status === 403 ? forbidden : otherwise
-
-const byCode: ReadonlyMap<string, Verdict> = new Map([
-  ["invalid_client", unauthorized],
-  ["incorrect_client_credentials", unauthorized],
-  ["invalid_scope", [400, "BadRequest", "invalid_scope"]],
-  ["invalid_target", [400, "BadRequest", "invalid_target"]],
-  ["invalid_grant", [400, "BadRequest", "invalid_grant"]],
-  ["unauthorized_client", forbidden],
-  ["access_denied", forbidden],
-  ["insufficient_scope", forbidden]
-])
-
-/** A member that is added to `TokenError` has no line here, and the compiler says so. */
-const verdicts: {
-  readonly [Tag in TokenError.TokenError["_tag"]]: (
-    error: Extract<TokenError.TokenError, { readonly _tag: Tag }>
-  ) => Verdict
-} = {
-  InvalidConfiguration: () => configuration,
-  OAuthError: (error) => {
+/** The name of SPEC A11, and the code of RFC 6749 §5.2. */
+const verdict = (error: TokenError.TokenError): readonly [name: FailureReply.Name, code: string] => {
+  if (error._tag === "ScopeNotGranted") return ["Forbidden", "invalid_scope"]
+  if (error._tag === "OAuthError") {
     const code = error.error.trim().toLowerCase()
-    return byCode.get(code) ?? byStatus(error.status, badRequest)
-  },
-  AuthenticationRequired: () => unauthorized,
-  ScopeNotGranted: () => [403, "Forbidden", "invalid_scope"],
-  RejectedByEndpoint: ({ status }) => byStatus(status, status === 400 ? badRequest : network),
-  MalformedResponse: () => parsing,
-  TlsError: () => network,
-  TransportError: () => network,
-  EndpointTimeout: () => network,
-  RateLimited: () => later,
-  EndpointUnavailable: () => later,
-  FailedElsewhere: () => later,
-  RetriesExhausted: () => later,
-  CircuitOpen: () => later
+    if (ownCodes.has(code)) return ["BadRequest", code]
+  }
+  const name = FailureReply.nameOf(error)
+  return [name, name === "RetryExhausted" || name === "NetworkError" ? "temporarily_unavailable" : "server_error"]
 }
 
 /** When to come back where nobody has said it. */
@@ -60,7 +26,8 @@ const longestPause = 3600
 
 /** Of a failure upstream; its message holds no secret, and says what to do. */
 export const ofToken = (error: TokenError.TokenError, now: number): Refusal => {
-  const [status, name, code] = (verdicts[error._tag] as (error: TokenError.TokenError) => Verdict)(error)
+  const [name, code] = verdict(error)
+  const status = FailureReply.statuses[name]
   const at = Option.filter(TokenError.retryAt(error, now), Number.isFinite)
   const isLater = status === 503 || code === "temporarily_unavailable"
   return {

@@ -1,5 +1,6 @@
 /** What a call asks for, out of the words of the command line. No value is repeated in a message: it may be a secret. */
 import * as Either from "effect/Either"
+import { isLoopback } from "effect-bearer/Loopback"
 import type { Failure } from "../output/failure.js"
 import { usage } from "../output/failure.js"
 
@@ -67,8 +68,6 @@ export const dataOf = (values: ReadonlyArray<string>): Either.Either<Data, Failu
 export const contentTypeOf = (beginning: string, otherwise: string): string =>
   /^\uFEFF?\s*[[{]/.test(beginning) ? "application/json" : otherwise
 
-const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
-
 /** Where a call goes. */
 export interface Target {
   /** Without user info and fragment. */
@@ -100,7 +99,7 @@ export const targetOf = (
     return Either.left(usage("The URL holds user info. Remove it: this command sends the token of the profile."))
   }
   const { hostname, origin, protocol } = url
-  if (protocol === "http:" && !loopback.test(hostname)) {
+  if (protocol === "http:" && !isLoopback(hostname)) {
     return Either.left(
       usage(`${origin} is not asked over TLS: a token would be readable on its way. Nothing was sent.`)
     )

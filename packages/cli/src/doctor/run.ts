@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as checks from "effect/Predicate"
+import { isLoopback } from "effect-bearer/Loopback"
 import * as TokenError from "effect-bearer/TokenError"
 import type { Failure } from "../output/failure.js"
 import { exitCodes, usage } from "../output/failure.js"
@@ -79,8 +80,6 @@ const apiOf = (text: string | undefined): Effect.Effect<URL | undefined, Failure
     ? Effect.fail(usage("--api takes a URL such as https://api.example.com/v1/me, without a user name in it."))
     : Effect.succeed(url)
 }
-
-const isLoopback = (host: string): boolean => /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(host)
 
 /** A token goes to the APIs of the profile, where it names some, and never readable over a network. */
 const allowed = (api: URL, { profile }: settings.Chosen): Effect.Effect<void, Failure> =>

@@ -3,6 +3,7 @@
  * the profile names any, and never over plain HTTP to another machine.
  */
 import * as Either from "effect/Either"
+import { isLoopback } from "effect-bearer/Loopback"
 import type { Failure } from "../output/failure.js"
 import { failed } from "../output/failure.js"
 
@@ -54,13 +55,11 @@ const origin = (text: string, credential: string | undefined): Either.Either<Que
     : Either.left(failed("Standard input names no URL with a host that a token could be sent to."))
 }
 
-const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/
-
 /** Why the token is not for this origin, or `undefined`. */
 export const objection = (asked: string | undefined, origins: ReadonlyArray<string>): string | undefined => {
   if (asked === undefined) return undefined
   const { hostname, protocol } = new URL(asked)
-  if (protocol !== "https:" && !loopback.test(hostname)) {
+  if (protocol !== "https:" && !isLoopback(hostname)) {
     return `${asked} is not asked over TLS: a token would be readable on its way.`
   }
   return origins.length === 0 || origins.some((one) => new URL(one).origin === asked)

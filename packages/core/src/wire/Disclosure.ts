@@ -16,9 +16,12 @@ import type { LazyArg } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import type * as Tracer from "effect/Tracer"
 import * as decode from "./decode.js"
 import * as credentialLike from "./disclosure/credentialLike.js"
+import * as errorNames from "./disclosure/errorName.js"
 import * as mediaType from "./disclosure/mediaType.js"
+import * as ownSpan from "./disclosure/ownSpan.js"
 import * as knownSecrets from "./knownSecrets.js"
 import * as plainWords from "./plainWords.js"
 
@@ -368,22 +371,37 @@ export const unlogged: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<
   .withUnhandledErrorLogLevel(Option.none())
 
 /**
+ * As `Effect.withSpan`, with one difference: the span ends with the exit that may be shown. An error that is not the
+ * package's own may hold a secret: the span tells its name (see {@link errorName}) and nothing else. The caller of the
+ * effect gets its failure as it is.
+ *
+ * `isOwn` says which errors are the package's own, whose messages hold no secret; by default those of `TokenError`. The
+ * last error of a `RetriesExhausted` has to be one of them, too.
+ *
+ * @example
+ * ```ts
+ * import { Disclosure } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * const measured = Effect.fail(new Error("s3cr3t")).pipe(
+ *   Disclosure.withSpan("Vault.read", { kind: "client" }) // the span says: code of the program failed: Error
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withSpan: (
+  name: string,
+  options?: Tracer.SpanOptions,
+  isOwn?: (error: unknown) => boolean
+) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> = ownSpan.withSpan
+
+/**
  * The name of an error that is not the library's own: its `_tag` or `name` if that looks like the name of a class,
  * otherwise `otherwise`. Nothing else of such an error may be shown.
  *
  * @since 0.1.0
  * @category getters
  */
-export const errorName = (error: unknown, otherwise = "an unknown failure"): string => {
-  const name = nameIn(error)
-  return name !== undefined && credentialLike.isName(name) ? name : otherwise
-}
-
-const nameIn = (error: unknown): string | undefined => {
-  try {
-    const name = Predicate.hasProperty(error, "_tag") ? error._tag : error instanceof Error ? error.name : undefined
-    return typeof name === "string" ? name : undefined
-  } catch {
-    return undefined
-  }
-}
+export const errorName: (error: unknown, otherwise?: string) => string = errorNames.errorName

@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Loopback from "../values/Loopback.js"
 import { vault as ranges } from "../values/settingRanges.js"
 import * as Settings from "../values/Settings.js"
 import * as TokenError from "../values/TokenError.js"
@@ -311,7 +312,7 @@ export const vault = (
   })
 
 const isOnLoopback = (address: string | URL): boolean =>
-  URL.canParse(String(address)) && checks.isLoopback(new URL(String(address)).hostname)
+  URL.canParse(String(address)) && Loopback.isLoopback(new URL(String(address)).hostname)
 
 /** The path with each segment encoded; `undefined` for a path that would lead elsewhere. */
 const segments = (path: string): string | undefined => {

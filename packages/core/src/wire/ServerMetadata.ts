@@ -24,6 +24,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Loopback from "../values/Loopback.js"
 import * as TokenError from "../values/TokenError.js"
 import * as decode from "./decode.js"
 import * as Disclosure from "./Disclosure.js"
@@ -464,7 +465,7 @@ const url = (value: unknown, name: string, wanted: Wanted, faults: Array<string>
   const url = new URL(value)
   const isProtected = url.protocol === "https:" || (url.protocol === "http:" &&
     // a server on another machine must not name ports of this machine
-    (wanted.allowInsecure || (checks.isLoopback(url.hostname) && checks.isLoopback(wanted.url.hostname))))
+    (wanted.allowInsecure || (Loopback.isLoopback(url.hostname) && Loopback.isLoopback(wanted.url.hostname))))
   if (!isProtected) faults.push(`${name} is not https`)
   if (url.username !== "" || url.password !== "") faults.push(`${name} holds a user name or a password`)
   if (url.hash !== "") faults.push(`${name} has a fragment`)

@@ -1,6 +1,7 @@
 // Checks of the URLs and durations that the options of an endpoint hold.
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Loopback from "../values/Loopback.js"
 import * as Settings from "../values/Settings.js"
 import type * as OwnRequest from "./OwnRequest.js"
 import type { Timeouts } from "./timeouts.js"
@@ -33,7 +34,7 @@ export const url = (
   const url = new URL(text)
   if (url.protocol !== "https:" && url.protocol !== "http:") {
     problem(`the scheme must be https, not ${url.protocol.slice(0, -1).slice(0, 20)}`)
-  } else if (url.protocol === "http:" && options.allowInsecure !== true && !isLoopback(url.hostname)) {
+  } else if (url.protocol === "http:" && options.allowInsecure !== true && !Loopback.isLoopback(url.hostname)) {
     problem(`http would ${options.harm}: use https, or set allowInsecure`)
   }
   if (url.username !== "" || url.password !== "") {
@@ -42,11 +43,6 @@ export const url = (
   if (url.hash !== "") problem(`${options.what} has no fragment`)
   return url
 }
-
-/** The URL parser has already written addresses in one form: `127.1` is `127.0.0.1` here. */
-export const isLoopback = (hostname: string): boolean =>
-  hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" ||
-  /^127\.\d+\.\d+\.\d+$/.test(hostname)
 
 /**
  * A duration in milliseconds; `least` is 1 unless zero is allowed. If there is a problem, it is reported and a

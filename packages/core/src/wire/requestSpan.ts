@@ -1,7 +1,7 @@
 // The span around a request to an authorization server.
 import * as Effect from "effect/Effect"
 import type * as TokenError from "../values/TokenError.js"
-import { ownSpan } from "./ownSpan.js"
+import * as Disclosure from "./Disclosure.js"
 
 /** A span that shows where a request went and how it ended, without any of its content. */
 export const traced =
@@ -11,7 +11,7 @@ export const traced =
       Effect.tapError((error) =>
         Effect.annotateCurrentSpan("oauth.error", error._tag === "OAuthError" ? error.error : error._tag)
       ),
-      ownSpan(name, {
+      Disclosure.withSpan(name, {
         kind: "client",
         captureStackTrace: false,
         attributes: { ...attributes, "server.address": url.hostname }

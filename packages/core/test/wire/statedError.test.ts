@@ -6,7 +6,7 @@ const read = (members: Record<string, unknown>) => {
   const { code, description, uri } = statedError.read({
     _tag: "Members",
     members: new Map(Object.entries(members)),
-    form: "JSON"
+    form: ""
   })
   return [code, description, uri].map(Option.getOrNull)
 }

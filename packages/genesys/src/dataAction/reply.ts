@@ -2,6 +2,7 @@
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as AccessToken from "effect-bearer/AccessToken"
+import * as FailureReply from "effect-bearer/FailureReply"
 import * as Scopes from "effect-bearer/Scopes"
 import * as TokenError from "effect-bearer/TokenError"
 import type { ErrorBody, ErrorName, Reply, TokenBody } from "./contract.js"
@@ -22,63 +23,11 @@ export const refusal = (
 
 // --- failures -------------------------------------------------------------------------------------------------------
 
-type Verdict = readonly [error: ErrorName, status: number]
-
-const configuration: Verdict = ["ConfigurationError", 500]
-const badRequest: Verdict = ["BadRequest", 400]
-const unauthorized: Verdict = ["Unauthorized", 401]
-const forbidden: Verdict = ["Forbidden", 403]
-const later: Verdict = ["RetryExhausted", 503]
-const network: Verdict = ["NetworkError", 502]
-const parsing: Verdict = ["ParseError", 500]
-
-/** Codes for "wrong id or secret", which servers send with 400, 401 and 403. */
-const wrongClient: ReadonlySet<string> = new Set(["invalid_client", "incorrect_client_credentials", "bad.credentials"])
-
-/** Codes for "known, but may not". */
-const notAllowed: ReadonlySet<string> = new Set([
-  "unauthorized_client",
-  "access_denied",
-  "insufficient_scope",
-  "consent_required",
-  "interaction_required",
-  "login_required"
-])
-
-const byStatus = (status: number, otherwise: Verdict): Verdict =>
-  status === 401 ? unauthorized : status === 403 ? forbidden : otherwise
-
-/** A member that is added to `TokenError` has no line here, and the compiler says so. */
-const verdicts: {
-  readonly [Tag in TokenError.TokenError["_tag"]]: (
-    error: Extract<TokenError.TokenError, { readonly _tag: Tag }>
-  ) => Verdict
-} = {
-  InvalidConfiguration: () => configuration,
-  OAuthError: ({ error, status }) => {
-    const code = error.trim().toLowerCase()
-    return wrongClient.has(code) ? unauthorized : notAllowed.has(code) ? forbidden : byStatus(status, badRequest)
-  },
-  AuthenticationRequired: () => unauthorized,
-  ScopeNotGranted: () => forbidden,
-  // a redirect, a 404, a page: whatever answered is no token endpoint
-  RejectedByEndpoint: ({ status }) => byStatus(status, status === 400 ? badRequest : network),
-  MalformedResponse: () => parsing,
-  TlsError: () => network,
-  TransportError: () => network,
-  EndpointTimeout: () => network,
-  RateLimited: () => later,
-  EndpointUnavailable: () => later,
-  FailedElsewhere: () => later,
-  RetriesExhausted: () => later,
-  CircuitOpen: () => later
-}
-
 export const fromTokenError = (error: TokenError.TokenError, now: number): Reply<ErrorBody> => {
-  const [name, status] = (verdicts[error._tag] as (error: TokenError.TokenError) => Verdict)(error)
+  const name = FailureReply.nameOf(error)
   return refusal(
     name,
-    status,
+    FailureReply.statuses[name],
     error.message,
     Option.map(
       Option.filter(TokenError.retryAt(error, now), Number.isFinite),

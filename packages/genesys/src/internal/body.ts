@@ -4,6 +4,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as Bytes from "effect-bearer/Bytes"
 import * as deadline from "./deadline.js"
 
 export interface Body {
@@ -36,7 +37,7 @@ export const read = (
         if (size > limit || (Option.isSome(failure) && isEmptyBody(failure.value))) return Effect.void
         return Effect.fail({ cause: Cause.squash(cause) })
       }),
-      Effect.map(() => ({ bytes: concat(pieces), overflow: size > limit })),
+      Effect.map(() => ({ bytes: Bytes.concat(pieces), overflow: size > limit })),
       // a stream that does not end when it is told to holds up nobody
       Effect.interruptible,
       Effect.disconnect,
@@ -47,16 +48,5 @@ export const read = (
 /** `@effect/platform` fails for a response that has no body at all, such as a 204. */
 const isEmptyBody = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "reason" in error && error.reason === "EmptyBody"
-
-const concat = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
-  if (pieces.length === 1) return pieces[0]!
-  const all = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
-}
 
 export const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)

@@ -6,6 +6,7 @@ import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as Bytes from "effect-bearer/Bytes"
 import * as Disclosure from "effect-bearer/Disclosure"
 
 /** No more than this is read of a response: 1 MiB. */
@@ -64,7 +65,7 @@ export const peek = (response: HttpClientResponse.HttpClientResponse): Effect.Ef
         if (exit._tag === "Failure" && Cause.isInterrupted(exit.cause)) {
           return Effect.failCause(exit.cause as Cause.Cause<never>)
         }
-        const bytes = concat(pieces, size)
+        const bytes = Bytes.concat(pieces)
         const broken = exit._tag === "Failure" && size <= maxBytes && !isEmptyBody(exit.cause)
           ? Cause.squash(exit.cause)
           : undefined
@@ -76,16 +77,6 @@ export const peek = (response: HttpClientResponse.HttpClientResponse): Effect.Ef
 const isEmptyBody = (cause: Cause.Cause<unknown>): boolean => {
   const error = Chunk.toReadonlyArray(Cause.failures(cause))[0]
   return typeof error === "object" && error !== null && "reason" in error && error.reason === "EmptyBody"
-}
-
-const concat = (pieces: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
-  const all = new Uint8Array(size)
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
 }
 
 const rebuilt = (

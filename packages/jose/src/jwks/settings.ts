@@ -1,5 +1,6 @@
 // Checks the options of a verifier.
 import * as Effect from "effect/Effect"
+import { isLoopback } from "effect-bearer/Loopback"
 import * as Scopes from "effect-bearer/Scopes"
 import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
@@ -77,7 +78,3 @@ const known: ReadonlySet<string> = new Set<SigningKey.Algorithm>([
   "ES512",
   "EdDSA"
 ])
-
-const isLoopback = (hostname: string): boolean =>
-  hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" ||
-  /^127\.\d+\.\d+\.\d+$/.test(hostname)

@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as Bytes from "../../values/Bytes.js"
 import * as Disclosure from "../../wire/Disclosure.js"
 
 type Response = HttpClientResponse.HttpClientResponse
@@ -27,7 +28,7 @@ const patience = "2 seconds"
 const longest = "5 seconds"
 
 /** The bytes of a body; `"dropped"` if it was too long or too slow, or broke off. */
-type Bytes = ArrayBuffer | "dropped"
+type Kept = ArrayBuffer | "dropped"
 
 /**
  * The response for a rule of the user's, and whether the rule has read its body. Such a body is not read again: some
@@ -68,7 +69,7 @@ export const whileReading = <A, E, B, E2, R>(
       }
     ))
 
-const startReading = (response: Response): Effect.Effect<Fiber.RuntimeFiber<Bytes>> =>
+const startReading = (response: Response): Effect.Effect<Fiber.RuntimeFiber<Kept>> =>
   Effect.flatMap(Effect.forkDaemon(Effect.interruptible(read(response))), (reading) => {
     const limit = Effect.delay(Fiber.interruptFork(reading), longest)
     return Effect.map(Effect.forkDaemon(Effect.interruptible(limit)), (limiting) => {
@@ -78,7 +79,7 @@ const startReading = (response: Response): Effect.Effect<Fiber.RuntimeFiber<Byte
   })
 
 /** A body that is too slow loses its connection: the interruption of its reader aborts the request. */
-const rest = (reading: Fiber.RuntimeFiber<Bytes>): Effect.Effect<Bytes> =>
+const rest = (reading: Fiber.RuntimeFiber<Kept>): Effect.Effect<Kept> =>
   Effect.interruptible(Fiber.await(reading)).pipe(
     Effect.map(Exit.getOrElse(() => "dropped" as const)),
     Effect.disconnect,
@@ -90,8 +91,8 @@ const rest = (reading: Fiber.RuntimeFiber<Bytes>): Effect.Effect<Bytes> =>
     }))
   )
 
-const read = (response: Response): Effect.Effect<Bytes> =>
-  Effect.suspend((): Effect.Effect<Bytes, unknown> => isShort(response) ? response.arrayBuffer : readStream(response))
+const read = (response: Response): Effect.Effect<Kept> =>
+  Effect.suspend((): Effect.Effect<Kept, unknown> => isShort(response) ? response.arrayBuffer : readStream(response))
     .pipe(
       Effect.catchAllCause(() => Effect.succeed("dropped" as const)),
       Disclosure.unlogged
@@ -103,7 +104,7 @@ const isShort = ({ headers }: Response): boolean => {
   return length !== undefined && Number(length) <= short && headers["content-encoding"] === undefined
 }
 
-const readStream = (response: Response): Effect.Effect<Bytes, HttpClientError.ResponseError> => {
+const readStream = (response: Response): Effect.Effect<Kept, HttpClientError.ResponseError> => {
   const chunks: Array<Uint8Array> = []
   return Effect.map(
     Stream.runFoldWhile(response.stream, 0, (size) => size < mostRead, (size, chunk) => {
@@ -111,22 +112,12 @@ const readStream = (response: Response): Effect.Effect<Bytes, HttpClientError.Re
       else chunks.length = 0
       return size + chunk.length
     }),
-    (size) => size > mostKept ? "dropped" : joined(chunks, size)
+    (size) => size > mostKept ? "dropped" : Bytes.concat(chunks).buffer
   )
 }
 
-const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): ArrayBuffer => {
-  const bytes = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes.buffer
-}
-
 /** The response with a body from memory, or with one whose reading fails and says why. */
-const keeping = (response: Response, bytes: Bytes): Response => {
+const keeping = (response: Response, bytes: Kept): Response => {
   if (bytes === "dropped") {
     const lost = Effect.suspend(() => Effect.fail(lostError(response)))
     return withBody(response, (name) => name === "stream" ? Stream.fromEffect(lost) : lost)

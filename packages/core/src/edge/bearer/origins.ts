@@ -1,7 +1,7 @@
 // A list of origins that a token may go to.
 import * as Either from "effect/Either"
+import { isLoopback } from "../../values/Loopback.js"
 import { InvalidConfiguration } from "../../values/TokenError.js"
-import { isLoopback } from "../../wire/endpointChecks.js"
 
 /** What a list of origins says about a URL. */
 export type Verdict = "allowed" | "other" | "relative"

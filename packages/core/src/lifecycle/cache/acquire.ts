@@ -15,7 +15,7 @@ import * as SharedWork from "../../values/SharedWork.js"
 import type { Reason } from "../../values/TokenEvent.js"
 import { TokenEvent } from "../../values/TokenEvent.js"
 import * as TokenRequest from "../../values/TokenRequest.js"
-import { ownSpan } from "../../wire/ownSpan.js"
+import * as Disclosure from "../../wire/Disclosure.js"
 import * as source from "../source.js"
 import { adopt, isLate } from "./adopt.js"
 import type { Context, Token } from "./context.js"
@@ -37,7 +37,7 @@ export const request = <E>(
 ): Token<E> => {
   const wait = slot.blockedFor(now)
   return start(context, slot, reason, (flight) => {
-    const work = ownSpan("TokenSource.acquire", {
+    const work = Disclosure.withSpan("TokenSource.acquire", {
       attributes: { "oauth.reason": reason, "oauth.request": nameOf(slot.key) },
       captureStackTrace: false,
       ...(Option.isSome(parent) && reason !== "ahead" ? { parent: parent.value } : { root: true })

@@ -5,6 +5,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as Bytes from "../../values/Bytes.js"
 
 /** The most that is read of a response: 1 MiB. */
 export const maxBytes = 1_048_576
@@ -50,7 +51,7 @@ export const read = (
         if (Option.isSome(failure)) return isEmptyBody(failure.value) ? Effect.void : Effect.fail(failure.value)
         return overflow ? Effect.void : Effect.fail({ _tag: "Cut", cause: Cause.squash(cause) })
       }),
-      Effect.map(() => ({ bytes: concat(pieces), overflow }))
+      Effect.map(() => ({ bytes: Bytes.concat(pieces), overflow }))
     )
   })
 
@@ -58,14 +59,3 @@ export const read = (
 const isEmptyBody = (broken: Broken): boolean =>
   broken._tag === "Cut" && typeof broken.cause === "object" && broken.cause !== null &&
   "reason" in broken.cause && broken.cause.reason === "EmptyBody"
-
-const concat = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
-  if (pieces.length === 1) return pieces[0]!
-  const all = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
-}
