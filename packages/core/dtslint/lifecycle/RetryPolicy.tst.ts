@@ -24,11 +24,13 @@ declare const strange: Effect.Effect<"token", unknown>
 declare const loose: Effect.Effect<"token", any>
 
 const policy = RetryPolicy.exponentialJitter()
+const forToken = RetryPolicy.exponentialJitter<TokenError.Transient>()
 const forBusy = RetryPolicy.exponentialJitter<Busy>({ jitter: 0.1 })
 
 describe("RetryPolicy", () => {
   it("is a schedule whose input is what it may retry", () => {
-    expect(policy).type.toBe<RetryPolicy.RetryPolicy<TokenError.Transient>>()
+    expect(policy).type.toBe<RetryPolicy.RetryPolicy<RetryPolicy.Retryable>>()
+    expect(policy).type.toBeAssignableTo<RetryPolicy.RetryPolicy<TokenError.Transient>>()
     expect(policy).type.toBeAssignableTo<Schedule.Schedule<Duration.Duration, TokenError.Transient>>()
     expect(policy).type.not.toBeAssignableTo<Schedule.Schedule<Duration.Duration, TokenError.RequestError>>()
     expect(policy).type.toBeAssignableTo<RetryPolicy.RetryPolicy<TokenError.RateLimited>>()
@@ -81,7 +83,27 @@ describe("retry", () => {
     >()
   })
 
+  // no type argument
+  it("a policy fits every transient error, those of the program too, and no fatal one", () => {
+    expect(busy.pipe(RetryPolicy.retry(RetryPolicy.exponentialJitter({ maxRetries: 2 })))).type.toBe<
+      Effect.Effect<"token", Refused | TokenError.RetriesExhausted<Busy>>
+    >()
+    expect(RetryPolicy.retry(busy, policy)).type.toBe<
+      Effect.Effect<"token", Refused | TokenError.RetriesExhausted<Busy>>
+    >()
+    expect(Effect.retry).type.not.toBeCallableWith(busy, policy)
+    expect(RetryPolicy.retry(policy)).type.not.toBeCallableWith(refused)
+    expect(RetryPolicy.retry(policy)).type.not.toBeCallableWith(unclassified)
+  })
+
   it("gives the hook the policy's errors", () => {
+    RetryPolicy.retry(busy, policy, {
+      onRetry: (retry) => {
+        expect(retry).type.toBe<RetryPolicy.Retry<Busy>>()
+        return Effect.void
+      }
+    })
+    busy.pipe(RetryPolicy.retry(policy, { onRetry: ({ error }) => Effect.log(error._tag, error.message) }))
     busy.pipe(RetryPolicy.retry(forBusy, {
       onRetry: (retry) => {
         expect(retry).type.toBe<RetryPolicy.Retry<Busy>>()
@@ -101,11 +123,11 @@ describe("retry", () => {
   })
 
   it("does not compile when the policy does not accept a transient error", () => {
-    expect(RetryPolicy.retry(policy)).type.not.toBeCallableWith(busy)
+    expect(RetryPolicy.retry(forToken)).type.not.toBeCallableWith(busy)
     expect(RetryPolicy.retry(forBusy)).type.not.toBeCallableWith(fetchToken)
-    expect(RetryPolicy.retry).type.not.toBeCallableWith(busy, policy)
+    expect(RetryPolicy.retry).type.not.toBeCallableWith(busy, forToken)
     // @ts-expect-error The policy does not accept these transient errors
-    busy.pipe(RetryPolicy.retry(policy))
+    busy.pipe(RetryPolicy.retry(forToken))
   })
 
   it("does not compile with an unclassified error", () => {

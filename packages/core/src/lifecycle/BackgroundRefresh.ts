@@ -13,7 +13,9 @@ import { refresh as ranges } from "../values/settingRanges.js"
 import * as Settings from "../values/Settings.js"
 import { TokenEvent } from "../values/TokenEvent.js"
 import { Agenda } from "./backgroundRefresh/agenda.js"
+import * as pipeline from "./pipeline.js"
 import { quietSleep } from "./quietSleep.js"
+import type { CompileError } from "./RetryPolicy.js"
 import * as TokenCache from "./TokenCache.js"
 
 /**
@@ -66,78 +68,100 @@ const longestSleep = 60 * 60_000
  * @since 0.1.0
  * @category combinators
  */
-export const backgroundRefresh =
-  (options: Options = {}) => <E>(self: TokenCache.Cached<E>): Effect.Effect<TokenCache.Cached<E>, never, Scope.Scope> =>
-    Effect.gen(function*() {
-      const control = self[TokenCache.TypeId]
-      yield* Settings.warn(Settings.problems(ranges, options, "refresh"))
-      control.setTiming({
-        ahead: Settings.value(ranges.ahead, options.ahead),
-        jitter: Settings.value(ranges.jitter, options.jitter)
-      })
-      // here a fiber would end with the request that built the layer, so tokens are renewed within requests instead
-      if (isRequestBound()) return self
-      const idleTimeToLive = (entry: TokenCache.Entry): number =>
-        options.idleTimeToLive !== undefined
-          ? Settings.value(ranges.idleTimeToLive, options.idleTimeToLive)
-          : entry.isDefault
-          ? Math.max(Duration.toMillis("1 day"), entry.lifetime())
-          : Duration.toMillis("1 hour")
+export const backgroundRefresh = (options: Options = {}) =>
+<S extends pipeline.Input>(
+  self: S & NeedsCache<S>
+): pipeline.FlatMapped<S, TokenCache.Cached<pipeline.ErrorOf<S>>, never, Scope.Scope> =>
+  pipeline.flatMap(self as S, (source) => refreshing(source as TokenCache.Cached<pipeline.ErrorOf<S>>, options))
 
-      const clock = yield* Effect.clock
-      // When each key is due for renewal, by the steady clock. A key that the cache has evicted is removed when it is
-      // due, or when the agenda has grown to twice its size after the last clean-up.
-      const agenda = new Agenda<TokenCache.Entry>()
-      let most = fewest
-      let wake = Effect.unsafeMakeLatch(false)
-      let wakesAt = Number.NEGATIVE_INFINITY
+/** `unknown` for a source that holds tokens, or an effect that makes one. */
+type NeedsCache<S> = S extends Effect.Effect<infer A, infer _E, infer _R> ? CachedOnly<A> : CachedOnly<S>
 
-      const enqueue = (entry: TokenCache.Entry): void => {
-        const now = clocks.read(clock)
-        const wait = entry.untilRefresh(now)
-        if (wait === Number.POSITIVE_INFINITY) return agenda.delete(entry.id)
-        // Never a busy loop: a key that is due at once still waits for one millisecond of the clock.
-        const due = now.steady + Math.max(1, Math.min(wait, longestSleep))
-        agenda.set(entry.id, due, entry)
-        if (agenda.size > most) {
-          agenda.filter((entry) => Effect.runSync(entry.isCurrent))
-          most = Math.max(fewest, 2 * agenda.size)
-        }
-        if (due < wakesAt) wake.unsafeOpen()
-      }
+type CachedOnly<A> = A extends TokenCache.Cached<unknown> ? unknown
+  : CompileError<
+    "This source holds no tokens, so there are none to renew: put TokenSource.cached() before this step",
+    A
+  >
 
-      const renew = (entry: TokenCache.Entry): Effect.Effect<void> =>
-        Effect.flatMap(entry.isCurrent, (isCurrent) => {
-          if (!isCurrent) return Effect.void
-          const now = clocks.read(clock)
-          const idle = entry.idle(now)
-          if (idle >= idleTimeToLive(entry)) {
-            entry.forget()
-            return control.publish(TokenEvent.KeyForgotten({ key: entry.hash, at: now.wall, idle }))
-          }
-          if (entry.untilRefresh(now) > 0) {
-            enqueue(entry)
-          } else {
-            entry.refresh(now)
-          }
-          return Effect.void
-        })
-
-      const loop = Effect.forever(Effect.suspend(() => {
-        const now = clocks.read(clock).steady
-        const entry = agenda.take(now)
-        if (entry !== undefined) return renew(entry)
-        wake = Effect.unsafeMakeLatch(false)
-        wakesAt = agenda.first?.due ?? Number.POSITIVE_INFINITY
-        // while there is nothing to renew there is no timer
-        return wakesAt === Number.POSITIVE_INFINITY
-          ? wake.await
-          : Effect.raceFirst(quietSleep(Math.min(longestSleep, Math.ceil(wakesAt - now))), wake.await)
-      }))
-
-      const stop = control.onSettled(enqueue)
-      yield* Effect.addFinalizer(() => Effect.sync(stop))
-      // Without `interruptible` a fiber forked while a layer is built could not be stopped.
-      yield* Effect.forkScoped(Effect.interruptible(loop))
-      return self
+/**
+ * The same for a source.
+ *
+ * @internal
+ */
+export const refreshing = <E>(
+  self: TokenCache.Cached<E>,
+  options: Options = {}
+): Effect.Effect<TokenCache.Cached<E>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const control = self[TokenCache.TypeId]
+    yield* Settings.warn(Settings.problems(ranges, options, "refresh"))
+    control.setTiming({
+      ahead: Settings.value(ranges.ahead, options.ahead),
+      jitter: Settings.value(ranges.jitter, options.jitter)
     })
+    // here a fiber would end with the request that built the layer, so tokens are renewed within requests instead
+    if (isRequestBound()) return self
+    const idleTimeToLive = (entry: TokenCache.Entry): number =>
+      options.idleTimeToLive !== undefined
+        ? Settings.value(ranges.idleTimeToLive, options.idleTimeToLive)
+        : entry.isDefault
+        ? Math.max(Duration.toMillis("1 day"), entry.lifetime())
+        : Duration.toMillis("1 hour")
+
+    const clock = yield* Effect.clock
+    // When each key is due for renewal, by the steady clock. A key that the cache has evicted is removed when it is
+    // due, or when the agenda has grown to twice its size after the last clean-up.
+    const agenda = new Agenda<TokenCache.Entry>()
+    let most = fewest
+    let wake = Effect.unsafeMakeLatch(false)
+    let wakesAt = Number.NEGATIVE_INFINITY
+
+    const enqueue = (entry: TokenCache.Entry): void => {
+      const now = clocks.read(clock)
+      const wait = entry.untilRefresh(now)
+      if (wait === Number.POSITIVE_INFINITY) return agenda.delete(entry.id)
+      // Never a busy loop: a key that is due at once still waits for one millisecond of the clock.
+      const due = now.steady + Math.max(1, Math.min(wait, longestSleep))
+      agenda.set(entry.id, due, entry)
+      if (agenda.size > most) {
+        agenda.filter((entry) => Effect.runSync(entry.isCurrent))
+        most = Math.max(fewest, 2 * agenda.size)
+      }
+      if (due < wakesAt) wake.unsafeOpen()
+    }
+
+    const renew = (entry: TokenCache.Entry): Effect.Effect<void> =>
+      Effect.flatMap(entry.isCurrent, (isCurrent) => {
+        if (!isCurrent) return Effect.void
+        const now = clocks.read(clock)
+        const idle = entry.idle(now)
+        if (idle >= idleTimeToLive(entry)) {
+          entry.forget()
+          return control.publish(TokenEvent.KeyForgotten({ key: entry.hash, at: now.wall, idle }))
+        }
+        if (entry.untilRefresh(now) > 0) {
+          enqueue(entry)
+        } else {
+          entry.refresh(now)
+        }
+        return Effect.void
+      })
+
+    const loop = Effect.forever(Effect.suspend(() => {
+      const now = clocks.read(clock).steady
+      const entry = agenda.take(now)
+      if (entry !== undefined) return renew(entry)
+      wake = Effect.unsafeMakeLatch(false)
+      wakesAt = agenda.first?.due ?? Number.POSITIVE_INFINITY
+      // while there is nothing to renew there is no timer
+      return wakesAt === Number.POSITIVE_INFINITY
+        ? wake.await
+        : Effect.raceFirst(quietSleep(Math.min(longestSleep, Math.ceil(wakesAt - now))), wake.await)
+    }))
+
+    const stop = control.onSettled(enqueue)
+    yield* Effect.addFinalizer(() => Effect.sync(stop))
+    // Without `interruptible` a fiber forked while a layer is built could not be stopped.
+    yield* Effect.forkScoped(Effect.interruptible(loop))
+    return self
+  })

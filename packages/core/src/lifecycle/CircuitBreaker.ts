@@ -27,6 +27,7 @@ import * as TokenError from "../values/TokenError.js"
 import { TokenEvent } from "../values/TokenEvent.js"
 import { mandated, step } from "./backOff.js"
 import { isRetryable } from "./foreignError.js"
+import * as pipeline from "./pipeline.js"
 import * as source from "./source.js"
 
 /**
@@ -153,8 +154,11 @@ export const make = (options: Options = {}): Effect.Effect<CircuitBreaker> =>
  * @since 0.1.0
  * @category combinators
  */
-export const protect =
-  (options: Options = {}) => <E>(self: source.With<E>): Effect.Effect<source.With<E | TokenError.CircuitOpen>> =>
+export const protect = (options: Options = {}) =>
+<S extends pipeline.Input>(
+  self: S
+): pipeline.FlatMapped<S, source.With<pipeline.ErrorOf<S> | TokenError.CircuitOpen>> =>
+  pipeline.flatMap(self, (self) =>
     Effect.map(makeReporting(options), (breaker) => {
       const tell = source.telling(self)
       return source.mapRequests(
@@ -166,7 +170,7 @@ export const protect =
                 ? TokenEvent.CircuitOpened({ ...common, failures: state.failures, retryAt: state.retryAt })
                 : TokenEvent.CircuitClosed(common)))
       )
-    })
+    }))
 
 /**
  * A probe is given up if it shows no sign of life for so long, or for `resetAfter` if that is longer; in milliseconds.

@@ -14,6 +14,7 @@ import * as SharedWork from "../values/SharedWork.js"
 import * as TokenError from "../values/TokenError.js"
 import { TokenEvent } from "../values/TokenEvent.js"
 import type { TokenRequest } from "../values/TokenRequest.js"
+import * as pipeline from "./pipeline.js"
 import * as source from "./source.js"
 
 /**
@@ -120,15 +121,16 @@ export const make = <Mode extends OnExceeded = "wait">(
  */
 export const limit =
   <Mode extends OnExceeded = "wait">(options: Options<Mode> = {}) =>
-  <E>(self: source.With<E>): Effect.Effect<source.With<E | Failure<Mode>>> =>
-    Effect.map(makeReporting(options), ({ admit, giveBack }) => {
-      const tell = source.telling(self)
-      const admitTo = (request: TokenRequest) =>
-        admit((delay) => tell(request, (common) => TokenEvent.Throttled({ ...common, delay })))
-      return source.mapRequests(self, (effect, request) => Effect.zipRight(admitTo(request), effect), {
-        admission: { inner: self, admit: (request) => Effect.map(admitTo(request), giveBack) }
-      })
-    })
+  <S extends pipeline.Input>(self: S): pipeline.FlatMapped<S, source.With<pipeline.ErrorOf<S> | Failure<Mode>>> =>
+    pipeline.flatMap(self, (self) =>
+      Effect.map(makeReporting(options), ({ admit, giveBack }) => {
+        const tell = source.telling(self)
+        const admitTo = (request: TokenRequest) =>
+          admit((delay) => tell(request, (common) => TokenEvent.Throttled({ ...common, delay })))
+        return source.mapRequests(self, (effect, request) => Effect.zipRight(admitTo(request), effect), {
+          admission: { inner: self, admit: (request) => Effect.map(admitTo(request), giveBack) }
+        })
+      }))
 
 /** A timer counts in 31 bits; after each slice the clock is read again. */
 const longestSleep = 60 * 60 * 1000

@@ -19,6 +19,7 @@ import * as Decision from "effect/ScheduleDecision"
 import * as Interval from "effect/ScheduleInterval"
 import * as Intervals from "effect/ScheduleIntervals"
 import * as clocks from "../values/Clocks.js"
+import type * as compileError from "../values/compileError.js"
 import { retry as ranges } from "../values/settingRanges.js"
 import * as Settings from "../values/Settings.js"
 import * as SharedWork from "../values/SharedWork.js"
@@ -92,17 +93,23 @@ export interface Retry<out E> {
   readonly delay: Duration.Duration
 }
 
-declare const CompileErrorId: unique symbol
-
 /**
  * Never a value: the compiler shows it, with a message and the errors at fault, where {@link retry} cannot be applied.
  *
  * @since 0.1.0
  * @category models
  */
-export interface CompileError<Message extends string, Errors> {
-  readonly [CompileErrorId]: readonly [Message, Errors]
-}
+export interface CompileError<Message extends string, Errors> extends compileError.CompileError<Message, Errors> {}
+
+/**
+ * What a hook is told of the errors of a policy: a policy for all transient errors says no more than that they are.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Told<In> = [Retryable] extends [In]
+  ? Retryable & { readonly _tag?: string | undefined; readonly message?: string | undefined }
+  : In
 
 /**
  * `unknown` when errors `E` can be retried by a policy for `In`, a {@link CompileError} otherwise. Intersect a
@@ -205,23 +212,28 @@ const wait = (millis: number) => Decision.continueWith(Interval.after(millis))
  * - Two well-known settings: "0.5 s · 2ⁿ plus up to 0.5 s" is `{ base: "500 millis", jitter: "500 millis" }`; "1 s,
  *   doubling, 10 % jitter, capped at 30 s" is `{ base: "1 second", jitter: 0.1 }`.
  *
- * **Example** (A policy for errors of your own)
+ * - It retries any transient error, those of your own too. A type argument narrows it to some of them:
+ *   `exponentialJitter<TokenError.RateLimited>()` does not compile around an effect with another transient error.
+ *
+ * **Example** (Errors of your own)
  *
  * ```ts
  * import { RetryPolicy } from "effect-bearer"
- * import { Data } from "effect"
+ * import { Data, Effect } from "effect"
  *
  * class VaultSealed extends Data.TaggedError("VaultSealed") {
  *   readonly retryable = true as const
  * }
  *
- * const policy = RetryPolicy.exponentialJitter<VaultSealed>({ base: "200 millis", maxRetries: 5 })
+ * const read = Effect.fail(new VaultSealed()).pipe(
+ *   RetryPolicy.retry(RetryPolicy.exponentialJitter({ base: "200 millis", maxRetries: 5 }))
+ * )
  * ```
  *
  * @since 0.1.0
  * @category constructors
  */
-export const exponentialJitter = <E extends Retryable = TokenError.Transient>(
+export const exponentialJitter = <E extends Retryable = Retryable>(
   options: Options = {}
 ): RetryPolicy<E> => {
   const base = Settings.value(ranges.base, options.base)
@@ -388,25 +400,25 @@ interface Start {
 export const retry: {
   <In, R2>(
     policy: Schedule.Schedule<unknown, In, R2>,
-    options?: { readonly onRetry?: ((retry: Retry<NoInfer<In>>) => Effect.Effect<void>) | undefined }
+    options?: { readonly onRetry?: ((retry: Retry<Told<NoInfer<In>>>) => Effect.Effect<void>) | undefined }
   ): <A, E, R>(self: Effect.Effect<A, E, R> & Check<E, In>) => Effect.Effect<A, Retried<E>, R | R2>
   <A, E, R, In, R2>(
     self: Effect.Effect<A, E, R> & Check<E, In>,
     policy: Schedule.Schedule<unknown, In, R2>,
-    options?: { readonly onRetry?: ((retry: Retry<NoInfer<In>>) => Effect.Effect<void>) | undefined }
+    options?: { readonly onRetry?: ((retry: Retry<NoInfer<Extract<E, Retryable>>>) => Effect.Effect<void>) | undefined }
   ): Effect.Effect<A, Retried<E>, R | R2>
 } = dual(
   (args) => Effect.isEffect(args[0]),
   <A, E, R, In, R2>(
     self: Effect.Effect<A, E, R>,
     policy: Schedule.Schedule<unknown, In, R2>,
-    options?: { readonly onRetry?: ((retry: Retry<In>) => Effect.Effect<void>) | undefined }
+    options?: { readonly onRetry?: ((retry: Retry<never>) => Effect.Effect<void>) | undefined }
   ): Effect.Effect<A, Retried<E>, R | R2> => {
     const onRetry = options?.onRetry
     return retryReporting(
       self,
       policy,
-      (failed) => onRetry === undefined ? log(failed) : Effect.zipRight(log(failed), onRetry(failed))
+      (failed) => onRetry === undefined ? log(failed) : Effect.zipRight(log(failed), onRetry(failed as Retry<never>))
     )
   }
 )

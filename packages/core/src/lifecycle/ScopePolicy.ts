@@ -11,6 +11,7 @@ import * as Scopes from "../values/Scopes.js"
 import * as TokenError from "../values/TokenError.js"
 import { TokenEvent } from "../values/TokenEvent.js"
 import * as TokenRequest from "../values/TokenRequest.js"
+import * as pipeline from "./pipeline.js"
 import * as source from "./source.js"
 
 /**
@@ -139,12 +140,14 @@ export const enforce = <
   OverBroad extends "allow" | "report" | "reject" = "report"
 >(
   options: Options<Missing, OverBroad> = {}
-): <E>(self: source.With<E>) => source.With<E | Failure<Missing, OverBroad>> => {
+): <S extends pipeline.Input>(
+  self: S
+) => pipeline.Mapped<S, source.With<pipeline.ErrorOf<S> | Failure<Missing, OverBroad>>> => {
   const demanded = options.required === undefined ? undefined : demands(options.required)
   const tooWide = broadIn(options.broad ?? defaultBroad)
   const overBroad: "allow" | "report" | "reject" = options.overBroad ?? "report"
 
-  return <E>(self: source.With<E>): source.With<E | Failure<Missing, OverBroad>> => {
+  const enforced = <E>(self: source.With<E>): source.With<E | Failure<Missing, OverBroad>> => {
     const { defaults } = source.hooks(self)
     const tell = source.telling(self)
 
@@ -202,6 +205,7 @@ export const enforce = <
       >
     })
   }
+  return (self) => pipeline.map(self, enforced)
 }
 
 const tooBroad = (scopes: Scopes.Scopes, what: string): TokenError.InvalidConfiguration =>

@@ -28,6 +28,7 @@ import type * as TokenError from "../values/TokenError.js"
 import * as TokenRequest from "../values/TokenRequest.js"
 import * as checks from "../wire/endpointChecks.js"
 import * as boundToken from "./boundToken.js"
+import * as pipeline from "./pipeline.js"
 import { Bells } from "./sharing/bells.js"
 import * as fallibleStore from "./sharing/fallibleStore.js"
 import * as hold from "./sharing/hold.js"
@@ -114,7 +115,17 @@ export interface Options {
  * @category combinators
  */
 export const shared = (options: Options = {}) =>
-<E>(alone: source.With<E>): Effect.Effect<
+<S extends pipeline.Input>(alone: S): pipeline.FlatMapped<
+  S,
+  source.With<pipeline.ErrorOf<S> | TokenError.FailedElsewhere>,
+  TokenError.InvalidConfiguration,
+  TokenStore | Scope.Scope
+> => pipeline.flatMap(alone, (source) => sharing(source, options))
+
+const sharing = <E>(
+  alone: source.With<E>,
+  options: Options
+): Effect.Effect<
   source.With<E | TokenError.FailedElsewhere>,
   TokenError.InvalidConfiguration,
   TokenStore | Scope.Scope

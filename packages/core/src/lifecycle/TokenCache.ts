@@ -42,6 +42,7 @@ import { Slots } from "./cache/slots.js"
 import * as views from "./cache/views.js"
 import { workers } from "./cache/workers.js"
 import type { Timing } from "./lifetime.js"
+import * as pipeline from "./pipeline.js"
 import * as source from "./source.js"
 
 /**
@@ -172,8 +173,7 @@ const longestRead = 30_000
  * declare const fromVault: Effect.Effect<AccessToken.AccessToken, Error>
  *
  * const program = Effect.gen(function*() {
- *   const uncached = yield* TokenSource.make(() => fromVault)
- *   const tokens = yield* TokenSource.cached({ clockSkew: "45 seconds" })(uncached)
+ *   const tokens = yield* TokenSource.make(() => fromVault).pipe(TokenSource.cached({ clockSkew: "45 seconds" }))
  *   return yield* tokens.get()
  * }).pipe(Effect.scoped)
  * ```
@@ -182,17 +182,20 @@ const longestRead = 30_000
  * @category constructors
  */
 export const cached =
-  (options: Options = {}) => <E>(uncached: source.With<E>): Effect.Effect<Cached<E>, never, Scope.Scope> =>
+  (options: Options = {}) =>
+  <S extends pipeline.Input>(uncached: S): pipeline.FlatMapped<S, Cached<pipeline.ErrorOf<S>>, never, Scope.Scope> =>
     // the errors of the source do not include those of the cache
-    build<E>(options, uncached, undefined)
+    pipeline.flatMap(uncached, (source) => build<pipeline.ErrorOf<S>>(options, source, undefined))
 
 /**
- * The same for a source that may fail with any `TokenError`.
+ * The same for a source that may fail with any `RequestError`.
  *
  * @internal
  */
-export const cachedFailing = (options: Options = {}) => (uncached: source.With<TokenError.TokenError>) =>
-  build<TokenError.TokenError>(options, uncached, Exit.fail)
+export const cachedFailing =
+  (options: Options = {}) =>
+  <E>(uncached: source.With<E> & ([TokenError.RequestError] extends [E] ? unknown : never)) =>
+    build<E>(options, uncached, (error) => Exit.fail(error as unknown as E))
 
 const build = <E>(
   options: Options,
@@ -230,12 +233,16 @@ const build = <E>(
     const getDefault = Effect.clockWith((clock) =>
       glance(context, keys.defaultSlot, clock) ?? obtain(context, keys.defaultSlot, clock)
     )
-    const get = (request?: TokenRequest.TokenRequest) =>
+    const serve = (request?: TokenRequest.TokenRequest) =>
       request === undefined ? getDefault : Effect.clockWith((clock) => {
         const last = keys.last(request)
         const slot = last ?? keys.of(request)
         return glance(context, slot, clock) ?? obtain(context, last === undefined ? slot : keys.of(request), clock)
       })
+    const get: source.With<E>["get"] = (request, options) =>
+      options?.minTtl === undefined
+        ? serve(request)
+        : Effect.zipRight(renewBelow(context, leastOf(options.minTtl), request, serve(request)), serve(request))
 
     return Object.assign(
       source.derive<E>(self, {
@@ -255,12 +262,14 @@ const build = <E>(
         publish: (event) => {
           hear(context, event)
           return publish(event)
-        },
-        renewBelow: (least, request) => renewBelow(context, least, request, get(request))
+        }
       }),
       { [TypeId]: controlOf(context, listening.listeners) } as const
     )
   })
+
+/** A number that is none asks for nothing. */
+const leastOf = (minTtl: Duration.DurationInput): number => Settings.value(ranges.minTtl, minTtl)
 
 /** What a refresher needs of a cache. */
 const controlOf = <E>(context: Context<E>, listeners: Set<(entry: Entry) => void>): Control => ({

@@ -10,9 +10,27 @@ import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "../values/AccessToken.js"
+import { remaining } from "../values/AccessToken.js"
 import type { TokenEvent } from "../values/TokenEvent.js"
 import * as TokenRequest from "../values/TokenRequest.js"
 import * as telemetry from "./telemetry.js"
+
+/**
+ * What one call asks of its token.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface GetOptions {
+  /**
+   * How long the token has to live, for work that takes long: an upload, a stream. A token with less left is renewed
+   * first, and this call waits for that; other calls are served meanwhile. No more can be asked for than half of the
+   * token's lifetime, so that a demand that no token meets does not cause a token request at every call. While a renewal
+   * is not possible (it fails, the server is being left alone after a failure, or the last token has just arrived) the
+   * held token is given. A source without a cache gives what it gets. Default: no demand.
+   */
+  readonly minTtl?: Duration.DurationInput | undefined
+}
 
 /**
  * A source of tokens that fails with `E`.
@@ -22,9 +40,10 @@ import * as telemetry from "./telemetry.js"
  */
 export interface With<out E> extends Pipeable {
   /**
-   * A token for `request`, or for what the source was configured with. It waits only when no usable token exists.
+   * A token for `request`, or for what the source was configured with. It waits only when no usable token exists, or
+   * when the held one has less life left than `minTtl` of the options.
    */
-  readonly get: (request?: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, E>
+  readonly get: (request?: TokenRequest.TokenRequest, options?: GetOptions) => Effect.Effect<AccessToken, E>
   /**
    * A token other than `rejected`. It asks the server only if `rejected` is still the current one, so any number of
    * callers who saw the same 401 share one request. If the server answers with `rejected` again, a source with a cache
@@ -66,8 +85,6 @@ export interface Hooks {
   readonly peek: (clock: Clock.Clock, request?: TokenRequest.TokenRequest) => AccessToken | undefined
   /** What a cache knows of one request. */
   readonly status: (request?: TokenRequest.TokenRequest) => Effect.Effect<Status>
-  /** Renews a held token that has fewer than `least` milliseconds left, and waits for it; does nothing else. */
-  readonly renewBelow: (least: number, request?: TokenRequest.TokenRequest) => Effect.Effect<void>
   /**
    * Milliseconds until the end of a token, by the clock that says it is nearer; `None` for a token that no cache knows,
    * or whose end is unknown.
@@ -122,12 +139,11 @@ export interface Held {
   readonly request: TokenRequest.TokenRequest
 }
 
-const nothing: Pick<Hooks, "admission" | "held" | "left" | "peek" | "renewBelow" | "status"> = {
+const nothing: Pick<Hooks, "admission" | "held" | "left" | "peek" | "status"> = {
   admission: undefined,
   held: Effect.succeed([]),
   left: () => Effect.succeedNone,
   peek: () => undefined,
-  renewBelow: () => Effect.void,
   status: () => Effect.succeed({ token: Option.none(), remaining: Option.none(), stale: false, refreshing: false })
 }
 
@@ -275,13 +291,33 @@ export const make = <E>(options: {
   )
 }
 
+/** A source that always has the same token. */
+export const constant = (token: AccessToken): With<never> => {
+  const get = () => Effect.succeed(token)
+  const status: Hooks["status"] = () =>
+    Effect.map(Clock.currentTimeMillis, (now) => ({
+      token: Option.some(token),
+      remaining: remaining(token, now),
+      stale: false,
+      refreshing: false
+    }))
+  return new Source<never>(
+    get,
+    get,
+    () => Effect.void,
+    Stream.empty,
+    { ...noHooks, peek: () => token, status },
+    get
+  )
+}
+
 /** The source itself, or, for one built by hand, a copy with a channel for the events of the layers around it. */
 export const withHooks = <E>(self: With<E>): Effect.Effect<With<E>> =>
   isSource(self) ? Effect.succeed(self) : Effect.map(
     makeHooks(noHooks),
     ({ events, hooks }) =>
       new Source<E>(
-        (request) => self.get(request),
+        (request, options) => self.get(request, options),
         (rejected, request) => self.renew(rejected, request),
         (rejected, request) => self.invalidate(rejected, request),
         Stream.merge(self.events, events),
@@ -300,7 +336,7 @@ export const subscribe = (
 export const derive = <E>(
   self: With<unknown>,
   methods: Methods<E>,
-  changed: Partial<Pick<Hooks, "admission" | "held" | "left" | "peek" | "publish" | "renewBelow" | "status">> = {}
+  changed: Partial<Pick<Hooks, "admission" | "held" | "left" | "peek" | "publish" | "status">> = {}
 ): With<E> =>
   new Source<E>(
     methods.get,
@@ -321,7 +357,7 @@ export const mapRequests = <E, E2>(
 ): With<E2> => {
   const { defaults } = hooks(self)
   return derive(self, {
-    get: (request) => f(self.get(request), request ?? defaults),
+    get: (request, options) => f(self.get(request, options), request ?? defaults),
     renew: (rejected, request) => f(self.renew(rejected, request), request ?? defaults),
     renewal: (rejected, request) => f(renewal(self, rejected, request), request ?? defaults),
     replace: (current, request) => f(replace(self, current, request), request ?? defaults),

@@ -2,6 +2,9 @@
 // and endpointChecks keep their own.
 import * as Settings from "./Settings.js"
 
+/** `TokenSource.make` */
+export const source = { timeout: Settings.duration("10 seconds", { least: 1, unlimited: true }) }
+
 /** `TokenCache.Options` */
 export const cache = {
   capacity: Settings.number(10_000, { least: 1 }),
@@ -11,6 +14,9 @@ export const cache = {
   // with next to nothing, work that is only slow would be begun again and again
   overdueAfter: Settings.duration("1 minute", { least: "1 second" })
 }
+
+/** `minTtl` of `TokenSource.GetOptions` */
+export const minTtl = Settings.duration(0, { unlimited: true })
 
 /** `onMissingExpiry` of `TokenCache.Options` */
 export const onMissingExpiry = { assume: Settings.duration("5 minutes", { least: 1 }) }

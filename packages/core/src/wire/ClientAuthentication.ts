@@ -13,6 +13,7 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import type { CompileError, PlainSecret } from "../values/compileError.js"
 import * as TokenError from "../values/TokenError.js"
 import * as clientIdentity from "./clientIdentity.js"
 import * as credential from "./credential.js"
@@ -174,7 +175,7 @@ export const make = (
  * @since 0.1.0
  * @category constructors
  */
-export const basic = (secret: Secret): ClientAuthentication =>
+export const basic = (secret: Secret | CompileError<PlainSecret>): ClientAuthentication =>
   fromSecret("client_secret_basic", secret, {
     advice: "Credentials were sent form-encoded in a Basic header: if they are right, the server may want them in " +
       "the body (ClientAuthentication.post) or not encoded (ClientAuthentication.basicRaw).",
@@ -188,7 +189,7 @@ export const basic = (secret: Secret): ClientAuthentication =>
  * @since 0.1.0
  * @category constructors
  */
-export const basicRaw = (secret: Secret): ClientAuthentication =>
+export const basicRaw = (secret: Secret | CompileError<PlainSecret>): ClientAuthentication =>
   fromSecret("client_secret_basic", secret, {
     advice: "Credentials were sent not encoded in a Basic header: if they are right, the server may want them " +
       "form-encoded (ClientAuthentication.basic) or in the body (ClientAuthentication.post).",
@@ -212,7 +213,7 @@ export const basicRaw = (secret: Secret): ClientAuthentication =>
  * @since 0.1.0
  * @category constructors
  */
-export const post = (secret: Secret): ClientAuthentication =>
+export const post = (secret: Secret | CompileError<PlainSecret>): ClientAuthentication =>
   fromSecret("client_secret_post", secret, {
     advice: "Credentials were sent in the body: if they are right, the server may want them in a Basic header " +
       "(ClientAuthentication.basic, or basicRaw).",
@@ -299,14 +300,17 @@ export const identityOf: (self: ClientAuthentication) => string | undefined = cl
 
 const fromSecret = (
   method: string,
-  secret: Secret,
+  secret: Secret | CompileError<PlainSecret>,
   options: {
     readonly advice: string
     readonly check?: ClientAuthentication["check"]
     readonly credentials: (context: Context, secret: string) => Omit<Credentials, "hint" | "madeFrom">
   }
 ): ClientAuthentication => {
-  const { isPlain, read } = credential.make(secret, { field: "authentication.secret", name: "the client secret" })
+  const { isPlain, read } = credential.make(secret as Secret, {
+    field: "authentication.secret",
+    name: "the client secret"
+  })
   return make({
     method,
     identity: "",

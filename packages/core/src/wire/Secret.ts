@@ -9,7 +9,6 @@ import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -29,6 +28,7 @@ import * as OwnRequest from "./OwnRequest.js"
 import { traced } from "./requestSpan.js"
 import * as RetryAfter from "./RetryAfter.js"
 import * as statuses from "./statuses.js"
+import * as variable from "./variable.js"
 
 /**
  * Runs an effect that yields a secret, for authors of a `ClientAuthentication` or a grant. The value is never shown,
@@ -68,21 +68,16 @@ export const guarded: <A>(
  * @category constructors
  */
 export const env = (name: string): Effect.Effect<Redacted.Redacted, TokenError.InvalidConfiguration> =>
-  Effect.flatMap(optional(name), (value) =>
+  Effect.flatMap(variable.read(name), (value) =>
     value === undefined
-      ? Effect.fail(
-        new TokenError.InvalidConfiguration({
-          fields: [name],
-          detail: `${name} is missing or blank. Set it in the environment of the program.`
-        })
-      )
+      ? Effect.flatMap(variable.nameOf(name), (name) =>
+        Effect.fail(
+          new TokenError.InvalidConfiguration({
+            fields: [name],
+            detail: `${name} is missing or blank. Set it in the environment of the program.`
+          })
+        ))
       : Effect.succeed(Redacted.make(value)))
-
-const optional = (name: string): Effect.Effect<string | undefined> =>
-  Effect.match(Config.string(name), {
-    onFailure: () => undefined,
-    onSuccess: (value) => value.trim() === "" ? undefined : value
-  })
 
 /** A larger file holds no secret; it is the wrong file. */
 const largestFile = 65_536
@@ -238,8 +233,8 @@ export const vault = (
     const problems: Array<checks.Problem> = []
     const missing = (field: string, detail: string) => void problems.push({ field, detail })
 
-    const ofAgent = options.address === undefined ? yield* optional("VAULT_AGENT_ADDR") : undefined
-    const address = options.address ?? ofAgent ?? (yield* optional("VAULT_ADDR"))
+    const ofAgent = options.address === undefined ? yield* variable.read("VAULT_AGENT_ADDR") : undefined
+    const address = options.address ?? ofAgent ?? (yield* variable.read("VAULT_ADDR"))
     const addressField = options.address !== undefined
       ? "address"
       : ofAgent !== undefined
@@ -249,13 +244,13 @@ export const vault = (
       missing(addressField, "VAULT_ADDR is missing or blank; set it, or give the option address")
     }
     const agent = options.agent ?? (ofAgent !== undefined || (address !== undefined && isOnLoopback(address)))
-    if (!agent && options.token === undefined && (yield* optional("VAULT_TOKEN")) === undefined) {
+    if (!agent && options.token === undefined && (yield* variable.read("VAULT_TOKEN")) === undefined) {
       missing(
         "VAULT_TOKEN",
         "VAULT_TOKEN is missing or blank; set it, or give the option token, or agent: true where a Vault Agent adds one"
       )
     }
-    const namespace = options.namespace ?? (yield* optional("VAULT_NAMESPACE"))
+    const namespace = options.namespace ?? (yield* variable.read("VAULT_NAMESPACE"))
     const mount = segments(options.mount ?? "secret")
     const path = segments(options.path)
     if (mount === undefined) missing("mount", "the mount is blank, or holds . or .. as a segment")
@@ -285,7 +280,7 @@ export const vault = (
     const endpoint = `${url.origin}${url.pathname}`
     const token: Effect.Effect<Redacted.Redacted | undefined, TokenError.RequestError> = options.token === undefined
       ? agent
-        ? Effect.map(optional("VAULT_TOKEN"), (value) => value === undefined ? undefined : Redacted.make(value))
+        ? Effect.map(variable.read("VAULT_TOKEN"), (value) => value === undefined ? undefined : Redacted.make(value))
         : env("VAULT_TOKEN")
       : credential.make(options.token, { field: "token", name: "the token for Vault" }).read
 

@@ -5,11 +5,11 @@
  * **Example** (A source from an issuer alone)
  *
  * ```ts
- * import { ClientAuthentication, ServerMetadata, TokenSource } from "effect-bearer"
+ * import { ClientAuthentication, TokenSource } from "effect-bearer"
  * import { Config } from "effect"
  *
  * const tokens = TokenSource.clientCredentials({
- *   tokenEndpoint: ServerMetadata.tokenEndpoint("https://login.example.com"),
+ *   issuer: "https://login.example.com",
  *   clientId: "reports",
  *   authentication: ClientAuthentication.basic(Config.redacted("CLIENT_SECRET"))
  * })
@@ -129,6 +129,8 @@ export interface EndpointLocation {
     readonly from: string | URL | ServerMetadata
     readonly endpoint: keyof Endpoints
     readonly mtls: boolean
+    /** The option that named the issuer, if it is not the one for the URL of the endpoint. */
+    readonly field?: string | undefined
   }
 }
 
@@ -243,6 +245,20 @@ const location = (
   from: string | URL | ServerMetadata,
   { mtls = false }: { readonly mtls?: boolean | undefined }
 ): EndpointLocation => ({ [LocationTypeId]: { endpoint, from, mtls } })
+
+/**
+ * The token endpoint for an option `issuer`.
+ *
+ * @internal
+ */
+export const ofIssuer = (from: string | URL | ServerMetadata, mtls: boolean): EndpointLocation => ({
+  [LocationTypeId]: { endpoint: "token", from, mtls, field: "issuer" }
+})
+
+/**
+ * @internal
+ */
+export const fieldOf = (u: unknown): string | undefined => isEndpointLocation(u) ? u[LocationTypeId].field : undefined
 
 /**
  * @internal

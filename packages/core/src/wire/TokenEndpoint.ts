@@ -16,7 +16,7 @@ import type * as TokenRequest from "../values/TokenRequest.js"
 import * as endpointOptions from "./endpointOptions.js"
 import * as formEndpoint from "./formEndpoint.js"
 import type * as Grant from "./Grant.js"
-import type * as ServerMetadata from "./ServerMetadata.js"
+import * as ServerMetadata from "./ServerMetadata.js"
 import * as TokenResponse from "./TokenResponse.js"
 
 /**
@@ -107,7 +107,7 @@ export const make: (
   options
 ) {
   const settled = yield* endpointOptions.settle(options, {
-    field: "tokenEndpoint",
+    field: ServerMetadata.fieldOf(options.tokenEndpoint) ?? "tokenEndpoint",
     what: "a token endpoint",
     example: "https://login.example.com/oauth/token",
     value: options.tokenEndpoint
