@@ -29,7 +29,7 @@ const promised: Readonly<Record<string, string>> = {
     Disclosure FailureReply Grant Introspection Jwt Loopback OwnRequest RateLimit RefreshToken RetryAfter RetryPolicy Revocation Schemas
     ScopePolicy Scopes Secret ServerMetadata Settings SharedTokens SharedWork Spelling TokenCache TokenEndpoint TokenError
     TokenEvent TokenMetrics TokenMonitor TokenRequest TokenResponse TokenSource TokenStore`,
-  testing: "Arbitraries AuthorizationServer Reply",
+  testing: "Arbitraries AuthorizationServer LeakCheck Reply StoreConformance TestSource TokenErrors",
   jose: "ClientAssertion Dpop Jwks SigningKey",
   redis: "RedisTokenStore",
   genesys: `Analytics DataAction FakeCloud GenesysApi GenesysCloud GenesysError Limits Organizations Paging Region

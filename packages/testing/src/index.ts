@@ -1,3 +1,7 @@
 export * as Arbitraries from "./Arbitraries.js"
 export * as AuthorizationServer from "./AuthorizationServer.js"
+export * as LeakCheck from "./LeakCheck.js"
 export * as Reply from "./Reply.js"
+export * as StoreConformance from "./StoreConformance.js"
+export * as TestSource from "./TestSource.js"
+export * as TokenErrors from "./TokenErrors.js"

@@ -1,0 +1,94 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Option, Stream } from "effect"
+import { AccessToken, TokenStore } from "effect-bearer"
+import { StoreConformance } from "../src/index.js"
+
+const memory = StoreConformance.once(TokenStore.layerMemory)
+
+/** The names of the scenarios that fail, and what the first one says. */
+const failures = (change: (store: TokenStore.Service) => Partial<TokenStore.Service>) =>
+  Effect.gen(function*() {
+    const pair = Effect.map(memory, ([store]) => {
+      const changed = { ...store, ...change(store) }
+      return [changed, changed] as const
+    })
+    const failed: Array<string> = []
+    for (const { name, run } of StoreConformance.scenarios({ pair, runs: 5 })) {
+      const exit = yield* Effect.exit(Effect.scoped(run))
+      if (Exit.isSuccess(exit)) continue
+      failed.push(name)
+      const failure = Option.getOrThrow(Cause.failureOption(exit.cause)) as StoreConformance.Broken
+      assert.strictEqual(failure._tag, "Broken", String(failure))
+      assert.match(failure.message, /^The store breaks a promise: ./)
+    }
+    return failed
+  })
+
+describe("StoreConformance", () => {
+  it.effect("a good store passes, and the names are unique", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* failures(() => ({})), [])
+      const names = StoreConformance.scenarios({ pair: memory }).map(({ name }) => name)
+      assert.strictEqual(new Set(names).size, names.length)
+      assert.isAbove(names.length, 20)
+      assert.lengthOf(StoreConformance.scenarios({ pair: memory, runs: 0 }), names.length - 1)
+    }))
+
+  it.effect("what a store does wrong is found", () =>
+    Effect.gen(function*() {
+      const kept = new Map<string, AccessToken.AccessToken>()
+      const wrong: ReadonlyArray<
+        readonly [scenario: string, change: (store: TokenStore.Service) => Partial<TokenStore.Service>]
+      > = [
+        [
+          "a late holder does not overwrite a newer token",
+          (store) => ({ put: (token, lease) => Effect.as(store.put(token, lease), true) })
+        ],
+        [
+          "one holder at a time; the next gets a higher fence",
+          (store) => ({
+            acquire: (key, ttl) =>
+              Effect.map(store.acquire(key, ttl), () => Option.some({ key, owner: "anybody", fence: 1 }))
+          })
+        ],
+        [
+          "a token whose lifetime is over counts as missing",
+          (store) => ({
+            put: (token, lease) => store.put(AccessToken.make({ value: token.value, issuedAt: token.issuedAt }), lease)
+          })
+        ],
+        [
+          "remove takes away exactly this token and no other",
+          (store) => ({
+            remove: (key) =>
+              Effect.flatMap(
+                store.get(key),
+                Option.match({ onNone: () => Effect.void, onSome: (token) => store.remove(key, token) })
+              )
+          })
+        ],
+        ["release ends the given lease and no other", () => ({ release: () => Effect.void })],
+        [
+          "keys are texts of any kind, and have nothing to do with each other",
+          (store) => ({
+            get: (key) => store.get(key.toLowerCase()),
+            put: (token, lease) => store.put(token, { ...lease, key: lease.key.toLowerCase() }),
+            acquire: (key, ttl) => store.acquire(key.toLowerCase(), ttl),
+            remove: (key, token) => store.remove(key.toLowerCase(), token)
+          })
+        ],
+        [
+          "the key is announced when its token or its lease has changed, to everybody in the process",
+          () => ({ changes: Stream.never })
+        ],
+        [
+          "it behaves like the model in any sequence of operations",
+          (store) => ({
+            put: (token, lease) => Effect.tap(store.put(token, lease), () => void kept.set(lease.key, token)),
+            get: (key) => Effect.map(store.get(key), Option.orElse(() => Option.fromNullable(kept.get(key))))
+          })
+        ]
+      ]
+      for (const [scenario, change] of wrong) assert.include(yield* failures(change), scenario)
+    }))
+})
