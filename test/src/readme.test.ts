@@ -108,6 +108,21 @@ describe("the examples in the documentation compile", () => {
     assert.strictEqual(shown, read("test/src/broker/nginx.conf"))
   })
 
+  it("the tests in docs/testing.md are tests that run", () => {
+    const shown = Array.from(read("docs/testing.md").matchAll(/^<!-- (\S+) -->\n```ts\n([^]*?)```$/gm))
+    assert.sameMembers(
+      shown.map(([, file]) => file!),
+      readdirSync(join(root, "test/src/guide")).map((file) => `test/src/guide/${file}`)
+    )
+    for (const [, file, text] of shown) assert.strictEqual(text, read(file!), file)
+  })
+
+  it("every reply of the server for tests is in its README", () => {
+    const [, list] = read("packages/testing/README.md").split("## Replies")
+    const made = read("packages/testing/src/Reply.ts").matchAll(/^export const (\w+)/gm)
+    for (const [, name] of made) assert.include(list, `\`Reply.${name}`)
+  })
+
   it("core has some", () => {
     const ofCore = Array.from(documents).filter(([file]) => file.startsWith("packages/core/src/"))
     assert.isAbove(ofCore.flatMap(([, { snippets }]) => snippets).length, 20)
