@@ -117,6 +117,37 @@ describe("the examples in the documentation compile", () => {
     for (const [, file, text] of shown) assert.strictEqual(text, read(file!), file)
   })
 
+  it("the tests that docs/promises.md names are there, and name the promise", () => {
+    const [, ...promises] = read("docs/promises.md").split(/^## /m)
+    assert.lengthOf(promises, 14)
+    for (const promise of promises) {
+      const [id] = promise.split(":")
+      const [, shown] = promise.split("**Shown by**")
+      const tests = Array.from(shown!.matchAll(/\]\(\.\.\/([^)]+\.test\.ts)\)/g), ([, file]) => file!)
+      assert.isNotEmpty(tests, id)
+      for (const file of tests) assert.match(read(file), new RegExp(`\\b${id}\\b`), `${file} does not name ${id}`)
+    }
+  })
+
+  it("every link between the documents leads somewhere", () => {
+    const anchors = (file: string) =>
+      Array.from(
+        read(file).matchAll(/^#+ (.+)$/gm),
+        ([, title]) => title!.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
+      )
+    const lost: Array<string> = []
+    for (const file of ["README.md", ...readmes.filter((file) => /^docs\/\w+\.md$/.test(file))]) {
+      for (const [, target, anchor] of read(file).matchAll(/\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)/g)) {
+        const path = target === "" ? file : join(file, "..", target!)
+        const found = existsSync(join(root, path)) &&
+          (anchor === "" || !path.endsWith(".md") || anchors(path).includes(anchor!))
+        // a README is shown with its package
+        if (!found && anchor !== "readme") lost.push(`${file}: ${target}#${anchor}`)
+      }
+    }
+    assert.deepStrictEqual(lost, [])
+  })
+
   it("every reply of the server for tests is in its README", () => {
     const [, list] = read("packages/testing/README.md").split("## Replies")
     const made = read("packages/testing/src/Reply.ts").matchAll(/^export const (\w+)/gm)
