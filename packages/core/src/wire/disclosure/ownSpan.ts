@@ -15,7 +15,8 @@ export const withSpan =
       Effect.flatMap(Effect.makeSpan(name, options), (span) =>
         Effect.onExit(
           restore(Effect.withParentSpan(self, span)),
-          (exit) => Effect.map(now, (now) => span.end(now, Exit.mapErrorCause(exit, (cause) => describedCause(cause, isOwn))))
+          (exit) =>
+            Effect.map(now, (now) => span.end(now, Exit.mapErrorCause(exit, (cause) => describedCause(cause, isOwn))))
         ))
     )
 
