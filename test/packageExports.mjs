@@ -8,7 +8,7 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { libraries } from "./packages.mjs"
+import { bothKinds, libraries } from "./packages.mjs"
 
 const packages = new URL("../packages/", import.meta.url)
 
@@ -27,6 +27,12 @@ const modulesOf = (name) => {
   return new Map(Array.from(modules).sort(([a], [b]) => a < b ? -1 : 1))
 }
 
+/** What tsc makes of a module, and beside it the same for `require`. */
+const built = (file, both) => {
+  const at = (folder) => ({ types: `./dist/${folder}${file}.d.ts`, default: `./dist/${folder}${file}.js` })
+  return both ? { import: at(""), require: at("cjs/") } : at("")
+}
+
 /** The two lists of a package.json: for this workspace the sources, for npm what tsc makes of them. */
 export const exportsOf = (name, current) => {
   const modules = Array.from(modulesOf(name))
@@ -39,7 +45,7 @@ export const exportsOf = (name, current) => {
     ])
   return {
     sources: list((file) => `./src/${file}.ts`),
-    compiled: list((file) => ({ types: `./dist/${file}.d.ts`, default: `./dist/${file}.js` }))
+    compiled: list((file) => built(file, bothKinds.includes(name)))
   }
 }
 

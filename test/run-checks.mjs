@@ -8,8 +8,9 @@
  * `TEST_SEED=<seed> npm test` runs them in the same order. With `CI=true` a skipped test is a failed one: there is
  * nobody to ask why.
  */
+import { rmSync } from "node:fs"
 import { published } from "./packages.mjs"
-import { runAll, seedOf, vitest } from "./vitestRun.mjs"
+import { node, runAll, seedOf, vitest } from "./vitestRun.mjs"
 
 const ci = process.env.CI === "true"
 const total = { passed: 0, failed: 0, skipped: 0 }
@@ -40,25 +41,35 @@ const typeTests = (ok, output) => {
   )
 }
 
-/** The checks that read the sources only, as many at a time as there are cores. */
+/** The checks of the sources, as many at a time as there are cores. */
 const ofSources = [
   { title: "lint", tool: "eslint", args: ["."] },
   { title: "type-level tests", tool: "tstyche", args: [], count: typeTests },
   { title: "types of the workspace", tool: "tsc", args: ["--noEmit", "-p", "tsconfig.json"] },
   ...published.map((name) => ({
-    title: `types of ${name} as it is published`,
+    title: `${name}, compiled as it is published`,
     tool: "tsc",
-    args: ["--noEmit", "-p", `packages/${name}/tsconfig.build.json`]
+    args: ["-p", `packages/${name}/tsconfig.build.json`]
   })),
   { title: "no circles of imports", tool: "depcruise", args: ["--config", ".dependency-cruiser.mjs", "packages"] }
 ]
 
-const checkSources = () =>
-  runAll(ofSources, ({ count = asOne, title }, { ok, output }) => {
+const checkSources = () => {
+  for (const name of published) {
+    rmSync(new URL(`../packages/${name}/dist`, import.meta.url), { recursive: true, force: true })
+  }
+  return runAll(ofSources, ({ count = asOne, title }, { ok, output }) => {
     heading(title)
     process.stdout.write(output)
     count(ok, output)
   })
+}
+
+/** What the compiler has made is packed, and looked at as npm and a user's program see it. */
+const checkPackages = () => {
+  heading("the packages as npm gets them")
+  asOne(node(["test/packed/check.mjs", "--compiled"]))
+}
 
 /** What only passes in one order depends on something that it does not say. */
 const tests = () => {
@@ -68,6 +79,7 @@ const tests = () => {
 }
 
 await checkSources()
+checkPackages()
 tests()
 
 console.log("")

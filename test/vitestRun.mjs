@@ -65,6 +65,11 @@ export const runAll = async (tools, report) => {
   await Promise.all(Array.from({ length: availableParallelism() }, work))
 }
 
+/** Runs a script of the workspace. */
+export const node = (args) =>
+  spawnSync(process.execPath, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], timeout: patience })
+    .status === 0
+
 /** Gives the counts, whether vitest itself went through, and what failed, by name. */
 export const vitest = ({ args = [], limit, reporter = "default", seed }) => {
   const folder = mkdtempSync(`${tmpdir()}/checks-`)
