@@ -2,8 +2,10 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import ts from "typescript"
 import { documents } from "../documents/documents.js"
 import { absolute, deadLinks, relativeLinks, root } from "../documents/links.js"
+import { signatureOf } from "../documents/reference/signature.js"
 // @ts-expect-error a script without types
 import { published } from "../packages.mjs"
 
@@ -60,5 +62,60 @@ describe("the README of each package that programs import", () => {
       text.startsWith("npm install") && text.split(" ").includes(manifest.name)
     )
     for (const needed of ["effect-bearer", "effect@3", "@effect/platform@0.97"]) assert.include(line.split(" "), needed)
+  })
+})
+
+describe("the signatures in the reference", () => {
+  const shown = (text: string): ReadonlyArray<string> => {
+    const source = ts.createSourceFile("it.ts", text, ts.ScriptTarget.Latest, true)
+    return source.statements.flatMap((statement) =>
+      ts.isVariableStatement(statement)
+        ? statement.declarationList.declarations.map((node) => signatureOf(source, node, "it"))
+        : [signatureOf(source, statement, "it")]
+    )
+  }
+
+  it("are types, without what a function does", () => {
+    assert.deepStrictEqual(shown("export const f = <A>(a: A, n = 1) => (b: string): A => a"), [
+      "const it: <A>(a: A, n?: number) => (b: string) => A"
+    ])
+    assert.deepStrictEqual(shown("export const f: (n: number) => string = (n) => `${n}`"), [
+      "const it: (n: number) => string"
+    ])
+    assert.deepStrictEqual(shown("export function f(n: number): string {\n  return `${n}`\n}"), [
+      "function f(n: number): string"
+    ])
+  })
+
+  it("of classes have the members that others may use, and their comments", () => {
+    const text = [
+      "export class C extends B<{",
+      "  /** How many. */",
+      "  readonly n: number",
+      "}> {",
+      "  readonly retryable = true as const",
+      "  #hidden = 1",
+      "  /**",
+      "   * @internal",
+      "   */",
+      "  own(): void {}",
+      "  get message(): string {",
+      "    return \"\"",
+      "  }",
+      "}"
+    ].join("\n")
+    assert.deepStrictEqual(shown(text), [[
+      "class C extends B<{",
+      "  /** How many. */",
+      "  readonly n: number",
+      "}> {",
+      "  readonly retryable = true as const",
+      "  get message(): string",
+      "}"
+    ].join("\n")])
+  })
+
+  it("need a type for the result of a function", () => {
+    assert.throws(() => shown("export const f = (n: number) => `${n}`"), /no type for its result/)
   })
 })

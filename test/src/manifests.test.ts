@@ -45,9 +45,13 @@ describe.each(published as ReadonlyArray<string>)("%s: its package.json", (name)
 })
 
 describe("the scripts of the repository", () => {
-  const scripts = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).scripts as Readonly<
-    Record<string, string>
-  >
+  const { devDependencies, scripts } = JSON.parse(
+    readFileSync(new URL("../../package.json", import.meta.url), "utf8")
+  ) as Readonly<Record<"devDependencies" | "scripts", Readonly<Record<string, string>>>>
+
+  it("npm install quotes the name of a catalog, which says what to run", () => {
+    assert.match(devDependencies.effect!, /^catalog:.*run: npm run setup$/)
+  })
 
   it.each(Object.keys(scripts).filter((name) => name !== "setup"))("%s works in a fresh clone", (name) => {
     assert.match(scripts[name]!, /^(?:node test\/ready\.mjs|npm run --silent setup) && /)

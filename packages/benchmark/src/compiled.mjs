@@ -9,7 +9,10 @@ const core = JSON.parse(readFileSync(new URL("../../core/package.json", import.m
 export const resolve = (specifier, context, next) =>
   specifier.startsWith("effect-bearer/")
     ? next(
-      new URL(core[specifier.replace("effect-bearer", ".")].import.default.replace("./dist", "../dist/core"), import.meta.url)
+      new URL(
+        core[specifier.replace("effect-bearer", ".")].import.default.replace("./dist", "../dist/core"),
+        import.meta.url
+      )
         .href,
       context
     )
