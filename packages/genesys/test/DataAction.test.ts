@@ -337,7 +337,7 @@ describe("failures", () => {
   )
 
   // SPEC A11
-  it("there is a reply to every error", () => {
+  it("every error of effect-bearer has a reply", () => {
     const now = 1_000_000
     const at = { endpoint: "https://login.example/token", description: Option.none(), retryAfter: Option.none() }
     const refusal = { endpoint: "https://login.example/token", contentType: "", excerpt: "", advice: Option.none() }
@@ -426,14 +426,14 @@ describe("failures", () => {
 })
 
 // FAULTS L
-describe("work that is interrupted from inside", () => {
+describe("work that interrupts itself", () => {
   const cut: ReadonlyArray<readonly [string, Partial<DataAction.Options>]> = [
     ["the client id", { clientId: Effect.interrupt }],
     ["the token endpoint", { tokenEndpoint: Effect.interrupt }],
     ["the secret", { authentication: ClientAuthentication.post(Effect.interrupt) }]
   ]
   for (const [name, options] of cut) {
-    it.scoped(`${name}: the reply is an error, not an interruption of who asked`, () =>
+    it.scoped(`${name}: the reply is an error, and the caller is not interrupted`, () =>
       Effect.gen(function*() {
         const { action } = yield* memory(options)
         const asking = yield* Effect.forkDaemon(Effect.exit(action()))
@@ -444,7 +444,7 @@ describe("work that is interrupted from inside", () => {
       }))
   }
 
-  it.scoped("an interruption of who asked stays one", () =>
+  it.scoped("an interruption of the caller stays an interruption", () =>
     Effect.gen(function*() {
       const { action } = yield* memory({ clientId: Effect.never })
       const asking = yield* Effect.forkDaemon(action())

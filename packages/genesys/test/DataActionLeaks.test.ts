@@ -58,7 +58,7 @@ const requests: ReadonlyArray<unknown> = [
 
 describe("leaks", () => {
   // SPEC A15
-  it.scopedLive("nothing of secrets and tokens is in a log line, a span or a message", () =>
+  it.scopedLive("no secret and no token is in a log line, a span or a message", () =>
     Effect.gen(function*() {
       const { layer, lines } = logged()
       const { spans, tracer } = recorder()

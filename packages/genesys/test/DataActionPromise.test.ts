@@ -24,7 +24,7 @@ const call = (action: DataAction.PromiseHandler, request?: unknown) => Effect.pr
 
 describe("toPromiseHandler", () => {
   // SPEC A9, A14
-  it.scopedLive("keeps its token across warm invocations: one token request, and what remains goes down", () =>
+  it.scopedLive("warm invocations share one token: one token request, and its remaining time goes down", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.listen({ expiresIn: 3600, latency: "50 millis" })
       const action = yield* deployed(DataAction.handler(settings(server.tokenEndpoint)), Client)
@@ -47,7 +47,7 @@ describe("toPromiseHandler", () => {
     }))
 
   // SPEC A1
-  it.scopedLive("says with status 500 what it lacks, before any network call, and starts once it is there", () =>
+  it.scopedLive("while a variable is missing the reply is a 500 that names it, without a network call; once it is there the handler works", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.listen()
       const name = "DATA_ACTION_TEST_SECRET"
@@ -67,7 +67,7 @@ describe("toPromiseHandler", () => {
     }))
 
   // SPEC A1, A11
-  it.scopedLive("is never rejected, whatever it stands on fails with, and tries again with the next request", () =>
+  it.scopedLive("the promise is never rejected if the layer fails, and the next request builds the layer again", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.listen()
       const canary = "c4n4ry-Zm9vYmFyYmF6"
@@ -123,7 +123,7 @@ describe("toPromiseHandler", () => {
       assert.strictEqual(yield* server.count, 1)
     }))
 
-  it.scopedLive("disposed of, it lets go of everything, and says so to who calls it all the same", () =>
+  it.scopedLive("after `dispose` everything is released, and a later call gets a reply that says so", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.listen()
       let open = 0
@@ -152,7 +152,7 @@ describe("toPromiseHandler", () => {
       yield* Effect.promise(() => DataAction.toPromiseHandler(DataAction.handler(settings("")), Client).dispose())
     }))
 
-  it.scopedLive("fits AWS Lambda", () =>
+  it.scopedLive("the handler fits AWS Lambda", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.listen()
       const action = yield* deployed(DataAction.handler(settings(server.tokenEndpoint)), Client)
@@ -164,7 +164,7 @@ describe("toPromiseHandler", () => {
       assert.strictEqual(JSON.parse(granted.body).scope, "contacts:read")
     }))
 
-  it.scopedLive("a client that is decorated is used as it is", () =>
+  it.scopedLive("a decorated HttpClient is used as it is", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.listen()
       const urls: Array<string> = []

@@ -39,7 +39,7 @@ const call = (path: string, token?: string) => {
 }
 
 describe("FakeCloud", () => {
-  it.live("issues tokens as the login host does", () =>
+  it.live("the fake issues tokens as the login host does", () =>
     Effect.gen(function*() {
       const fake = yield* FakeCloud.FakeCloud
       const secret = Redacted.value(fake.clientSecret)
@@ -74,7 +74,7 @@ describe("FakeCloud", () => {
       assert.deepInclude(yield* fake.seen, { tokenRequests: 9, tokensIssued: 2 })
     }).pipe(Effect.provide(sockets({ lifetime: "1 hour" }))))
 
-  it.effect("takes a token where and as long as it is good", () =>
+  it.effect("the fake accepts a token in its region and until its end", () =>
     Effect.gen(function*() {
       const fake = yield* FakeCloud.FakeCloud
       const token = yield* issue
@@ -99,7 +99,7 @@ describe("FakeCloud", () => {
       assert.strictEqual((yield* call("/api/v2/organizations/me", token)).status, 401)
     }).pipe(Effect.provide(sockets())))
 
-  it.live("each host has its own paths", () =>
+  it.live("each host of the fake has its own paths", () =>
     Effect.gen(function*() {
       const token = yield* issue
       const there = yield* answer(
@@ -140,7 +140,7 @@ describe("FakeCloud", () => {
       assert.deepStrictEqual([busy.status, busy.json["error"]], [429, "too.many.requests.retry.after"])
     }).pipe(Effect.provide(sockets())))
 
-  it.effect("fails as it is told, for whom it is told, and recovers", () =>
+  it.effect("the fake fails as told, for the calls that were named, and recovers", () =>
     Effect.gen(function*() {
       const fake = yield* FakeCloud.FakeCloud
       const token = yield* issue

@@ -20,14 +20,14 @@ const failure = <A, E>(call: Effect.Effect<A, E, GenesysCloud.GenesysCloud>, rep
   })
 
 describe("calls that cannot be made", () => {
-  it.effect("an id that is not well-formed", () =>
+  it.effect("an id that is no well-formed text is an error, and nothing is sent", () =>
     Effect.gen(function*() {
       const { calls, error } = yield* failure(Users.get("\ud83d"))
       assert.deepInclude(error, { _tag: "InvalidCall", field: "id in users" })
       assert.lengthOf(calls, 0)
     }))
 
-  it.effect("an interval that does not start, or end, with a date", () =>
+  it.effect("an interval that does not start or end with a date is an error", () =>
     Effect.gen(function*() {
       for (
         const [interval, end] of [
@@ -69,7 +69,7 @@ describe("conversationDetails", () => {
 })
 
 describe("an answer of another shape", () => {
-  it.effect("is told with each place once", () =>
+  it.effect("the error names each place in the answer once", () =>
     Effect.gen(function*() {
       const Versioned = Schema.Struct({ version: Schema.Union(Schema.Number, Schema.Null, Schema.Boolean) })
       const Thing = Schema.Union(Versioned, Schema.Struct({ name: Schema.String }))

@@ -38,7 +38,7 @@ const apiError = (error: GenesysError.GenesysError): GenesysError.ApiError => {
 
 describe("configuration", () => {
   // SPEC E1
-  it.effect("reads the environment", () =>
+  it.effect("the configuration is read from the environment", () =>
     Effect.gen(function*() {
       for (
         const url of ["https://api.mypurecloud.de", "https://api.mypurecloud.de/", "mypurecloud.de", "eu_central_1"]
@@ -54,7 +54,7 @@ describe("configuration", () => {
     }))
 
   // SPEC E6
-  it.effect("names everything that is missing, blank, wrong or padded, in one error that shows no secret", () =>
+  it.effect("one error names everything in the environment that is missing, blank, wrong or has spaces around it, and shows no secret", () =>
     Effect.gen(function*() {
       const failing = (variables: Record<string, string>) => Effect.flip(environment(variables)())
       const nothing = yield* failing({})
@@ -81,7 +81,7 @@ describe("configuration", () => {
       assert.include(contradicting.message, "contradict each other (mypurecloud.com, mypurecloud.de)")
     }))
 
-  it.effect("names scopes that are none", () =>
+  it.effect("the error names scopes that are not well-formed", () =>
     Effect.gen(function*() {
       for (const scopes of [",,", " ; , "]) {
         const error = yield* Effect.flip(environment({ ...complete, GENESYS_SCOPES: scopes })())
@@ -93,7 +93,7 @@ describe("configuration", () => {
       }
     }))
 
-  it.effect("refuses a client id that the secret was copied into, and does not show it", () =>
+  it.effect("a client id that is the secret is refused, and not shown", () =>
     Effect.gen(function*() {
       const clientId = `id:${secret}`
       const read = yield* Effect.flip(environment({ ...complete, GENESYS_CLIENT_ID: clientId })())
@@ -106,7 +106,7 @@ describe("configuration", () => {
       }
     }).pipe(Effect.scoped))
 
-  it.effect("what the program states wins", () =>
+  it.effect("options of the program win over the environment", () =>
     Effect.gen(function*() {
       const options = yield* environment({})({ region: "us_east_1", clientId: "a", clientSecret: Redacted.make("b") })
       assert.strictEqual(options.region, "us_east_1")
@@ -114,7 +114,7 @@ describe("configuration", () => {
       assert.deepStrictEqual(error.fields, ["GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET"])
     }))
 
-  it.effect("refuses a region that is none before any network call", () =>
+  it.effect("an unknown region is refused before any network call", () =>
     Effect.gen(function*() {
       const error = yield* GenesysCloud.make({ region: "nowhere", clientId: "a", clientSecret: Redacted.make("b") })
         .pipe(Effect.flip, Effect.provide(NodeHttpClient.layer))
@@ -124,7 +124,7 @@ describe("configuration", () => {
 
 describe("GenesysCloud, over sockets", () => {
   // SPEC E4
-  it.live("gets a user, with the bearer attached, in every region", () =>
+  it.live("a call gets a user, with the token attached, in every region", () =>
     Effect.gen(function*() {
       const fake = yield* FakeCloud.FakeCloud
       const ada = FakeCloud.user("Ada Lovelace")
@@ -151,7 +151,7 @@ describe("GenesysCloud, over sockets", () => {
     }).pipe(Effect.scoped, Effect.provide(sockets())))
 
   // SPEC C1
-  it.effect("asks once, and maps the answer to a token, its life and its scope", () =>
+  it.effect("one token request gives a token with its lifetime and its scopes", () =>
     withCloud(
       Effect.gen(function*() {
         const { tokens } = yield* GenesysCloud.GenesysCloud
@@ -166,7 +166,7 @@ describe("GenesysCloud, over sockets", () => {
       { fake: { lifetime: "1 hour" }, cloud: { scopes: "users:readonly, analytics:readonly" } }
     ))
 
-  it.live("sends the bytes of the credentials as they are", () =>
+  it.live("the bytes of the credentials are sent as they are", () =>
     withCloud(Organizations.me, { fake: { clientSecret: "ä+&%/= ~§" } }))
 
   it.live("provides a TokenSource too, from the environment", () =>
@@ -208,7 +208,7 @@ describe("GenesysCloud, over sockets", () => {
       assert.strictEqual(new Set(posts.map(({ body }) => body)).size, 1)
     })))
 
-  it.effect("reads an error that is long, and says so of one that is too long", () =>
+  it.effect("a long error body is read, and one that is too long is described", () =>
     Effect.gen(function*() {
       const answer = (length: number, type = "application/json") => () =>
         Response.json(
@@ -265,7 +265,7 @@ describe("GenesysCloud, over sockets", () => {
       }
     }).pipe(Effect.scoped))
 
-  it.live("hands a second 401 to the caller", () =>
+  it.live("a second 401 goes to the caller", () =>
     withCloud(Effect.gen(function*() {
       const fake = yield* FakeCloud.FakeCloud
       yield* fake.failAlways(FakeCloud.badCredentials, { host: "api" })
@@ -275,7 +275,7 @@ describe("GenesysCloud, over sockets", () => {
       assert.strictEqual((yield* fake.seen).apiRequests, 2)
     })))
 
-  it.live("says the status, the code and the ids of a refusal", () =>
+  it.live("an error names the status, the code and the ids of a refusal", () =>
     withCloud(Effect.gen(function*() {
       const error = apiError(yield* Effect.flip(Users.get("nobody")))
       assert.strictEqual(error.status, 404)
@@ -289,7 +289,7 @@ describe("GenesysCloud, over sockets", () => {
     })))
 
   // SPEC E6
-  it.live("recognises what goes wrong, and says the fix", () =>
+  it.live("an error says what went wrong and how to fix it", () =>
     Effect.gen(function*() {
       const fake = yield* FakeCloud.FakeCloud
       const message = (options: Partial<GenesysCloud.Options> = {}) =>
@@ -325,7 +325,7 @@ describe("GenesysCloud, over sockets", () => {
     }).pipe(Effect.scoped, Effect.provide(sockets({ home: "eu_central_1", scopes: ["users:readonly"] }))))
 
   // SPEC B5
-  it.effect("waits as a 429 tells it, whatever the method, and gets its answer", () =>
+  it.effect("after a 429 a call of any method waits as long as told, and gets its answer", () =>
     withCloud(Effect.gen(function*() {
       const fake = yield* FakeCloud.FakeCloud
       yield* fake.fail(1, FakeCloud.rateLimited("1 second"), { host: "api" })
@@ -336,7 +336,7 @@ describe("GenesysCloud, over sockets", () => {
       assert.isAtLeast(second!.at - first!.at, 1000)
     })))
 
-  it.effect("a rate limit of the API is met, and told", () =>
+  it.effect("a rate limit of the API is kept, and logged", () =>
     withCloud(
       Effect.gen(function*() {
         yield* Organizations.me
@@ -367,7 +367,7 @@ describe("GenesysCloud, over sockets", () => {
       assert.strictEqual((yield* fake.seen).byPath["GET /api/v2/users"], 4)
     })))
 
-  it.live("streams conversations, by page and by cursor", () =>
+  it.live("conversations can be streamed by page and by cursor", () =>
     withCloud(Effect.gen(function*() {
       const fake = yield* FakeCloud.FakeCloud
       yield* fake.setConversations(
@@ -389,7 +389,7 @@ describe("GenesysCloud, over sockets", () => {
       assert.strictEqual(results.length, 23)
     })))
 
-  it.live("sends no token anywhere else", () =>
+  it.live("no token is sent to another host", () =>
     withCloud(Effect.gen(function*() {
       const { client } = yield* GenesysCloud.GenesysCloud
       for (const url of ["https://api.mypurecloud.com/api/v2/users", "https://login.mypurecloud.de/", "http://x.y/"]) {
@@ -410,7 +410,7 @@ describe("GenesysCloud, over sockets", () => {
       ["node:http", NodeHttpClient.layer]
     ] as const
   ) {
-    it.live(`follows no redirect, whatever the method (${name})`, () =>
+    it.live(`no redirect is followed, with any method (${name})`, () =>
       Effect.gen(function*() {
         const start = Effect.flatMap(Layer.build(FakeCloud.layer().pipe(Layer.provide(Server))), (context) =>
           Effect.provide(FakeCloud.FakeCloud, context))
@@ -439,7 +439,7 @@ describe("GenesysCloud, over sockets", () => {
       }).pipe(Effect.scoped))
   }
 
-  it.live("leaves to fetch what else it was told", () =>
+  it.live("other settings of RequestInit are left as they are", () =>
     Effect.gen(function*() {
       const seen: Array<RequestInit> = []
       const fetch = (_: RequestInfo | URL, init: RequestInit = {}) => {
@@ -478,7 +478,7 @@ describe("GenesysCloud, over sockets", () => {
       assert.strictEqual((yield* fake.seen).tokensIssued, 2)
     }).pipe(Effect.scoped, Effect.provide(sockets())))
 
-  it.live("works on undici and on fetch, which set no Host", () =>
+  it.live("calls work on undici and on fetch, which set no Host header", () =>
     Effect.gen(function*() {
       const fake = yield* FakeCloud.FakeCloud
       for (const platform of [NodeHttpClient.layerUndici, FetchHttpClient.layer]) {
@@ -495,7 +495,7 @@ describe("GenesysCloud, over sockets", () => {
 })
 
 // FAULTS L
-describe("a success whose body does not come", () => {
+describe("a success whose body does not arrive", () => {
   const stalled = (sent = "{") =>
     new Response(
       new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new TextEncoder().encode(sent)) }),
@@ -511,7 +511,7 @@ describe("a success whose body does not come", () => {
   } satisfies Record<string, (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<unknown, unknown>>
 
   for (const [name, read] of Object.entries(readers)) {
-    it.scoped(`read by ${name} fails when the time of the exchange is over`, () =>
+    it.scoped(`reading it with ${name} fails when the time of the call is over`, () =>
       Effect.gen(function*() {
         const api = yield* connectTo(memory(() => Effect.delay(Effect.sync(() => stalled()), "1 second")).client)
         const reading = yield* Effect.forkDaemon(Effect.flip(
@@ -539,7 +539,7 @@ describe("a success whose body does not come", () => {
       assert.isTrue(Exit.isSuccess(error) && error.value._tag === "ApiTimeout")
     }))
 
-  it.scoped("a stream whose reader takes its time over each piece is read to its end", () =>
+  it.scoped("a stream with a slow reader is read to its end", () =>
     Effect.gen(function*() {
       const api = yield* connectTo(memory(() => new Response("abc")).client)
       const reading = yield* Effect.forkDaemon(

@@ -81,7 +81,7 @@ describe("Paging", () => {
   // SPEC C12
   for (const form of forms) {
     it.effect.prop(
-      `${form} gives every item once, in order, whatever the server tells`,
+      `${form}: every item comes once and in order, whatever totals the server states`,
       [
         fc.nat({ max: 60 }),
         fc.integer({ min: 1, max: 12 }),
@@ -98,7 +98,7 @@ describe("Paging", () => {
     )
 
     it.effect.prop(
-      `${form} fetches only what is taken`,
+      `${form}: only the pages that the consumer takes are fetched`,
       [fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 12 })],
       ([taken, size]) =>
         Effect.gen(function*() {
@@ -120,7 +120,7 @@ describe("Paging", () => {
       }))
   }
 
-  it.effect("a cursor that comes again ends the stream with an error", () =>
+  it.effect("a repeated cursor ends the stream with an error", () =>
     Effect.gen(function*() {
       for (const cycle of [["a", "a"], ["a", "b", "a"], ["a", "b", "c", "b"]]) {
         let n = 0
@@ -130,7 +130,7 @@ describe("Paging", () => {
       }
     }))
 
-  it.effect("empty pages without end are an error, a few are none", () =>
+  it.effect("very many empty pages in a row are an error, a few are not", () =>
     Effect.gen(function*() {
       let n = 0
       const endless = Paging.byCursor(() => Effect.sync(() => ({ items: [], next: Option.some(String(n++)) })))
@@ -146,7 +146,7 @@ describe("Paging", () => {
       assert.strictEqual((yield* Stream.runCollect(gaps)).length, 6)
     }))
 
-  it.effect("a page that comes again, is missing, or is another one, is an error", () =>
+  it.effect("a page that is repeated, missing or another one than asked for is an error", () =>
     Effect.gen(function*() {
       const same = () => Effect.succeed({ items: entities([1, 2]) })
       const stuck = <A>(stream: Stream.Stream<A, { readonly reason: string }>) =>
@@ -171,7 +171,7 @@ describe("Paging", () => {
 
   for (const form of ["byNumber", "byOffset"] as const) {
     it.effect.prop(
-      `${form} reads all, whatever the server gives at a time`,
+      `${form}: all items are read, however many the server gives per page`,
       [
         fc.nat({ max: 60 }),
         fc.integer({ min: 1, max: 12 }),
@@ -190,7 +190,7 @@ describe("Paging", () => {
         })
     )
 
-    it.effect(`${form} knows any page that was there before`, () =>
+    it.effect(`${form}: a page that was read before is recognised, however long ago`, () =>
       Effect.gen(function*() {
         const [a, b, c] = [[1, 2], [3, 4], [5, 6]].map((ids) => ({ items: entities(ids) }))
         for (
@@ -207,7 +207,7 @@ describe("Paging", () => {
         }
       }))
 
-    it.effect(`${form} takes a page that is not full, and comes again, for all there is if nothing is counted`, () =>
+    it.effect(`${form}: without a total, a repeated page that is not full is the end`, () =>
       Effect.gen(function*() {
         const page = (...ids: ReadonlyArray<number>) => ({ items: entities(ids) })
         const read = (...pages: ReadonlyArray<{ readonly items: ReadonlyArray<{ readonly id: string }> }>) =>
@@ -228,7 +228,7 @@ describe("Paging", () => {
         assert.strictEqual(yield* reasonOf(counted), "repeatedPage 2")
       }))
 
-    it.effect(`${form} goes by what was counted before, if a page does not say`, () =>
+    it.effect(`${form}: a page without a total is compared with the last total`, () =>
       Effect.gen(function*() {
         const read = (first: object, ...rest: ReadonlyArray<ReadonlyArray<number>>) =>
           Paging[form]({
@@ -245,7 +245,7 @@ describe("Paging", () => {
         }
       }))
 
-    it.effect(`${form} can be run twice, and each run knows its own pages only`, () =>
+    it.effect(`${form}: the stream can be run twice, and each run recognises only its own pages`, () =>
       Effect.gen(function*() {
         const stream = Paging[form]({
           fetch: (at) =>
@@ -292,7 +292,7 @@ describe("Paging", () => {
       assert.lengthOf(yield* itemsOf(read({ total: 20, pageSize: 0 })), 18)
     }))
 
-  it.effect("a page larger than what is asked for counts as what it is", () =>
+  it.effect("a page that is larger than asked for counts with its real size", () =>
     Effect.gen(function*() {
       const { fetches, next } = script([{ items: numbers(25) }, { items: [], total: 25 }])
       assert.lengthOf(yield* itemsOf(Paging.byNumber({ pageSize: 10, fetch: next })), 25)
@@ -318,7 +318,7 @@ describe("Paging", () => {
       assert.strictEqual(yield* reasonOf(Paging.byCursor(next)), "repeatedPage 2")
     }))
 
-  it.effect("equal pages of plain values are no error, but not without end", () =>
+  it.effect("equal pages of plain values are no error, up to a limit", () =>
     Effect.gen(function*() {
       const of = <A>(items: ReadonlyArray<A>, total: number | undefined) =>
         Paging.byNumber({ pageSize: items.length, fetch: () => Effect.succeed({ items, total }) })
@@ -339,7 +339,7 @@ describe("Paging", () => {
       assert.strictEqual(yield* reasonOf(of([{ on: true }, { on: false }], 1000)), "repeatedPage 2")
     }))
 
-  it.effect("items are the same by their ids, and not by what changes with time", () =>
+  it.effect("items are compared by their ids, not by members that change with time", () =>
     Effect.gen(function*() {
       for (const id of [{ id: "1" }, { id: 1 }, { conversationId: "1" }]) {
         let at = 0
@@ -370,7 +370,7 @@ describe("Paging", () => {
       assert.lengthOf(yield* itemsOf(offsets), 6)
     }))
 
-  it.effect("what JSON does not show is not compared", () =>
+  it.effect("members that JSON does not show are not compared", () =>
     Effect.gen(function*() {
       class Hidden {
         #value = 1
@@ -390,7 +390,7 @@ describe("Paging", () => {
 describe("lists of the API", () => {
   const Item = Schema.Struct({ id: Schema.String })
 
-  it.effect("follow nextUri, and refuse one that leads elsewhere", () =>
+  it.effect("a list follows nextUri, and refuses one that leads to another host", () =>
     Effect.gen(function*() {
       const { calls, client } = test.memory(({ url }) =>
         Response.json(
@@ -415,7 +415,7 @@ describe("lists of the API", () => {
     }).pipe(Effect.scoped))
 
   // SPEC C12
-  it.effect("ask by limit and offset", () =>
+  it.effect("a list is asked for by limit and offset", () =>
     Effect.gen(function*() {
       const { calls, client } = test.memory(({ url }) => {
         const query = new URL(url).searchParams
@@ -462,7 +462,7 @@ describe("lists of the API", () => {
       return { result, requests: calls.length }
     }).pipe(Effect.scoped)
 
-  it.effect("end, whatever the server does, though the schema has no id", () =>
+  it.effect("a list ends, whatever the server does, though the schema of its items has no id", () =>
     Effect.gen(function*() {
       const servers = [
         [2, () => ({ entities: named(numbers(50)) })],
@@ -478,7 +478,7 @@ describe("lists of the API", () => {
       }
     }))
 
-  it.effect("tell equal items from the same page", () =>
+  it.effect("equal items are told from a repeated page", () =>
     Effect.gen(function*() {
       for (const list of Object.values(lists)) {
         const { result } = yield* read(list, (_, nth) => ({
@@ -490,7 +490,7 @@ describe("lists of the API", () => {
       }
     }))
 
-  it.effect("go on where the server gives fewer than asked for", () =>
+  it.effect("a list goes on if the server gives fewer items than asked for", () =>
     Effect.gen(function*() {
       const page = (start: number) => ({ entities: named(numbers(23).slice(start, start + 5)) })
       const numbered = (query: URLSearchParams) => page((Number(query.get("pageNumber")) - 1) * 5)
@@ -517,7 +517,7 @@ describe("lists of the API", () => {
       }
     }))
 
-  it.effect("end where the server gives more than asked for, and then all", () =>
+  it.effect("a list ends if the server gives more items than asked for, and then all of them", () =>
     Effect.gen(function*() {
       const { requests, result } = yield* read(lists.list, (query) => {
         const start = (Number(query.get("pageNumber")) - 1) * 100
@@ -526,7 +526,7 @@ describe("lists of the API", () => {
       assert.deepStrictEqual([Either.getOrThrow(result).length, requests], [200, 2])
     }))
 
-  it.effect("an empty cursor or nextUri names no page, as none does", () =>
+  it.effect("an empty cursor or nextUri means that there is no next page", () =>
     Effect.gen(function*() {
       for (
         const last of [{}, { cursor: "" }, { nextUri: "" }, { cursor: "", nextUri: "" }, {
@@ -544,7 +544,7 @@ describe("lists of the API", () => {
       assert.strictEqual(requests, 2)
     }))
 
-  it.effect("a path refuses ids that would lead elsewhere", () =>
+  it.effect("ids that would lead to another path are refused", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* GenesysApi.path`/api/v2/users/${"a/b?c#d e"}/x`, "/api/v2/users/a%2Fb%3Fc%23d%20e/x")
       for (const id of ["", " ", ".", ".."]) {

@@ -25,7 +25,7 @@ const spelled = region.chain((region) =>
 const left = (input: string) => Either.getOrThrowWith(Either.flip(Region.parse(input)), () => new Error("parsed"))
 
 describe("Region", () => {
-  it("knows all 18, each with hosts of its own", () => {
+  it("all 18 regions are known, each with hosts of its own", () => {
     assert.lengthOf(Region.all, 18)
     assert.strictEqual(new Set(Region.all.map(({ apiUrl }) => apiUrl)).size, 18)
     for (const { apiUrl, environment, loginUrl, tokenEndpoint } of Region.all) {
@@ -37,19 +37,19 @@ describe("Region", () => {
   })
 
   // SPEC E1
-  it.prop("reads every spelling of every region", [spelled], ([[region, text]]) => {
+  it.prop("every spelling of every region is read", [spelled], ([[region, text]]) => {
     const parsed = Region.parse(text)
     assert.isTrue(Either.isRight(parsed) && Equal.equals(parsed.right, region), `${JSON.stringify(text)}`)
   }, { fastCheck: { numRuns: 1000 } })
 
-  it.prop("reads its own hosts as URL objects", [region], ([region]) => {
+  it.prop("the hosts of a region can be given as URL objects", [region], ([region]) => {
     for (const text of [region.apiUrl, region.loginUrl, region.tokenEndpoint]) {
       assert.isTrue(Equal.equals(Region.parse(new URL(text)), Either.right(region)))
     }
     assert.strictEqual(Either.getOrThrow(Region.parse(region)), region)
   })
 
-  it("names the regions there are, and the one that was probably meant", () => {
+  it("the error for an unknown region lists the regions, and the one that was probably meant", () => {
     const cases: ReadonlyArray<readonly [string, string | undefined]> = [
       ["https://api.mypurecluod.com", "mypurecloud.com"],
       ["mypurecloud.co", "mypurecloud.com"],
@@ -70,7 +70,7 @@ describe("Region", () => {
     }
   })
 
-  it("shows nothing that could be a secret in the wrong place", () => {
+  it("the error shows no text that could be a secret in the wrong variable", () => {
     const secret = "xkT9-8sKq_2LmZpR4vN7wYb3Jd6Gh1Fc0QeAuIoXtSd"
     for (const text of [secret, `https://user:${secret}@api.example.com`, `eyJhbGciOiJIUzI1NiJ9.${secret}.${secret}`]) {
       assert.notInclude(left(text).message, secret.toLowerCase())
@@ -78,7 +78,7 @@ describe("Region", () => {
     }
   })
 
-  it("refuses a user or a password, and does not show them", () => {
+  it("a URL with a user name or a password is refused, and they are not shown", () => {
     for (
       const url of ["https://me:hunter2@api.mypurecloud.de", "hunter2@mypurecloud.de", "http://:hunter2@127.0.0.1:1"]
     ) {
@@ -89,7 +89,7 @@ describe("Region", () => {
     }
   })
 
-  it("refuses what is no region", () => {
+  it("values that are no region are refused", () => {
     for (const text of ["", "  ", "ftp://api.mypurecloud.com", "https://api.mypurecloud.com:8443", "https://", "x y"]) {
       assert.isTrue(Either.isLeft(Region.parse(text)), text)
     }
@@ -101,7 +101,7 @@ describe("Region", () => {
     assert.isTrue(Either.isLeft(Region.parse("https://evil.api.mypurecloud.com")))
   })
 
-  it("takes a loopback address for a fake that plays both hosts", () => {
+  it("a loopback address is taken for a fake that plays both hosts", () => {
     const region = Either.getOrThrow(Region.parse("http://127.0.0.1:8080/"))
     assert.deepInclude(region, {
       name: "custom",
@@ -112,7 +112,7 @@ describe("Region", () => {
     })
   })
 
-  it("takes a custom environment, over https", () => {
+  it("a custom environment is accepted, over https", () => {
     const custom = (loginUrl: string, apiUrl: string) => Region.custom({ loginUrl, apiUrl })
     const region = Either.getOrThrow(custom("https://login.cloud.example/", " https://api.cloud.example:8443 "))
     assert.deepInclude(region, {

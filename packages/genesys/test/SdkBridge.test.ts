@@ -22,7 +22,7 @@ import {
 describe.concurrent("SdkBridge", () => {
   describe("the token", () => {
     // SPEC B9
-    it.live("is there when the SDK is connected, in the region of the cloud", () =>
+    it.live("the SDK has the token as soon as it is connected, in the region of the cloud", () =>
       withFake(Effect.gen(function*() {
         const { ada, client, fake, users } = yield* setUp()
         const user = yield* Effect.promise(() => users.getUser(ada.id))
@@ -35,7 +35,7 @@ describe.concurrent("SdkBridge", () => {
         assert.strictEqual((yield* counts(fake))[1], 1)
       })))
 
-    it.live("is that of every region under the hosts that the SDK knows", () =>
+    it.live("the token works in every region, under the hosts that the SDK knows", () =>
       withFake(Effect.gen(function*() {
         for (const region of Region.all) {
           const client = newClient()
@@ -47,7 +47,7 @@ describe.concurrent("SdkBridge", () => {
       })))
 
     // SPEC B9
-    it.effect("is kept current while it expires again and again: no caller sees a 401", () =>
+    it.effect("the token is replaced each time before it expires: no caller sees a 401", () =>
       withFake(
         Effect.gen(function*() {
           const { ada, client, cloud, fake, users } = yield* setUp()
@@ -68,7 +68,7 @@ describe.concurrent("SdkBridge", () => {
       ))
 
     // SPEC B9
-    it.effect("is kept current for code that looks at the SDK and calls nothing", () =>
+    it.effect("the token is replaced in time also for code that only reads it from the SDK", () =>
       withFake(
         Effect.gen(function*() {
           const { client, cloud, fake } = yield* setUp()
@@ -86,7 +86,7 @@ describe.concurrent("SdkBridge", () => {
         { lifetime: "2 seconds" }
       ))
 
-    it.effect("is kept current although the source forgets what nobody asks for", () =>
+    it.effect("the token is replaced in time although the source forgets keys that nobody asks for", () =>
       withFake(
         Effect.gen(function*() {
           const { client, cloud, fake } = yield* setUp({ cloud: { refresh: { idleTimeToLive: "500 millis" } } })
@@ -101,7 +101,7 @@ describe.concurrent("SdkBridge", () => {
       ))
 
     // SPEC B4
-    it.live("is renewed once when all tokens are revoked, however many calls meet the 401", () =>
+    it.live("if all tokens are revoked the token is renewed once, however many calls get a 401", () =>
       withFake(Effect.gen(function*() {
         const { ada, client, fake, users } = yield* setUp()
         yield* Effect.promise(() => users.getUser(ada.id))
@@ -117,7 +117,7 @@ describe.concurrent("SdkBridge", () => {
         assert.strictEqual(client.authData.accessToken, Redacted.value((yield* fake.tokens)[1]!))
       })))
 
-    it.live("is removed when the scope closes, and the SDK is what it was before", () =>
+    it.live("when the scope closes, the token is removed and the SDK is as it was before", () =>
       withFake(Effect.gen(function*() {
         const scope = yield* Scope.make()
         const client = newClient()
@@ -141,7 +141,7 @@ describe.concurrent("SdkBridge", () => {
         assert.strictEqual((yield* counts(fake))[1], 1)
       })))
 
-    it.effect("is not waited for any more once the scope has closed", () =>
+    it.effect("once the scope has closed, no call waits for a token", () =>
       withFake(Effect.gen(function*() {
         const scope = yield* Scope.make()
         const { ada, fake, users } = yield* setUp().pipe(Scope.extend(scope))
@@ -160,7 +160,7 @@ describe.concurrent("SdkBridge", () => {
         assert.strictEqual((yield* counts(fake))[0], 1)
       })))
 
-    it.live("is another for each organization: two clients side by side", () =>
+    it.live("two clients side by side have a token each, one for each organization", () =>
       Effect.gen(function*() {
         const organization = Effect.flatMap(Layer.build(sockets()), (context) => Effect.provide(setUp(), context))
         const one = yield* organization
@@ -174,7 +174,7 @@ describe.concurrent("SdkBridge", () => {
         assert.notStrictEqual(one.client.authData.accessToken, two.client.authData.accessToken)
       }).pipe(Effect.scoped))
 
-    it.live("is waited for when connecting, and without one nothing is connected", () =>
+    it.live("connecting waits for the token, and fails without one", () =>
       withFake(
         Effect.gen(function*() {
           const fake = yield* FakeCloud.FakeCloud
@@ -190,7 +190,7 @@ describe.concurrent("SdkBridge", () => {
         }).pipe(Effect.scoped)
       ))
 
-    it.live("belongs to one bridge at a time", () =>
+    it.live("an SDK client can be connected to one bridge at a time", () =>
       withFake(Effect.gen(function*() {
         const client = newClient()
         const scope = yield* Scope.make()
@@ -202,7 +202,7 @@ describe.concurrent("SdkBridge", () => {
         yield* setUp({ client })
       })))
 
-    it.live("goes nowhere but to its region", () =>
+    it.live("the token is sent to its region only", () =>
       withFake(Effect.gen(function*() {
         const { ada, client, fake, users } = yield* setUp()
         // as the SDK itself does when its configuration file changes
@@ -213,7 +213,7 @@ describe.concurrent("SdkBridge", () => {
         yield* noLeak(fake, error)
       })))
 
-    it.live("is left behind when a redirect leads elsewhere", () =>
+    it.live("the token is not sent along if a redirect leads to another host", () =>
       Effect.gen(function*() {
         const elsewhere = yield* Effect.map(Layer.build(sockets()), (context) =>
           Effect.provide(FakeCloud.FakeCloud, context)).pipe(Effect.flatten)
@@ -226,7 +226,7 @@ describe.concurrent("SdkBridge", () => {
         }
       }).pipe(Effect.scoped))
 
-    it.live("goes through the SDK's gateway", () =>
+    it.live("the token is sent through the SDK's gateway", () =>
       withFake(Effect.gen(function*() {
         const fake = yield* FakeCloud.FakeCloud
         const client = newClient()

@@ -50,7 +50,7 @@ const breakingOff = (status: number) =>
 describe.concurrent("SdkBridge", () => {
   describe("calls", () => {
     // SPEC B4
-    it.effect("get the 401 after exactly one replay, and cost no token each", () =>
+    it.effect("calls get the 401 after exactly one replay, and do not cost a token each", () =>
       withFake(Effect.gen(function*() {
         const { ada, client, fake, users } = yield* setUp()
         // what makes the SDK refresh and send without an end
@@ -67,7 +67,7 @@ describe.concurrent("SdkBridge", () => {
       })))
 
     // SPEC B4
-    it.live("with a body are sent again after a 401, with the same body, once", () =>
+    it.live("calls with a body are sent again once after a 401, with the same body", () =>
       withFake(Effect.gen(function*() {
         const { analytics, fake } = yield* setUp()
         yield* fake.revokeAll
@@ -81,7 +81,7 @@ describe.concurrent("SdkBridge", () => {
       })))
 
     // SPEC B4
-    it.live("with a stream are not sent again, but the next call has another token", () =>
+    it.live("calls with a stream are not sent again after a 401, but the next call has another token", () =>
       withFake(Effect.gen(function*() {
         const { ada, client, fake, users } = yield* setUp()
         yield* fake.revokeAll
@@ -102,7 +102,7 @@ describe.concurrent("SdkBridge", () => {
       })))
 
     // SPEC B5
-    it.effect("wait as long as a 429 says, whatever they do", () =>
+    it.effect("calls of any method wait as long as a 429 says", () =>
       withFake(Effect.gen(function*() {
         const { ada, analytics, fake, users } = yield* setUp()
         for (
@@ -118,7 +118,7 @@ describe.concurrent("SdkBridge", () => {
         }
       })))
 
-    it.effect("fail at once where a 429 asks for too long, and say when to come back", () =>
+    it.effect("calls fail at once if a 429 asks for too long a wait, and the error says when to come back", () =>
       withFake(Effect.gen(function*() {
         const { ada, fake, users } = yield* setUp({ sdk: { maxRetryAfter: "10 seconds" } })
         yield* fake.failAlways(FakeCloud.rateLimited("42 seconds"), api)
@@ -135,7 +135,7 @@ describe.concurrent("SdkBridge", () => {
         yield* noLeak(fake, error)
       })))
 
-    it.live("are tried as often as the policy says", () =>
+    it.live("calls are tried as often as the policy says", () =>
       withFake(Effect.gen(function*() {
         const retry = RetryPolicy.exponentialJitter<GenesysError.Transient>({ base: "10 millis", maxRetries: 2 })
         const { ada, fake, users } = yield* setUp({ sdk: { retry } })
@@ -146,7 +146,7 @@ describe.concurrent("SdkBridge", () => {
         assert.strictEqual((yield* counts(fake))[0], 3)
       })))
 
-    it.live("that read are sent again after a 503, others are not", () =>
+    it.live("calls that only read are sent again after a 503, others are not", () =>
       withFake(Effect.gen(function*() {
         const { ada, analytics, fake, users } = yield* setUp()
         yield* fake.fail(1, FakeCloud.unavailable("1 second"), api)
@@ -160,7 +160,7 @@ describe.concurrent("SdkBridge", () => {
         yield* noLeak(fake, error)
       })))
 
-    it.live("fail where the answer is a page", () =>
+    it.live("calls fail if the answer is an HTML page", () =>
       withFake(Effect.gen(function*() {
         const { ada, analytics, fake, users } = yield* setUp()
         yield* fake.fail(1, FakeCloud.html(), api)
@@ -175,7 +175,7 @@ describe.concurrent("SdkBridge", () => {
         yield* noLeak(fake, [page, gateway])
       })))
 
-    it.live("fail where the answer is no JSON, and says that it is", () =>
+    it.live("calls fail if the answer says that it is JSON and is not", () =>
       withFake(Effect.gen(function*() {
         const { ada, fake, sdk, users } = yield* setUp()
         const answer = (body: string, type = "application/json") =>
@@ -211,7 +211,7 @@ describe.concurrent("SdkBridge", () => {
         }
       })))
 
-    it.live("fail where the answer breaks off, and are not sent again", () =>
+    it.live("calls fail if the answer breaks off, and are not sent again", () =>
       Effect.gen(function*() {
         const { client, count, sdk } = yield* breakingOff(200)
         const users = new platformClient.UsersApi(client)
@@ -227,7 +227,7 @@ describe.concurrent("SdkBridge", () => {
         assert.notInclude(inspect([read, write, failed], { depth: Infinity, showHidden: true }), "made-up-token")
       }).pipe(Effect.scoped))
 
-    it.live("fail with a status that says enough, although the answer breaks off", () =>
+    it.live("calls fail with the status of the refusal although its body breaks off", () =>
       Effect.gen(function*() {
         const { client } = yield* breakingOff(404)
         const error = yield* rejection(new platformClient.UsersApi(client).getUser("1"))
@@ -255,7 +255,7 @@ describe.concurrent("SdkBridge", () => {
         }
       }).pipe(Effect.scoped))
 
-    it.effect("that take too long fail, and are not sent again", () =>
+    it.effect("calls that take too long fail, and are not sent again", () =>
       withFake(Effect.gen(function*() {
         const client = newClient()
         client.timeout = 300
@@ -274,7 +274,7 @@ describe.concurrent("SdkBridge", () => {
         assert.isAtMost((yield* counts(fake))[0], 2)
       })))
 
-    it.live("have a time for all of an exchange if that is wanted", () =>
+    it.live("calls have a time limit for head and body together, if it is set", () =>
       withFake(Effect.gen(function*() {
         const { ada, fake, users } = yield* setUp({ sdk: { timeout: "200 millis" } })
         yield* fake.failAlways(FakeCloud.slow("1 second"), api)
@@ -285,7 +285,7 @@ describe.concurrent("SdkBridge", () => {
         yield* eventually(fake.seen, ({ statuses }) => statuses[200] === 2)
       })))
 
-    it.live("fail where nobody listens", () =>
+    it.live("calls fail if no server listens", () =>
       Effect.gen(function*() {
         const client = newClient()
         yield* SdkBridge.make(client, { region: "http://127.0.0.1:1", tokens: yield* made })
@@ -295,7 +295,7 @@ describe.concurrent("SdkBridge", () => {
         assert.notInclude(renderings(error) + inspect(error, { depth: Infinity, showHidden: true }), "made-up-token")
       }).pipe(Effect.scoped))
 
-    it.live("fail for want of a token with the error of the source", () =>
+    it.live("calls without a token fail with the error of the token source", () =>
       withFake(Effect.gen(function*() {
         const { ada, fake, users } = yield* setUp()
         yield* fake.rotateSecret("another")
@@ -306,7 +306,7 @@ describe.concurrent("SdkBridge", () => {
         yield* noLeak(fake, error)
       })))
 
-    it.live("with an Authorization of their own are left alone", () =>
+    it.live("calls with an Authorization header of their own are left unchanged", () =>
       withFake(Effect.gen(function*() {
         const { ada, fake, users } = yield* setUp()
         const customHeaders = { Authorization: "Bearer of-my-own" }
@@ -316,7 +316,7 @@ describe.concurrent("SdkBridge", () => {
         assert.notInclude(inspect(error, { depth: Infinity, showHidden: true }), "of-my-own")
       })))
 
-    it.live("go through the HTTP client, the hooks and the agents of the SDK", () =>
+    it.live("calls go through the HTTP client, the hooks and the agents of the SDK", () =>
       withFake(Effect.gen(function*() {
         class Counting extends DefaultHttpClient {
           // a client of a class with private members has to be called as itself
@@ -345,7 +345,7 @@ describe.concurrent("SdkBridge", () => {
   })
 
   describe("errors", () => {
-    it.live("have the members that users of the SDK look for", () =>
+    it.live("errors have the members that users of the SDK look for", () =>
       withFake(Effect.gen(function*() {
         const { client, fake, users } = yield* setUp()
         const error = yield* rejection(users.getUser("nobody"))
@@ -369,7 +369,7 @@ describe.concurrent("SdkBridge", () => {
         yield* noLeak(fake, [error, extended])
       })))
 
-    it.live("take no member of an answer that would change what they are", () =>
+    it.live("a member of an answer cannot overwrite the members of an error", () =>
       withFake(Effect.gen(function*() {
         const { ada, client, fake, users } = yield* setUp()
         client.authData.refreshToken = "refresh"
@@ -393,7 +393,7 @@ describe.concurrent("SdkBridge", () => {
         assert.match(error.stack!, /^SdkError|^Error/)
       })))
 
-    it.live("are errors even where the answer is empty", () =>
+    it.live("an empty answer is an error, too", () =>
       withFake(Effect.gen(function*() {
         const { analytics, fake } = yield* setUp()
         yield* fake.fail(1, FakeCloud.reply({ status: 502 }), api)
@@ -402,7 +402,7 @@ describe.concurrent("SdkBridge", () => {
         assert.include(error.message, "was answered 502")
       })))
 
-    it.live("hold no credential that the server repeats", () =>
+    it.live("errors hold no credential that the server repeats", () =>
       withFake(Effect.gen(function*() {
         const { ada, fake, users } = yield* setUp()
         const token = Redacted.value((yield* fake.tokens)[0]!)
@@ -421,7 +421,7 @@ describe.concurrent("SdkBridge", () => {
         yield* noLeak(fake, error)
       })))
 
-    it.live("hold no credential of others, and all else", () =>
+    it.live("errors hold no credential of other calls, and keep everything else", () =>
       withFake(Effect.gen(function*() {
         const { ada, fake, users } = yield* setUp()
         const opaque = "aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gI3kM5oQ7sU9wY1aC3eG5i"
@@ -504,7 +504,7 @@ describe.concurrent("SdkBridge", () => {
         assert.lengthOf(body.match(/\[/g)!, 64)
       }).pipe(Effect.scoped))
 
-    it.live("hold no credential where the SDK logs in by itself", () =>
+    it.live("errors hold no credential if the SDK logs in by itself", () =>
       withFake(Effect.gen(function*() {
         const { client, fake } = yield* setUp()
         const { hostname, port } = new URL(fake.url)
@@ -543,7 +543,7 @@ describe.concurrent("SdkBridge", () => {
   })
 
   describe("call", () => {
-    it.live("gives the answer, or the typed error", () =>
+    it.live("call gives the answer, or the typed error", () =>
       withFake(Effect.gen(function*() {
         const { ada, client, fake, sdk } = yield* setUp()
         const get = (id: string) => sdk.call((api) => new platformClient.UsersApi(api).getUser(id))
@@ -558,7 +558,7 @@ describe.concurrent("SdkBridge", () => {
         yield* noLeak(fake, error)
       })))
 
-    it.live("belongs to the span of its caller, the promise to none", () =>
+    it.live("call belongs to the span of its caller, and the promise to none", () =>
       withFake(Effect.gen(function*() {
         const spans: Array<Tracer.Span> = []
         const native = yield* Effect.tracer
@@ -583,7 +583,7 @@ describe.concurrent("SdkBridge", () => {
         assert.deepStrictEqual(parents, [["http.client GET", "caller"], ["http.client GET", true]])
       })))
 
-    it.live("says which parameter is missing", () =>
+    it.live("the error says which parameter is missing", () =>
       withFake(Effect.gen(function*() {
         const { fake, sdk } = yield* setUp()
         const error = yield* Effect.flip(sdk.call((api) => new platformClient.UsersApi(api).getUser("")))
@@ -592,7 +592,7 @@ describe.concurrent("SdkBridge", () => {
         assert.deepStrictEqual(yield* counts(fake), [0, 1])
       })))
 
-    it.live("takes a fault of the program for a defect", () =>
+    it.live("an exception of the program's own code is a defect", () =>
       withFake(Effect.gen(function*() {
         const { sdk } = yield* setUp()
         const fault = new TypeError("not a function")
@@ -600,7 +600,7 @@ describe.concurrent("SdkBridge", () => {
         assert.deepStrictEqual(Cause.dieOption(cause), Option.some(fault))
       })))
 
-    it.effect("ends with its effect: what waits for a rate limit is not sent any more", () =>
+    it.effect("an interrupted call that waits for a rate limit is not sent any more", () =>
       withFake(Effect.gen(function*() {
         const { analytics, fake, sdk } = yield* setUp()
         yield* fake.fail(1, FakeCloud.rateLimited("1 second"), api)

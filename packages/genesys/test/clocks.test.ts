@@ -13,7 +13,7 @@ const trickling = HttpClient.make((request) =>
   Effect.sync(() => HttpClientResponse.fromWeb(request, new Response(new ReadableStream({ pull: () => {} }))))
 )
 
-describe("a wall clock that is set", () => {
+describe("a wall clock that is set to another time", () => {
   // FAULTS K3
   for (const step of [-hour, hour]) {
     effect(
@@ -34,7 +34,7 @@ describe("a wall clock that is set", () => {
     )
 
     // FAULTS K3
-    it.scoped(`changes nothing of the time for a body: ${step} ms`, () =>
+    it.scoped(`does not change the time limit of a body: ${step} ms`, () =>
       withSettableClock((set) =>
         Effect.gen(function*() {
           const client = trickling.pipe(Limits.withTimeout("1 second"))
@@ -50,7 +50,7 @@ describe("a wall clock that is set", () => {
       ))
 
     // FAULTS K3
-    it.scoped(`changes nothing of the time for an answer of the API: ${step} ms`, () =>
+    it.scoped(`does not change the time limit of an answer of the API: ${step} ms`, () =>
       withSettableClock((set) =>
         Effect.gen(function*() {
           const { client } = cloud(() =>

@@ -26,7 +26,7 @@ const failureOf = (response: () => Response) =>
 
 describe("a token that the API repeats", () => {
   // FAULTS S6
-  it.scoped("shows no piece of itself at the edge of what is told, wherever it stands", () =>
+  it.scoped("no piece of the token is left where an error cuts a text of the API, wherever the token stands", () =>
     Effect.gen(function*() {
       for (const field of ["message", "code", "error_description", "entityId"]) {
         const limit = field === "code" || field === "entityId" ? 100 : 500
@@ -41,7 +41,7 @@ describe("a token that the API repeats", () => {
 
   // FAULTS S6
   it.prop(
-    "nor in any text around it",
+    "no piece of the token is left in any text around it",
     [
       fc.string({ maxLength: 700, unit: fc.constantFrom("a", " ", "\"", "é", "\n", "=") }),
       fc.string({ maxLength: 50 })
@@ -56,7 +56,7 @@ describe("a token that the API repeats", () => {
   )
 
   // FAULTS S2
-  it.scoped("nor does a success that cannot be read show any of its text", () =>
+  it.scoped("the error for a success that cannot be read shows no text of the body", () =>
     Effect.gen(function*() {
       const numeric = "1234567890123456"
       const answers = [
@@ -91,7 +91,7 @@ describe("a token that the API repeats", () => {
     }))
 
   // FAULTS W2
-  it.scoped("codes count in any case", () =>
+  it.scoped("codes of errors are recognised in any case", () =>
     Effect.gen(function*() {
       const { client } = test.memory(
         () => test.apiError(404, "Not.Found"),

@@ -21,7 +21,7 @@ const found = (id: string): ReadonlyArray<string> => {
 }
 
 describe.skipIf(process.platform === "win32")("FROM-PYTHON.md", () => {
-  it("has a test for each of its rows, where it says", () => {
+  it("each row of the table has a test in the file that the page names", () => {
     assert.isAtLeast(ids.size, 50)
     for (const id of ids) {
       const lines = found(id)
@@ -32,7 +32,7 @@ describe.skipIf(process.platform === "win32")("FROM-PYTHON.md", () => {
     assert.isEmpty(found("A99"))
   })
 
-  it("names files that are there, and links to none outside the package", () => {
+  it("every file that the page names exists, and no link leads out of the package", () => {
     for (const [, file] of page.matchAll(/`([\w/-]+\/[\w.-]+\.ts)` in the repository/g)) {
       assert.isNotEmpty(readFileSync(`${root}/${file}`, "utf8"))
     }

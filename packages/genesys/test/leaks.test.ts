@@ -84,7 +84,7 @@ const check = (text: string) => {
 const ok = () => test.organization()
 const broken: test.Script = () => Effect.die(new Error(`socket of Bearer ${test.token} broke`))
 
-describe("nothing secret is left behind", () => {
+describe("no secret is shown", () => {
   const read = Organizations.me
   const refusing: test.Script = () =>
     Response.json({ error: "invalid_client", error_description: `secret ${test.secret}, ${basic}` }, { status: 401 })
@@ -197,7 +197,7 @@ describe("nothing secret is left behind", () => {
       }).pipe(Effect.scoped))
   }
 
-  it.effect("what is no secret is still there: ids of users, codes, correlation ids", () =>
+  it.effect("ids of users, codes and correlation ids are still shown, because they are no secrets", () =>
     Effect.gen(function*() {
       const id = "6f3a5c9e-2f43-4bb5-9f04-2f4c1d9a7b10"
       const { client } = test.memory(() =>
@@ -221,7 +221,7 @@ describe("nothing secret is left behind", () => {
       })
     }))
 
-  it.live("the fake keeps none of what it was sent, and the real thing logs none", () =>
+  it.live("the fake keeps no secret that it was sent, and the real client logs none", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const logger = Logger.make((options) => void lines.push(Logger.logfmtLogger.log(options)))

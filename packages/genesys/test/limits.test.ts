@@ -45,7 +45,7 @@ const then = (first: () => Response, times = 1): test.Script => (_, nth) => nth 
 
 describe("429", () => {
   // SPEC B5
-  it.effect("waits at least as long as Retry-After says", () =>
+  it.effect("after a 429 the next try waits at least as long as Retry-After says", () =>
     Effect.gen(function*() {
       const { gaps, result } = yield* run(then(limited({ "retry-after": "42" })), Organizations.me)
       assert.strictEqual(result._tag, "Right")
@@ -55,7 +55,7 @@ describe("429", () => {
     }))
 
   // SPEC B5
-  it.effect("tries three times more, half a second at first, and gives the last answer", () =>
+  it.effect("a 429 is tried again three times, at first after up to half a second; the error is that of the last answer", () =>
     Effect.gen(function*() {
       const { calls, error, gaps } = yield* failing(limited({ "retry-after": "0" }), Organizations.me)
       assert.lengthOf(calls, 4)
@@ -74,7 +74,7 @@ describe("429", () => {
     }))
 
   // SPEC E2
-  it.effect("waits ten seconds when nothing is said", () =>
+  it.effect("after a 429 that names no time the next try waits ten seconds, or `defaultRetryAfter", () =>
     Effect.gen(function*() {
       const { gaps } = yield* run(then(limited()), Organizations.me)
       assert.isTrue(gaps[0]! >= 10_000 && gaps[0]! <= 11_000)
@@ -85,7 +85,7 @@ describe("429", () => {
     }))
 
   // SPEC E2
-  it.effect("at the login host, too", () =>
+  it.effect("after a 429 of the login host the next token request waits as long as it says, or ten seconds", () =>
     Effect.gen(function*() {
       const busy = (headers: Record<string, string>): test.Script => (_, nth) =>
         nth === 1 ? Response.json({ error: "too.many.requests" }, { status: 429, headers }) : test.tokenReply()
@@ -97,7 +97,7 @@ describe("429", () => {
       }
     }))
 
-  it.effect("takes the wait from the other headers, and from the words", () =>
+  it.effect("without a usable Retry-After the wait comes from the other headers, or from the message", () =>
     Effect.gen(function*() {
       const cases: ReadonlyArray<readonly [() => Response, seconds: number]> = [
         [limited({ "inin-ratelimit-count": "301", "inin-ratelimit-allowed": "300", "inin-ratelimit-reset": "17" }), 17],
@@ -112,7 +112,7 @@ describe("429", () => {
       }
     }))
 
-  it.effect("fails at once when the wait is absurd, and says when to come back", () =>
+  it.effect("a call fails at once if the wait is longer than `maxRetryAfter`, and the error says when to come back", () =>
     Effect.gen(function*() {
       const { calls, error } = yield* failing(limited({ "retry-after": "181" }), Organizations.me, { minutes: 0 })
       assert.lengthOf(calls, 1)
@@ -126,14 +126,14 @@ describe("429", () => {
       assert.strictEqual(patient.result._tag, "Right")
     }))
 
-  it.effect("a call that changes something waits, too: nothing was done", () =>
+  it.effect("a POST is sent again after a 429, too, because the API has done nothing yet", () =>
     Effect.gen(function*() {
       const post = GenesysApi.post("/api/v2/x", { a: 1 }, Schema.Unknown)
       const { calls } = yield* run(then(limited({ "retry-after": "1" })), post)
       assert.deepStrictEqual(calls.map(({ body, method }) => `${method} ${body}`), ["POST {\"a\":1}", "POST {\"a\":1}"])
     }))
 
-  it.effect("any policy of effect-bearer will do, and none", () =>
+  it.effect("retry` takes any policy of effect-bearer, or false for none", () =>
     Effect.gen(function*() {
       const none = yield* failing(limited({ "retry-after": "1" }), Organizations.me, {
         cloud: { api: { retry: false } }
@@ -150,7 +150,7 @@ describe("429", () => {
 describe("5xx", () => {
   const down = () => test.apiError(503, "service.unavailable", {}, { "retry-after": "2" })
 
-  it.effect("is tried again for calls that only read", () =>
+  it.effect("a 5xx is tried again if the call only reads", () =>
     Effect.gen(function*() {
       for (const read of [Organizations.me, Analytics.conversationDetails({ interval: "a/b" })]) {
         const { calls, gaps } = yield* run(then(down), read as typeof Organizations.me)
@@ -159,7 +159,7 @@ describe("5xx", () => {
       }
     }))
 
-  it.effect("is not for others", () =>
+  it.effect("a 5xx is not tried again if the call may change something", () =>
     Effect.gen(function*() {
       const { calls, error } = yield* failing(down, GenesysApi.post("/api/v2/x", {}, Schema.Unknown))
       assert.lengthOf(calls, 1)
@@ -172,7 +172,7 @@ describe("time", () => {
   const hang: test.Script = () => Effect.never
 
   // SPEC C12
-  it.effect("a call has five seconds, and is not sent again", () =>
+  it.effect("a call without an answer fails after five seconds, and is not sent again", () =>
     Effect.gen(function*() {
       for (const call of [Organizations.me, GenesysApi.post("/api/v2/x", {}, Schema.Unknown)]) {
         const { calls, error } = yield* failing(
@@ -194,7 +194,7 @@ describe("time", () => {
     }).pipe(Effect.scoped))
 
   // SPEC C12
-  it.effect("head and body share the time", () =>
+  it.effect("the head and the body of an answer share the time limit", () =>
     Effect.gen(function*() {
       // three seconds to the head, and then a body that never ends
       const drip: test.Script = () =>
@@ -215,7 +215,7 @@ describe("time", () => {
       assert.strictEqual((yield* Fiber.join(fiber))._tag, "ApiTimeout")
     }).pipe(Effect.scoped))
 
-  it.effect("waiting for a token does not count", () =>
+  it.effect("the time spent waiting for a token does not count for the time limit of a call", () =>
     Effect.gen(function*() {
       const slow: test.Script = () => Effect.delay(Effect.sync(test.tokenReply), "8 seconds")
       const { result } = yield* run(() => test.organization(), Organizations.me, { login: slow })
@@ -223,7 +223,7 @@ describe("time", () => {
     }))
 
   // SPEC E3
-  it.effect("is ten seconds for every call, if that is wanted", () =>
+  it.effect("the time limit of every request can be set to ten seconds, as in the Python program", () =>
     Effect.gen(function*() {
       const ten = {
         cloud: { timeout: "10 seconds", retry: Schedule.recurs(0), api: { timeout: "10 seconds" } }
@@ -239,7 +239,7 @@ describe("time", () => {
       }
     }).pipe(Effect.scoped))
 
-  it.effect("is an option", () =>
+  it.effect("the time limit of a call is an option", () =>
     Effect.gen(function*() {
       const slow: test.Script = () => Effect.delay(Effect.sync(test.organization), "8 seconds")
       const { result } = yield* run(slow, Organizations.me, { cloud: { api: { timeout: "9 seconds" } } })
@@ -252,7 +252,7 @@ describe("payloads", () => {
 
   // SPEC C12
   it.effect.prop(
-    "are measured in bytes of their JSON",
+    "the size of a payload is that of its JSON in bytes",
     [fc.string({ unit: "grapheme", maxLength: 40 })],
     ([text]) =>
       Effect.gen(function*() {
@@ -265,7 +265,7 @@ describe("payloads", () => {
   )
 
   // SPEC C12
-  it.effect("of 32 KB pass, one more byte does not", () =>
+  it.effect("a payload of 32 KB is allowed, and one more byte is not", () =>
     Effect.gen(function*() {
       yield* Limits.text("x".repeat(limit), { direction: "request" })
       const error = yield* Effect.flip(Limits.text("x".repeat(limit + 1), { direction: "request" }))
@@ -292,7 +292,7 @@ describe("payloads", () => {
   }
 
   // SPEC C12
-  it.effect("too large are not sent", () =>
+  it.effect("a payload that is too large is not sent", () =>
     Effect.gen(function*() {
       const { client, sent } = plain(() => "{}")
       const post = (size: number) =>
@@ -304,7 +304,7 @@ describe("payloads", () => {
     }))
 
   // SPEC C12
-  it.effect("too large are not sent, whatever they are of, where their size is known", () =>
+  it.effect("a body of any kind that is too large is not sent, if its size is known", () =>
     Effect.gen(function*() {
       const { client, sent } = plain(() => "{}")
       const form = (value: string | Blob, name = "é") => {
@@ -338,7 +338,7 @@ describe("payloads", () => {
     }))
 
   // SPEC C12
-  it.effect("too large are not handed on, and never cut", () =>
+  it.effect("an answer that is too large is an error; it is never cut", () =>
     Effect.gen(function*() {
       const fits = yield* plain(() => "x".repeat(limit), 201).client.get("http://x.y/")
       assert.deepStrictEqual([fits.status, fits.headers["x-a"]], [201, "b"])

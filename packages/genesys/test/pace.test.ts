@@ -107,7 +107,7 @@ const latestEnd = ({ allowed, arrivals }: { readonly allowed: number; readonly a
 
 describe("pace", () => {
   it.prop(
-    "everybody is served as soon as may be, and none is refused but those that go ahead",
+    "all calls are served as soon as the limit allows, and at most five are refused",
     [settings(999)],
     ([setting]) => {
       const { ended, refused, served } = simulate(setting)
@@ -119,7 +119,7 @@ describe("pace", () => {
   )
 
   it.prop(
-    "of an API that takes its time more may be refused, and all are served as soon",
+    "with a slow API more calls may be refused, but all are served as soon as the limit allows",
     [settings(3000)],
     ([setting]) => {
       const { ended, served } = simulate(setting)
@@ -129,7 +129,7 @@ describe("pace", () => {
     { fastCheck: { numRuns: 2000 } }
   )
 
-  it("an answer that is about the minute before stops nobody", () => {
+  it("an answer whose counts are those of the previous minute stops no call", () => {
     const self = pace.make()
     const leave = (at: number) => {
       assert.strictEqual(self.verdict(at, at)._tag, "Go")
@@ -147,7 +147,7 @@ describe("pace", () => {
     leave(65_000)
     assert.strictEqual(self.verdict(66_000, 66_000)._tag, "UsedUp")
   })
-  it("who waits for an answer does so for a second, or until one of those under way has none", () => {
+  it("a call waits for the first answer for one second, or until a call under way ends without an answer", () => {
     const self = pace.make()
     const leave = (at: number) => {
       for (let i = 0; i < 5; i++) {

@@ -19,7 +19,7 @@ const setUp = (script: test.Script, api: object = {}) =>
 
 const minute = 60_000
 
-describe("an absurd wait", () => {
+describe("a wait of years in a 429", () => {
   const century = "999999999"
   const cases: Readonly<Record<string, () => Response>> = {
     "Retry-After in seconds": () => refusal({ "retry-after": century }),
@@ -37,7 +37,7 @@ describe("an absurd wait", () => {
   }
   // FAULTS B5
   for (const [name, answer] of Object.entries(cases)) {
-    it.scoped(`switches nothing off for years, and is told of: ${name}`, () =>
+    it.scoped(`is cut to minutes, and logged: ${name}`, () =>
       Effect.gen(function*() {
         const { layer, lines } = logged()
         const { calls, get } = yield* setUp((_, nth) => nth === 1 ? answer() : ok())
@@ -63,7 +63,7 @@ describe("an absurd wait", () => {
   }
 
   // FAULTS B5
-  it.scoped("is tried out by one call at a time, and holds on while it is repeated", () =>
+  it.scoped("after the cut wait one call at a time is sent, until the API stops to repeat that wait", () =>
     Effect.gen(function*() {
       const { calls, get } = yield* setUp(() =>
         Effect.delay(Effect.sync(() => refusal({ "retry-after": century })), 100)
@@ -77,7 +77,7 @@ describe("an absurd wait", () => {
     }))
 
   // FAULTS B5
-  it.scoped("a limit by the day is still told as the API says it, and a client that has the time waits for it", () =>
+  it.scoped("a wait of hours is kept, and a client with a long `maxRetryAfter` waits for it", () =>
     Effect.gen(function*() {
       const { calls, get } = yield* setUp((_, nth) => nth === 1 ? refusal({ "retry-after": "7200" }) : ok(), {
         maxRetryAfter: "1 day"
@@ -90,9 +90,9 @@ describe("an absurd wait", () => {
     }))
 })
 
-describe("a caller that vanishes without a word", () => {
+describe("a caller that vanishes without an interruption", () => {
   // FAULTS L1, L2
-  it.scoped("as the first of those who wait, holds nobody up", () =>
+  it.scoped("a vanished caller that is the first in the queue does not hold up the others", () =>
     Effect.gen(function*() {
       const { calls, get } = yield* setUp((_, nth) => nth === 1 ? refusal({ "retry-after": "30" }) : ok())
       yield* Effect.fork(get("/api/v2/a")).pipe(
@@ -113,7 +113,7 @@ describe("a caller that vanishes without a word", () => {
     }))
 
   // FAULTS L1, L2
-  it.scoped("while its call is under way, is counted for a minute and no longer", () =>
+  it.scoped("a call under way whose caller vanished counts for a minute, and no longer", () =>
     Effect.gen(function*() {
       const { calls, get } = yield* setUp((_, nth) =>
         nth <= 5 ? Effect.never : nth === 6 ? ok() : Effect.delay(Effect.sync(ok), 100)
@@ -136,7 +136,7 @@ describe("a caller that vanishes without a word", () => {
     }))
 
   // FAULTS L1
-  it.scoped("is not waited for at the gate of a resource for ever", () =>
+  it.scoped("other calls do not wait for ever for a vanished caller at the gate of a resource", () =>
     Effect.gen(function*() {
       const { get } = yield* setUp((_, nth) => nth === 1 ? refusal({ "retry-after": "150" }) : ok())
       yield* Effect.either(get("/api/v2/x")).pipe(Effect.fork)

@@ -66,7 +66,7 @@ describe("privateKeyJwt", () => {
       }))
   }
 
-  it.effect("P22 says who, to whom, and until when, backdated", () =>
+  it.effect("P22 an assertion names the client and the audience, and is valid from some seconds ago until its end", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(1_700_000_000_999)
       const { pem } = yield* key("ES256")
@@ -90,7 +90,7 @@ describe("privateKeyJwt", () => {
       assert.deepStrictEqual(jose.decodeProtectedHeader(jwt), { alg: "ES256" })
     }))
 
-  it.effect("takes lifetime, backdating, header and audience from the options", () =>
+  it.effect("an assertion has the lifetime, backdating, header and audience of the options", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(1_700_000_000_000)
       const { jwk } = yield* key("ES256")
@@ -179,7 +179,7 @@ describe("privateKeyJwt", () => {
       assert.notInclude(renderings(error), "hunter2")
     }))
 
-  it.effect("says what is wrong with a key, and shows none of it", () =>
+  it.effect("the error for an unusable key says what is wrong, and shows no part of the key", () =>
     Effect.gen(function*() {
       const rsa = yield* key("RS256")
       const ec = yield* key("ES256")
@@ -244,7 +244,7 @@ describe("privateKeyJwt", () => {
       }
     }))
 
-  it.effect("SPEC B8 a key that cannot be read shows nothing of the failure, and an error of the library passes", () =>
+  it.effect("SPEC B8 if reading the key fails, the error shows nothing of that failure, unless it is an error of the library", () =>
     Effect.gen(function*() {
       for (const failure of [Effect.fail({ _tag: "VaultError", it: "k3y" }), Effect.fail("k3y"), Effect.die("k3y")]) {
         const error = yield* Effect.flip(sent(ClientAssertion.privateKeyJwt({ key: failure })))
@@ -260,7 +260,7 @@ describe("privateKeyJwt", () => {
       assert.strictEqual(yield* Effect.flip(sent(ClientAssertion.privateKeyJwt({ key: Effect.fail(down) }))), down)
     }))
 
-  it.effect("nothing made of a key shows it", () =>
+  it.effect("no rendering of a value that was made with a key shows the key", () =>
     Effect.gen(function*() {
       const { jwk, pem } = yield* key("ES256")
       for (const material of Object.values(yield* forms("ES256"))) {
@@ -272,7 +272,7 @@ describe("privateKeyJwt", () => {
       }
     }))
 
-  it.effect("a refusal explains itself without the assertion", () =>
+  it.effect("the error for a refused assertion explains the refusal and does not show the assertion", () =>
     Effect.gen(function*() {
       const { pem } = yield* key("ES256")
       const authentication = ClientAssertion.privateKeyJwt({ key: Redacted.make(pem) })
@@ -295,7 +295,7 @@ describe("privateKeyJwt", () => {
 
 describe("clientSecretJwt", () => {
   for (const alg of ["HS256", "HS384", "HS512"] as const) {
-    it.effect(`${alg} with the secret, which does not travel`, () =>
+    it.effect(`${alg} with the secret, which is not sent`, () =>
       Effect.gen(function*() {
         const { form, jwt } = yield* sent(
           ClientAssertion.clientSecretJwt({ secret: Redacted.make(sharedSecret), alg, kid: "s1" })
@@ -309,7 +309,7 @@ describe("clientSecretJwt", () => {
       }))
   }
 
-  it.effect("wants a secret as long as the hash", () =>
+  it.effect("a secret that is shorter than the hash is refused", () =>
     Effect.gen(function*() {
       for (const [alg, length] of [["HS256", 32], ["HS384", 48], ["HS512", 64]] as const) {
         const of = (length: number) =>
@@ -333,7 +333,7 @@ describe("clientSecretJwt", () => {
       yield* Effect.promise(() => jose.jwtVerify(jwt, new TextEncoder().encode(other), { currentDate: new Date(0) }))
     }))
 
-  it.effect("complains of secrets that cannot be, without showing them", () =>
+  it.effect("the error for an unusable secret does not show the secret", () =>
     Effect.gen(function*() {
       for (const secret of [Redacted.make(""), Redacted.make("   "), "hunter2" as never, Redacted.make("hunter2")]) {
         const error = yield* Effect.flip(ClientAssertion.clientSecretJwt({ secret }).check(context))

@@ -145,7 +145,7 @@ describe("the key", () => {
       }))
   }
 
-  it.effect("is ES256 by default, and another one each time", () =>
+  it.effect("a generated key is for ES256 by default, and is a new key each time", () =>
     Effect.gen(function*() {
       const one = yield* Dpop.make()
       const two = yield* Dpop.make()
@@ -153,7 +153,7 @@ describe("the key", () => {
       assert.notStrictEqual(one.thumbprint, two.thumbprint)
     }))
 
-  it.effect("that cannot work is refused and not shown", () =>
+  it.effect("a key that cannot work is refused, and the error does not show it", () =>
     Effect.gen(function*() {
       const { pem, privateKey } = yield* key("ES256")
       const locked = yield* Effect.promise(() => jose.generateKeyPair("ES256", { extractable: false }))
@@ -175,7 +175,7 @@ describe("the key", () => {
       }
     }))
 
-  it.effect("is in no rendering", () =>
+  it.effect("the private key is in no rendering", () =>
     Effect.gen(function*() {
       const { jwk, pem } = yield* key("ES256")
       const dpop = yield* Dpop.make({ key: Redacted.make(pem) })
@@ -185,7 +185,7 @@ describe("the key", () => {
 })
 
 describe("a proof", () => {
-  it.effect("is for one request: method, URL without query and fragment, token, time", () =>
+  it.effect("a proof is for one request: its method, its URL without query and fragment, its token and its time", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(1_700_000_000_999)
       const { all, client } = serve(() => ok())
@@ -202,19 +202,24 @@ describe("a proof", () => {
       assert.notStrictEqual(jti, second.jti)
     }))
 
-  it.effect("shows nothing of user info in the URL", () =>
+  it.effect("a proof does not hold the user name and the password of the URL", () =>
     Effect.gen(function*() {
       const dpop = yield* Dpop.make()
       const proof = yield* dpop.proof({ method: "PUT", url: "https://me:pw@API.test:443/a/../b" })
       assert.strictEqual(jose.decodeJwt(Redacted.value(proof)).htu, "https://api.test/b")
     }))
 
-  it.effect("goes with bound tokens and token requests, and with nothing else", () =>
+  it.effect("a proof is added to requests with a bound token and to token requests, and to no others", () =>
     Effect.gen(function*() {
       const { all, client } = serve(() => ok())
       const dpop = yield* Dpop.make()
-      const decorated = dpop.withDpop(HttpClient.mapRequest(client, (request) =>
-        request.url === "/relative" ? HttpClientRequest.prependUrl(request, "https://elsewhere.test") : request))
+      const decorated = dpop.withDpop(
+        HttpClient.mapRequest(
+          client,
+          (request) =>
+            request.url === "/relative" ? HttpClientRequest.prependUrl(request, "https://elsewhere.test") : request
+        )
+      )
       const form = HttpClientRequest.bodyUrlParams({ grant_type: "refresh_token" })
       for (
         const request of [
@@ -243,7 +248,7 @@ describe("a proof", () => {
       assert.strictEqual(all[all.length - 1]!.request.headers["dpop"], ready)
     }))
 
-  it.effect("cannot be made for a relative URL: the call fails and nothing is sent", () =>
+  it.effect("a call to a relative URL fails, because no proof can be made for it; nothing is sent", () =>
     Effect.gen(function*() {
       const { all, client } = serve(() => ok())
       const dpop = yield* Dpop.make()
@@ -257,7 +262,7 @@ describe("a proof", () => {
       assert.lengthOf(all, 0)
     }))
 
-  it.scoped("does not follow a redirect: fetch is told so, and an inner followRedirects is found out", () =>
+  it.scoped("no redirect is followed with a proof: fetch must not, and an inner followRedirects is an error", () =>
     Effect.gen(function*() {
       const { all, client } = serve(({ request }) =>
         request.url.startsWith("https://api.test/")
@@ -286,7 +291,7 @@ describe("a proof", () => {
       assert.deepStrictEqual(all.slice(before).map(({ proof }) => proof !== undefined), [true, false])
     }))
 
-  it.scoped("is in no rendering and no span", () =>
+  it.scoped("a proof is in no rendering and in no span", () =>
     Effect.gen(function*() {
       const server = serve(() => new Response("no", { status: 500 }))
       const { all } = server
@@ -320,7 +325,7 @@ describe("a proof", () => {
 })
 
 // FAULTS S5
-describe("neither token nor proof is shown, whatever the inner client ends with", () => {
+describe("neither the token nor the proof is shown, whatever the inner client fails with", () => {
   const token = "T0ken-that-is-bound+to/a.key="
   class Wrapped extends Data.TaggedError("Wrapped")<{ readonly cause: unknown }> {}
 
@@ -377,7 +382,7 @@ describe("neither token nor proof is shown, whatever the inner client ends with"
       }))
   }
 
-  it.effect("a response whose request is frozen", () =>
+  it.effect("a response whose request object is frozen does not show the token or the proof", () =>
     Effect.gen(function*() {
       const dpop = yield* Dpop.make()
       let proof: string | undefined
@@ -394,7 +399,7 @@ describe("neither token nor proof is shown, whatever the inner client ends with"
 })
 
 describe("a nonce", () => {
-  it.effect("is taken from any response and used for its origin only", () =>
+  it.effect("a nonce is taken from any response, and used for the origin of that response only", () =>
     Effect.gen(function*() {
       const statuses = [200, 401, 400, 503, 204]
       const { all, client } = serve(({ request }, n) =>
@@ -423,7 +428,7 @@ describe("a nonce", () => {
       assert.deepStrictEqual([nonce, hash], ["n5", ath("t")])
     }))
 
-  it.effect("is taken from responses without a proof and from failed ones, but not if it is none", () =>
+  it.effect("a nonce is also taken from responses to requests without a proof and from errors, if it is well-formed", () =>
     Effect.gen(function*() {
       const nonces = ["from-health", "from-failure", "two words", "", "x".repeat(2000)]
       const { all, client } = serve((_, n) =>
@@ -440,7 +445,7 @@ describe("a nonce", () => {
       ])
     }))
 
-  it.effect("W1.14 is asked for by the authorization server: one more request", () =>
+  it.effect("W1.14 if the authorization server asks for a nonce, the request is sent once more with it", () =>
     Effect.gen(function*() {
       const { all, client } = serve(({ claims }) => claims.nonce === "n1" ? ok() : nonceWantedByAs("n1"))
       const dpop = yield* Dpop.make()
@@ -463,7 +468,7 @@ describe("a nonce", () => {
       assert.strictEqual(new Set(all.map(({ claims }) => claims.jti)).size, 7)
     }))
 
-  it.effect("W1.14 is asked for by the resource server: one more request, and no more", () =>
+  it.effect("W1.14 if the resource server asks for a nonce, the request is sent once more with it, and not again", () =>
     Effect.gen(function*() {
       const { all, client } = serve((_, n) => nonceWanted(`n${n}`))
       const dpop = yield* Dpop.make()
@@ -476,7 +481,7 @@ describe("a nonce", () => {
       assert.lengthOf(all, 4)
     }))
 
-  it.effect("that comes again, or not at all, is no reason to ask again", () =>
+  it.effect("if the server sends the same nonce again, or none, the request is not sent again", () =>
     Effect.gen(function*() {
       const same = serve(() => nonceWanted("n1"))
       const dpop = yield* Dpop.make()
@@ -507,7 +512,7 @@ describe("a nonce", () => {
       assert.lengthOf(missing.all, 1)
     }))
 
-  it.effect("P23 does not make a body be sent twice that cannot be, and serves the next call", () =>
+  it.effect("P23 a request with a body that cannot be replayed is not sent again, but the next call uses the nonce", () =>
     Effect.gen(function*() {
       const post = (body: HttpBody.HttpBody) =>
         HttpClientRequest.post(api).pipe(
@@ -534,7 +539,7 @@ describe("a nonce", () => {
       }
     }))
 
-  it.effect("leaves a long or broken body of the token endpoint as it was", () =>
+  it.effect("a long or broken body of the token endpoint reaches the caller unchanged, though it was read for the nonce error", () =>
     Effect.gen(function*() {
       const fresh = { status: 400, headers: { "dpop-nonce": "n9" } }
       const long = serve(() => new Response(new Uint8Array(3_000_000), fresh))
@@ -557,7 +562,7 @@ describe("a nonce", () => {
       assert.isTrue((yield* Effect.exit(cut.text))._tag === "Failure")
     }))
 
-  it.effect("has a new client assertion with the second try: the first one counts once", () =>
+  it.effect("the second try after a nonce error has a new client assertion, because each assertion can be used once", () =>
     Effect.gen(function*() {
       const { pem } = yield* key("ES256")
       const { all, client } = serve(({ claims }) =>
@@ -587,7 +592,7 @@ describe("a nonce", () => {
     }))
 
   // FAULTS W
-  it.effect("that is never satisfied is transient, names balancers, and says nothing of the credentials", () =>
+  it.effect("if each nonce is refused, the error is transient, names balancers, and says nothing about the credentials", () =>
     Effect.gen(function*() {
       for (const status of [400, 401]) {
         const { all, client } = serve((_, n) =>
@@ -602,7 +607,7 @@ describe("a nonce", () => {
     }))
 
   // FAULTS W
-  it.effect("that comes without a nonce is final, and says nothing of the credentials", () =>
+  it.effect("if the server asks for a nonce and sends none, the error is final, and says nothing about the credentials", () =>
     Effect.gen(function*() {
       for (const [code, advice] of [["use_dpop_nonce", "DPoP-Nonce"], ["invalid_dpop_proof", "clock"]] as const) {
         for (const status of [400, 401]) {
@@ -616,7 +621,7 @@ describe("a nonce", () => {
     }))
 
   // FAULTS W
-  it.scoped("of two servers behind a balancer is found in the end by a retry", () =>
+  it.scoped("with two servers behind a balancer, a retry finds the server whose nonce it has", () =>
     Effect.gen(function*() {
       const route = [0, 1, 0, 0]
       const { all, client } = serve(({ claims }, n) => {
@@ -650,7 +655,7 @@ describe("a nonce", () => {
 describe("with BearerAuth", () => {
   const origins = ["https://api.test"] as const
 
-  it.scoped("a nonce asked for does not cost a token, and each proof is for the token beside it", () =>
+  it.scoped("a nonce error does not cost a new token, and each proof is for the token that is sent with it", () =>
     Effect.gen(function*() {
       const { all, client } = serve(({ claims }) => claims.nonce === "n1" ? ok() : nonceWanted("n1"))
       const dpop = yield* Dpop.make()
@@ -660,7 +665,7 @@ describe("with BearerAuth", () => {
       assert.deepStrictEqual(all.map(({ claims }) => claims.ath), [ath("t1"), ath("t1")])
     }))
 
-  it.scoped("a dead token is renewed and proved anew, also when a nonce is asked for on the way", () =>
+  it.scoped("a refused token is renewed and gets a new proof, also if the server asks for a nonce in between", () =>
     Effect.gen(function*() {
       const dead = () =>
         new Response("", { status: 401, headers: { "www-authenticate": "DPoP error=\"invalid_token\"" } })

@@ -60,7 +60,7 @@ describe("Jwks", () => {
       }))
   }
 
-  it.effect("tells what is wrong with a token, and shows none of it", () =>
+  it.effect("the error for a bad token says what is wrong, and shows no part of the token", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const stranger = yield* key("ES256", "stranger")
@@ -113,7 +113,7 @@ describe("Jwks", () => {
       assert.deepStrictEqual(expired._tag === "TokenExpired" && expired.expiredAt, Option.some(-60_000))
     }))
 
-  it.effect("goes by Effect's Clock, with some tolerance", () =>
+  it.effect("the times of a token are compared with Effect's Clock, with the tolerance of the options", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const { verify } = yield* verifier(serve(set({ ...k.publicJwk, kid: "k1" })).client)
@@ -124,7 +124,7 @@ describe("Jwks", () => {
       assert.strictEqual((yield* Effect.flip(verify(jwt)))._tag, "TokenExpired")
     }))
 
-  it.effect("keeps the set, and fetches it again for an unknown key, not more often than allowed", () =>
+  it.effect("the key set is kept, and fetched again for an unknown key, but not more often than allowed", () =>
     Effect.gen(function*() {
       const one = yield* key("ES256")
       const two = yield* key("ES256", "two")
@@ -151,7 +151,7 @@ describe("Jwks", () => {
     }))
 
   // FAULTS K2: an issuer that names no keys, and has changed its key
-  it.effect("fetches the set again for a token that names no key, if none there has signed it", () =>
+  it.effect("the key set is fetched again for a token that names no key, if no known key has signed the token", () =>
     Effect.gen(function*() {
       const one = yield* key("ES256")
       const two = yield* key("ES256", "two")
@@ -176,7 +176,7 @@ describe("Jwks", () => {
       assert.strictEqual(fetches(), 3)
     }))
 
-  it.effect("one fetch serves all who wait, and whoever gives up leaves it to the others", () =>
+  it.effect("all callers share one fetch of the key set, and a caller that is interrupted does not end it for the others", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const gate = yield* Deferred.make<void>()
@@ -207,7 +207,7 @@ describe("Jwks", () => {
       assert.strictEqual(wrong._tag, "WrongIssuer")
     }))
 
-  it.effect("a set that cannot be had is no verdict: retryable, and asked for again", () =>
+  it.effect("if the key set cannot be fetched, the error is retryable and says nothing about the token; the next call fetches again", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const jwt = yield* sign(k)
@@ -235,7 +235,7 @@ describe("Jwks", () => {
       assert.strictEqual(fetches(), answers.length + 1)
     }))
 
-  it.effect("a server that says nothing, or cannot be reached", () =>
+  it.effect("a server that does not answer, or cannot be reached, is an error", () =>
     Effect.gen(function*() {
       const jwt = yield* sign(yield* key("ES256"))
       const silent = yield* verifier(HttpClient.make(() => Effect.never), { timeout: "3 seconds" })
@@ -251,7 +251,7 @@ describe("Jwks", () => {
       assert.notInclude(renderings(error), "s3cr3t")
     }))
 
-  it.effect("`verify` keeps its keys, too", () =>
+  it.effect("`verify` keeps the key set, too", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const { client, fetches } = serve(set({ ...k.publicJwk, kid: "k1" }))
@@ -261,7 +261,7 @@ describe("Jwks", () => {
       assert.strictEqual(fetches(), 1)
     }))
 
-  it.effect("options that cannot be right", () =>
+  it.effect("options that cannot be right are InvalidConfiguration", () =>
     Effect.gen(function*() {
       const cases: ReadonlyArray<readonly [Partial<Jwks.Options>, string]> = [
         [{ issuer: "" }, "issuer"],

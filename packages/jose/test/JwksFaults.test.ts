@@ -50,9 +50,9 @@ const verifier = (client: HttpClient.HttpClient, options: Partial<Jwks.Options> 
 const tagOf = <A, E extends { readonly _tag: string }>(effect: Effect.Effect<A, E>) =>
   Effect.match(effect, { onFailure: ({ _tag }) => _tag, onSuccess: () => "verified" })
 
-describe("Jwks, a wall clock that is put back by an hour", () => {
+describe("Jwks, when the wall clock is put back by an hour", () => {
   // FAULTS K2
-  it.effect("repeats a failed fetch for a second and no longer", () =>
+  it.effect("a failed fetch is repeated to callers for one second, and no longer", () =>
     withSettableClock((set_) =>
       Effect.gen(function*() {
         const k = yield* key("ES256")
@@ -70,7 +70,7 @@ describe("Jwks, a wall clock that is put back by an hour", () => {
     ))
 
   // FAULTS K2
-  it.effect("fetches rotated keys as soon as ever, and ends the age of a set", () =>
+  it.effect("rotated keys are fetched as soon as before, and the set does not become older than allowed", () =>
     withSettableClock((set_) =>
       Effect.gen(function*() {
         const [one, two] = [yield* key("ES256"), yield* key("ES256", "two")]
@@ -91,7 +91,7 @@ describe("Jwks, a wall clock that is put back by an hour", () => {
     ))
 
   // FAULTS K2
-  it.effect("a machine that slept fetches the set again", () =>
+  it.effect("after a machine slept, the set is fetched again", () =>
     withSettableClock((set_) =>
       Effect.gen(function*() {
         const k = yield* key("ES256")
@@ -107,9 +107,9 @@ describe("Jwks, a wall clock that is put back by an hour", () => {
     ))
 })
 
-describe("Jwks, a fetch whose owner is gone", () => {
+describe("Jwks, when the fiber that began a fetch is gone", () => {
   // FAULTS L1, L2
-  it.effect("is taken over by those who wait, and by whoever comes later", () =>
+  it.effect("callers that wait, and callers that come later, start a new fetch", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const { client, fetches } = issuerOf((nth) => nth === 1 ? Effect.never : set([k, "k1"]))
@@ -129,7 +129,7 @@ describe("Jwks, a fetch whose owner is gone", () => {
     }))
 
   // FAULTS L1
-  it.effect("interrupted, leaves it to those who wait: one fetch, and it is theirs", () =>
+  it.effect("if the caller that began the fetch is interrupted, the waiting callers get the result of the same fetch", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const gate = yield* Deferred.make<void>()
@@ -147,7 +147,7 @@ describe("Jwks, a fetch whose owner is gone", () => {
     }))
 
   // FAULTS L4
-  it.effect("hangs where it cannot be interrupted: the limit holds", () =>
+  it.effect("a fetch that hangs and cannot be interrupted still ends for its callers at the time limit", () =>
     Effect.gen(function*() {
       const jwt = yield* sign(yield* key("ES256"))
       const { verify } = yield* verifier(HttpClient.make(() => Effect.uninterruptible(Effect.never)))
@@ -157,9 +157,9 @@ describe("Jwks, a fetch whose owner is gone", () => {
     }))
 })
 
-describe("Jwks, a server that is down", () => {
+describe("Jwks, when the server is down", () => {
   // FAULTS L1
-  it.effect("is not needed while there is a set, for an hour by default", () =>
+  it.effect("a set that was fetched is used without the server, for an hour by default", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const { client, fetches } = issuerOf((nth) => nth === 1 ? set([k, "k1"]) : down())
@@ -185,7 +185,7 @@ describe("Jwks, a server that is down", () => {
     }))
 
   // FAULTS L1
-  it.effect("and hangs keeps one caller waiting and not all, where there is a set", () =>
+  it.effect("if the server hangs and there is a set, one caller waits for the server, and the others do not", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const { client, fetches } = issuerOf((nth) => nth === 1 ? set([k, "k1"]) : nth === 2 ? down() : Effect.never)
@@ -205,7 +205,7 @@ describe("Jwks, a server that is down", () => {
     }))
 
   // FAULTS L1
-  it.effect("is asked once a second by a flood of made-up keys, and says nothing about them", () =>
+  it.effect("many tokens with invented key ids cost one fetch per second, and the errors are retryable", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const { client, fetches } = issuerOf((nth) => nth === 1 ? set([k, "k1"]) : down())
@@ -219,10 +219,10 @@ describe("Jwks, a server that is down", () => {
     }))
 })
 
-describe("Jwks, what goes out and what is told", () => {
+describe("Jwks, requests and errors", () => {
   // FAULTS T9
   for (const place of ["around the verifier", "around the call"] as const) {
-    it.effect(`keeps what is set for fetch ${place}, follows no redirect, and takes nothing from a cache`, () =>
+    it.effect(`the fetch keeps the RequestInit that is set ${place}, follows no redirect, and uses no HTTP cache`, () =>
       Effect.gen(function*() {
         const k = yield* key("ES256")
         const seen: Array<RequestInit> = []
@@ -245,7 +245,7 @@ describe("Jwks, what goes out and what is told", () => {
   }
 
   // FAULTS S
-  it.effect("shows the name of a key only if it reads like a name", () =>
+  it.effect("an error shows the id of a key only if it looks like a name", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const { verify } = yield* verifier(issuerOf(() => set([k, "k1"])).client)
@@ -274,7 +274,7 @@ describe("Jwks, what goes out and what is told", () => {
     }))
 
   // FAULTS S2
-  it.effect("shows nothing of an answer that is no key set, nor a name of a key that is a piece of the token", () =>
+  it.effect("an error shows nothing of an answer that is no key set, and no key id that is a part of the token", () =>
     Effect.gen(function*() {
       const k = yield* key("ES256")
       const secret = "tok-4711-abcdefgh"
@@ -296,7 +296,7 @@ describe("Jwks, what goes out and what is told", () => {
       assert.strictEqual(yield* tagOf(verify(Redacted.make("a.".repeat(1_000_000)))), "MalformedToken")
     }))
 
-  it.effect("times that are none, or have no end where one is needed", () =>
+  it.effect("times that are no durations, or are infinite where a limit is needed, are refused", () =>
     Effect.gen(function*() {
       for (
         const options of [

@@ -28,7 +28,7 @@ const source = (client: HttpClient.HttpClient, material: SigningKey.SigningKey, 
 const calls = (tokens: TokenSource.With<unknown>, times: number) =>
   Effect.forEach(Array.from({ length: times }), () => Effect.flip(tokens.get()))
 
-describe("a client that is refused, with a key that is read anew each time", () => {
+describe("a refused client whose key is read again at each attempt", () => {
   const cases: ReadonlyArray<readonly [SigningKey.Algorithm, extractable: boolean, comparable: boolean]> = [
     ["ES256", true, true],
     ["RS256", true, true],
@@ -40,7 +40,7 @@ describe("a client that is refused, with a key that is read anew each time", () 
   for (const [alg, extractable, comparable] of cases) {
     // FAULTS B4
     it.scoped(
-      `${alg}, ${extractable ? "" : "not "}extractable: is asked once, until the key is another`,
+      `${alg}, ${extractable ? "" : "not "}extractable: the server is asked once, and again when the key has changed`,
       () =>
         Effect.gen(function*() {
           let pem = (yield* key(alg)).pem
@@ -76,7 +76,7 @@ describe("a client that is refused, with a key that is read anew each time", () 
       }
     }))
 
-  it.effect("what a key is told by is no part of the key, and differs where kid or key do", () =>
+  it.effect("the name by which keys are compared holds no part of the key, and differs if the kid or the key differs", () =>
     Effect.gen(function*() {
       const { jwk } = yield* key("ES256")
       const other = (yield* key("ES256", "two")).jwk
@@ -94,7 +94,7 @@ describe("a client that is refused, with a key that is read anew each time", () 
 describe("DPoP", () => {
   for (const at of ["token endpoint", "API"] as const) {
     // FAULTS W2
-    it.effect(`a nonce is asked for in another case, at the ${at}`, () =>
+    it.effect(`the error code use_dpop_nonce counts in any case, at the ${at}`, () =>
       Effect.gen(function*() {
         const dpop = yield* Dpop.make()
         let sent = 0
@@ -120,7 +120,7 @@ describe("DPoP", () => {
   }
 
   // FAULTS S5
-  it.effect("a request that a client further inside froze is no defect", () =>
+  it.effect("a request object that an inner client has frozen causes no defect", () =>
     Effect.gen(function*() {
       const dpop = yield* Dpop.make()
       const client = dpop.withDpop(HttpClient.make((request) =>

@@ -26,7 +26,7 @@ describe("RedisTokenStore", () => {
       `http://user:${secret}@redis.internal`
     ]
     for (const url of urls) {
-      it.effect(`a URL that is none: ${JSON.stringify(url)}`, () =>
+      it.effect(`no valid URL: ${JSON.stringify(url)}`, () =>
         Effect.gen(function*() {
           for (const given of [url, Redacted.make(url)]) {
             const error = yield* refused({ url: given })
@@ -78,7 +78,7 @@ describe("RedisTokenStore", () => {
         }
       }))
 
-    it.effect("durations that are none", () =>
+    it.effect("values that are no durations", () =>
       Effect.gen(function*() {
         for (const field of ["timeout", "unknownLifetime"] as const) {
           for (const duration of [0, -1, Infinity, NaN]) {
@@ -95,7 +95,7 @@ describe("RedisTokenStore", () => {
         Layer.setConfigProvider(ConfigProvider.fromMap(new Map(variables)))
       ))))
 
-    it.effect("names the variable that is missing, blank or wrong", () =>
+    it.effect("the error names the variable that is missing, blank or wrong", () =>
       Effect.gen(function*() {
         for (const variables of [[], [["REDIS_URL", " "]], [["REDIS_URL", `redis:${secret}@:x`]]] as const) {
           const error = yield* built(variables)
@@ -109,7 +109,7 @@ describe("RedisTokenStore", () => {
 
   // I9
   describe("failures", () => {
-    it("say what to do, and nothing that was sent", () => {
+    it("an error says what to do, and shows nothing that was sent", () => {
       const said = [
         [`READONLY You can't write against a read only replica. ${secret}`, "READONLY: this server is a replica"],
         [`OOM command not allowed when used memory > 'maxmemory'. ${secret}`, "OOM: the server is full"],
@@ -131,7 +131,7 @@ describe("RedisTokenStore", () => {
       }
     })
 
-    it("say what keeps the connection from being made", () => {
+    it("an error says why there is no connection", () => {
       const said = [
         ["ECONNREFUSED", "nothing listens there"],
         ["ENOTFOUND", "there is no such host"],
@@ -155,7 +155,7 @@ describe("RedisTokenStore", () => {
       }
     })
 
-    it("of many servers say what one of them answered, or else why the last one did not", () => {
+    it("with several servers, the error says what one of them answered, or else why the last one did not answer", () => {
       class RootNodesUnavailableError extends Error {}
       const none = new RootNodesUnavailableError()
       const refused = Object.assign(new Error("connect"), { code: "ECONNREFUSED" })
@@ -177,11 +177,15 @@ describe("RedisTokenStore", () => {
       }
     })
 
-    it.prop("whatever is thrown", [FastCheck.anything(), FastCheck.string()], ([thrown, before]) => {
-      const error = Object.assign(new Error(`${before}${secret}`), { code: `${before}${secret}` })
-      for (const any of [thrown, error, { message: secret, code: secret }]) {
-        assert.notInclude(inspect(failure.fromError(any), { depth: null }), secret)
+    it.prop(
+      "any thrown value becomes an error of the store",
+      [FastCheck.anything(), FastCheck.string()],
+      ([thrown, before]) => {
+        const error = Object.assign(new Error(`${before}${secret}`), { code: `${before}${secret}` })
+        for (const any of [thrown, error, { message: secret, code: secret }]) {
+          assert.notInclude(inspect(failure.fromError(any), { depth: null }), secret)
+        }
       }
-    })
+    )
   })
 })

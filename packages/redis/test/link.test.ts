@@ -29,7 +29,7 @@ describe("link", () => {
       ["ERR max number of clients reached", "raise its maxclients"]
     ] as const
   ) {
-    it.scoped(`backs off to a minute after ${said.slice(0, 20)}…, and the error names the remedy`, () =>
+    it.scoped(`connects less and less often, at least once a minute, after ${said.slice(0, 20)}…; the error says what to do`, () =>
       Effect.gen(function*() {
         const { detail, moments } = yield* attempts(said, 800)
         assert.include(detail, remedy)
@@ -47,7 +47,7 @@ describe("link", () => {
       ["NOAUTH Authentication required.", 1000, 60_000]
     ] as const
   ) {
-    it.scoped(`pauses at first for ${first} ms, then twice as long each time, up to ${last} ms, and not in step`, () =>
+    it.scoped(`pauses for ${first} ms at first, then twice as long each time up to ${last} ms, with a random part`, () =>
       Effect.gen(function*() {
         const { moments } = yield* attempts(said, first / 4)
         assert.strictEqual(moments[0], 0)
@@ -58,7 +58,7 @@ describe("link", () => {
       }))
   }
 
-  it.scoped("what held for a while and is lost starts over, whatever came before", () =>
+  it.scoped("after a connection that held for a while is lost, the pauses start again with the shortest", () =>
     Effect.gen(function*() {
       const moments: Array<number> = []
       let lose = () => undefined as void
@@ -83,14 +83,14 @@ describe("link", () => {
       assert.lengthOf(moments, 11)
     }))
 
-  it.scoped("after anything else it tries at least every second", () =>
+  it.scoped("after any other failure it connects at least every second", () =>
     Effect.gen(function*() {
       const { moments } = yield* attempts("LOADING Redis is loading the dataset in memory", 60)
       assert.isAtLeast(moments.length, 30)
     }))
 
   // FAULTS R3
-  it.scoped("what was not sent over a connection that is of no use is sent over the next one", () =>
+  it.scoped("a command that a broken connection did not send is sent over the next one", () =>
     Effect.gen(function*() {
       let opened = 0
       const supervised = yield* link.supervise(() => Effect.sync(() => ++opened))
@@ -112,7 +112,7 @@ describe("link", () => {
     }))
 
   // FAULTS R3
-  it.scoped("what may have been sent is not sent twice, and what is in doubt is opened anew", () =>
+  it.scoped("a command that may have been sent is not sent again, and the doubtful connection is replaced", () =>
     Effect.gen(function*() {
       let opened = 0
       let doubt = () => undefined as void
@@ -141,7 +141,7 @@ describe("link", () => {
       assert.strictEqual(opened, 3)
     }))
 
-  it("tells what was not sent from what may have been", () => {
+  it("a command that was not sent is told from one that may have been sent", () => {
     const isUnsent = (code: string) => failure.fromError(Object.assign(new Error(), { code })).isUnsent
     assert.deepStrictEqual(["ECONNREFUSED", "ENOTFOUND", "ECONNRESET", "EPIPE", "ETIMEDOUT"].map(isUnsent), [
       true,

@@ -17,7 +17,7 @@ const answering = (reply: unknown) =>
     }
   })
 
-describe("an answer that is none of the store's own", () => {
+describe("an answer of Redis that is none of the store's scripts", () => {
   for (const reply of [1, "x", [], [1, 2], ["1 {}", "5"], {}, true, Buffer.from("x"), [["a"], 1], "1e999", "0.5"]) {
     // FAULTS W2
     it.scopedLive(`${JSON.stringify(reply)} is an error of the store, or nothing`, () =>
@@ -33,7 +33,7 @@ describe("an answer that is none of the store's own", () => {
       }))
   }
 
-  it.scopedLive("nothing is no token and no lease", () =>
+  it.scopedLive("a null answer means no token and no lease", () =>
     Effect.gen(function*() {
       const store = yield* answering(null)
       assert.strictEqual((yield* store.get("key"))._tag, "None")
