@@ -7,7 +7,7 @@ import * as Raw from "./support/raw.js"
 describe("drain", () => {
   // each of these would otherwise keep its connection for the hour that a client may take here
   it.scopedLive(
-    "connections that are silent, or stop in the middle of a request, do not hold it up",
+    "silent connections, and connections that stop in the middle of a request, do not delay the drain",
     () =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()

@@ -112,10 +112,10 @@ const failing = (fault: typeof faults[number], options: SetUp = {}) =>
     return { ...world, down, up }
   })
 
-describe("the authorization server", () => {
+describe("when the authorization server fails", () => {
   for (const fault of faults) {
     // SPEC F1, F2, F3, F4, C3, C4, A11
-    it.scoped(`${fault}: a token that is held is served to its end, and a new one when the server is back`, () =>
+    it.scoped(`${fault}: the held token is served to its end, and a new one when the server is back`, () =>
       Effect.gen(function*() {
         const { all, ask, down, f1, server, up } = yield* failing(fault, { profile: { required: true } })
         assert.strictEqual((yield* f1).json.access_token, "token-1")
@@ -148,7 +148,7 @@ describe("the authorization server", () => {
       }))
 
     // SPEC F1, F2, F3, F4, F5, A11
-    it.scoped(`${fault}: a broker that never had a token says so on every surface, and gets one`, () =>
+    it.scoped(`${fault}: a broker without a token says so on every surface, and gets one later`, () =>
       Effect.gen(function*() {
         const { all, ask, down, key, server, up } = yield* failing(fault)
         yield* down
@@ -210,9 +210,9 @@ const warnings = () => {
   }
 }
 
-describe("the disk", () => {
+describe("when the disk fails", () => {
   // SPEC BROKER §3
-  it.scoped("is full: where the audit is required nothing is handed out, until it can be written again", () =>
+  it.scoped("a full disk, audit required: no token is handed out until the audit can be written again", () =>
     Effect.gen(function*() {
       const file = join(yield* folder, "audit.log")
       symlinkSync("/dev/full", file)
@@ -235,7 +235,7 @@ describe("the disk", () => {
     }))
 
   // SPEC F7
-  it.scopedLive("a broker whose audit keeps every token back is not ready, and finds out by itself when it can be written", () =>
+  it.scopedLive("a broker that cannot write its required audit is not ready, and notices by itself when it can write again", () =>
     Effect.gen(function*() {
       const directory = join(yield* folder, "later")
       const { ask, token } = yield* setUpBroker({
@@ -251,7 +251,7 @@ describe("the disk", () => {
     }))
 
   // SPEC BROKER §3, F7
-  it.scoped("is full: where the audit is not required tokens are handed out, and the lines that are lost are counted", () =>
+  it.scoped("a full disk, audit not required: tokens are handed out, and the lost lines are counted", () =>
     Effect.gen(function*() {
       const file = join(yield* folder, "audit.log")
       symlinkSync("/dev/full", file)
@@ -272,7 +272,7 @@ describe("the disk", () => {
     }))
 
   // SPEC BROKER §3
-  it.scoped("takes a part of a line: the next one begins anew", (context) =>
+  it.scoped("if only a part of an audit line was written, the next line begins on a line of its own", (context) =>
     Effect.gen(function*() {
       const path = yield* smallDisk(8)
       if (path === undefined) return context.skip("this user may not mount a disk")
@@ -290,7 +290,7 @@ describe("the disk", () => {
     }))
 
   // SPEC F6
-  it.scoped("is full, or the folder is gone: the old token stays in its file, it is told once, and written later", () =>
+  it.scoped("a full disk or a missing folder: the old token stays in the token file, one log line says so, and the new token is written later", () =>
     Effect.gen(function*() {
       const parent = yield* folder
       const full = yield* smallDisk(16)
@@ -337,7 +337,7 @@ describe("the disk", () => {
     }))
 
   // SPEC F6
-  it.scoped("has something else in the place of the file: no token is left beside it", () =>
+  it.scoped("if something else is in the place of the token file, no token is left beside it", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const path = join(directory, "token")
@@ -362,7 +362,7 @@ describe("a wall clock that is put back by an hour", () => {
     })
 
   // SPEC F1, F2, F4, D7
-  it.scoped("makes no token last longer, and nobody wait longer", () =>
+  it.scoped("no token is served longer, and no caller waits longer", () =>
     Effect.gen(function*() {
       const { all, ask, key, putBack, server } = yield* backwards()
       assertServes(yield* all, "token-1", 3600)
@@ -391,7 +391,7 @@ describe("a wall clock that is put back by an hour", () => {
     }))
 
   // SPEC BROKER §3
-  it.scoped("neither gives a caller another allowance nor takes it away", () =>
+  it.scoped("the rates of callers do not change", () =>
     Effect.gen(function*() {
       const { f4, putBack } = yield* backwards({ caller: { rate: { limit: 2, interval: "1 minute" } } })
       assert.strictEqual((yield* f4).status, 200)
@@ -406,7 +406,7 @@ describe("a wall clock that is put back by an hour", () => {
     }))
 
   // SPEC F5
-  it.scoped("keeps no new token from a stream that goes on, nor from one that comes back", () =>
+  it.scoped("streams get each new token, also after they connect again", () =>
     Effect.gen(function*() {
       const { key, origin, putBack } = yield* backwards()
       const stream = yield* openStream(origin, key)
@@ -426,7 +426,7 @@ describe("a wall clock that is put back by an hour", () => {
 
 describe("a broker that stops", () => {
   // SPEC BROKER §4
-  it.scopedLive("stops to listen everywhere at once, whatever is under way on its addresses", (context) =>
+  it.scopedLive("all listeners close at once, although requests are under way", (context) =>
     Effect.gen(function*() {
       const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
       const { key, listening, server } = yield* Scope.extend(setUp({ profile: { wait: "1 minute" } }), scope)
@@ -451,7 +451,7 @@ describe("a broker that stops", () => {
 
 describe("a reload", () => {
   // SPEC BROKER §4
-  it.scoped("takes a profile away that callers wait for: they are answered, and nobody else is", () =>
+  it.scoped("if the reload removes a profile, callers that wait for it are answered, and other callers are not affected", () =>
     Effect.gen(function*() {
       const { all, broker, encoded, server } = yield* setUp({
         server: { latency: "3 seconds" },
@@ -481,7 +481,7 @@ describe("a reload", () => {
     }))
 
   // SPEC BROKER §4
-  it.scoped("takes a profile away whose server hangs: who waits is told to come back", () =>
+  it.scoped("if the reload removes a profile whose server hangs, waiting callers are told to come back", () =>
     Effect.gen(function*() {
       const { all, broker, encoded, server } = yield* setUp()
       yield* server.setOutage(Reply.hang)
@@ -496,7 +496,7 @@ describe("a reload", () => {
     }))
 
   // FAULTS L
-  it.scoped("ends in bounded time while its token file is written to a file system that does not answer", () =>
+  it.scoped("the reload ends in bounded time although a token file is on a file system that does not answer", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.listen()
       const fs = yield* FileSystem.FileSystem
@@ -530,7 +530,7 @@ describe("a reload", () => {
     }).pipe(Effect.provide([NodeContext.layer, NodeHttpClient.layerUndici])))
 
   // FAULTS L
-  it.scoped("gives up a secret whose file system does not answer, and the next reload takes effect", () =>
+  it.scoped("the reload gives up a secret whose file system does not answer, and the next reload takes effect", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const reading = yield* Deferred.make<void>()
@@ -562,7 +562,7 @@ describe("a reload", () => {
     }).pipe(Effect.provide([NodeContext.layer, NodeHttpClient.layerUndici])))
 
   // FAULTS L
-  it.scoped("takes effect though the file of a profile is on a file system that does not answer", () =>
+  it.scoped("the reload takes effect although the token file of a profile is on a file system that does not answer", () =>
     Effect.gen(function*() {
       const path = join(yield* folder, "token")
       const fs = yield* FileSystem.FileSystem
@@ -586,7 +586,7 @@ describe("a reload", () => {
     }).pipe(Effect.provide([NodeContext.layer, NodeHttpClient.layerUndici])))
 
   // SPEC BROKER §4
-  it.scoped("names what waits for the next start", () =>
+  it.scoped("the reload names the settings that need a restart", () =>
     Effect.gen(function*() {
       const { lines, observed } = warnings()
       const { broker, encoded } = yield* setUp({ observed })
@@ -599,7 +599,7 @@ describe("a reload", () => {
     }))
 
   // SPEC F6
-  it.scoped("replaces a profile: its file holds tokens of the new one only", () =>
+  it.scoped("after the reload replaced a profile, its token file holds tokens of the new profile only", () =>
     Effect.gen(function*() {
       const path = join(yield* folder, "token")
       const { broker, encoded, server } = yield* setUp({ server: { expiresIn: 120 }, profile: { file: { path } } })

@@ -21,9 +21,9 @@ const asked = (grant: Grant, profile: { scopes?: Array<string> }, ask: Partial<t
 
 const names = fc.uniqueArray(fc.constantFrom("a", "b", "c", "d", "e"), { maxLength: 5 })
 
-describe("what a caller may ask", () => {
+describe("what a caller may ask for", () => {
   // SPEC F1, BROKER §3
-  it("never goes beyond its policy, whatever it names", () => {
+  it("a caller never gets more than its policy allows, whatever it asks for", () => {
     fc.assert(
       fc.property(names, fc.option(names, { nil: undefined }), names, (ofProfile, ofCaller, named) => {
         const grant = grantOf({ scopes: ofProfile }, ofCaller === undefined ? {} : { scopes: ofCaller })
@@ -45,7 +45,7 @@ describe("what a caller may ask", () => {
     )
   })
 
-  it("an ask that is the profile's own is its own request, so that all share one token", () => {
+  it("a caller that asks for exactly what the profile has shares the profile's token", () => {
     const grant = grantOf({ scopes: ["a", "b"] })
     assert.isUndefined(Either.getOrThrow(grant.decide(nothing)))
     assert.isUndefined(Either.getOrThrow(grant.decide({ ...nothing, scopes: ["b", "a"] })))
@@ -53,7 +53,7 @@ describe("what a caller may ask", () => {
     assert.strictEqual(Either.getOrThrow(grant.decide({ ...nothing, scopes: ["a"] })), narrower)
   })
 
-  it("an audience belongs to one API: with several allowed and none the profile's, it has to be named", () => {
+  it("with several allowed audiences, none of which is the profile's, the caller has to name one", () => {
     const several = grantOf({ audience: ["x"] }, { audiences: ["y", "z"] })
     assert.isTrue(Either.isLeft(several.decide(nothing)))
     assert.deepStrictEqual(Either.getOrThrow(several.decide({ ...nothing, audience: ["z"] }))?.audience, ["z"])
@@ -64,7 +64,7 @@ describe("what a caller may ask", () => {
     assert.isTrue(Either.isLeft(grantOf({ audience: ["x"] }, { audiences: [] }).decide(nothing)))
   })
 
-  it("ever new asks do not fill the memory, and are decided all the same", () => {
+  it("very many different requests do not fill the memory, and each is decided", () => {
     const scopes = Array.from({ length: 10 }, (_, n) => `s${n}`)
     const grant = grantOf({ scopes })
     for (let bits = 1; bits < 1024; bits++) {
@@ -75,7 +75,7 @@ describe("what a caller may ask", () => {
 })
 
 describe("rates", () => {
-  it("let `limit` come at once, and then one every `interval / limit`; who waits as told may come", () => {
+  it("limit` requests are let in at once, then one every `interval / limit`; a caller that waits as told is let in", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 50 }),
@@ -102,7 +102,7 @@ describe("rates", () => {
     )
   })
 
-  it("a name that waits as long as it is told is let in, and not a millisecond earlier", () => {
+  it("a caller is let in when it has waited as long as told, and not a millisecond earlier", () => {
     const rate = new Rate()
     const limit = { limit: 4, interval: 1000 }
     for (let n = 0; n < 4; n++) assert.strictEqual(rate.take("a", limit, 0), 0)
@@ -116,7 +116,7 @@ describe("rates", () => {
     assert.isAbove(rate.take("a", limit, 100_000), 0)
   })
 
-  it("keep at most ten thousand names, the latest ones", () => {
+  it("at most ten thousand names are kept, the latest ones", () => {
     const rate = new Rate()
     const limit = { limit: 1, interval: 60_000 }
     for (let n = 0; n < 30_000; n++) rate.take(`name ${n}`, limit, n / 1000)

@@ -28,7 +28,7 @@ const issuerFor = (tokenEndpoint: () => string) =>
   )
 
 describe("a profile", () => {
-  it.scopedLive("finds the token endpoint of its issuer", () =>
+  it.scopedLive("a profile finds the token endpoint of its issuer", () =>
     Effect.gen(function*() {
       let endpoint = ""
       const { issuer } = yield* issuerFor(() => endpoint)
@@ -38,7 +38,7 @@ describe("a profile", () => {
       assert.strictEqual(reply.status, 200, reply.text)
     }))
 
-  it.scopedLive("signs with a private key, which is read at each token request", () =>
+  it.scopedLive("a profile signs with a private key, which is read at each token request", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const file = join(directory, "key.pem")
@@ -63,7 +63,7 @@ describe("a profile", () => {
     }))
 
   // SPEC C11
-  it.scopedLive("takes a rotated secret at the next token request, without a reload", () =>
+  it.scopedLive("a rotated secret is used at the next token request, without a reload", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const file = join(directory, "secret")
@@ -79,7 +79,7 @@ describe("a profile", () => {
     }))
 
   // SPEC B11
-  it.scopedLive("spends a refresh token, and the one that comes in its place", () =>
+  it.scopedLive("a profile uses a refresh token, and then its successor", () =>
     Effect.gen(function*() {
       const { server, token } = yield* setUp({
         server: { answer: (_, count) => Reply.token({ refresh_token: `refresh-${count}` }) },
@@ -94,7 +94,7 @@ describe("a profile", () => {
       assert.match(requests[1]!.form["refresh_token"]!, /^refresh-\d$/)
     }))
 
-  it.scopedLive("presents an assertion", () =>
+  it.scopedLive("a profile sends an assertion", () =>
     Effect.gen(function*() {
       const { server, token } = yield* setUp({
         profile: { grant: { type: "jwt_bearer", assertion: { plain: "signed elsewhere" } } }
@@ -105,7 +105,7 @@ describe("a profile", () => {
     }))
 
   // SPEC C8
-  it.scopedLive("sends no more token requests than its limit, and says when to come back", () =>
+  it.scopedLive("a profile sends no more token requests than its limit, and callers are told when to come back", () =>
     Effect.gen(function*() {
       const { server, token } = yield* setUp({
         profile: { scopes: ["a", "b", "c"], wait: "10 ms", rateLimit: { limit: 1, interval: "1 hour" } }

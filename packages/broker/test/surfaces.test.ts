@@ -60,7 +60,7 @@ const stepping = <A, E>(look: Effect.Effect<A, E>, isGood: (value: A) => boolean
 
 describe("F1: the token endpoint", () => {
   // SPEC F1, A14
-  it.scoped("gives the token, its remaining life, its scopes, and no refresh token", () =>
+  it.scoped("the answer has the token, its remaining life and its scopes, and no refresh token", () =>
     Effect.gen(function*() {
       const { server, token } = yield* setUp({ server: { members: { refresh_token: "refresh-me" } } })
       const first = yield* token()
@@ -78,7 +78,7 @@ describe("F1: the token endpoint", () => {
     }))
 
   // SPEC F1
-  it.scoped("says what a token is taken to live that came without a lifetime", () =>
+  it.scoped("expires_in` is the assumed lifetime if the server stated none", () =>
     Effect.gen(function*() {
       const { token } = yield* setUp({ server: { expiresIn: null }, profile: { assumeLifetime: "10 minutes" } })
       assert.strictEqual((yield* token()).json.expires_in, 600)
@@ -87,7 +87,7 @@ describe("F1: the token endpoint", () => {
     }))
 
   // SPEC F1
-  it.scoped("takes the key in the header, form-encoded or raw, and in the form", () =>
+  it.scoped("the key is accepted in the header, form-encoded or raw, and in the form", () =>
     Effect.gen(function*() {
       const { ask, key } = yield* setUp()
       const post = (headers: Record<string, string>, fields: Record<string, string>) =>
@@ -105,7 +105,7 @@ describe("F1: the token endpoint", () => {
     }))
 
   // SPEC F1, D5
-  it.scoped("narrows the profile's scopes, audience and resource, within the caller's policy", () =>
+  it.scoped("a caller may narrow the profile's scopes, audience and resource, within its policy", () =>
     Effect.gen(function*() {
       const { server, token } = yield* setUp({
         profile: { audience: ["x"], resource: ["https://one.example"] },
@@ -176,7 +176,7 @@ describe("F1: the token endpoint", () => {
     }))
 
   // SPEC F1, A11
-  it.scoped("tells what is wrong upstream from what is wrong with the caller", () =>
+  it.scoped("a failure upstream is told from a mistake of the caller", () =>
     Effect.gen(function*() {
       const { server, token } = yield* setUp()
       yield* server.setOutage(Reply.status(503, { "retry-after": "7" }))
@@ -194,7 +194,7 @@ describe("F1: the token endpoint", () => {
     }))
 
   // SPEC F1, A4
-  it.scoped("exchanges the token of a subject upstream, and keeps what came for that subject", () =>
+  it.scoped("a subject's token is exchanged upstream, and the new token is cached for that subject", () =>
     Effect.gen(function*() {
       const { server, token } = yield* setUp({
         profile: { tokenExchange: true },
@@ -226,7 +226,7 @@ const form0 = { grant_type: "urn:ietf:params:oauth:grant-type:token-exchange" }
 
 describe("F2: the check of a flow", () => {
   // SPEC F2, C2, C3, C4
-  it.scoped("gives the token, then the token with X-Token-Refreshing while it is renewed, then the next", () =>
+  it.scoped("the answers are the token, then the token with X-Token-Refreshing while it is renewed, then the next token", () =>
     Effect.gen(function*() {
       const { check, server } = yield* setUp()
       const first = yield* check()
@@ -246,7 +246,7 @@ describe("F2: the check of a flow", () => {
     }))
 
   // SPEC F2, C3, C7
-  it.scoped("waits for a cold token within `wait`, then answers 202 and goes on getting it", () =>
+  it.scoped("a first token is waited for up to `wait`; then the answer is 202, and the request goes on", () =>
     Effect.gen(function*() {
       const { check, server } = yield* setUp({ server: { latency: "8 seconds" }, profile: { wait: "5 seconds" } })
       const early = yield* passing(check())
@@ -259,7 +259,7 @@ describe("F2: the check of a flow", () => {
     }))
 
   // SPEC F2
-  it.scoped("warns of a request_timestamp that is far away, and answers all the same", () =>
+  it.scoped("a request_timestamp that is far from now adds a warning to the answer", () =>
     Effect.gen(function*() {
       const { check } = yield* setUp()
       const ask = (request_timestamp: unknown) => check({ client_id: "upstream-client", request_timestamp })
@@ -277,7 +277,7 @@ describe("F2: the check of a flow", () => {
     }))
 
   // SPEC F2, A2, A11
-  it.scoped("answers mistakes and failures with {error, message} and the status of SPEC A11", () =>
+  it.scoped("mistakes and failures are answered with {error, message} and the status of SPEC A11", () =>
     Effect.gen(function*() {
       const { check, server } = yield* setUp({ profiles: { other: {} } })
       const cases = [
@@ -315,7 +315,7 @@ describe("F2: the check of a flow", () => {
 
 describe("F3: for sub-requests", () => {
   // SPEC F3
-  it.scoped("answers empty, with the Authorization header to be copied", () =>
+  it.scoped("the answer is empty, with the Authorization header that the proxy copies", () =>
     Effect.gen(function*() {
       const { ask, inject, key, server } = yield* setUp({ profiles: { other: {} } })
       const reply = yield* inject()
@@ -339,7 +339,7 @@ describe("F3: for sub-requests", () => {
 
 describe("F4: for people and scripts", () => {
   // SPEC F4
-  it.scoped("tells when the token ends, and renews one with less life than min_ttl", () =>
+  it.scoped("the answer says when the token ends, and a token with less life than min_ttl is renewed", () =>
     Effect.gen(function*() {
       const { people, server } = yield* setUp()
       yield* TestClock.setTime(Date.parse("2026-01-01T00:00:00Z"))
@@ -381,7 +381,7 @@ describe("F4: for people and scripts", () => {
 
 describe("F5: a stream of tokens", () => {
   // SPEC F5
-  it.scoped("sends the current token, then one event per rotation, with a growing id, and a sign of life", () =>
+  it.scoped("the stream sends the current token, then one event per rotation with a growing id, and heartbeats", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(Date.parse("2026-01-01T00:00:00Z"))
       const { key, origin, server } = yield* setUp()
@@ -410,7 +410,7 @@ describe("F5: a stream of tokens", () => {
     }))
 
   // SPEC F5
-  it.scoped("ends when the broker drains, and when a reload takes the profile away from the caller", () =>
+  it.scoped("the stream ends when the broker drains, and when a reload takes the profile from the caller", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(Date.parse("2026-01-01T00:00:00Z"))
       const { broker, encoded, key, origin } = yield* setUp()
@@ -426,7 +426,7 @@ describe("F5: a stream of tokens", () => {
     }))
 
   // SPEC F5
-  it.scoped("one caller has so many streams at a time, and another's place is its own", () =>
+  it.scoped("each caller has a limited number of streams at a time, independent of other callers", () =>
     Effect.gen(function*() {
       const { key, origin, people, ...world } = yield* setUp({ config: { limits: { streamsPerCaller: 1 } } })
       const stream = Effect.scoped(Effect.gen(function*() {
@@ -440,16 +440,19 @@ describe("F5: a stream of tokens", () => {
       assert.strictEqual(refused.json.error, "RateLimited")
       assert.strictEqual((yield* people()).status, 200)
       // the place is free again when the connection has gone
-      const again = Effect.scoped(Effect.flatMap(openStream(origin, key), ({ ended, next }) =>
-        Effect.race(Effect.as(next, "open"), Effect.as(ended, "refused"))))
-      yield* eventually(again, (outcome) =>
-        outcome === "open")
+      const again = Effect.scoped(
+        Effect.flatMap(
+          openStream(origin, key),
+          ({ ended, next }) => Effect.race(Effect.as(next, "open"), Effect.as(ended, "refused"))
+        )
+      )
+      yield* eventually(again, (outcome) => outcome === "open")
     }))
 })
 
 describe("F6: a token file", () => {
   // SPEC F6
-  it.scoped("holds the token in the format of the profile, mode 0600, and is replaced whole at each rotation", () =>
+  it.scoped("the file holds the token in the format of the profile with mode 0600, and is replaced whole at each rotation", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const file = (name: string) => join(directory, name)
@@ -489,7 +492,7 @@ describe("F6: a token file", () => {
     }))
 
   // SPEC F6
-  it.scoped("is removed when its token is over, if told so", () =>
+  it.scoped("the file is removed when its token has ended, if the profile says so", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const path = join(directory, "token")
@@ -507,7 +510,7 @@ describe("F6: a token file", () => {
 
 describe("F7: operations", () => {
   // SPEC F7
-  it.scoped("is ready while every required profile has a usable token, and live in any case", () =>
+  it.scoped("the broker is ready while every required profile has a usable token, and live in any case", () =>
     Effect.gen(function*() {
       const { ask, broker, server } = yield* setUp({
         server: { answer: () => Reply.status(503) },
@@ -555,7 +558,7 @@ describe("F7: operations", () => {
     }))
 
   // SPEC F7
-  it.scoped("the status is for callers with the permission, and holds no token", () =>
+  it.scoped("the status needs the permission, and holds no token", () =>
     Effect.gen(function*() {
       const other = yield* newKey
       const { ask, key, token } = yield* setUp({ callers: [{ id: "other", keys: [other.digest] }] })

@@ -41,33 +41,33 @@ describe("the order of a command line", () => {
     )
   })
 
-  it("takes the value of an option as it is, whatever it looks like", () => {
+  it("the value of an option is taken as it is, whatever it looks like", () => {
     assert.deepStrictEqual(ordered("call", "-d", "--json", "POST").argv, ["call", "--data", "--json", "POST"])
     assert.deepStrictEqual(ordered("call", "-dx=1", "POST").argv, ["call", "--data", "x=1", "POST"])
   })
 
-  it("takes an argument that looks like a flag's value for an argument", () => {
+  it("an argument that looks like the value of a flag is an argument", () => {
     assert.deepStrictEqual(ordered("call", "--json", "yes").argv, ["call", "--json", "true", "yes"])
   })
 
-  it("takes short flags apart", () => {
+  it("combined short flags are taken apart", () => {
     assert.deepStrictEqual(ordered("call", "-qHa: 1", "x").argv, ["call", "--quiet", "true", "--header", "a: 1", "x"])
   })
 
-  it("leaves what follows -- alone", () => {
+  it("everything after -- is left unchanged", () => {
     const { argv, rest } = ordered("exec", "--", "ls", "--json", "-x")
     assert.deepStrictEqual(argv, ["exec"])
     assert.deepStrictEqual(rest, ["ls", "--json", "-x"])
     assert.strictEqual(ordered("call").rest, undefined)
   })
 
-  it("gives help for no command, and for whatever asks for it", () => {
+  it("help is shown for a line without a command, and for every line that asks for it", () => {
     assert.deepStrictEqual(ordered().argv, ["--help"])
     assert.deepStrictEqual(ordered("call", "GET", "-h", "--json").argv, ["call", "--help"])
     assert.deepStrictEqual(ordered("broker", "--help").argv, ["broker", "--help"])
   })
 
-  it("refuses what it does not know, and names what may be meant", () => {
+  it("an unknown option or command is refused, and the error names what may be meant", () => {
     assert.include(refused("cal"), "Did you mean \"call\"?")
     assert.include(refused("call", "--heade", "x"), "Did you mean --header?")
     assert.include(refused("broker", "kez"), "Did you mean \"broker key\"?")
@@ -76,7 +76,7 @@ describe("the order of a command line", () => {
     assert.include(refused("call", "--json=1"), "--json takes no value")
   })
 
-  it("what follows -- are arguments, where it is no command line of its own", () => {
+  it("words after -- are arguments, unless they are a command line of their own", () => {
     assert.deepStrictEqual(ordered("call", "GET", "--", "https://api.example.com").argv.slice(1), [
       "GET",
       "https://api.example.com"
@@ -86,7 +86,7 @@ describe("the order of a command line", () => {
     assert.include(refused("--", "call"), "stands before --")
   })
 
-  it("an option that is given twice is no guess, unless it may be", () => {
+  it("an option that is given twice is refused, unless it may be repeated", () => {
     assert.strictEqual(refused("call", "-d", "one", "--data=two"), "--data is given more than once.")
     assert.strictEqual(
       refused("call", "--log-level", "all", "--log-level", "none"),
@@ -102,14 +102,14 @@ describe("the order of a command line", () => {
     ])
   })
 
-  it("counts arguments", () => {
+  it("too many and too few arguments are refused", () => {
     assert.strictEqual(mostArguments(CommandDescriptor.getUsage(call.descriptor)), 2)
     assert.include(refused("call", "GET", "x", "surplus"), "\"call\" takes 2 arguments at most")
     assert.notInclude(refused("call", "GET", "x", "surplus"), "surplus")
     assert.include(refused("broker", "key", "one"), "\"broker key\" takes no argument")
   })
 
-  it("repeats no value: a token in the wrong place is not shown", () => {
+  it("no error repeats a value: a token in the wrong place is not shown", () => {
     const secret = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJzZWNyZXQifQ."
     assert.notInclude(refused(secret), "eyJ")
     assert.notInclude(refused("call", `--${secret}`), "eyJ")
@@ -118,7 +118,7 @@ describe("the order of a command line", () => {
 })
 
 describe("options before the command", () => {
-  it("are those of the command, or refused by it", () => {
+  it("options before the command count for the command, or are refused by it", () => {
     assert.deepStrictEqual(ordered("--json", "-q", "call", "GET").argv, [
       "call",
       "--json",

@@ -32,7 +32,7 @@ describe("explain", () => {
     }
   })
 
-  it("a page is found by its code, its tag, a code of OAuth and what it alone speaks of", () => {
+  it("a page is found by its code, its tag, an OAuth code, and by words that only this page has", () => {
     const codeOf = (text: string) => {
       const found = find(text, pages)
       return found._tag === "Page" ? found.page.code : found._tag
@@ -57,14 +57,14 @@ describe("explain", () => {
     assert.strictEqual(find("retryable", pages)._tag, "Unknown")
   })
 
-  it.effect("what is not known is not repeated", () =>
+  it.effect("an unknown word is not repeated", () =>
     Effect.gen(function*() {
       const failure = yield* Effect.flip(explain.page("eyJhbGciOi.secret", pages, { json: false, style: plain }))
       assert.strictEqual(failure.exit, 2)
       assert.notInclude(failure.message, "eyJ")
     }))
 
-  it.effect("markdown where there is no terminal, an object for a program", () =>
+  it.effect("the output is Markdown without a terminal, and an object for a program", () =>
     Effect.gen(function*() {
       const text = yield* explain.page("tls-error", pages, { json: false, style: plain })
       assert.strictEqual(text, readFileSync(`${folder}/tls-error.md`, "utf8").trim())
@@ -75,7 +75,7 @@ describe("explain", () => {
       assert.deepStrictEqual(list.map(({ code }) => code).sort(), Array.from(pages.keys()).sort())
     }))
 
-  it("a terminal has every word of every page, within its width", () => {
+  it("a terminal shows every word of every page, within its width", () => {
     const words = (text: string) => text.match(/[\p{L}\p{N}]+/gu) ?? []
     for (const columns of [40, 80, 120]) {
       for (const [code, { markdown }] of pages) {

@@ -6,13 +6,13 @@ import * as help from "../src/commands/help.js"
 const style = { colour: false, columns: 80, isTerminal: false }
 
 describe("help", () => {
-  it("tells every command, and no other", () => {
+  it("the help lists every command, and no other", () => {
     const names = commands.map(({ descriptor }) => descriptor as CommandDescriptor.Command<unknown>)
       .flatMap((descriptor) => Array.from(CommandDescriptor.getNames(descriptor)))
     assert.deepStrictEqual(help.commands.map(([name]) => name.split(" ")[0]!).sort(), names.sort())
   })
 
-  it("fits into 100 columns, and has no colours where there are none", () => {
+  it("the help fits into 100 columns, and has no colours without a terminal", () => {
     for (const line of help.help(style).split("\n")) assert.isAtMost(line.length, 100)
     assert.notInclude(help.help(style), "\u001b")
     assert.include(help.help({ ...style, colour: true }), "\u001b[1m")

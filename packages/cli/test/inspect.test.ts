@@ -52,7 +52,7 @@ describe("inspect", () => {
     assert.notInclude(text, "Warning")
   })
 
-  it("gives the same to a program", () => {
+  it("a program gets the same as an object", () => {
     const claims = { iss: "i", exp: seconds + 60.5, scp: ["a", "b"] }
     const token = jwt(claims)
     assert.deepStrictEqual(object(look(token, now), now), {
@@ -68,7 +68,7 @@ describe("inspect", () => {
     })
   })
 
-  it("warns of what is unusual", () => {
+  it("unusual claims get a warning", () => {
     const fine = { iat: seconds, exp: seconds + 3600 }
     assert.deepStrictEqual(warned(fine), [])
     assert.deepStrictEqual(warned({ iat: seconds - 60, exp: seconds }), ["expired"])
@@ -84,7 +84,7 @@ describe("inspect", () => {
     assert.deepStrictEqual(warned({ iat: -1, nbf: 9e99, exp: seconds + 1, scope: 7, aud: { a: 1 } }, { alg: 5 }), [])
   })
 
-  it("an opaque token is no mistake", () => {
+  it("an opaque token is described, not refused", () => {
     const seen = look("k7Jd-opaque", now)
     const text = page(seen, now, plain)
     assert.match(text, /^Opaque token/)
@@ -94,7 +94,7 @@ describe("inspect", () => {
     assert.include(page(look("{\"access_token\":\"x\"}", now), now, plain), "JSON")
   })
 
-  it("claims of an enemy fill no screen and move no cursor", () => {
+  it("hostile claims are cut, and control no terminal", () => {
     const evil = "\u001b[2J\u009b31m\u202e\r\nWarning: trust me"
     const many = Object.fromEntries(Array.from({ length: 120 }, (_, n) => [`claim-${n}${evil}`, evil.repeat(9)]))
     const seen = look(jwt({ iss: evil, aud: [evil], scope: evil, ["__proto__"]: 1, ...many }, { alg: evil }), now)
@@ -109,7 +109,7 @@ describe("inspect", () => {
     assert.strictEqual(JSON.parse(json).claims.iss, evil)
   })
 
-  it("claims that are nested deeper than can be written", () => {
+  it("claims that are nested too deep to be written are no crash", () => {
     const depth = 15_000
     const token = `${part({ alg: "RS256" })}.${
       Buffer.from(`{"a":${"[".repeat(depth)}${"]".repeat(depth)}}`).toString("base64url")

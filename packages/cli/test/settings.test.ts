@@ -17,7 +17,7 @@ const detail = (environment: Record<string, string>) =>
   Effect.map(Effect.flip(read(environment)), ({ message }) => message)
 
 describe("a profile out of the environment", () => {
-  it("has the defaults of the configuration", () => {
+  it("a profile from the environment has the defaults of the configuration", () => {
     const { authentication: _a, clientId: _c, tokenEndpoint: _t, ...defaults } = Schema.decodeUnknownSync(
       BrokerConfig.Profile
     )({
@@ -82,7 +82,7 @@ describe("a profile out of the environment", () => {
       assert.isUndefined(read(both, "other"))
     }))
 
-  it("is none where nothing is set, or what another run has exported", () => {
+  it("there is no profile if no variable is set, or only those that another run has exported", () => {
     for (const environment of [{}, { OAUTH_ACCESS_TOKEN: "x", OAUTH_TOKEN_TYPE: "Bearer" }, { OAUTH_CLIENT_ID: " " }]) {
       assert.isUndefined(environmentProfile.read(environment, { canAsk: false }))
     }
@@ -106,7 +106,7 @@ describe("a profile out of the environment", () => {
       assert.include(regions, "names another region")
     }))
 
-  it.effect("lacks no secret where somebody can be asked", () =>
+  it.effect("a missing secret is no mistake if a person can be asked for it", () =>
     Effect.gen(function*() {
       const { OAUTH_CLIENT_SECRET: _, ...rest } = oauth
       const { profile } = yield* environmentProfile.read(rest, { canAsk: true })!
@@ -115,7 +115,7 @@ describe("a profile out of the environment", () => {
 })
 
 describe("folders of the user", () => {
-  it.skipIf(process.platform !== "linux")("are where the system has them, or where variables say", () => {
+  it.skipIf(process.platform !== "linux")("the folders are those of the system, or those that variables name", () => {
     assert.strictEqual(configFolder({ HOME: "/home/me" }), "/home/me/.config/effect-bearer")
     assert.strictEqual(configFolder({ HOME: "/home/me", XDG_CONFIG_HOME: "/etc/me" }), "/etc/me/effect-bearer")
     assert.strictEqual(tokenFolder({ HOME: "/home/me" }), "/home/me/.cache/effect-bearer/tokens")

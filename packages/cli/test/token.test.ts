@@ -21,12 +21,12 @@ const rendered = (format: formats.Format, more: Partial<formats.Given> = {}) =>
   Either.getOrThrow(formats.render(format, { ...given, ...more }, {}))
 
 describe("formats", () => {
-  it("quote for a shell and for curl", () => {
+  it("the formats quote for a shell and for curl", () => {
     assert.include(rendered("env"), "export OAUTH_ACCESS_TOKEN='a'\\''b\"c\\d'\n")
     assert.strictEqual(rendered("curl"), "header = \"Authorization: Bearer a'b\\\"c\\\\d\"")
   })
 
-  it("say an end that is never later than the token's, and none where nobody knows it", () => {
+  it("the stated end is never later than that of the token, and is absent if it is unknown", () => {
     assert.strictEqual(JSON.parse(rendered("kubernetes")).status.expirationTimestamp, "2026-01-31T12:00:00Z")
     assert.strictEqual(JSON.parse(rendered("bazel")).expires, "2026-01-31T12:00:00Z")
     assert.include(rendered("git"), `password_expiry_utc=${Date.parse("2026-01-31T12:00:00Z") / 1000}\n`)
@@ -42,7 +42,7 @@ describe("formats", () => {
     assert.deepStrictEqual(Object.keys(JSON.parse(rendered("bazel", unknown))), ["headers"])
   })
 
-  it("have the type of the token, where the reader takes any", () => {
+  it("the type of the token is stated, where the reader accepts any type", () => {
     const dpop = { type: "DPoP" }
     assert.include(rendered("header", dpop), "Authorization: DPoP ")
     assert.include(rendered("git", dpop), "authtype=DPoP\n")
@@ -50,8 +50,8 @@ describe("formats", () => {
   })
 })
 
-describe("what git and Bazel ask", () => {
-  it("names an origin", () => {
+describe("requests of git and Bazel", () => {
+  it("a request names an origin", () => {
     assert.strictEqual(
       Either.getOrThrow(asking.git("protocol=https\nhost=git.example.com:8443\npath=a\n\nhost=other\n")).origin,
       "https://git.example.com:8443"
@@ -67,7 +67,7 @@ describe("what git and Bazel ask", () => {
     assert.isUndefined(Either.getOrThrow(asking.git("")).origin)
   })
 
-  it("is refused where it names none", () => {
+  it("a request without an origin is refused", () => {
     for (const input of ["no line", "host=\nprotocol=https\n", "url=mailto:x\n", "protocol=file\nhost=x\nurl=\n"]) {
       assert.isTrue(Either.isLeft(asking.git(input)), input)
     }
@@ -76,7 +76,7 @@ describe("what git and Bazel ask", () => {
     }
   })
 
-  it("is answered for the profile's origins, over TLS or on loopback", () => {
+  it("a request is answered for the profile's origins, over TLS or on loopback", () => {
     assert.isUndefined(asking.objection("https://api.example.com", []))
     assert.isUndefined(asking.objection("https://api.example.com", ["https://api.example.com/"]))
     assert.isUndefined(asking.objection("http://127.0.0.1:8080", []))
@@ -88,7 +88,7 @@ describe("what git and Bazel ask", () => {
 })
 
 describe("--min-ttl", () => {
-  it("is seconds, or a time with its unit", () => {
+  it("the value is seconds, or a time with its unit", () => {
     const millis = (text: string) => Either.getOrThrow(timeOf("--min-ttl", text))
     assert.deepStrictEqual([millis("60"), millis("1m"), millis("60000 ms")].map(String), [
       String(millis("60s")),
@@ -104,7 +104,7 @@ describe("--min-ttl", () => {
 describe("times and bars", () => {
   const style = { colour: false, columns: 80, isTerminal: false }
 
-  it("are short", () => {
+  it("times are written short", () => {
     assert.strictEqual(life.duration(3_900_000), "1 h 5 min")
     assert.strictEqual(life.duration(59_999), "59 s")
     assert.strictEqual(life.duration(-90_061_000), "1 d 1 h")
@@ -116,7 +116,7 @@ describe("times and bars", () => {
     assert.include(life.moment(1e300, now), "(out of range)")
   })
 
-  it("are full, empty, or between", () => {
+  it("bars are full, empty, or between", () => {
     assert.strictEqual(life.bar(1, style, 4), "████ 100 %")
     assert.strictEqual(life.bar(0, style, 4), "░░░░ 0 %")
     assert.strictEqual(life.bar(0.001, style, 4), "█░░░ 0 %")
@@ -125,7 +125,7 @@ describe("times and bars", () => {
   })
 })
 
-describe("the short way to token", () => {
+describe("the fast path of token", () => {
   const shape = {
     options: new Map(),
     most: 0,
@@ -158,7 +158,7 @@ describe("the short way to token", () => {
     { maxLength: 6 }
   )
 
-  it("understands a command line as the long way does, or leaves it to that", () => {
+  it("the fast path reads a command line as the full program does, or leaves it to that", () => {
     let understood = 0
     FastCheck.assert(
       FastCheck.property(words, (words) => {

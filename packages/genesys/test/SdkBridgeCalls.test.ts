@@ -234,7 +234,7 @@ describe.concurrent("SdkBridge", () => {
         assert.strictEqual(reasonOf(error, "ApiError").status, 404)
       }).pipe(Effect.scoped))
 
-    it.live("fail where an HTTP client of one's own rejects a success, or what is no answer", () =>
+    it.live("calls fail if the program's own HTTP client rejects a success, or rejects with something that is no answer", () =>
       Effect.gen(function*() {
         for (
           const [rejected, detail] of [
@@ -393,7 +393,7 @@ describe.concurrent("SdkBridge", () => {
         assert.match(error.stack!, /^SdkError|^Error/)
       })))
 
-    it.live("an empty answer is an error, too", () =>
+    it.live("a refusal without a body is an error with its status", () =>
       withFake(Effect.gen(function*() {
         const { analytics, fake } = yield* setUp()
         yield* fake.fail(1, FakeCloud.reply({ status: 502 }), api)
@@ -421,7 +421,7 @@ describe.concurrent("SdkBridge", () => {
         yield* noLeak(fake, error)
       })))
 
-    it.live("errors hold no credential of other calls, and keep everything else", () =>
+    it.live("errors hold no credential in an answer, known or not, and keep everything else", () =>
       withFake(Effect.gen(function*() {
         const { ada, fake, users } = yield* setUp()
         const opaque = "aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gI3kM5oQ7sU9wY1aC3eG5i"
@@ -484,7 +484,7 @@ describe.concurrent("SdkBridge", () => {
         assert.strictEqual(reasonOf(page, "UnexpectedReply").contentType, "text/html; <redacted>")
       })))
 
-    it.live("hold no credential that an HTTP client of one's own hands on, and end somewhere", () =>
+    it.live("errors hold no credential that the program's own HTTP client passes on, and are limited in size", () =>
       Effect.gen(function*() {
         class Rejecting extends DefaultHttpClient {
           override request({ headers }: HttpRequestOptions) {
@@ -524,7 +524,7 @@ describe.concurrent("SdkBridge", () => {
       })))
 
     for (const format of ["text", "json"]) {
-      it.live(`and the SDK's own log hold no credential (${format})`, () =>
+      it.live(`errors and the SDK's own log hold no credential (${format})`, () =>
         withFake(Effect.gen(function*() {
           const { ada, client, fake, users } = yield* setUp()
           const lines: Array<unknown> = []

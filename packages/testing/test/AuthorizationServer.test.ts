@@ -8,7 +8,7 @@ const post = ({ client, tokenEndpoint }: AuthorizationServer.AuthorizationServer
 
 describe("the scriptable server", () => {
   // FAULTS D
-  it.effect("counts as issued what is a token, and hands out no number twice", () =>
+  it.effect("only tokens count as issued, and no number is handed out twice", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make()
       yield* server.enqueue(
@@ -28,7 +28,7 @@ describe("the scriptable server", () => {
     }))
 
   // FAULTS D
-  it.effect("says that a token has run out also where its lifetime is a number in quotes", () =>
+  it.effect("a token whose lifetime is a number in quotes expires, too", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make({ members: { expires_in: "60" } })
       yield* post(server)

@@ -20,7 +20,7 @@ const encode = Schema.encodeSync(BrokerConfig.Config)
 const validate = new Ajv({ strict: true, allErrors: true }).compile(BrokerConfig.jsonSchema)
 
 describe("a configuration that is written and read again", () => {
-  it("is the same, as JSON and as YAML, and its JSON Schema accepts it", () => {
+  it("a configuration comes back the same, as JSON and as YAML, and its JSON Schema accepts it", () => {
     fc.assert(
       fc.property(Samples.config, (sample) => {
         const config = parsed(JSON.stringify(sample), "json")
@@ -47,11 +47,11 @@ describe("a configuration that is written and read again", () => {
 })
 
 describe("the JSON Schema for editors", () => {
-  it("is the one in the package", () => {
+  it("the JSON Schema is the one in the package", () => {
     assert.deepStrictEqual(JSON.parse(file("config.schema.json")), BrokerConfig.jsonSchema, how)
   })
 
-  it("refuses what the fields refuse", () => {
+  it("the JSON Schema refuses what the fields refuse", () => {
     const right = {
       issuer: "https://login.example.com",
       clientId: "c",
@@ -84,7 +84,7 @@ describe("the JSON Schema for editors", () => {
     }
   })
 
-  it("says of every field what it means", () => {
+  it("the JSON Schema describes every field", () => {
     const silent: Array<string> = []
     const look = (value: unknown, path: string): void => {
       if (typeof value !== "object" || value === null) return
@@ -101,13 +101,13 @@ describe("the JSON Schema for editors", () => {
     assert.deepStrictEqual(silent, [])
   })
 
-  it("a JSON file may name it", () => {
+  it("a JSON file may name its JSON Schema", () => {
     parsed("{\"$schema\": \"./config.schema.json\", \"profiles\": {}}", "json")
   })
 })
 
 describe("the README", () => {
-  it("has the reference of the configuration as it is", () => {
+  it("the README's reference matches the configuration", () => {
     assert.strictEqual(within(file("README.md"), BrokerConfig.jsonSchema), file("README.md"), how)
   })
 
@@ -123,7 +123,7 @@ describe("the README", () => {
     }
   })
 
-  it("its configurations are right", () => {
+  it("the configurations in the README are valid", () => {
     const samples = Array.from(file("README.md").matchAll(/```(yaml|json)\n([^]*?)```/g))
     assert.isNotEmpty(samples)
     for (const [, format, text] of samples) {
@@ -132,7 +132,7 @@ describe("the README", () => {
     }
   })
 
-  it("and so is the one in its manifest for Kubernetes, which is one for its probes, too", () => {
+  it("the configuration in the README's Kubernetes manifest is valid, and fits its probes", () => {
     const [, manifest = ""] = /```yaml pod\.yaml\n([^]*?)```/.exec(file("README.md")) ?? []
     const [configMap, pod] = Yaml.parseAllDocuments(manifest).map((document) => document.toJS())
     const text = configMap.data["broker.yaml"]

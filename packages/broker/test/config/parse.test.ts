@@ -23,7 +23,7 @@ const parsed = (text: string, format: "yaml" | "json" = "yaml") =>
   Either.getOrThrowWith(BrokerConfig.parse(text, { format }), (error) => error)
 
 describe("BrokerConfig.parse", () => {
-  it("fills in what the file leaves out", () => {
+  it("fields that the file leaves out get their defaults", () => {
     const config = parsed(`profiles: { genesys: ${profile()} }`)
     assert.deepStrictEqual(config.listen, [{ port: 4180, behindTlsProxy: false }])
     assert.deepStrictEqual(config.callers, [])
@@ -34,7 +34,7 @@ describe("BrokerConfig.parse", () => {
     assert.isTrue(Duration.equals(wait, "5 seconds"))
   })
 
-  it("names every mistake at once, each with its path, in the order of the file", () => {
+  it("one error names every mistake with its path, in the order of the file", () => {
     const text = [
       "listen:",
       "  - host: 0.0.0.0",
@@ -76,7 +76,7 @@ describe("BrokerConfig.parse", () => {
     assert.include(error.message, "expected a whole number from 0 to 65535")
   })
 
-  it("quotes no value, in whatever way the error is shown", () => {
+  it("no rendering of the error quotes a value of the file", () => {
     const secret = "correct-horse-battery"
     for (
       const text of [
@@ -121,7 +121,7 @@ describe("the syntax of the text", () => {
     assert.deepInclude(mistakes("profiles: a: b")[0], { line: 1, column: 11 })
   })
 
-  it("YAML: of one document, without tags", () => {
+  it("YAML: one document only, without tags", () => {
     assert.lengthOf(mistakes("profiles: {}\n---\nprofiles: {}"), 1)
     assert.lengthOf(mistakes("profiles: !!js/function {}"), 1)
     assert.lengthOf(mistakes("profiles: !foo {}"), 1)
@@ -153,7 +153,7 @@ describe("the syntax of the text", () => {
     assert.deepInclude(mistakes(json, "json")[0], { path: "profiles", line: 1, column: 18 })
   })
 
-  it("__proto__ is no key", () => {
+  it("__proto__ is refused as a key", () => {
     assert.deepStrictEqual(paths(`profiles: {}\n__proto__: { allowPlainSecrets: true }`), ["__proto__"])
     assert.include(paths("{\"profiles\": {}, \"__proto__\": {\"x\": 1}}", "json"), "__proto__")
     assert.deepStrictEqual(paths(`profiles: { a: ${profile(", parameters: { __proto__: a }")} }`), [
@@ -161,14 +161,14 @@ describe("the syntax of the text", () => {
     ])
   })
 
-  it("names that JavaScript has of its own are names like others", () => {
+  it("names of JavaScript's own members are ordinary names", () => {
     const config = parsed(`profiles: { constructor: ${profile()} }`)
     assert.deepStrictEqual(Object.keys(config.profiles), ["constructor"])
     const text = `profiles: {}\ncallers: [{ id: a, keys: ["${digest("a")}"], profiles: { constructor: {} } }]`
     assert.deepStrictEqual(paths(text), ["callers[0].profiles.constructor"])
   })
 
-  it("anchors may be used, and bombs of them do not go off", () => {
+  it("anchors may be used, and a bomb made of anchors is refused", () => {
     const config = parsed(`profiles:\n  a: &one ${profile()}\n  b: *one\n`)
     assert.deepStrictEqual(config.profiles["a"], config.profiles["b"])
     const bomb = [
@@ -181,7 +181,7 @@ describe("the syntax of the text", () => {
     assert.deepInclude(mistakes("profiles: *nothing")[0], { path: "profiles" })
   })
 
-  it("what is nested deep, long or large is a mistake", () => {
+  it("a text that is nested too deep, or too long, is a mistake", () => {
     for (const text of ["[".repeat(200_000), "{\"a\":".repeat(100_000), "[".repeat(100_000) + "]".repeat(100_000)]) {
       for (const format of ["yaml", "json"] as const) assert.isNotEmpty(mistakes(text, format))
     }
@@ -201,7 +201,7 @@ describe("the syntax of the text", () => {
   })
 })
 
-describe("what has to agree with something else", () => {
+describe("fields that have to agree with each other", () => {
   const one = (text: string, path: string) => assert.deepStrictEqual(paths(text), [path], text)
   const fine = (text: string) => assert.deepStrictEqual(mistakes(text), [], text)
   const source = (fields: string) => `profiles: { a: { clientId: c, authentication: { method: none }, ${fields} } }`
@@ -256,7 +256,7 @@ describe("what has to agree with something else", () => {
     one(`limits: { sending: 0 s }\nprofiles: {}`, "limits.sending")
   })
 
-  it("two profiles write no common file", () => {
+  it("two profiles that write the same file are a mistake", () => {
     const file = "file: { path: token }"
     one(`profiles: { a: ${profile(`, ${file}`)}, b: ${profile(`, ${file}`)} }`, "profiles.b.file.path")
   })
@@ -274,7 +274,7 @@ describe("what has to agree with something else", () => {
     fine(tls(", clientCa: ca") + shown)
   })
 
-  it("ids, keys and certificates are of one caller each", () => {
+  it("two callers with the same id, key or certificate are a mistake", () => {
     const key = (digit: string) => `keys: ["${digest(digit)}"]`
     one(withCallers(`{ id: a, ${key("a")} }, { id: a, ${key("b")} }`), "callers[1].id")
     one(withCallers(`{ id: a, ${key("a")} }, { id: b, ${key("a")} }`), "callers[1].keys[0]")
@@ -284,14 +284,14 @@ describe("what has to agree with something else", () => {
     one(tls + withCallers(`${shows("a")}, ${shows("b")}`), "callers[1].certificates[0]")
   })
 
-  it("a caller asks for profiles that there are, and exchanges tokens where the profile does", () => {
+  it("a caller may name only profiles that exist, and exchange tokens only where the profile does", () => {
     const caller = (profiles: string) => `{ id: a, keys: ["${digest("a")}"], profiles: { ${profiles} } }`
     one(withCallers(caller("b: {}")), "callers[0].profiles.b")
     one(withCallers(caller("a: { tokenExchange: true }")), "callers[0].profiles.a.tokenExchange")
     fine(withCallers(caller("a: { tokenExchange: true }"), ", tokenExchange: true"))
   })
 
-  it("what can be reached from elsewhere speaks TLS, and it is said what to do", () => {
+  it("a listener that other machines can reach needs TLS, and the mistake says what to do", () => {
     for (const host of ["0.0.0.0", "::", "10.1.2.3", "broker.internal", "[::]"]) {
       const listener = (more: string) => `profiles: {}\nlisten: [{ host: "${host}", port: 1${more} }]`
       one(listener(""), "listen[0]")
@@ -305,7 +305,7 @@ describe("what has to agree with something else", () => {
     one("profiles: {}\nlisten: [{ host: \"http://localhost\", port: 1 }]", "listen[0].host")
   })
 
-  it("each listener has a place of its own, and there is one", () => {
+  it("there is at least one listener, and each has an address of its own", () => {
     one("profiles: {}\nlisten: []", "listen")
     one("profiles: {}\nlisten: [{ port: 1 }, { port: 1 }]", "listen[1]")
     one("profiles: {}\nlisten: [{ socket: s }, { socket: s }]", "listen[1]")
@@ -316,7 +316,7 @@ describe("what has to agree with something else", () => {
     )
   })
 
-  it("hosts and proxies are such", () => {
+  it("hosts and proxies have to be well-formed", () => {
     one("profiles: {}\nhosts: [\"https://broker.internal\"]", "hosts[0]")
     one("profiles: {}\nhosts: [\"broker:99999\"]", "hosts[0]")
     fine("profiles: {}\nhosts: [\"broker.internal:8443\", broker.internal, \"[2001:db8::1]:80\"]")
@@ -325,7 +325,7 @@ describe("what has to agree with something else", () => {
     fine("profiles: {}\ntrustedProxies: [10.0.0.0/8, \"::1\", 127.0.0.1]")
   })
 
-  it("secrets in clear need a permission", () => {
+  it("secrets in the clear need a permission", () => {
     const plain = "{ plain: s3cr3t }"
     for (
       const [profileFields, path] of [
@@ -349,7 +349,7 @@ describe("what has to agree with something else", () => {
     one(`profiles: {}\nstore: { folder: f, sealWith: [{ env: A }, ${plain}] }`, "store.sealWith[1].plain")
   })
 
-  it("an address of Vault is https", () => {
+  it("the address of Vault has to be https", () => {
     const text = (address: string) =>
       source("issuer: https://a.example").replace(
         "{ method: none }",
@@ -361,7 +361,7 @@ describe("what has to agree with something else", () => {
   })
 })
 
-describe("unions tell what was meant", () => {
+describe("a mistake in a field of several forms", () => {
   const secret = (text: string) =>
     mistakes(
       `profiles: { a: { issuer: https://a.example, clientId: c, authentication: { method: basic, secret: ${text} } } }`
@@ -447,7 +447,7 @@ profiles:
       })
     ))
 
-  it.effect("says what is the matter with a file that it cannot read", () =>
+  it.effect("the error for a file that cannot be read says why", () =>
     inFolder((fs, folder) =>
       Effect.gen(function*() {
         const problem = (name: string) =>

@@ -79,13 +79,13 @@ describe("a reference to a secret is read at each use", () => {
       ])
     }).pipe(Effect.scoped, Effect.provide(platform)))
 
-  it.effect("what Vault needs is named when the broker starts", () =>
+  it.effect("if a setting of Vault is missing the broker does not start, and names it", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(read({ vault: { path: "p", field: "f" } }))
       assert.deepStrictEqual(error.fields, ["VAULT_ADDR", "VAULT_TOKEN"])
     }).pipe(withEnv({}), Effect.provide(platform)))
 
-  it.effect("a secret in clear", () =>
+  it.effect("a secret in the clear", () =>
     Effect.gen(function*() {
       assert.strictEqual(Redacted.value(yield* yield* read({ plain: Redacted.make("one") })), "one")
     }).pipe(Effect.provide(platform)))

@@ -143,7 +143,7 @@ describe.sequential("changes of a configuration", () => {
       })
     ))
 
-  it.live("what means the same is not told", () =>
+  it.live("a change without a change of meaning is not announced", () =>
     inFolder((folder, fs) =>
       Effect.gen(function*() {
         const file = `${folder}/broker.yaml`
@@ -160,7 +160,7 @@ describe.sequential("changes of a configuration", () => {
       })
     ))
 
-  it.live("a broken file is told once; the right one comes after it, even the old one", () =>
+  it.live("a broken file is announced once; then the corrected file, even if it is the old one", () =>
     inFolder((folder, fs) =>
       Effect.gen(function*() {
         const file = `${folder}/broker.yaml`
@@ -178,7 +178,7 @@ describe.sequential("changes of a configuration", () => {
       })
     ))
 
-  it.live("what changed before the stream began is told first", () =>
+  it.live("a change from before the stream began is announced first", () =>
     inFolder((folder, fs) =>
       Effect.gen(function*() {
         const file = `${folder}/broker.yaml`
@@ -211,7 +211,7 @@ describe.sequential("changes of a configuration", () => {
       })
     ))
 
-  it.live("nothing is left of it when its scope closes, or whoever consumes it is interrupted", () =>
+  it.live("no watcher and no timer is left when the scope closes or the consumer is interrupted", () =>
     inFolder((folder, fs) =>
       Effect.gen(function*() {
         const file = `${folder}/broker.yaml`

@@ -91,7 +91,7 @@ const refusals = (metrics: string) =>
   metrics.split("\n").filter((line) => line.startsWith("effect_bearer_broker_requests_total") && !line.endsWith(" 0"))
 
 describeWithBrowser("pages of other origins", (it) => {
-  it.scoped("none gets anything: by fetch, form, image, script, style or frame", () =>
+  it.scoped("no page of another origin can read from the broker: by fetch, form, image, script, style or frame", () =>
     Effect.gen(function*() {
       const { ask, key, listening, server, token } = yield* setUp()
       assert.strictEqual((yield* token()).status, 200)
@@ -174,7 +174,7 @@ describeWithBrowser("pages of other origins", (it) => {
       assert.lengthOf(counted.filter((line) => line.includes("outcome=\"ok\"")), 1, counted.join("\n"))
     }))
 
-  it.scoped("a link leads to the page, and from there it works", () =>
+  it.scoped("a link leads to the status page, and the page works", () =>
     Effect.gen(function*() {
       const { listening } = yield* setUp()
       const port = new URL(listening.addresses[0]!).port
@@ -187,7 +187,7 @@ describeWithBrowser("pages of other origins", (it) => {
       yield* until(page, "document.activeElement?.id === 'key'")
     }))
 
-  it.scoped("a name that somebody has bound to this address is not answered", () =>
+  it.scoped("a request with a foreign host name that points to this address is refused", () =>
     Effect.gen(function*() {
       const { ask, listening } = yield* setUp()
       const port = new URL(listening.addresses[0]!).port

@@ -24,7 +24,7 @@ const run = (example: string, key: string) =>
 const hasCurl = spawnSync("bash", ["-c", "curl --version"]).status === 0
 
 describeWithBrowser("docs page", (it) => {
-  it.scoped("every path of /openapi.json stands there, with its answers and an example", () =>
+  it.scoped("the docs page has every path of /openapi.json, with its answers and an example", () =>
     Effect.gen(function*() {
       const { ask, listening } = yield* setUp()
       const { port } = new URL(listening.addresses[0]!)

@@ -158,7 +158,7 @@ describeWithBrowser("status page, with events that a test writes", (it) => {
       }
     }))
 
-  it.scoped("what the server says is text, whatever it says", () =>
+  it.scoped("all that the server sends is shown as text, never as HTML", () =>
     Effect.gen(function*() {
       const server = yield* scriptedPage
       const evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -176,7 +176,7 @@ describeWithBrowser("status page, with events that a test writes", (it) => {
       yield* assertAccessible(page)
     }))
 
-  it.scoped("a server that says nothing any more is lost; the page tries again, and is live again", () =>
+  it.scoped("if the server goes silent the page says so, connects again, and is live again", () =>
     Effect.gen(function*() {
       const server = yield* scriptedPage
       server.say(snapshot([profile("crm", { remaining: 60_000, lifetime: 60_000 })]))
@@ -209,7 +209,7 @@ describeWithBrowser("status page, with events that a test writes", (it) => {
       assert.isTrue(yield* evaluate(page, "document.getElementById('banner').hidden"))
     }))
 
-  it.scoped("a key that is taken no more ends the session, and says so", () =>
+  it.scoped("if the key is no longer accepted the session ends, and the page says so", () =>
     Effect.gen(function*() {
       const server = yield* scriptedPage
       server.say(snapshot([profile("crm")]))
@@ -226,7 +226,7 @@ describeWithBrowser("status page, with events that a test writes", (it) => {
       yield* untilText(page, "Too many attempts. Try again in 1 min 30 s.")
     }))
 
-  it.scoped("a broker that stops says so, and who wants no motion sees the bar move by the second", () =>
+  it.scoped("the page says when the broker stops; with reduced motion the bar moves once per second", () =>
     Effect.gen(function*() {
       const server = yield* scriptedPage
       server.say(snapshot([profile("crm", { remaining: 60_000, lifetime: 60_000 })]))
@@ -246,7 +246,7 @@ describeWithBrowser("status page, with events that a test writes", (it) => {
       yield* untilText(page, "The broker has stopped")
     }))
 
-  it.scoped("everything is reached by the keyboard, and seen when it is", () =>
+  it.scoped("every control can be reached by the keyboard, and shows the focus", () =>
     Effect.gen(function*() {
       const server = yield* scriptedPage
       const { events } = snapshot([])

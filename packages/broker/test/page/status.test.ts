@@ -54,7 +54,7 @@ const assertNoTrace = (page: Puppeteer.Page, secrets: ReadonlyArray<string>) =>
   })
 
 describeWithBrowser("status page", (it) => {
-  it.scoped("signing in: with no key, a wrong key, a key that may not, and the right one", () =>
+  it.scoped("signing in without a key, with a wrong key, with a key without permission, and with the right key", () =>
     Effect.gen(function*() {
       const poor = yield* newKey
       const { key, listening } = yield* setUp({
@@ -111,7 +111,7 @@ describeWithBrowser("status page", (it) => {
       assert.strictEqual(asked, 0)
     }))
 
-  it.scoped("a token runs down, its renewal fails, it ends, and is had again; then the broker stops, and comes back", () =>
+  it.scoped("the page shows a token that gets older, fails to renew, ends and is replaced; then a broker that stops and comes back", () =>
     Effect.gen(function*() {
       const life = yield* Scope.make()
       const reader = yield* newKey

@@ -25,7 +25,7 @@ const linesOf = (text: string) => text.split("\n").filter((line) => line !== "")
 
 describe("the audit", () => {
   // SPEC BROKER §3
-  it.scopedLive("has one line for each token that is handed out or refused, on every surface", () =>
+  it.scopedLive("the audit has one line for each token that is handed out or refused, on every surface", () =>
     Effect.gen(function*() {
       const { ask, audit, key, origin, token } = yield* setUp()
       const surfaces: ReadonlyArray<readonly [string, Effect.Effect<unknown>]> = [
@@ -98,7 +98,7 @@ describe("the audit", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("holds a token back that it cannot write down, where it is required, and only there", () =>
+  it.scopedLive("if the audit is required a token is held back until its line is written; otherwise it is not", () =>
     Effect.gen(function*() {
       for (const file of ["/dev/full", "/", "/nowhere/audit.log"]) {
         const { ask, key, origin, server, token } = yield* setUp({ config: { audit: { file, required: true } } })
@@ -143,7 +143,7 @@ describe("the audit", () => {
   const silent = { onTrouble: () => {}, onRecovery: () => {} }
 
   // SPEC BROKER §3
-  it.live("a token goes by its own line, not by that of another", () =>
+  it.live("each token waits for its own line, not for that of another", () =>
     Effect.gen(function*() {
       const outcomes = [true, false, true, false]
       let written = 0
@@ -160,7 +160,7 @@ describe("the audit", () => {
     }))
 
   // SPEC BROKER §3
-  it.live("those who are refused do not take the place of a line that a token waits for", () =>
+  it.live("lines about refusals do not push out a line that a token waits for", () =>
     Effect.gen(function*() {
       let release = () => {}
       const held = new Promise<void>((resolve) => release = resolve)
@@ -181,7 +181,7 @@ describe("the audit", () => {
     }))
 
   // FAULTS L
-  it.effect("that gets no answer from its disk is in trouble, as one whose disk is full: it is told once, and its end", () =>
+  it.effect("a disk that does not answer counts as one that is full: one log line says so, and one says when it is over", () =>
     Effect.gen(function*() {
       let release = () => {}
       const held = new Promise<void>((resolve) => release = resolve)
@@ -207,7 +207,7 @@ describe("the audit", () => {
     }))
 
   // FAULTS L
-  it.live("ends with its broker though its file is a pipe that nobody empties", () =>
+  it.live("the broker ends although the file of the audit is a pipe that nobody reads", () =>
     Effect.promise(async () => {
       const folder = await mkdtemp(join(tmpdir(), "audit-"))
       const path = join(folder, "pipe")
@@ -226,7 +226,7 @@ describe("the audit", () => {
 
 describe("answers", () => {
   // SPEC BROKER §3
-  it.scopedLive("are kept by nobody, guessed by nobody and framed by nobody, whatever they say", () =>
+  it.scopedLive("every answer forbids caches, content sniffing and frames", () =>
     Effect.gen(function*() {
       const { ask, key, server, token } = yield* setUp()
       const replies = [
@@ -275,7 +275,7 @@ describe("answers", () => {
     }))
 
   // SPEC F1
-  it.scopedLive("of the token endpoint have the form of RFC 6749, also where they refuse", () =>
+  it.scopedLive("answers of the token endpoint have the form of RFC 6749, also refusals", () =>
     Effect.gen(function*() {
       const narrow = yield* newKey
       const { ask, key, server, token } = yield* setUp({

@@ -5,7 +5,7 @@ import { basic, form, get, setUp } from "../support/broker.js"
 /** What a web page can make a browser send, and what a server can be talked into fetching. */
 describe("requests of web pages", () => {
   // SPEC BROKER §3
-  it.scopedLive("are refused on every surface, and never told that they may read an answer", () =>
+  it.scopedLive("requests of web pages are refused on every surface, without a CORS header", () =>
     Effect.gen(function*() {
       const { ask, key, origin, server } = yield* setUp()
       const own = origin
@@ -56,7 +56,7 @@ describe("requests of web pages", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("are answered where the status page itself asks, and where a link leads to it", () =>
+  it.scopedLive("requests of the status page itself, and of a link to it, are answered", () =>
     Effect.gen(function*() {
       const { ask, key, origin: own } = yield* setUp()
       const status = (path: string, headers: Record<string, string>) =>
@@ -84,7 +84,7 @@ describe("requests of web pages", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("get no answer that allows them anything, before the request either", () =>
+  it.scopedLive("a preflight request gets no permission, either", () =>
     Effect.gen(function*() {
       const { ask } = yield* setUp()
       for (const path of ["/oauth2/main/token", "/v1/profiles/main/token", "/auth/token/check", "/status", "/"]) {
@@ -103,7 +103,7 @@ describe("requests of web pages", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("a GET surface needs a header that no server can be talked into sending", () =>
+  it.scopedLive("a GET surface needs a header that a server cannot be tricked into sending", () =>
     Effect.gen(function*() {
       const { ask, key, server } = yield* setUp()
       const credentials = { authorization: basic("flow", key) }

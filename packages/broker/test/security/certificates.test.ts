@@ -60,7 +60,7 @@ const { authority: _, server: __, ...clients } = certificates
 
 describe("client certificates", () => {
   // SPEC BROKER §3
-  it.scopedLive("name a caller by subject or alternative name; those of others are nobody's", () =>
+  it.scopedLive("a certificate names a caller by its subject or alternative name; any other certificate names no caller", () =>
     Effect.gen(function*() {
       const { ask, audit, key } = yield* setUpTls({
         callers: [
@@ -113,7 +113,7 @@ describe("client certificates", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("are nobody's where the listener does not ask for them, and after a session is resumed they are what they were", () =>
+  it.scopedLive("certificates do not count where the listener does not ask for them; a resumed session has the certificate of before", () =>
     Effect.gen(function*() {
       const callers = [{ id: "by-subject", certificates: [{ subject: "reporting" }], profiles: { main: {} } }]
       const { ask } = yield* setUpTls({ callers }, false)

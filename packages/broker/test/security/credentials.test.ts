@@ -21,9 +21,9 @@ const plain = (shown: ReturnType<typeof credentials.inHeader>) => shown.map(({ i
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`
 
-describe("what a caller shows", () => {
+describe("the credentials of a caller", () => {
   // SPEC BROKER §3
-  it("is compared digest to digest, whoever it is: one digest, one comparison in constant time, of the same size", () => {
+  it("each key is digested once and compared once, in constant time, whoever the caller is", () => {
     const keys = Array.from({ length: 4 }, (_, i) => `key ${i}`)
     const known = callers.make(configOf({
       profiles: {},
@@ -62,7 +62,7 @@ describe("what a caller shows", () => {
   })
 
   // SPEC F1
-  it("is read in every way that clients write it, and in none that is none", () => {
+  it("credentials are read in every form that clients use, and malformed ones are refused", () => {
     assert.deepStrictEqual(plain(credentials.inHeader(basic("id:key"))), [["id", "key"]])
     assert.deepStrictEqual(plain(credentials.inHeader(basic("id:a:b"))), [["id", "a:b"]])
     assert.deepStrictEqual(plain(credentials.inHeader(basic(":"))), [["", ""]])
@@ -91,7 +91,7 @@ describe("what a caller shows", () => {
   })
 
   // SPEC BROKER §3
-  it("is found in the names of a certificate that TLS has verified, and in no part of a name", () => {
+  it("a caller is found by a whole name of a certificate that TLS has verified, not by a part of a name", () => {
     const namesOf = (socket: object) => credentials.certificateNames({ socket } as IncomingMessage)
     const shown = (certificate: object, authorized = true) =>
       namesOf({ authorized, getPeerCertificate: () => certificate })
@@ -145,9 +145,9 @@ const sent = (body: string | undefined, headers: Record<string, string> = {}) =>
 const limit = 16_384
 const second = Duration.seconds(1)
 
-describe("what a caller sends", () => {
+describe("the body of a request", () => {
   // SPEC BROKER §3
-  it.effect("is read up to its limit, in bytes", () =>
+  it.effect("a body is read up to its limit in bytes", () =>
     Effect.gen(function*() {
       const read = (body: string, headers = {}) => Effect.either(readForm(sent(body, headers).request, limit, second))
       const reason = (body: string, headers = {}) =>
@@ -171,7 +171,7 @@ describe("what a caller sends", () => {
     }))
 
   // SPEC BROKER §3
-  it.effect("may be many parameters, or deep JSON, at no more than its length costs", () =>
+  it.effect("many parameters, or deep JSON, cost no more time than the length of the body", () =>
     Effect.gen(function*() {
       const most = 10_485_760
       const many = `grant_type=client_credentials${"&audience=".repeat(200_000)}${"&resource=x".repeat(200_000)}`
@@ -189,7 +189,7 @@ describe("what a caller sends", () => {
     }))
 
   // SPEC BROKER §3
-  it.effect("is waited for as long as may be, and let go with all that hangs on it", () =>
+  it.effect("a body is waited for up to the time limit; then everything that it holds is released", () =>
     Effect.gen(function*() {
       const { request, source } = sent(undefined)
       const reading = yield* Effect.fork(Effect.uninterruptible(Effect.flip(readForm(request, limit, second))))

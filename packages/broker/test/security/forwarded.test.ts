@@ -4,7 +4,7 @@ import { get, setUp } from "../support/broker.js"
 
 describe("forwarded requests", () => {
   // SPEC BROKER §3
-  it.scopedLive("are refused on a loopback listener where no proxy is trusted", () =>
+  it.scopedLive("forwarded requests are refused on a loopback listener without a trusted proxy", () =>
     Effect.gen(function*() {
       const { ask, key, server } = yield* setUp()
       for (
@@ -26,7 +26,7 @@ describe("forwarded requests", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("of another proxy than the trusted ones are refused", () =>
+  it.scopedLive("forwarded requests of a proxy that is not trusted are refused", () =>
     Effect.gen(function*() {
       const { ask, key } = yield* setUp({ config: { trustedProxies: ["10.0.0.0/8", "2001:db8::/32"] } })
       const reply = yield* ask("/v1/profiles/main/token", { headers: { ...get(key), "x-forwarded-for": "10.1.1.1" } })
@@ -34,7 +34,7 @@ describe("forwarded requests", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("of a trusted proxy count for the client that the proxy has seen, whatever the client wrote itself", () =>
+  it.scopedLive("a request of a trusted proxy counts for the client address that the proxy has seen, whatever headers the client sent", () =>
     Effect.gen(function*() {
       const { ask, key } = yield* setUp({
         config: {

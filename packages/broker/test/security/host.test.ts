@@ -6,7 +6,7 @@ import * as raw from "../support/raw.js"
 /** DNS rebinding: a web page whose name has been bound to this machine sends its own name as `Host`. */
 describe("Host", () => {
   // SPEC BROKER §3
-  it.scopedLive("names this machine or a configured name, with the port", () =>
+  it.scopedLive("the Host header has to name this machine or a configured name, with the port", () =>
     Effect.gen(function*() {
       const { broker, encoded, key, listening, origin, server } = yield* setUp({
         config: { hosts: ["Broker.internal:8443", "plain.internal"] }

@@ -13,7 +13,7 @@ const token = (origin: string, headers: Record<string, string>, fields: Record<s
 
 describe("keys of callers", () => {
   // SPEC F1, BROKER §3
-  it.scopedLive("without one, or with another than the caller's, there is no token", () =>
+  it.scopedLive("without a key, or with the key of another caller, no token is handed out", () =>
     Effect.gen(function*() {
       const other = yield* newKey
       const { key, origin, server } = yield* setUp({ callers: [{ id: "other", keys: [other.digest] }] })
@@ -77,7 +77,7 @@ describe("keys of callers", () => {
     }))
 
   // SPEC F1, RFC 6749 §2.3
-  it.scopedLive("are taken as clients send them: by Basic, raw and form-encoded, as Bearer, in the form; one at a time", () =>
+  it.scopedLive("keys are accepted by Basic (raw and form-encoded), as Bearer, and in the form, but only one per request", () =>
     Effect.gen(function*() {
       // an id or a key of the caller's own making may have characters that the encodings treat differently
       const special = "k%2Bey+with/a:colon and ü"
@@ -111,7 +111,7 @@ describe("keys of callers", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("two are valid at once; the old one ends with a reload, for requests and for streams", () =>
+  it.scopedLive("two keys of a caller are valid at once; a reload ends the old one, for requests and for streams", () =>
     Effect.gen(function*() {
       const [old, next, second] = [yield* newKey, yield* newKey, yield* newKey]
       const { broker, encoded, origin, server } = yield* setUp({

@@ -23,7 +23,7 @@ const start = (listen: unknown, more = {}) =>
 
 describe("listeners", () => {
   // SPEC BROKER §3
-  it.scopedLive("what others can reach needs TLS, or a proxy that speaks it, or the broker does not start", () =>
+  it.scopedLive("the broker does not start if other machines can reach it without TLS, or a proxy with TLS", () =>
     Effect.gen(function*() {
       for (
         const host of [
@@ -54,7 +54,7 @@ describe("listeners", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("a network listener looks at Host as well, and takes no word of a client for its address", () =>
+  it.scopedLive("a network listener checks Host, too, and does not believe headers about the client's address", () =>
     Effect.gen(function*() {
       const { key, listening } = yield* setUp({
         config: {
@@ -85,7 +85,7 @@ describe("listeners", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("a socket is for its owner, in a folder for its owner", () =>
+  it.scopedLive("only the owner can use the socket and its folder", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const socket = join(directory, "run", "broker.sock")
@@ -108,7 +108,7 @@ describe("listeners", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("a socket is not put where others may go, nor in place of what is something else", () =>
+  it.scopedLive("no socket is created in a folder that is open to others, or in place of another kind of file", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       for (const mode of [0o701, 0o710, 0o750, 0o755, 0o777, 0o702]) {

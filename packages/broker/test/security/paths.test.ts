@@ -5,7 +5,7 @@ import * as raw from "../support/raw.js"
 
 describe("paths and methods", () => {
   // SPEC BROKER §1, §3
-  it.scopedLive("a name that none can be is nobody's profile, and is written nowhere", () =>
+  it.scopedLive("a name that no profile can have is unknown, and is not logged", () =>
     Effect.gen(function*() {
       const { audit, key, origin, server, token } = yield* setUp()
       const names = [
@@ -84,7 +84,7 @@ describe("paths and methods", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("around the known ones there are none: traversal, slashes, case, escapes, absolute and odd targets", () =>
+  it.scopedLive("no variation of a known path works: traversal, slashes, case, escapes, absolute and odd targets", () =>
     Effect.gen(function*() {
       const { key, origin, server } = yield* setUp()
       const targets = [
@@ -133,7 +133,7 @@ describe("paths and methods", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("take their own method and no other, whatever headers say the method is", () =>
+  it.scopedLive("each path accepts its own method only, whatever override headers say", () =>
     Effect.gen(function*() {
       const { key, origin, server } = yield* setUp()
       const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "QUERY"]
@@ -201,7 +201,7 @@ describe("paths and methods", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("nothing of a request becomes a header of its answer", () =>
+  it.scopedLive("no text of a request becomes a header of the answer", () =>
     Effect.gen(function*() {
       const { ask, key, token } = yield* setUp()
       const crlf = "x\r\nX-Injected: 1"

@@ -19,7 +19,7 @@ const tokens = (origin: string, id: string, key: string) =>
 
 describe("what a caller may ask", () => {
   // SPEC F1, BROKER §3
-  it.scopedLive("no profile of another caller, which looks like one that does not exist; no surface it may not use", () =>
+  it.scopedLive("a caller gets no profile of another caller, which looks as if it did not exist, and no surface it may not use", () =>
     Effect.gen(function*() {
       const narrow = yield* newKey
       const { key, origin, server } = yield* setUp({
@@ -66,7 +66,7 @@ describe("what a caller may ask", () => {
     }))
 
   // SPEC F1, BROKER §3
-  it.scopedLive("nothing wider than its policy; a caller that names nothing gets its own, not the profile's", () =>
+  it.scopedLive("a caller gets nothing wider than its policy; if it names no scopes it gets those of its policy, not the profile's", () =>
     Effect.gen(function*() {
       const narrow = yield* newKey
       const { key, origin, server } = yield* setUp({
@@ -136,7 +136,7 @@ describe("what a caller may ask", () => {
     }))
 
   // SPEC F1, RFC 8693
-  it.scopedLive("an exchange where profile and policy allow it, for an access token and no other", () =>
+  it.scopedLive("a caller may exchange a token where profile and policy allow it, and for an access token only", () =>
     Effect.gen(function*() {
       const may = yield* newKey
       const { broker, encoded, key, origin, server } = yield* setUp({

@@ -32,7 +32,7 @@ describe("rates", () => {
   })
 
   // SPEC BROKER §3
-  it.scopedLive("a caller has a rate of its own, over all surfaces and addresses, and costs no other", () =>
+  it.scopedLive("each caller has a rate of its own over all surfaces and addresses, and does not use up that of others", () =>
     Effect.gen(function*() {
       const other = yield* newKey
       const { key, listening, origin, server } = yield* setUp({
@@ -66,7 +66,7 @@ describe("rates", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("an address has one, whoever it is, the open paths included", () =>
+  it.scopedLive("each address has a rate, for any caller and for the open paths, too", () =>
     Effect.gen(function*() {
       const { key, origin } = yield* setUp({
         config: { limits: { requestsPerAddress: { limit: 4, interval: "1 hour" } } }

@@ -18,7 +18,7 @@ const asked = (host: string, at: Partial<Incoming> = {}) =>
 
 describe("the Host of a request from the network", () => {
   // SPEC BROKER §3
-  it("may be the very address it came to, as probes and scrapers write it; no other", () => {
+  it("Host may be the address that the request came to, as probes and scrapers write it, and no other address", () => {
     assert.isUndefined(asked("10.1.0.5:9180"))
     assert.isUndefined(asked("[2001:db8::5]:9180", { local: "2001:db8::5" }))
     assert.isUndefined(asked("10.1.0.5:9180", { local: "::ffff:10.1.0.5" }))
@@ -30,7 +30,7 @@ describe("the Host of a request from the network", () => {
     }
   })
 
-  it("is no address of the network where the broker listens on loopback", () => {
+  it("Host may be no address of the network if the listener is on loopback", () => {
     const loopback = { local: "127.0.0.1", listening: { kind: "loopback", port: 9180, tls: false } } as const
     assert.isUndefined(asked("127.0.0.1:9180", loopback))
     assert.strictEqual(asked("10.1.0.5:9180", loopback), "host")

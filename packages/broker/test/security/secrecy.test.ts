@@ -152,7 +152,7 @@ const observe = () => {
 
 describe("secrets", () => {
   // SPEC BROKER §3
-  it("are found in each of their forms, by the search that the next test relies on", () => {
+  it("the search that the next test uses finds a secret in each of its forms", () => {
     for (const secret of [...Object.values(secrets), prefix]) {
       for (const before of ["", "x", "xy", "xyz"]) {
         assert.isNotEmpty(findIn(Buffer.from(`${before}${secret}-and-more`).toString("base64")), secret)
@@ -166,7 +166,7 @@ describe("secrets", () => {
   })
 
   // SPEC BROKER §3, F1 to F7
-  it.scopedLive("stand in the answers that hand them out and nowhere else, whatever the server echoes", () =>
+  it.scopedLive("secrets are only in the answers that hand them out, whatever the server echoes", () =>
     Effect.gen(function*() {
       const { layer, seen } = observe()
       const directory = yield* folder

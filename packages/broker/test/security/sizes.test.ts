@@ -23,7 +23,7 @@ const chunked = (body: string, size = 1000) =>
 
 describe("sizes", () => {
   // SPEC BROKER §3
-  it.scopedLive("a body that is too long is refused, whether it says so before or not; one that is as long as may be is read", () =>
+  it.scopedLive("a body that is too long is refused, with or without Content-Length; one of the greatest length is read", () =>
     Effect.gen(function*() {
       const { key, origin, server } = yield* setUp({ config: { limits: { body: 1000 } } })
       const full = `${grant}&pad=`.padEnd(1000, "x")
@@ -67,7 +67,7 @@ describe("sizes", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("headers that are too long are refused, and none is left out however many there are", () =>
+  it.scopedLive("headers that are too long are refused, and no header is dropped because there are many", () =>
     Effect.gen(function*() {
       const { key, origin } = yield* setUp()
       const { host } = new URL(origin)
@@ -93,7 +93,7 @@ describe("sizes", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("clients that are slow are dropped, and others do not notice", () =>
+  it.scopedLive("slow clients are dropped, and others are not affected", () =>
     Effect.gen(function*() {
       const { key, origin, token } = yield* setUp({ config: { limits: { sending: "500 ms" } } })
       const { host } = new URL(origin)
@@ -134,7 +134,7 @@ describe("sizes", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("more connections than may be are turned away, and those that were there go on", () =>
+  it.scopedLive("connections above the limit are refused, and the earlier ones go on", () =>
     Effect.gen(function*() {
       const { key, origin } = yield* setUp({ config: { limits: { connections: 3 } } })
       const message = raw.request("/v1/profiles/main/tokens", [
@@ -155,9 +155,9 @@ describe("sizes", () => {
     }))
 })
 
-describe("what is no clean HTTP", () => {
+describe("malformed HTTP", () => {
   // SPEC BROKER §3
-  it.scopedLive("is refused as a whole: nothing of it is taken for a second request", () =>
+  it.scopedLive("malformed HTTP is refused as a whole: no part of it is taken for a second request", () =>
     Effect.gen(function*() {
       const { key, origin, server } = yield* setUp()
       const { host } = new URL(origin)
@@ -199,7 +199,7 @@ describe("what is no clean HTTP", () => {
     }))
 
   // SPEC BROKER §3
-  it.scopedLive("ends its connection, also if the client does not, and writes into no answer that has begun", () =>
+  it.scopedLive("malformed HTTP ends its connection, and nothing is written into an answer that has begun", () =>
     Effect.gen(function*() {
       const { key, origin } = yield* setUp()
       const garbage = yield* raw.open(origin)

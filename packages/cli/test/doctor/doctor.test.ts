@@ -46,7 +46,7 @@ const finds = (
     }))
 
 describe("doctor: a profile that works", () => {
-  it.scopedLive("has no findings, and two token requests are sent", () =>
+  it.scopedLive("a profile that works has no findings, and two token requests are sent", () =>
     Effect.gen(function*() {
       const server = yield* endpoint((_, response) => granted(response))
       const report = yield* diagnose(server.profile)
@@ -139,7 +139,7 @@ describe("doctor: variables and secrets", () => {
       assert.strictEqual(server.received.length, 0)
     }))
 
-  it.scopedLive("unreadable-secret: a Vault that refuses, which is asked once", () =>
+  it.scopedLive("unreadable-secret: a Vault that refuses is asked once", () =>
     Effect.gen(function*() {
       const server = yield* endpoint((_, response) => granted(response))
       const vault = yield* fixture.serve((_, response) => json(response, 403, { errors: [fixture.tokenText] }))
@@ -390,7 +390,7 @@ describe("doctor: metadata", () => {
       return server
     })
 
-  it.scopedLive("of a server that works names everything", () =>
+  it.scopedLive("the metadata of a server that works has no findings", () =>
     Effect.gen(function*() {
       const server = yield* issuer((origin) => (request, response) =>
         request.path.startsWith("/.well-known/")
@@ -653,7 +653,7 @@ describe("doctor: the token endpoint", () => {
       assert.deepStrictEqual(codesOf(report), ["scope-narrowed"])
     }))
 
-  it.scopedLive("a secret that a server writes where a name belongs is not told", () =>
+  it.scopedLive("a secret that a server sends where a name belongs is not shown", () =>
     Effect.gen(function*() {
       const server = yield* endpoint((_, response) =>
         granted(response, {
@@ -737,14 +737,14 @@ describe("doctor: authentication-style", () => {
       }))
   }
 
-  it.scopedLive("the token that the other way got is looked at as well", () =>
+  it.scopedLive("the token that the other way of authentication got is checked as well", () =>
     Effect.gen(function*() {
       const server = yield* endpoint(accepts("post", { expires_in: 60 }))
       const report = yield* diagnose(server.profile, { try: true })
       assert.deepStrictEqual(codesOf(report), ["authentication-style", "short-lifetime"])
     }))
 
-  it.scopedLive("none works: the secret is wrong, and one request each was enough to know", () =>
+  it.scopedLive("if no way of authentication works the secret is wrong, and one request was sent for each way", () =>
     Effect.gen(function*() {
       const server = yield* endpoint((_, response) => json(response, 401, { error: "invalid_client" }))
       const report = yield* diagnose(server.profile, { try: true })
@@ -867,7 +867,7 @@ describe("doctor: introspection, revocation, API", () => {
 describe("doctor: a folder as the store", () => {
   const works = endpoint((_, response) => granted(response))
 
-  it.scopedLive("that works is left as it was", () =>
+  it.scopedLive("a folder that works is left unchanged", () =>
     Effect.gen(function*() {
       const server = yield* works
       const store = yield* folder
@@ -877,7 +877,7 @@ describe("doctor: a folder as the store", () => {
       assert.deepStrictEqual(readdirSync(store), [])
     }))
 
-  it.scopedLive("that is not there yet is no fault, and is not created", () =>
+  it.scopedLive("a folder that does not exist yet is no finding, and is not created", () =>
     Effect.gen(function*() {
       const server = yield* works
       const above = yield* folder
@@ -914,7 +914,7 @@ describe("doctor: a folder as the store", () => {
       ])
     }))
 
-  it.scopedLive("unusable-profile: a key that is none, whose length is not told", () =>
+  it.scopedLive("unusable-profile: a malformed key, whose length is not shown", () =>
     Effect.gen(function*() {
       const server = yield* works
       const store = { folder: yield* folder, sealWith: [{ env: "SEAL" }] }

@@ -7,7 +7,7 @@ describe("doctor: which proxy a URL goes through", () => {
   const HTTPS_PROXY = "http://secure.proxy:1"
   const HTTP_PROXY = "http://plain.proxy:2"
 
-  it("by the scheme, and HTTP_PROXY where there is no other", () => {
+  it("the proxy is chosen by the scheme of the URL; HTTP_PROXY is used if there is no other", () => {
     assert.strictEqual(of("https://a.example", { HTTPS_PROXY, HTTP_PROXY }), "secure.proxy:1")
     assert.strictEqual(of("http://a.example", { HTTPS_PROXY, HTTP_PROXY }), "plain.proxy:2")
     assert.strictEqual(of("https://a.example", { HTTP_PROXY }), "plain.proxy:2")
@@ -15,7 +15,7 @@ describe("doctor: which proxy a URL goes through", () => {
     assert.strictEqual(of("https://a.example", {}), undefined)
   })
 
-  it("and through none where NO_PROXY has the host", () => {
+  it("no proxy is used for a host in NO_PROXY", () => {
     const goes = (url: string, NO_PROXY: string) => of(url, { HTTPS_PROXY, NO_PROXY }) !== undefined
     assert.isFalse(goes("https://a.example", "*"))
     assert.isFalse(goes("https://a.example", "b.example, a.example"))

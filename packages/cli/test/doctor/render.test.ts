@@ -22,7 +22,7 @@ const report: Report = {
 const plain = { colour: false, columns: 40, isTerminal: false }
 
 describe("doctor: the report", () => {
-  it("is a list for people, with what to do", () => {
+  it("the report for people is a list of findings, each with what to do", () => {
     assert.strictEqual(
       render.text(report, plain),
       [
@@ -44,19 +44,19 @@ describe("doctor: the report", () => {
     )
   })
 
-  it("has colours where a person looks at it, and says the same", () => {
+  it("the report on a terminal has colours, and the same words", () => {
     const coloured = render.text(report, { ...plain, colour: true })
     assert.include(coloured, "\u001b[31m✖\u001b[39m connection")
 
     assert.strictEqual(coloured.replace(/\u001b\[\d+m/g, ""), render.text(report, plain))
   })
 
-  it("is one object for programs", () => {
+  it("the report for programs is one JSON object", () => {
     assert.deepStrictEqual(JSON.parse(render.json(report)), report)
   })
 })
 
-describe("doctor: what it is going to send", () => {
+describe("doctor: the list of requests that it is going to send", () => {
   const text = (profile: Parameters<typeof profileOf>[0], wanted: Partial<plan.Wanted> = {}) =>
     plan.text({ name: "calls", profile: profileOf(profile), from: "broker.yaml", store: undefined }, {
       try: false,
@@ -64,7 +64,7 @@ describe("doctor: what it is going to send", () => {
       ...wanted
     })
 
-  it("is no more than it needs", () => {
+  it("the list has no more requests than needed", () => {
     assert.strictEqual(
       text({ tokenEndpoint: "https://a.example/token" }),
       "Sends at most: 1 connection without a request, 2 token requests. The second token request shows whether the same " +
@@ -72,14 +72,14 @@ describe("doctor: what it is going to send", () => {
     )
   })
 
-  it("grows with what was asked for", () => {
+  it("the list grows with the checks that were asked for", () => {
     assert.match(
       text({ issuer: "https://a.example" }, { try: true, api: new URL("https://api.example") }),
       /^Sends at most: 3 connections .*, 2 requests for metadata, 4 token requests, 1 introspection .*, 1 revocation .*, 1 GET request to the API\./
     )
   })
 
-  it("is no token request for a refresh token", () => {
+  it("the list has no token request for a refresh token", () => {
     const grant = { type: "refresh_token", refreshToken: { env: "REFRESH" } } as const
     assert.match(text({ tokenEndpoint: "https://a.example/token", grant }), /No token request: a refresh token may be/)
   })

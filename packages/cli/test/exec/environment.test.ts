@@ -36,7 +36,7 @@ const calls = { profile: profiles["calls"]!, store }
 
 describe("the environment of a command", () => {
   // SPEC G6
-  it("has what leads to the broker, and neither secrets of the profile nor what leads around the broker", () => {
+  it("the command gets the address of the broker, but no secret of the profile and no way around the broker", () => {
     const made = environments.make(
       {
         PATH: "/bin",
@@ -72,12 +72,12 @@ describe("the environment of a command", () => {
   })
 
   // SPEC G6
-  it("has no token of Vault, whatever variable holds it", () => {
+  it("the command gets no token of Vault, whatever variable holds it", () => {
     assert.deepStrictEqual([...environments.secretVariables({ profile: profiles["vault"]! })], ["VAULT_TOKEN"])
     assert.deepStrictEqual([...environments.secretVariables({ profile: profiles["vault-token"]! })], ["OTHER"])
   })
 
-  it("does not send what is for loopback through a proxy", () => {
+  it("the command does not send requests to loopback through a proxy", () => {
     const noProxy = (environment: Record<string, string>) => {
       const made = environments.make(environment, calls, given)
       return [made["NO_PROXY"], made["no_proxy"]]
