@@ -367,7 +367,7 @@ describe("F4: for people and scripts", () => {
     }))
 
   // SPEC F4
-  it.scoped("gives the token there is where a renewal for min_ttl takes longer than `wait`", () =>
+  it.scoped("if a renewal for min_ttl takes longer than `wait`, the answer is the present token", () =>
     Effect.gen(function*() {
       const { people, server } = yield* setUp({ profile: { wait: "1 second" } })
       yield* people()

@@ -80,8 +80,8 @@ const mistake = (error: ValidationError.ValidationError, words: ReadonlyArray<st
   const what = /^Missing argument <[\w-]+>$/.test(text) ? text : /^Expected one of .*: ([\w, -]+)$/.test(text)
     ? text.replace(/^.*: /, "An option takes one of these alone: ")
     : /^Expected path /.test(text)
-    ? "An option names a file that is not there, or is none"
-    : "The value of an option or an argument is none that it takes"
+    ? "An option names a file that does not exist, or that is no file"
+    : "The value of an option or an argument is not allowed"
   return usage(`${what}. See effect-bearer ${command} --help.`)
 }
 

@@ -338,7 +338,7 @@ const refused = (reply: Reply<ErrorBody>): Effect.Effect<Reply<ErrorBody>> =>
 const cutOff = replies.refusal(
   "InternalError",
   500,
-  "The data action was interrupted from inside, not by who called it."
+  "The data action interrupted itself; its caller did not interrupt it."
 )
 
 const closed = replies.refusal("InternalError", 500, "The data action has been shut down.")

@@ -228,7 +228,7 @@ const readScopes = (
 ): Effect.Effect<string | undefined> =>
   Effect.tap(read("GENESYS_SCOPES"), (text) => {
     if (text !== undefined && Scopes.make(text).length === 0) {
-      faults.push(fault("GENESYS_SCOPES", "holds separators and no scope: name some, or remove the variable"))
+      faults.push(fault("GENESYS_SCOPES", "has separators and no scope: name scopes, or remove the variable"))
     }
     return Effect.void
   })

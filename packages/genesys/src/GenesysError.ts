@@ -130,7 +130,7 @@ export class ApiRateLimited extends Data.TaggedError("ApiRateLimited")<
 > {
   readonly retryable = true as const
   override get message(): string {
-    const met = this.attempts === 0 ? "was not sent, for others met the rate limit" : "met the rate limit"
+    const met = this.attempts === 0 ? "was not sent, because other calls met the rate limit" : "met the rate limit"
     const key = Option.match(this.rateLimit.key, { onNone: () => "", onSome: (key) => ` ${key}` })
     return `${this.method} ${this.url} ${met}${key}${times(this.attempts)}${stated(this)}${
       comeBack(this.retryAt)
@@ -342,7 +342,7 @@ const reasons: Record<PagingStuck["reason"], string> = {
   repeatedCursor: "the server gave a cursor that it had given before",
   repeatedPage: "the server gave the same page once more",
   emptyPages: "the server gave too many empty pages in a row",
-  missingPage: "the server gave an empty page, or another than was asked for, although more are promised"
+  missingPage: "the server gave an empty page, or another page than asked for, although its total promises more items"
 }
 
 const stated = ({ code, description }: Stated): string =>

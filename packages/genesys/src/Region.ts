@@ -157,7 +157,7 @@ export const parse = (input: Input): Either.Either<Region, TokenError.InvalidCon
   const url = urlOf(text)
   if (Option.isNone(url)) return Either.left(unknown(text))
   if (url.value.username !== "" || url.value.password !== "") {
-    return Either.left(refused("its URL holds a user or a password, which would be sent to nobody: remove them"))
+    return Either.left(refused("its URL has a user name or a password, which are not used: remove them"))
   }
   if (Loopback.isLoopback(url.value.hostname) && /^https?:/.test(text)) {
     return custom({ apiUrl: url.value.origin, loginUrl: url.value.origin })

@@ -84,7 +84,7 @@ describe("Region", () => {
     ) {
       const { detail, fields, message } = left(url)
       assert.deepStrictEqual(fields, ["region"])
-      assert.match(detail, /^its URL holds a user or a password, .* remove them/)
+      assert.match(detail, /^its URL has a user name or a password, .* remove them/)
       assert.notMatch(message, /hunter2|me:/)
     }
   })

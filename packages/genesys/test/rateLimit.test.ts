@@ -171,7 +171,10 @@ describe("a crowd", () => {
       const late = heldBack(yield* Effect.either(get("/api/v2/late")))
       assert.strictEqual(late.attempts, 0)
       assert.isAbove(Option.getOrThrow(late.retryAt), 180_000)
-      assert.include(late.message, "https://api.mypurecloud.de/api/v2/late was not sent, for others met the rate limit")
+      assert.include(
+        late.message,
+        "https://api.mypurecloud.de/api/v2/late was not sent, because other calls met the rate limit"
+      )
       yield* TestClock.adjust("5 minutes")
       const outcomes = yield* Fiber.join(Fiber.all(fibers))
       assert.strictEqual(outcomes.filter(Either.isRight).length, 150)

@@ -113,7 +113,7 @@ describe("RedisTokenStore", () => {
       const said = [
         [`READONLY You can't write against a read only replica. ${secret}`, "READONLY: this server is a replica"],
         [`OOM command not allowed when used memory > 'maxmemory'. ${secret}`, "OOM: the server is full"],
-        [`ERR unknown command 'evalsha', with args beginning with: '${secret}'`, "ERR: the server knows no such"],
+        [`ERR unknown command 'evalsha', with args beginning with: '${secret}'`, "ERR: the server does not know this"],
         [`ERR The user executing the script can't run this command ${secret}`, "NOPERM: the user lacks"],
         ["ERR max number of clients reached", "the server takes no more clients"],
         ["ERR DB index is out of range", "the server has no database of that number"],
@@ -139,9 +139,9 @@ describe("RedisTokenStore", () => {
         ["ECONNRESET", "rediss:"],
         ["ETIMEDOUT", "check host and port"],
         ["EPROTO", "redis:"],
-        ["DEPTH_ZERO_SELF_SIGNED_CERT", "give that one's as ca"],
-        ["SELF_SIGNED_CERT_IN_CHAIN", "give that one's as ca"],
-        ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "give that one's as ca"],
+        ["DEPTH_ZERO_SELF_SIGNED_CERT", "give the certificate of that authority as ca"],
+        ["SELF_SIGNED_CERT_IN_CHAIN", "give the certificate of that authority as ca"],
+        ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "give the certificate of that authority as ca"],
         ["ERR_TLS_CERT_ALTNAME_INVALID", "for another host"],
         ["CERT_HAS_EXPIRED", "out of date"],
         ["EWHATEVER", "there is no connection (EWHATEVER)"]
@@ -162,10 +162,10 @@ describe("RedisTokenStore", () => {
       const reset = Object.assign(new Error("read"), { code: "ECONNRESET" })
       const wrong = new Error(`WRONGPASS ${secret}`)
       const said = [
-        [[], none, "none of the nodes of the cluster is of use"],
-        [[refused, reset], none, "none of the nodes of the cluster is of use: there is no connection (ECONNRESET)"],
-        [[refused, wrong, reset], none, "none of the nodes of the cluster is of use: WRONGPASS"],
-        [[refused], new Error("None of the sentinels are available"), "none of the sentinels is of use: there is no"],
+        [[], none, "none of the nodes of the cluster can be used"],
+        [[refused, reset], none, "none of the nodes of the cluster can be used: there is no connection (ECONNRESET)"],
+        [[refused, wrong, reset], none, "none of the nodes of the cluster can be used: WRONGPASS"],
+        [[refused], new Error("None of the sentinels are available"), "none of the sentinels can be used: there is no"],
         [[refused], wrong, "WRONGPASS: the user"]
       ] as const
       for (const [before, error, detail] of said) {

@@ -47,7 +47,7 @@ describeWith([script], "explain at a terminal", () => {
       const { code, shown } = yield* atTerminal(user, ["explain", "invalid_client"])
       assert.strictEqual(code, 0)
       assert.include(shown, "\u001b[1mWhat to do\u001b[22m")
-      assert.match(shown, /invalid_client is told of on this page/)
+      assert.match(shown, /invalid_client is described on this page/)
       const plain = yield* atTerminal(user, ["explain", "tls-error"], { env: { NO_COLOR: "1" } })
       assert.notInclude(plain.shown, "\u001b")
       assert.notInclude(plain.shown, "|---|")

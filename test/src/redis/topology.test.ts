@@ -66,7 +66,7 @@ describeWithRedis("topologies of Redis", () => {
       yield* Effect.forEach(set.sentinels, (sentinel) => sentinel.kill())
       const store = yield* open({ sentinel: { name: set.name, sentinelRootNodes: set.sentinels.map(node) } })
       const error = yield* eventually(Effect.flip(store.get(key)), ({ reason }) => reason === "unavailable")
-      assert.include(error.detail, "none of the sentinels is of use: there is no connection (ECONNREFUSED)")
+      assert.include(error.detail, "none of the sentinels can be used: there is no connection (ECONNREFUSED)")
       yield* set.sentinels[2]!.launch
       yield* works(store)
     }))

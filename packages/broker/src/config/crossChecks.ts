@@ -96,7 +96,7 @@ const origin = (value: string, path: Path, report: Report): void => {
     return report(path, "an origin such as https://api.example.com", "a text that is none")
   }
   if (parsed.protocol === "http:" && !isLoopback(parsed.hostname)) {
-    return report(path, "https, because http would send tokens readable", "http")
+    return report(path, "https, because http would send tokens unencrypted", "http")
   }
   const { hash, password, pathname, search, username } = parsed
   if (pathname !== "/" || `${search}${hash}${username}${password}` !== "") {
@@ -120,7 +120,7 @@ const url = (
   if (protocol === "http:" && !insecure && !isLoopback(hostname)) {
     report(
       path,
-      "https, because http would send secrets readable",
+      "https, because http would send secrets unencrypted",
       "http",
       "Use https; allowInsecure: true permits http all the same."
     )
@@ -249,7 +249,7 @@ const listeners = (config: Fields, report: Report): void => {
   const unique = (key: string, path: Path, place: string) => {
     const other = seen.get(key)
     if (other === undefined) seen.set(key, place)
-    else report(path, "a place of its own to listen at", `the one of ${other}`)
+    else report(path, "an address of its own to listen at", `the one of ${other}`)
   }
   const check = (listener: unknown, path: Path, place: string, guarded: boolean) => {
     const socket = text(listener, "socket")
@@ -267,7 +267,7 @@ const listeners = (config: Fields, report: Report): void => {
     ) {
       report(
         path,
-        "tls, because this address can be reached from elsewhere and keys and tokens would travel readable",
+        "tls, because other machines can reach this address and keys and tokens would travel unencrypted",
         "none",
         "Give it tls with certificate and key; or set behindTlsProxy: true if a proxy speaks TLS with the callers; " +
           "or listen on 127.0.0.1."
@@ -311,7 +311,7 @@ const secrets = (config: Fields, allowsPlain: boolean, report: Report): void => 
       report(
         [...path, "plain"],
         "a secret by reference",
-        "a secret in clear",
+        "a secret in the clear",
         "Use { env }, { file } or { vault }; allowPlainSecrets: true permits it all the same."
       )
     }

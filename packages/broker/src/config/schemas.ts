@@ -65,10 +65,10 @@ export type Listener = typeof Listener.Type
  * @category schemas
  */
 export const Limits = Schema.Struct({
-  body: withDefault(count(256, 10_485_760, "16384"), 16_384, "Bytes of a request's body."),
-  headers: withDefault(count(1024, 65_536, "8192"), 8192, "Bytes of a request's headers."),
+  body: withDefault(count(256, 10_485_760, "16384"), 16_384, "How many bytes the body of a request may have."),
+  headers: withDefault(count(1024, 65_536, "8192"), 8192, "How many bytes the headers of a request may have."),
   sending: withDefault(Wait, "5 seconds", "How long a client may take to send its headers, and then its body."),
-  connections: withDefault(count(1, 100_000, "1000"), 1000, "Connections at a time."),
+  connections: withDefault(count(1, 100_000, "1000"), 1000, "How many connections may be open at a time."),
   streamsPerCaller: withDefault(
     count(1, 100_000, "100"),
     100,
@@ -132,7 +132,7 @@ export const Store = Schema.Union(
   })
 ).annotations({
   identifier: "Store",
-  description: "How several brokers are one: they share their tokens, so that one token request serves them all."
+  description: "How several brokers work as one: they share their tokens, so that one token request serves them all."
 })
 
 /**
@@ -175,7 +175,7 @@ export const Config = Schema.Struct({
   allowPlainSecrets: withDefault(Schema.Boolean, false, "Permits `{ plain }` secrets."),
   limits: withDefault(Limits, {}, "What the broker takes from one client."),
   audit: withDefault(Audit, {}, "Where the audit line of each token goes."),
-  store: optional(Store, "How several brokers are one. Default: each process by itself."),
+  store: optional(Store, "How several brokers work as one. Default: each process works by itself."),
   profiles: required(
     Schema.Record({ key: ProfileName, value: Profile }),
     "Upstream sources of tokens, by their names: 1 to 64 lower-case letters, digits and hyphens."

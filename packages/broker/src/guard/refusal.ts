@@ -90,7 +90,7 @@ export const refuse = {
     code: "invalid_client",
     name: "Unauthorized",
     message:
-      "No caller has this key, or none was shown. Send the caller's id and key by HTTP Basic, the key as a Bearer token, or, " +
+      "No caller has this key, or the request has none. Send the caller's id and key by HTTP Basic, the key as a Bearer token, or, " +
       "to a token endpoint, client_id and client_secret in the form.",
     headers: challenge
   },

@@ -46,7 +46,7 @@ export type Rule = (incoming: Incoming, settings: Settings) => Refusal | undefin
 
 const ambiguous: Rule = ({ isAmbiguous }) => isAmbiguous ? twice : undefined
 
-const twice = badRequest("A header that comes once came more than once.")
+const twice = badRequest("A header that may come only once came more than once.")
 
 /** RFC 9112 §3.2 says so of Host. */
 const once: ReadonlySet<string> = new Set([

@@ -140,7 +140,7 @@ export const tell = (event: TokenEvent): string => {
     case "RefreshFailed":
       return event.message
     case "RequestAbandoned":
-      return `a token request gave no sign for ${seconds(event.elapsed)} and was given up`
+      return `a token request showed no sign of life for ${seconds(event.elapsed)} and was given up`
     case "RetryScheduled":
       return `attempt ${event.attempt} failed (${event.error}), the next one in ${seconds(event.delay)}`
     case "TokenRejected":
@@ -163,11 +163,11 @@ export const tell = (event: TokenEvent): string => {
     case "NoProgress":
       return "the server gave the same token again, or one that lives no longer"
     case "LifetimeUnknown":
-      return "the server said no lifetime: the token is served until it is refused"
+      return "the server stated no lifetime: the token is served until it is refused"
     case "KeyForgotten":
-      return `not asked for in ${seconds(event.idle)}: renewed no more until somebody asks`
+      return `not asked for in ${seconds(event.idle)}: not renewed until somebody asks again`
     case "CircuitOpened":
-      return `${event.failures} failures in a row: the server is left alone for a while`
+      return `${event.failures} failures in a row: the server is not asked for a while`
     case "CircuitClosed":
       return "the server answers again"
     case "Throttled":

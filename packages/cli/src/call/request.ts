@@ -101,7 +101,7 @@ export const targetOf = (
   const { hostname, origin, protocol } = url
   if (protocol === "http:" && !isLoopback(hostname)) {
     return Either.left(
-      usage(`${origin} is not asked over TLS: a token would be readable on its way. Nothing was sent.`)
+      usage(`${origin} is not https: the token would travel unencrypted. Nothing was sent.`)
     )
   }
   if (more.some((one) => originIn(one) === undefined)) {

@@ -92,4 +92,4 @@ const allowed = (api: URL, { profile }: settings.Chosen): Effect.Effect<void, Fa
     )
     : api.protocol === "https:" || isLoopback(api.hostname) || profile.allowInsecure
     ? Effect.void
-    : Effect.fail(usage("--api is not https: the token would travel readable."))
+    : Effect.fail(usage("--api is not https: the token would travel unencrypted."))

@@ -49,7 +49,7 @@ export const run = (
   Effect.scoped(Effect.gen(function*() {
     if (!isCommand(command)) {
       return yield* Effect.fail(
-        usage("Which command? Put it after two hyphens: effect-bearer exec -- COMMAND ARGUMENTS")
+        usage("No command is given. Put it after two hyphens: effect-bearer exec -- COMMAND ARGUMENTS")
       )
     }
     const chosen = yield* settings.choose(options, environment, input.canAsk())

@@ -49,7 +49,7 @@ export const page = (
   if (json) return Effect.succeed(JSON.stringify({ code, summary, means, why, todo }))
   const about = found.asked === undefined
     ? ""
-    : `${style.isTerminal ? found.asked : `\`${found.asked}\``} is told of on this page:`
+    : `${style.isTerminal ? found.asked : `\`${found.asked}\``} is described on this page:`
   return Effect.succeed(
     `${about === "" ? "" : `${style.isTerminal ? paint(style, "yellow", about) : about}\n\n`}${drawn(markdown, style)}`
   )

@@ -84,7 +84,7 @@ const warningsOf = (
   const found: Array<Warning> = []
   const warn = (code: Warning["code"], message: string) => void found.push({ code, message })
   if (!isSigned) warn("not-signed", "It is not signed (alg \"none\" or no signature): anybody can write such a token.")
-  if (expiresAt === undefined) warn("no-expiry", "It has no usable \"exp\": it says of no moment that it is over.")
+  if (expiresAt === undefined) warn("no-expiry", "It has no usable \"exp\": it does not say when it ends.")
   if (expiresAt !== undefined && expiresAt <= now) warn("expired", "It has expired.")
   if (notBefore !== undefined && notBefore > now) warn("not-yet-valid", "It is not valid yet (\"nbf\").")
   if (issuedAt !== undefined && issuedAt > now && (notBefore === undefined || notBefore <= now)) {

@@ -31,7 +31,7 @@ export const run = (
     }))
 
 const notKept =
-  "No token that is kept here was this one. A token that was got with --scope, --audience or --resource " +
+  "This token is not among those that are kept here. A token that was got with --scope, --audience or --resource " +
   "is kept under these: give the same options to revoke, or the next `token` with them prints it again."
 
 /**

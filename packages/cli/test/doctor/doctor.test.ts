@@ -390,7 +390,7 @@ describe("doctor: metadata", () => {
       return server
     })
 
-  it.scopedLive("the metadata of a server that works has no findings", () =>
+  it.scopedLive("the metadata of a server that works names every endpoint", () =>
     Effect.gen(function*() {
       const server = yield* issuer((origin) => (request, response) =>
         request.path.startsWith("/.well-known/")

@@ -235,8 +235,8 @@ const tellOfCut = (gate: Gate, wait: Duration.Duration, opens: number, now: numb
   const seconds = Math.round((opens - now) / 1000)
   return isTold ? Effect.void : Effect.annotateLogs(
     Effect.logWarning(
-      `The API wants ${whose} to stay away for ${Math.ceil(Duration.toSeconds(wait))} s. That is longer than it is ` +
-        `believed: one call finds out in ${seconds} s.`
+      `The API wants ${whose} to wait ${Math.ceil(Duration.toSeconds(wait))} s. That is too long to be ` +
+        `believed: one call tries again in ${seconds} s.`
     ),
     attributesOf(gate)
   )

@@ -51,7 +51,7 @@ const generate = (alg: SigningKey.Algorithm): Effect.Effect<Pair, TokenError.Inv
   Effect.flatMap(
     Effect.tryPromise({
       try: () => jose.generateKeyPair(alg, { extractable: false }),
-      catch: () => invalid("alg", "a key for this algorithm cannot be generated here")
+      catch: () => invalid("alg", "this runtime cannot generate a key for this algorithm")
     }),
     ({ privateKey, publicKey }) =>
       Effect.zipWith(

@@ -30,7 +30,7 @@ export class TokenExpired extends Data.TaggedError("TokenExpired")<{
 export class BadSignature extends Data.TaggedError("BadSignature")<{}> {
   readonly retryable = false as const
   override get message(): string {
-    return "The signature of the token does not fit the issuer's key."
+    return "The signature of the token does not match the issuer's key."
   }
 }
 
@@ -149,7 +149,7 @@ export class KeysUnavailable extends Data.TaggedError("KeysUnavailable")<{
 }> {
   readonly retryable = true as const
   override get message(): string {
-    return `The key set of ${this.endpoint} could not be had: ${this.detail}.`
+    return `The key set of ${this.endpoint} could not be fetched: ${this.detail}.`
   }
 }
 

@@ -21,11 +21,12 @@ export class Failure extends Data.TaggedError("Failure")<{
 
 /** What an answer means, and what to do about it. */
 const advice: Record<string, string> = {
-  BUSY: "a script of somebody else keeps the server busy",
+  BUSY: "a script of another client keeps the server busy",
   CLUSTERDOWN: "the cluster has lost nodes; it may come back by itself, after a failover",
-  CROSSSLOT: "the server wants keys in one hash slot, which they are: check that no proxy changes key names",
+  CROSSSLOT:
+    "the server wants all keys of a command in one hash slot, and they are: check that no proxy changes their names",
   ERR:
-    "the server knows no such command, or not in this form: Redis 6 or newer is needed, with scripts, which a sentinel has not",
+    "the server does not know this command, or not in this form: the store needs Redis 6 or newer with scripts, and a sentinel has no scripts",
   LOADING: "the server has just started and is loading its data",
   MASTERDOWN: "this server is a replica, and its master is down",
   MISCONF: "the server cannot save to disk and takes no writes: check its disk",
@@ -48,7 +49,7 @@ const advice: Record<string, string> = {
   noCluster: "the server belongs to no cluster: give the store its URL",
   noSentinel: "the server is no sentinel: give the store the addresses of sentinels, or the URL of this server",
   queue: "too many operations wait for an answer",
-  sentinels: "none of the sentinels is of use"
+  sentinels: "none of the sentinels can be used"
 }
 
 /** Answers whose first word says too little. */
@@ -89,12 +90,12 @@ const detailOf = (said: string): string => {
 const system = /^[A-Z][A-Z0-9_]{2,60}$/
 
 const unknownAuthority =
-  "the certificate of the server is from no authority known here: give that one's as ca, among the options of the socket"
+  "the certificate of the server is from an unknown authority: give the certificate of that authority as ca, among the options of the socket"
 const outOfDate = "the certificate of the server is out of date, or the clock of this machine is wrong"
 const hungUp = "the server hung up; if it wants TLS, its URL begins with rediss:"
 const noTls = "TLS cannot be agreed on; if the server has none, its URL begins with redis:"
-const again = "it is being made again"
-const unreachable = "check host and port, and what is between; to rediss: a server without TLS does not answer"
+const again = "the client is connecting again"
+const unreachable = "check host and port, and the network between; a server without TLS does not answer to rediss:"
 
 /** Codes of the system and of TLS, and names of what the client library throws. */
 const remedies: Record<string, string> = {
@@ -114,7 +115,7 @@ const remedies: Record<string, string> = {
   EPIPE: hungUp,
   EPROTO: noTls,
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-    "the server wants a certificate of its clients: give cert and key, among the options of the socket",
+    "the server wants a client certificate: give cert and key, among the options of the socket",
   ERR_SSL_WRONG_VERSION_NUMBER: noTls,
   ERR_TLS_CERT_ALTNAME_INVALID: "the certificate of the server is for another host: connect to the name that is in it",
   ETIMEDOUT: unreachable,
@@ -156,7 +157,7 @@ export const stillConnecting = (milliseconds: number): string => `no connection 
 const ofLibrary: Record<string, readonly [code: string, detail: string]> = {
   ConnectionTimeoutError: ["ETIMEDOUT", `the server could not be reached in time: ${unreachable}`],
   MaxCommandRedirectionsError: ["MOVED", "the nodes of the cluster send each command to one another"],
-  RootNodesUnavailableError: ["nodes", "none of the nodes of the cluster is of use"],
+  RootNodesUnavailableError: ["nodes", "none of the nodes of the cluster can be used"],
   SocketTimeoutError: ["ETIMEDOUT", "the server answered nothing for a long time"]
 }
 
@@ -189,7 +190,7 @@ export const fromError = (error: unknown): Failure => {
 /** The store's scope has ended. */
 export const closed = new Failure({
   code: "closed",
-  detail: "the store is closed: its scope has ended before that of its user",
+  detail: "the store is closed: its scope has ended before the program stopped to use it",
   isLink: false
 })
 

@@ -164,7 +164,7 @@ export const make = (
   })
 
 /** Something stands between here and Redis that answers by itself. */
-const noNumber = "what it answered is no number of a lease: check what is between here and the server"
+const noNumber = "its answer is not the number of a lease: check for a proxy between this program and the server"
 
 interface Found {
   readonly token: AccessToken.AccessToken

@@ -55,7 +55,10 @@ export const SecretReference = Schema.Union(
     )
   }),
   Schema.Struct({
-    plain: required(Schema.Redacted(Schema.String), "The secret in clear: refused unless `allowPlainSecrets` is true.")
+    plain: required(
+      Schema.Redacted(Schema.String),
+      "The secret in the clear: refused unless `allowPlainSecrets` is true."
+    )
   })
 ).annotations({
   identifier: "SecretReference",
@@ -148,7 +151,7 @@ export const TokenFile = Schema.Struct({
   removeDead: withDefault(
     Schema.Boolean,
     false,
-    "Whether the file is removed when its token has ended and no new one could be had."
+    "Whether the file is removed when its token has ended and there is no new one."
   )
 }).annotations({
   identifier: "TokenFile",
@@ -188,7 +191,7 @@ export const Profile = Schema.Struct({
   ),
   clientId: required(Text, "The id of the broker at the authorization server."),
   authentication: required(Authentication, "How the broker proves to the authorization server who it is."),
-  grant: withDefault(Grant, { type: "client_credentials" }, "How tokens are had."),
+  grant: withDefault(Grant, { type: "client_credentials" }, "How the profile gets its tokens."),
   scopes: withDefault(
     Names,
     [],

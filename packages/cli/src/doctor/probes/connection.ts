@@ -129,7 +129,7 @@ const certificateFindings = (
         "tls-certificate-expired",
         now > validTo
           ? `${where}: the certificate ended on ${day(validTo)}.`
-          : `${where}: the certificate begins on ${day(validFrom)}, which this machine's clock says is still to come.`,
+          : `${where}: the certificate begins on ${day(validFrom)}, which is in the future by this machine's clock.`,
         fixes.outOfDate
       )
     )
