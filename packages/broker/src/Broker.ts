@@ -175,7 +175,7 @@ export const make = (
       limits: () => inForce.policy,
       assets: yield* assets.load
     })
-    // after what is long in the making: a store that is asked meanwhile would seem not to answer in time
+    // after the slow steps: a store that is asked during them would seem not to answer in time
     yield* Effect.flatMap(registry.apply(initial, readSecret), Effect.forEach(follow, { discard: true }))
     const guarded = { policy: () => inForce.policy, rates: guard.makeRates(), audit, activity, now }
     const app = served as (ask: guard.Ask, request: HttpServerRequest.HttpServerRequest) => App

@@ -46,7 +46,7 @@ const mostShown = 100
  * @category errors
  */
 export class ConfigurationProblems extends Data.TaggedError("ConfigurationProblems")<{
-  /** The file, as it was named; empty where there was none. */
+  /** The file, as it was named; empty without a file. */
   readonly file: string
   /** At least one, in the order of the file. */
   readonly mistakes: ReadonlyArray<Mistake>

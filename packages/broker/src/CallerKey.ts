@@ -2,7 +2,7 @@
  * The keys of callers: 256 random bits that a caller keeps, and a digest that the configuration keeps.
  *
  * **The rule.** The broker never holds a key. It holds SHA-256 digests, makes the digest of whatever it is shown, and
- * compares digests in constant time. A caller that nobody knows takes the same path.
+ * compares digests in constant time. An unknown caller takes the same path.
  *
  * @since 0.1.0
  */

@@ -12,7 +12,7 @@ export const remove = (path: string): Effect.Effect<void, never, Scope.Scope> =>
         try {
           rmSync(path, { recursive: true, force: true })
         } catch {
-          // somebody has taken it away, or keeps a file in it open
+          // another program has removed the folder, or keeps a file in it open
         }
       }
       // a terminal that is closed would end the process without an "exit"

@@ -30,10 +30,10 @@ export const take = (
       })
   )
 
-/** Whether somebody has taken the signal over. */
+/** Whether a part of the program has taken the signal over. */
 export const isTaken = (name: NodeJS.Signals): boolean => taken?.names.has(name) === true
 
-/** Gives the signal to whoever has taken it over; whether somebody has. */
+/** Gives the signal to the part of the program that has taken it over; false if there is none. */
 export const passOn = (name: NodeJS.Signals): boolean => {
   if (!isTaken(name)) return false
   taken?.listener(name)

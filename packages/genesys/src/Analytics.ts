@@ -166,7 +166,7 @@ export class Conversation extends Schema.Class<Conversation>("@effect-bearer/gen
  * @category schemas
  */
 export class ConversationPage extends Schema.Class<ConversationPage>("@effect-bearer/genesys/ConversationPage")({
-  /** Left out by the API where there is none. */
+  /** The API leaves it out if there is none. */
   conversations: Schema.optionalWith(Schema.Array(Conversation), { nullable: true, default: () => [] }),
   /** On all pages together. */
   totalHits: optional(Schema.Number)

@@ -89,7 +89,7 @@ export interface Handler {
  */
 export interface PromiseHandler {
   (request?: unknown): Promise<Reply>
-  /** Closes what the handler stands on, for runtimes that say when they stop. */
+  /** Closes everything that the handler uses, for runtimes that say when they stop. */
   readonly dispose: () => Promise<void>
 }
 
@@ -249,7 +249,7 @@ export const toPromiseHandler = <E, R, LE>(
     const current = runtime ??= ManagedRuntime.make(all)
     return current.runPromiseExit(Effect.flatMap(Built, (handler) => handler(request))).then((exit) => {
       if (Exit.isSuccess(exit)) {
-        // what it stands on was closed under a request: that is no matter of the configuration
+        // the layer of the handler was closed during a request: that is no fault of the configuration
         const wasClosed = disposed && "error" in exit.value.body && exit.value.body.error === "ConfigurationError"
         return wasClosed ? Effect.runPromise(refused(closed)) : exit.value
       }

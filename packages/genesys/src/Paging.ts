@@ -95,7 +95,7 @@ export const byNumber = <A, E, R>(options: {
   /** Default 100. */
   readonly pageSize?: number | undefined
 }): Stream.Stream<A, E | GenesysError.PagingStuck, R> =>
-  // what is known of the pages belongs to one run of the stream
+  // the pages that are recognised are those of one run of the stream
   told("pageSize", options, () => {
     const asked = whole(sizes.pageSize, options.pageSize)
     const compare = repeats.make()
@@ -152,7 +152,7 @@ interface Numbered extends Uncounted {
 
 /** What is known of a list whose server counts nothing. */
 interface Uncounted {
-  /** The most items that a page had; before the first one, what is asked for. */
+  /** The most items that a page had; before the first page, the size that is asked for. */
   readonly longest: number
   /**
    * The page before was not full. If it comes again, that was all: the server does not know of pages, or gives the last
@@ -280,7 +280,7 @@ const sizes = { pageSize: Settings.number(100, { least: 1 }), limit: Settings.nu
 
 const whole = (setting: Settings.Setting, given: unknown): number => Math.floor(Settings.value(setting, given))
 
-/** A stream that begins with a warning where the size of its pages is none: there is an error for the API only. */
+/** A stream that begins with a warning if the size of its pages is not valid: its errors are those of the API only. */
 const told = <A, E, R>(
   name: keyof typeof sizes,
   options: object,

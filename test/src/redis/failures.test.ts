@@ -72,7 +72,7 @@ describeWithRedis("what a failure says", () => {
       Effect.gen(function*() {
         const { server: tls } = yield* Bound.certificates
         const server = yield* start({ tls })
-        yield* says({ url: server.url }, "there is no connection (", "from no authority known here", "ca")
+        yield* says({ url: server.url }, "there is no connection (", "from an unknown authority", "ca")
         yield* says({ url: `redis://:${secret}@localhost:${server.port}` }, "there is no connection (", "rediss:")
         const plain = yield* start()
         const options = { url: `rediss://:${secret}@localhost:${plain.port}`, timeout: "100 millis" } as const

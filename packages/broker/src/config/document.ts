@@ -15,7 +15,7 @@ export interface Parsed {
   readonly value: unknown
   /** The place of a path, or of the nearest thing around it. */
   readonly place: (path: Path) => Place | undefined
-  /** What is wrong with the text although a value could be read: a key that stands twice, `__proto__`. */
+  /** Mistakes in a text that can be read all the same: a repeated key, `__proto__`. */
   readonly mistakes: ReadonlyArray<Mistake>
 }
 

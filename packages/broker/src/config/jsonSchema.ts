@@ -60,7 +60,7 @@ export const make = (schema: Schema.Schema.All, title: string): Json => {
     }
   }
 
-  /** What is said of a field stands in `to`, where the struct has defaults. */
+  /** The description of a field is in `to` if the struct has defaults. */
   const struct = (from: AST.TypeLiteral, to: AST.AST): Json => {
     const told = AST.isTypeLiteral(to) ? to.propertySignatures : []
     const properties = from.propertySignatures.map((property) => {

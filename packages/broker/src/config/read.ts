@@ -28,7 +28,7 @@ export const parse = <A, I>(
 ): Either.Either<A, ReadonlyArray<Mistake>> => {
   if (text.length > largest) return Either.left([tooLarge])
   return Either.flatMap(document.parse(text, format), ({ mistakes, place, value }) => {
-    // what nobody could read says nothing more about what is missing in it
+    // a part that cannot be read gets no further mistakes about what is missing in it
     if (value === undefined) return Either.left(mistakes)
     const decoded = ParseResult.decodeUnknownEither(schema)(value, { errors: "all", onExcessProperty: "error" })
     const all = [
@@ -99,7 +99,7 @@ export const file = (
 /** One byte more than the largest says that there is more; a device without end is not read to its end. */
 const readBounded = (fs: FileSystem.FileSystem, path: string): Effect.Effect<Uint8Array, ReadonlyArray<Mistake>> =>
   Effect.scoped(Effect.gen(function*() {
-    // before it is opened: a pipe would keep whoever opens it waiting
+    // before it is opened: opening a pipe would wait for a writer
     const info = yield* fs.stat(path)
     if (info.type !== "File") {
       return yield* Effect.fail<ReadonlyArray<Mistake>>([{ path: "", expected: "a file", found: "something else" }])

@@ -45,10 +45,10 @@ export const of = (issue: ParseResult.ParseIssue, path: Path = []): ReadonlyArra
 const issuesOf = ({ issues }: ParseResult.Composite): ReadonlyArray<ParseResult.ParseIssue> =>
   Array.isArray(issues) ? issues as ReadonlyArray<ParseResult.ParseIssue> : [issues as ParseResult.ParseIssue]
 
-/** So many mistakes of one object or list: nobody reads more, and a file may hold very many. */
+/** How many mistakes of one object or list are reported: a file may hold very many. */
 const most = 200
 
-/** Of a key that nobody knows, say which are known. */
+/** The mistake of an unknown key lists the known keys. */
 const ofAll = (ast: AST.AST, issue: ParseResult.Composite, path: Path): ReadonlyArray<Found> =>
   issuesOf(issue).slice(0, most).flatMap((inner) => {
     if (inner._tag === "Pointer" && inner.issue._tag === "Missing" && AST.isTupleType(encoded(ast))) {

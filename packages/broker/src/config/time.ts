@@ -24,7 +24,7 @@ const durationPattern = new RegExp(
   `^(\\d+(?:\\.\\d+)?) ?(${Object.keys(units).sort((a, b) => b.length - a.length).join("|")})$`
 )
 
-/** In milliseconds; `NaN` for what is no time. */
+/** In milliseconds; `NaN` for a text that is no time. */
 const millisOf = (text: string): number => {
   const [, amount, unit] = durationPattern.exec(text) ?? []
   return Math.round(Number(amount) * (units[unit as keyof typeof units] ?? Number.NaN))

@@ -4,7 +4,7 @@ import type { TLSSocket } from "node:tls"
 import * as Option from "effect/Option"
 import type { Caller, Callers, CertificateNames } from "../policy/callers.js"
 
-/** What is shown lives as long as the look at it; it is text here, as it is in the headers it comes from. */
+/** The credentials live as long as their check; they are text here, as in the headers they come from. */
 interface Shown {
   readonly id: string | undefined
   readonly key: string

@@ -103,7 +103,7 @@ export interface Rates {
   readonly addresses: Rate
   readonly failures: Rate
   readonly callers: Rate
-  /** Audit lines about nobody: whoever is refused very often is counted, and does not fill the disk. */
+  /** Audit lines about unknown callers: very many refusals are counted, and do not fill the disk. */
   readonly lines: Rate
 }
 

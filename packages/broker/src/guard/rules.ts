@@ -26,7 +26,7 @@ export interface Listening {
 export interface Incoming {
   readonly route: Route
   readonly headers: Readonly<Record<string, string | undefined>>
-  /** Whether a header came twice of which Node.js takes the first, and whoever is in front of it perhaps the last. */
+  /** Whether a header came twice: Node.js takes the first, and a proxy in front of it perhaps the last. */
   readonly isAmbiguous: boolean
   /** Of the other end of the connection. */
   readonly address: string
@@ -88,7 +88,7 @@ const host: Rule = ({ headers, listening, local }, { hosts }) => {
   if (hosts.has(named)) return undefined
   const parts = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(named)
   if (parts === null) return refuse.host
-  // probes and scrapers ask by address; no name can be bound to what is an address already
+  // probes and scrapers ask by address; DNS cannot bind a foreign name to an address literal
   const isOwnAddress = listening.kind === "network" && parts[1]!.replace(/^\[|\]$/g, "") === bareAddress(local)
   if (!isOwnAddress && !isLoopbackName(parts[1]!)) return refuse.host
   if (listening.kind === "socket") return undefined

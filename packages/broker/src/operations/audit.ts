@@ -43,7 +43,7 @@ export type Sink = (lines: string) => Promise<void>
 /** So many lines wait for the disk at most. */
 const mostPending = 10_000
 
-/** Of refusals not more than this, so that nobody who is refused takes the place of a line without which no token goes out. */
+/** How many lines of refusals may wait: they must not push out a line that a token waits for. */
 const mostRefusals = mostPending / 2
 
 /** Milliseconds between two writes where no token waits for its line. */
@@ -164,7 +164,7 @@ export const make = (
     lostEver: () => lostBefore + lost,
     isBlocked: Effect.sync(() => {
       const isBlocked = options.required && (lost > 0 || isSilent)
-      // what is being written finds out by itself
+      // a write that is under way notices by itself
       if (isBlocked && !isWriting) push(lineOf(options.now(), trial), mostRefusals)
       return isBlocked
     }),

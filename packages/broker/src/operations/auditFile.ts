@@ -11,7 +11,7 @@ import { open, stat } from "node:fs/promises"
 /** How often it is looked whether the file at the path is still the one that is open. */
 const lookEvery = 1000
 
-/** Closing waits for what is being written, which may never end: a pipe that nobody empties, a file system that is gone. */
+/** Closing waits for the write under way, which may never end: a pipe without a reader, a file system that is gone. */
 const patience = 2000
 
 const newline = 0x0a

@@ -66,7 +66,7 @@ export const make = (activity: Activity): Journal => {
   }
 }
 
-/** What the profile asks for when nobody names anything. */
+/** What the profile asks for if the caller names nothing. */
 const defaultsOf = ({ config }: Running) =>
   TokenRequest.make({
     scopes: config.scopes,

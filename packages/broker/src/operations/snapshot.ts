@@ -19,7 +19,7 @@ export const ProfileStatus = Schema.Struct({
   clientId: Schema.String,
   required: Schema.Boolean,
   usable: Schema.Boolean,
-  /** Life left; null without a token, or where nobody knows. */
+  /** Life left; null without a token, or if it is unknown. */
   remaining: Schema.NullOr(Schema.Number),
   /** All of its life; null as above. */
   lifetime: Schema.NullOr(Schema.Number),
@@ -28,7 +28,7 @@ export const ProfileStatus = Schema.Struct({
   stale: Schema.Boolean,
   lastRenewal: Schema.NullOr(Schema.Number),
   nextRenewal: Schema.NullOr(Schema.Number),
-  /** Which process asks for the token, or asked last: this one, another that shares the store, or nobody yet. */
+  /** Which process asks for the token, or asked last: this one, another that shares the store, or none yet. */
   askedBy: Schema.Literal("this", "another", "nobody"),
   scopes: Schemas.Scopes,
   /** What is wrong, and what to do about it; null while all is well. */

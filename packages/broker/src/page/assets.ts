@@ -14,7 +14,7 @@ const files: ReadonlyMap<string, readonly [file: string, type: string]> = new Ma
   ["/page/docs.js", ["docs.js", "text/javascript; charset=utf-8"]]
 ])
 
-/** Nothing inline, nothing from elsewhere, in nobody's frame. */
+/** No inline code, nothing from other origins, and no frame around the page. */
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 

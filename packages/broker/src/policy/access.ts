@@ -34,7 +34,7 @@ export class Grant {
   readonly #access: Access
   readonly #profile: Profile
   readonly #surfaces: ReadonlySet<Surface> | undefined
-  /** Decisions by what was asked: equal asks are the same request object, which the token cache knows again at once. */
+  /** Decisions by what was asked for: equal asks get the same request object, which the token cache finds fastest. */
   readonly #decisions = new Map<string, Decision>()
   readonly #unasked: Decision
 
@@ -59,7 +59,7 @@ export class Grant {
     const known = this.#decisions.get(name)
     if (known !== undefined) return known
     const decision = decide(this.#profile, this.#access, asked)
-    // what is refused may be long, and is never the same again
+    // a refused ask may be long, and may never come again
     if (Either.isLeft(decision)) return decision
     if (this.#decisions.size >= mostRemembered) this.#decisions.clear()
     this.#decisions.set(name, decision)

@@ -30,7 +30,7 @@ export interface Callers {
 
 const defaultRate: Limit = { limit: 10_000, interval: 10_000 }
 
-/** What the digest of an unknown key is compared with: nobody's. */
+/** The digest that an unknown key is compared with; no caller has it. */
 const nobodys = Buffer.alloc(32)
 
 export const make = (config: Config): Callers => {

@@ -1,8 +1,8 @@
 /**
- * How often somebody may come: the generic cell rate algorithm, with one number for each name.
+ * How often each name may send a request: the generic cell rate algorithm, with one number for each name.
  *
  * `limit` may come at once after a pause, and from then on one every `interval / limit`. Names are kept while they matter,
- * and at most so many of them: what is forgotten begins anew.
+ * and a bounded number of them: a forgotten name begins with a full allowance.
  */
 
 /** So many, in so many milliseconds. */

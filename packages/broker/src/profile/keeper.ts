@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import * as TokenError from "effect-bearer/TokenError"
 import type { Running } from "./registry.js"
 
-/** Between two looks at a token that is there: a source forgets what nobody asks for. */
+/** How often the held token is asked for: a source forgets keys that are not asked for. */
 const usual = 600_000
 
 const shortest = 1000

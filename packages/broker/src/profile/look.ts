@@ -68,7 +68,7 @@ export const look = (source: Source, request: Request, options: Options): Effect
     return Effect.flatMap(get, found).pipe(
       Effect.catchAll((error) => Effect.succeed(failed(error))),
       Effect.timeoutTo({ duration: options.wait, onSuccess: (look) => look, onTimeout: () => awaited }),
-      // a renewal that takes too long keeps nobody from the token there is
+      // if the renewal takes too long the caller gets the present token
       Effect.flatMap((look) =>
         look._tag === "Found"
           ? Effect.succeed(look)

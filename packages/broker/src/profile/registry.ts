@@ -22,7 +22,7 @@ import * as source from "./source.js"
 export interface Running extends Sources {
   readonly name: string
   readonly config: Profile
-  /** Its sources end with it, when nobody uses them any more. */
+  /** Its sources end with it, when no request uses them any more. */
   readonly scope: Scope.CloseableScope
   /** What the profile does by itself, such as writing its file, ends with it: at once when another takes its place. */
   readonly inForce: Scope.CloseableScope
@@ -44,7 +44,7 @@ export interface Registry {
   ) => Effect.Effect<ReadonlyArray<Running>, TokenError.InvalidConfiguration>
 }
 
-/** What still uses a profile that has gone may take so long: its wait, and the token request under way. */
+/** How long a request may still use a removed profile: its wait, and the token request under way. */
 const patience = (profile: Profile): Duration.Duration =>
   Duration.sum(Duration.sum(profile.wait, profile.timeout), Duration.seconds(1))
 

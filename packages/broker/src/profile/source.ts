@@ -60,7 +60,7 @@ export const make = (
           clockSkew: profile.clockSkew,
           onMissingExpiry: { assume: profile.assumeLifetime }
         },
-        // whoever exchanges a token of its own may be gone tomorrow
+        // a subject whose token is exchanged may never come again
         refresh: purpose === "exchange" || !ahead ? false : { ahead: profile.ahead },
         rateLimit: profile.rateLimit,
         shared: hasStore ? { namespace: namespaceOf(name, profile, purpose) } : false
@@ -99,7 +99,7 @@ export const authentication = (profile: Profile, readSecret: ReadSecret) =>
         const { privateKeyJwt } = yield* jose
         return privateKeyJwt({
           key: yield* readSecret(key),
-          // a name that is none is refused when the key is used
+          // an impossible name is refused when the key is used
           alg: algorithm as SigningKey.Algorithm | undefined,
           kid: keyId,
           audience

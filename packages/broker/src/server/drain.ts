@@ -43,7 +43,7 @@ export const watch = (server: Server) => {
     /** No new connections; requests on those that are there are answered, for a while. */
     stop: Effect.gen(function*() {
       isStopping = true
-      // a client that is waiting would bring its next request when nobody is there any more
+      // a client that keeps its connection would send its next request when the server is gone
       running.forEach(endAfter)
       // http.Server closes idle connections with it, and a request may be on its way over one
       yield* Effect.sync(() => NetServer.prototype.close.call(server))

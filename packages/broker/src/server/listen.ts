@@ -192,7 +192,7 @@ const open = (server: Server, place: Place): Effect.Effect<void, TokenError.Inva
     }
   })
 
-/** Each by a call of its own: with `recursive` Node.js tries for ever where the system makes none, as in `/proc`. */
+/** One call for each folder: with `recursive` Node.js tries for ever where the system creates none, as in `/proc`. */
 const makeFolder = async (folder: string): Promise<void> => {
   const make = (isLast: boolean): Promise<boolean> =>
     mkdir(folder, { mode: 0o700 }).then(() => true, (error: unknown) => {
@@ -206,7 +206,7 @@ const makeFolder = async (folder: string): Promise<void> => {
   await make(true)
 }
 
-/** A folder for the owner alone, and nothing in the place of the socket but one that nobody listens on any more. */
+/** The folder is the owner's alone, and in the place of the socket there is nothing, or a socket without a listener. */
 const prepare = (socket: string): Effect.Effect<void, TokenError.InvalidConfiguration> =>
   Effect.gen(function*() {
     const folder = dirname(socket)
@@ -238,7 +238,7 @@ const prepare = (socket: string): Effect.Effect<void, TokenError.InvalidConfigur
     })
   })
 
-/** Only a connection that is refused says that nobody listens: one that has to wait in a full queue fails, too. */
+/** Only a refused connection means that there is no listener: a connection that waits in a full queue fails, too. */
 const isInUse = (socket: string): Effect.Effect<boolean> =>
   Effect.async<boolean>((resume) => {
     const probe = connect(socket)

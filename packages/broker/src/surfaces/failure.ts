@@ -1,4 +1,4 @@
-/** From what can go wrong upstream to what a caller is told: SPEC A11, and RFC 6749 §5.2. */
+/** The answers to failures upstream: the names of SPEC A11, and the codes of RFC 6749 §5.2. */
 import * as Option from "effect/Option"
 import * as FailureReply from "effect-bearer/FailureReply"
 import * as TokenError from "effect-bearer/TokenError"
@@ -18,13 +18,13 @@ const verdict = (error: TokenError.TokenError): readonly [name: FailureReply.Nam
   return [name, name === "RetryExhausted" || name === "NetworkError" ? "temporarily_unavailable" : "server_error"]
 }
 
-/** When to come back where nobody has said it. */
+/** After how many seconds to come back, if the server did not say it. */
 const usualPause = 5
 
-/** Nobody is sent away for longer, also where the clock was put back after the moment was named. */
+/** The longest `Retry-After`, also if the clock was put back after the moment was stated. */
 const longestPause = 3600
 
-/** Of a failure upstream; its message holds no secret, and says what to do. */
+/** The answer to a failure upstream; its message holds no secret, and says what to do. */
 export const ofToken = (error: TokenError.TokenError, now: number): Refusal => {
   const [name, code] = verdict(error)
   const status = FailureReply.statuses[name]

@@ -34,7 +34,7 @@ export const status = ({ snapshot }: Operations): Effect.Effect<Answer> => Effec
 
 const encoder = new TextEncoder()
 
-/** One snapshot a second, for as long as somebody looks; the last one says that the broker stops. */
+/** One snapshot a second, as long as the client is connected; the last one says that the broker stops. */
 export const statusEvents = ({ serving, snapshot }: Operations, ask: Ask): Effect.Effect<Answer> =>
   !serving.streams.mayOpen(ask.caller?.id) ?
     refusing(serving, ask, tooManyStreams) :

@@ -69,7 +69,7 @@ export interface Decided {
   readonly request: TokenRequest.TokenRequest | undefined
 }
 
-/** What a caller who names the profile in the path, and nothing else, may have of it. */
+/** What a caller gets that names only the profile, in the path. */
 export const decide = (serving: Serving, ask: Ask): Either.Either<Decided, Refusal> =>
   Either.flatMap(grantedTo(serving, ask), decideAt)
 

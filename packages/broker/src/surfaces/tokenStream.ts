@@ -51,7 +51,7 @@ export const answer = (
     )
   })
 
-/** The id that the client has seen last. One that lies in the future is none of ours. */
+/** The id that the client saw last. An id in the future is not one of this broker. */
 const lastIdOf = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<number> =>
   Effect.map(Clock.currentTimeMillis, (now) => {
     const text = request.headers["last-event-id"] ?? ""

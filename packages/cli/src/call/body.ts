@@ -56,7 +56,7 @@ const file = (path: string): Effect.Effect<Body, Failure, FileSystem.FileSystem>
     )
     if (info.type === "Directory") return yield* Effect.fail(usage(`${named} is a folder.`))
     const broken = failed(`${named} could not be read to its end.`)
-    // a pipe or a device is read once, and nobody knows how long it is
+    // a pipe or a device is read once, and its length is unknown
     if (info.type !== "File") {
       const once = Stream.suspend(() =>
         Stream.fromAsyncIterable<Uint8Array, Failure>(createReadStream(path), () => broken)

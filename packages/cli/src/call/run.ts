@@ -91,7 +91,7 @@ type Response = Effect.Effect.Success<ReturnType<HttpClient.HttpClient["execute"
 /** Nobody reads the answer any longer. */
 const unread = { _tag: "Unread" } as const
 
-/** Passes the answer on, until it ends or nobody reads any longer. */
+/** Passes the answer on, until it ends or its reader has gone. */
 const receive = (response: Response, origin: string, { include, output }: Options) => {
   const pass = (sink: sinks.Sink) =>
     Effect.gen(function*() {

@@ -11,7 +11,7 @@ import * as shown from "../output/shown.js"
 import * as terminal from "../output/terminal.js"
 import { reasonOf } from "./reason.js"
 
-/** Takes bytes; whether somebody still reads. */
+/** Takes bytes; false if the reader has gone. */
 export type Sink = (chunk: Uint8Array) => Effect.Effect<boolean, Failure>
 
 const binary = failed(

@@ -9,7 +9,7 @@ export const command = Command.make(
   {
     ...wanted,
     ...manner,
-    // nobody means these: they are here to be told where they belong
+    // these are never right here: they are known so that the error can say where they belong
     misplaced: Args.repeated(Args.text({ name: "command" })).pipe(
       Args.withDescription("The command and its arguments, after two hyphens.")
     )

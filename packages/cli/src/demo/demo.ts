@@ -27,7 +27,7 @@ const usualPort = 4180
 const profile = "demo"
 const caller = "demo"
 
-/** Whatever begins and fails is gone before something else is tried. */
+/** A part that failed to start is removed before the next try. */
 const attempt = <A, E, R>(begin: Effect.Effect<A, E, R | Scope.Scope>) =>
   Effect.flatMap(
     Effect.flatMap(Effect.scope, (scope) => Scope.fork(scope, ExecutionStrategy.sequential)),

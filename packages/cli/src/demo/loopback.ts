@@ -1,4 +1,4 @@
-/** An HTTP server of the demo, on a free port of loopback, gone with its scope. */
+/** An HTTP server of the demo, on a free port of loopback; it ends with its scope. */
 import type { RequestListener } from "node:http"
 import { createServer } from "node:http"
 import * as Effect from "effect/Effect"

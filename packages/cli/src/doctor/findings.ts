@@ -2,7 +2,7 @@
  * Everything `doctor` can find: a code that never changes, which names a page of `docs/errors`, and a title. The order is
  * that of what to do first: what stands earlier may be the reason for what stands later.
  *
- * This module loads nothing but itself, so that whoever needs the codes alone may have them.
+ * This module loads no other module, so that a program can load the codes alone.
  */
 
 /** The titles, by code, first things first. */
@@ -67,7 +67,7 @@ export type Code = keyof typeof titles
 
 export const codes: ReadonlyArray<Code> = Object.keys(titles) as Array<Code>
 
-/** What was found, why that is believed, and what to do. None of it holds a secret, or what somebody sent. */
+/** A finding, its evidence, and what to do. It holds no secret, and no text from outside. */
 export interface Finding {
   readonly code: Code
   readonly title: string

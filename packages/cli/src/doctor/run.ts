@@ -30,7 +30,7 @@ export const run = (
 ): Effect.Effect<number, settings.Problem, Services> =>
   Effect.gen(function*() {
     const api = yield* apiOf(options.api)
-    // nobody is asked for a secret: that it is missing is what is to be found
+    // no person is asked for a missing secret: that it is missing is the finding
     const chosen = yield* Effect.either(settings.choose(options, environment, false))
     const report = Either.isLeft(chosen)
       ? yield* withoutProfile(chosen.left, environment)

@@ -16,7 +16,7 @@ export interface Given {
   readonly tokenFile: string
 }
 
-/** Variables that describe a client: whoever reads them would ask the server itself, with a secret it has not. */
+/** Variables that describe a client: a program that reads them would ask the server itself, without the secret. */
 const descriptions: ReadonlySet<string> = new Set([
   "OAUTH_ISSUER",
   "OAUTH_CLIENT_SECRET_FILE",

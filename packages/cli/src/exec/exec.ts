@@ -55,7 +55,7 @@ export const run = (
     const chosen = yield* settings.choose(options, environment, input.canAsk())
     const folder = yield* temporaryFolder.make
     const store = yield* storeOf(chosen, environment, folder)
-    // the broker finds it in the store; why there is none, the failure tells
+    // the broker finds the token in the store; if there is none, the failure says why
     yield* orAsk(chosen, Logger.withMinimumLogLevel(firstToken(chosen, store), LogLevel.None))
 
     const { digest, key } = yield* CallerKey.generate

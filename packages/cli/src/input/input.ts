@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type { Failure } from "../output/failure.js"
 import { failed, usage } from "../output/failure.js"
 
-/** Whether somebody can be asked at the terminal, while the answer goes wherever it goes. */
+/** Whether a person can be asked at the terminal, wherever the answer goes. */
 export const canAsk = (): boolean => isatty(0) && isatty(2)
 
 const tooLong = (most: number) => failed(`Standard input is longer than ${most} bytes.`)

@@ -36,7 +36,7 @@ export class Failure extends Data.TaggedError("Failure")<{
 export const usage = (detail: string): Failure => new Failure({ exit: exitCodes.usage, detail })
 export const failed = (detail: string): Failure => new Failure({ exit: exitCodes.failed, detail })
 
-/** What a failure is to whoever called the program. */
+/** How a failure ends the program: exit code and message. */
 export interface Ending {
   readonly exit: ExitCode
   readonly code: string | undefined
@@ -69,7 +69,7 @@ const exitOf = (error: TokenError.TokenError): ExitCode => {
   }
 }
 
-/** Of an error that stands for another the page of that one says what to do. */
+/** If an error stands for another one, the page of that other one says what to do. */
 const pageOf = (error: TokenError.TokenError): string =>
   error._tag === "RetriesExhausted" ? pageOf(error.last) : TokenError.codeOf(error)
 

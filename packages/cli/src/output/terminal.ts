@@ -19,11 +19,11 @@ const write = (stream: NodeJS.WriteStream, chunk: string | Uint8Array): Effect.E
 const codeOf = (error: unknown): string =>
   Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : "unknown"
 
-/** Whoever read the answer has gone: what is left of it goes nowhere. */
+/** The reader of the answer has gone: the rest of the answer is dropped. */
 const isGone = (error: NodeJS.ErrnoException): boolean =>
   error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED"
 
-/** Writes bytes of an answer; whether somebody still reads. */
+/** Writes bytes of an answer; false if the reader has gone. */
 export const bytes = (chunk: string | Uint8Array): Effect.Effect<boolean, Failure> =>
   write(process.stdout, chunk).pipe(
     Effect.as(true),
@@ -37,7 +37,7 @@ export const bytes = (chunk: string | Uint8Array): Effect.Effect<boolean, Failur
 /** Writes an answer, and a line break after it. */
 export const answer = (text: string): Effect.Effect<void, Failure> => Effect.asVoid(bytes(`${text}\n`))
 
-/** Says something to whoever watches; if nobody does, that is no failure. */
+/** Writes a line to standard error; a closed standard error is no failure. */
 export const note = (text: string): Effect.Effect<void> => Effect.ignore(write(process.stderr, `${text}\n`))
 
 /** How a command says something, unless it is to be quiet. */
@@ -66,7 +66,7 @@ export interface Style {
   readonly isTerminal: boolean
 }
 
-/** Colour only where there is a terminal and nobody forbids it (https://no-color.org). */
+/** Colour only on a terminal, and not if NO_COLOR is set (https://no-color.org). */
 export const styleOf = (
   stream: { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined },
   environment: Environment
@@ -76,7 +76,7 @@ export const styleOf = (
   return {
     isTerminal,
     colour: isTerminal && !forbidden,
-    // a terminal that nobody has told its size has none
+    // a terminal whose size was never set has none
     columns: Math.max(40, Math.min(stream.columns || 80, 120))
   }
 }

@@ -13,7 +13,7 @@ import { failed, Failure } from "../output/failure.js"
 import type { Services } from "../services.js"
 import * as signals from "../signals.js"
 
-/** An address that somebody else has is no mistake of the configuration. */
+/** An address that another program uses is no mistake of the configuration. */
 const orInUse = (error: TokenError.InvalidConfiguration): Failure | TokenError.InvalidConfiguration => {
   const [, place] = /cannot listen on (.+) \(EADDRINUSE\)/.exec(error.detail) ?? []
   return place === undefined ? error : failed(
@@ -38,7 +38,7 @@ export const start = <E>(
     const server = yield* BrokerServer.make.pipe(
       Effect.provide(context),
       Effect.mapError(orInUse),
-      // where it listens is said by whoever starts it
+      // the code that starts the broker says where it listens
       Logger.withMinimumLogLevel(LogLevel.Warning)
     )
     return { broker: Context.get(context, Broker), server }

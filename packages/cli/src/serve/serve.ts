@@ -88,7 +88,7 @@ const fromEnvironment = ({ json, port, quiet }: Options, environment: Environmen
         const address = server.addresses[0] ?? ""
         yield* say(start.text(server, config))
         if (json) yield* terminal.answer(JSON.stringify({ address, caller, key: Redacted.value(key) }))
-        // whoever wants it quiet has no other way to know the key
+        // with --quiet, too: there is no other way to know the key
         else yield* terminal.note(start.oneOffKey(address, chosen.name, caller, Redacted.value(key)))
       })
     )

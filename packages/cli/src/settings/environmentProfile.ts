@@ -19,7 +19,7 @@ export interface Named {
   readonly profile: BrokerConfig.Profile
 }
 
-/** What a profile is that says nothing but where and who. */
+/** The defaults of a profile that names only the server and the client. */
 export const defaults = {
   grant: { type: "client_credentials" },
   scopes: [],
@@ -45,7 +45,7 @@ interface Fault {
 
 const missing = "is missing or blank"
 
-/** Reads variables, and notes what is wrong with them. */
+/** Reads variables, and collects their mistakes. */
 const reader = (environment: Environment) => {
   const faults: Array<Fault> = []
   const optional = (name: string): string | undefined => {

@@ -15,7 +15,7 @@ const variables = ({ authentication, grant }: BrokerConfig.Profile): ReadonlyArr
     "assertion" in grant ? grant.assertion : undefined
   ].flatMap((reference) => reference !== undefined && "env" in reference ? [reference.env] : [])
 
-/** The variable that an error misses, if somebody can be asked for it. */
+/** The variable whose absence is the error, if a person can be asked for it. */
 const missing = (error: unknown, { profile }: Chosen): string | undefined => {
   if (!input.canAsk() || !Predicate.isTagged(error, "InvalidConfiguration")) return undefined
   if (!Predicate.hasProperty(error, "fields") || !Array.isArray(error.fields)) return undefined

@@ -10,7 +10,7 @@ export interface Given {
   /** As it stands in the header: `Bearer`. */
   readonly type: string
   readonly scopes: ReadonlyArray<string>
-  /** Epoch milliseconds; absent where nobody said. */
+  /** Epoch milliseconds; absent if unknown. */
   readonly expiresAt: number | undefined
   /** Whole seconds that are left. */
   readonly remaining: number | undefined

@@ -121,7 +121,7 @@ const keep = (
   })
 }
 
-/** Whoever waits for longer than a moment is told for what. */
+/** A person who waits for longer than a moment is told what for. */
 const tellWaits = (say: (text: string) => Effect.Effect<void>) => (source: TokenSource.With<TokenError.TokenError>) =>
   Effect.flatMap(
     TokenSource.subscribe(source),

@@ -6,13 +6,13 @@ import * as FiberSet from "effect/FiberSet"
 import * as Scope from "effect/Scope"
 import * as SharedWork from "effect-bearer/SharedWork"
 
-/** A build that gives no sign of life for this long is given up: whoever began it is gone. */
+/** A build that shows no sign of life for this long is given up: the caller that began it is gone. */
 const overdueAfter = "5 seconds"
 const signOfLife = Effect.forever(Effect.zipRight(SharedWork.expect(0), Effect.sleep("1 second")))
 
 /**
  * Builds something when it is first asked for, once for all who ask, and keeps it. A failure goes to those who wait
- * and is forgotten: who asks next makes it try again.
+ * and is forgotten: the next caller starts another build.
  *
  * It is built in the scope, not on the fiber of a caller: what a caller has around it (a span, annotations of its log)
  * does not stay with what others use. The caller who began it may be gone without a word, and the build with it: so it

@@ -3,7 +3,7 @@ import * as Option from "effect/Option"
 import type * as AccessToken from "effect-bearer/AccessToken"
 import * as Clocks from "effect-bearer/Clocks"
 
-/** How long each token had to live when it was first looked at here. */
+/** How long each token had to live when this module first saw it. */
 const periods = new WeakMap<AccessToken.AccessToken, Clocks.Period>()
 
 /**

@@ -88,7 +88,7 @@ export interface SeenRequest {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
-  /** Of the answer; 0 while there is none. */
+  /** The status of the answer; 0 while there is none. */
   readonly status: number
 }
 

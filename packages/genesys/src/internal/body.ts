@@ -21,7 +21,7 @@ export const read = (
   Effect.suspend(() => {
     const pieces: Array<Uint8Array> = []
     let size = 0
-    // this has a limit for the whole body, set by who calls it
+    // the caller sets a time limit for the whole body
     return deadline.unlimited(response).stream.pipe(
       Stream.runForEachWhile((piece) =>
         Effect.sync(() => {
@@ -31,14 +31,14 @@ export const read = (
           return size <= limit
         })
       ),
-      // A web stream that failed fails once more when it is cancelled, as a defect; what was read stands.
+      // A web stream that failed fails once more when it is cancelled, as a defect; the bytes that were read are kept.
       Effect.catchAllCause((cause) => {
         const failure = Cause.failureOption(cause)
         if (size > limit || (Option.isSome(failure) && isEmptyBody(failure.value))) return Effect.void
         return Effect.fail({ cause: Cause.squash(cause) })
       }),
       Effect.map(() => ({ bytes: Bytes.concat(pieces), overflow: size > limit })),
-      // a stream that does not end when it is told to holds up nobody
+      // a stream that ignores its interruption does not delay the caller
       Effect.interruptible,
       Effect.disconnect,
       Effect.interruptible

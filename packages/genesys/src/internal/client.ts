@@ -32,7 +32,7 @@ type Outcome = Either.Either<HttpClientResponse.HttpClientResponse, GenesysError
 
 type Later = GenesysError.Transient
 
-/** Of one exchange. */
+/** How one exchange can fail. */
 type Failure = GenesysError.ResponseError | TokenError.InvalidConfiguration | rateGate.Held
 
 /** Whether the call only reads, whatever its method: then it may be sent again after a 5xx. */
@@ -66,11 +66,11 @@ const ranges = {
   defaultRetryAfter: Settings.duration("10 seconds", { most: longestWait })
 }
 
-/** What is wrong with the options, each by its name behind `prefix`. */
+/** The mistakes in the options, each with its name after `prefix`. */
 export const problems = (options: ApiOptions, prefix = ""): ReadonlyArray<Settings.Problem> =>
   Settings.problems(ranges, options, prefix)
 
-/** Of options without problems. */
+/** The client. The options must have no problems. */
 export const make = (
   plain: HttpClient.HttpClient,
   tokens: TokenSource.With<TokenError.TokenError>,
@@ -86,7 +86,7 @@ export const make = (
   const policy = options.retry === undefined
     ? RetryPolicy.exponentialJitter<Later>({ base: "500 millis", maxRetries: 3, maxElapsed: Infinity })
     : options.retry
-  /** Who sends nothing again does not wait either. */
+  /** A client that sends nothing again does not wait, either. */
   const maxWait = policy === false ? Duration.zero : maxRetryAfter
   const schedule = policy === false ?
     undefined :
@@ -103,14 +103,14 @@ export const make = (
 
   const address = new URL(region.apiUrl).hostname
 
-  /** What goes over the network, within its time, failing in the words of this package. */
+  /** One exchange over the network, within its time limit, with the errors of this package. */
   const exchange = (request: HttpClientRequest.HttpClientRequest) => {
     const target = transport.target(request)
     return Effect.flatMap(Clocks.now, (now) =>
       base.execute(request).pipe(
         // a client decorated with filterStatus fails with the response inside
         Effect.catchIf(isStatus, (error) => Effect.succeed(error.response)),
-        // a caller who is interrupted does not come here: what is interrupted is the client, from inside
+        // an interrupted caller does not come here: this is a client that interrupted itself
         Effect.catchAllCause((cause) => Effect.fail(failure(target, cause, request))),
         Effect.disconnect,
         Effect.interruptible,
@@ -157,7 +157,7 @@ export const make = (
       )
     })
 
-  /** The same at the pace of the rate limit, with a 429 as an error. It has its token already: that takes its own time. */
+  /** The same at the pace of the rate limit, with a 429 as an error. The request has its token already. */
   const paced = (
     request: HttpClientRequest.HttpClientRequest
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, Failure> =>
@@ -184,7 +184,7 @@ export const make = (
     BearerAuth.withBearer(tokens, { origins: [region.apiUrl], onOtherOrigin: "fail" })
   )
 
-  /** Fails only with what may be tried again: all else is a value, and no policy sees it. */
+  /** Fails only with an error after which the call may be sent again: every other outcome is a value, which no policy sees. */
   const attempt = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Outcome, Later> =>
     Effect.flatMap(Effect.either(authenticated.execute(request)), (result): Effect.Effect<Outcome, Later> => {
       if (Either.isRight(result)) {
@@ -261,7 +261,7 @@ const failure = (
     : transport.unreachable(target, Cause.squash(cause), disclosures.forRequest(request))
 }
 
-/** A path is one of the API; what is absolute already has to be. */
+/** A path is put under the URL of the API; an absolute URL is left as it is. */
 const prepare = (
   request: HttpClientRequest.HttpClientRequest,
   region: Region
@@ -272,7 +272,7 @@ const prepare = (
   return "accept" in absolute.headers ? absolute : HttpClientRequest.acceptJson(absolute)
 }
 
-/** What core says of an error in general, said for this client. */
+/** Adds to an error of core what is particular to this client. */
 const explain = (error: GenesysError.RequestError, region: Region): GenesysError.RequestError => {
   if (error._tag === "InvalidConfiguration" && error.fields[0] === "origins") {
     return new TokenError.InvalidConfiguration({

@@ -82,7 +82,7 @@ const makeGate = (resource?: string): Gate => ({
   cutUntil: -Infinity
 })
 
-/** For calls that carry a token of somebody else. */
+/** For calls that carry a token of another source. */
 export const unguarded: Report = { answered: () => Effect.void, refused: () => Effect.void }
 
 /** A call that was not sent: it would have to wait for longer than it may. */
@@ -128,10 +128,10 @@ const end = (passage: Passage): void => {
   queue.ring(gate.line)
 }
 
-/** A call that left this long ago is not counted as one under way any more: whoever made it may be gone. */
+/** A call that was sent this long ago does not count as under way any more: its caller may be gone. */
 const longestCall = pace.period
 
-/** Forgets those who are gone without a word, calls and waiters. */
+/** Forgets calls and waiters that vanished without an interruption. */
 const tidy = (gate: Gate, now: number): void => {
   for (const passage of gate.underWay) {
     if (now - (passage.leftAt ?? now) <= longestCall) break
@@ -165,7 +165,7 @@ const enter = (passage: Passage, call: Call, since: number): Effect.Effect<void,
     }
     const latest = since + Duration.toMillis(call.maxWait)
     const expected = gate.pace.expected(steady, gate.line.length)
-    // what is expected at once is no wait, however short the longest is
+    // a wait of zero is no wait, however short the longest allowed wait is
     if (expected > Math.max(latest, steady)) return held(gate, call, expected)
     return Effect.withSpan(
       queue.stand(gate.line, steady + Math.max(latest - steady, shortest), {
@@ -227,7 +227,7 @@ const tell = (gate: Gate, millis: number, until: number): Effect.Effect<void> =>
   return Effect.annotateLogs(Effect.logInfo(`${whose} ${wait} ms for a rate limit`), { wait, ...attributesOf(gate) })
 }
 
-/** That the API is not taken at its word; once for all who are told the same. */
+/** Logs that the wait of the API is not believed; once for all calls that got the same wait. */
 const tellOfCut = (gate: Gate, wait: Duration.Duration, opens: number, now: number): Effect.Effect<void> => {
   const isTold = now < gate.cutUntil
   gate.cutUntil = opens
@@ -274,7 +274,7 @@ const rateLimitOf = (stated: pace.Stated | undefined, wait: number): GenesysErro
 // answers
 // ---------------------------------------------------------------------------------------------------------------
 
-/** Those who were told the same time do not come back at the same time: a tenth of it, as in `RetryPolicy`. */
+/** Calls with the same wait do not come back at the same time: up to a tenth is added, as in `RetryPolicy`. */
 const spread = 0.1
 const longestSpread = 30_000
 
@@ -303,7 +303,7 @@ const reportTo = (
           const millis = Duration.toMillis(wait)
           return steady + millis + Math.min(millis * spread, longestSpread) * random
         }
-        // whoever has more time than that has asked for it
+        // a caller that allows a longer wait has asked for it
         const kept = Duration.min(wait, Duration.max(believed.longest, call.maxWait))
         const opens = after(kept)
         const isCut = Duration.lessThan(kept, wait)
@@ -318,7 +318,7 @@ const reportTo = (
         })
         return isCut ? tellOfCut(refusing, wait, opens, steady) : Effect.void
       })),
-    /** It has failed: if nothing was reported, it had no answer. */
+    /** The call has failed: if nothing was reported, it had no answer. */
     ended: Effect.map(Clocks.now, ({ steady }) => {
       if (!reported) each(steady, (gate, leftAt) => gate.pace.unanswered(steady, leftAt))
     })

@@ -4,7 +4,7 @@ import type * as GenesysError from "../GenesysError.js"
 /** Limits of a token count by the minute. Milliseconds, like all times here; of a clock that nobody sets. */
 export const period = 60_000
 
-/** So many calls go ahead where nobody knows yet whether more may. */
+/** How many calls are sent at a time while the limit is still unknown. */
 const scouts = 5
 
 /** Nobody waits for their answers for longer than this: there may be no limit. */
@@ -38,7 +38,7 @@ export interface Stated {
   readonly reset: number
 }
 
-/** What is known of one limit, and who has left under it. */
+/** The state of one limit, and the calls that were sent under it. */
 export interface Pace {
   /** Of a call that came at `since`. */
   readonly verdict: (now: number, since: number) => Verdict
@@ -48,7 +48,7 @@ export interface Pace {
   readonly end: () => void
   /** A call that left at `departed`, and is not over yet, was answered by something else than a 429 of this limit. */
   readonly answered: (now: number, departed: number, stated?: Stated) => void
-  /** It had no answer: those who wait for one will learn nothing. */
+  /** A call ended without an answer: the calls that wait for it learn nothing from it. */
   readonly unanswered: (now: number, departed: number) => void
   /**
    * The API wants nobody to come before, and allows so many in a period. If it is not believed, one call is to find out
@@ -59,7 +59,7 @@ export interface Pace {
   readonly close: (until: number) => void
   /** When a call may leave that has `ahead` others before it, as far as can be told. */
   readonly expected: (now: number, ahead: number) => number
-  /** The refusal that nobody leaves for. */
+  /** The refusal because of which no call is sent. */
   readonly why: () => GenesysError.ApiRateLimited | undefined
   /** What was last stated of the limit. */
   readonly stated: () => Stated | undefined
@@ -74,7 +74,7 @@ export const make = (): Pace => {
   let underWay = 0
   /** How many may be under way at a time. */
   let width = scouts
-  /** Who had come by then waits for nobody under way. */
+  /** A call that came before this moment does not wait for the calls under way. */
   let freedAt = -Infinity
   /** Of a period, if the API tells. */
   let allowed: number | undefined
@@ -127,7 +127,7 @@ export const make = (): Pace => {
     },
     end: () => void underWay--,
     answered: (now, departed, stated) => {
-      // who left before the last wait knows nothing of what is allowed after it
+      // a call from before the last wait says nothing about the limit after it
       if (departed >= opensAt) width = stated === undefined ? width + 1 : Infinity
       if (stated === undefined) return
       last = stated

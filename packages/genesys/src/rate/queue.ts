@@ -61,7 +61,7 @@ export const ring = ({ first }: Line): void => {
 /** Cloudflare Workers: a fiber that another request wakes would go on in that one, and may do no I/O of its own there. */
 const isRequestBound = typeof navigator === "object" && navigator.userAgent === "Cloudflare-Workers"
 
-/** How often somebody looks who cannot be woken. */
+/** How often a waiting call looks again, in case that nothing wakes it. */
 const lookEvery = 20
 
 /** Forgets those at the end of the line who are gone without a word; those before them are forgotten by who is behind. */

@@ -20,7 +20,7 @@ export const of = (
   return Duration.lessThanOrEqualTo(wait, longest) ? "all" : "resource"
 }
 
-/** A minute, told by somebody who is not in a hurry. */
+/** A wait up to this long can be that of a limit per minute. */
 const longest = Duration.minutes(2)
 
 /** Method and path, without the ids in it: `PUT /api/v2/users/{id}`. */

@@ -26,7 +26,7 @@ export interface Reply {
  */
 export class SdkError extends Error {
   override readonly name: string = "SdkError"
-  /** Of the answer; `undefined` where there was none. */
+  /** The status of the answer; `undefined` if there was none. */
   readonly status: number | undefined
   readonly statusText: string | undefined
   /** The code of the API (`not.found`) or of the system (`ECONNREFUSED`). */
@@ -139,7 +139,7 @@ const harmless: ReadonlySet<string> = new Set([
   correlation
 ])
 
-/** What is too short to hold a credential, such as the beginning of a list. */
+/** A text that is too short to hold a credential, such as the beginning of a list. */
 const withoutText = (data: unknown): unknown =>
   typeof data === "string" && data.length <= 100 && !/[^\s{}[\]":,]{4}/.test(data) ? data : undefined
 

@@ -110,7 +110,7 @@ export const headerOf = (options: SdkRequest, name: string): string | undefined 
   return found === undefined ? undefined : String(found[1])
 }
 
-/** Whatever is read as it is sent cannot be sent again: Node's streams, those of the web, and `form-data`. */
+/** A body that is read while it is sent cannot be sent again: Node's streams, web streams, and `form-data`. */
 const isReplayable = (data: unknown): boolean =>
   !Predicate.isObject(data) ||
   (!("pipe" in data) && !("getReader" in data) && !(Symbol.asyncIterator in data))
@@ -160,7 +160,7 @@ const headersOf = (headers: unknown): Readonly<Record<string, string>> => {
   )
 }
 
-/** A success needs no body here: nobody reads it. */
+/** A success needs no body here, because no code reads it. */
 const webResponse = ({ data, headers, status }: sdkError.Reply): Response => {
   const valid = status >= 200 && status <= 599 ? status : 500
   const body = valid < 400 ? null : sdkError.textOf(data)

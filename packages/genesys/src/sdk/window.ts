@@ -30,7 +30,7 @@ export const makeWindow = (apiClient: ApiClient) => {
         token = next
         display()
       }),
-    /** Whether a request carries what is shown here, rather than something of its own. */
+    /** Whether a request carries the token that the SDK shows, and not one of its own. */
     isShown: (authorization: string | undefined) => shown !== undefined && authorization === `Bearer ${shown}`,
     open: () => {
       isOpen = true
@@ -52,7 +52,7 @@ export const showCurrent = (tokens: TokenSource.With<unknown>, show: Show): Effe
     ({ token }) => Option.match(token, { onNone: () => Effect.void, onSome: show })
   )
 
-/** Requests get their token from the source; this is for those who look at what is shown, and send no request. */
+/** Requests get their token from the source; this is for code that reads the token from the SDK and sends no request. */
 export const follow = (tokens: TokenSource.With<unknown>, show: Show, event: TokenEvent): Effect.Effect<void> => {
   switch (event._tag) {
     case "TokenAcquired":

@@ -4,7 +4,7 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 /** Characters of a nonce (RFC 9449 §8.1), and no more of them than a header should hold. */
 const legalNonce = /^[!#-[\]-~]{1,1024}$/
 
-/** Origins whose nonce is kept; who uses more meets `use_dpop_nonce` once more. */
+/** How many origins' nonces are kept; for any further origin the server asks for a nonce once more. */
 const capacity = 256
 
 export class Nonces {
@@ -15,7 +15,7 @@ export class Nonces {
   }
 
   set(origin: string, nonce: string): void {
-    // the map is in order of use: what was heard of least recently goes first
+    // the map is in order of use: the origin that was used least recently is dropped first
     this.byOrigin.delete(origin)
     this.byOrigin.set(origin, nonce)
     if (this.byOrigin.size > capacity) {

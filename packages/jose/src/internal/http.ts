@@ -24,7 +24,7 @@ export const formOf = (request: HttpClientRequest.HttpClientRequest): URLSearchP
 
 const drainTimeout = Duration.seconds(2)
 
-/** Reads what is left of a response that nobody will see, within limits: an unread body keeps its connection busy. */
+/** Reads the rest of a response that no caller will get, within limits: an unread body keeps its connection busy. */
 export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
   response.stream.pipe(
     Stream.runFoldWhile(0, (size) => size < maxBytes, (size, piece) => size + piece.length),
@@ -39,7 +39,7 @@ export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.E
 /** What was read of a body. */
 export interface Body {
   readonly text: string
-  /** The same response, to be read as if it had not been. */
+  /** The same response with an unread body. */
   readonly response: HttpClientResponse.HttpClientResponse
 }
 

@@ -258,7 +258,7 @@ export const isCryptoKey = (u: unknown): u is jose.CryptoKey =>
 const isJwk = (u: unknown): u is jose.JWK & { readonly kty: string } =>
   Predicate.hasProperty(u, "kty") && typeof u.kty === "string"
 
-/** What a key is told by: a digest, so that it can be compared and kept, and nothing made of it. */
+/** The name by which keys are compared: a digest, from which the key cannot be computed. */
 const digestOf = (...parts: ReadonlyArray<unknown>): Redacted.Redacted =>
   Redacted.make(Digest.nameOf(JSON.stringify(parts)))
 

@@ -70,7 +70,7 @@ export const make = (settings: Settings): Keyring => {
 
   const fetch = SharedWork.make(
     Effect.gen(function*() {
-      // others who can do with an old set do not wait for this, if the server failed before
+      // if the server failed before, callers for whom the old set is good enough do not wait for this
       if (failed !== undefined) rest = Clocks.period(yield* Clocks.now, timeout + grace)
       const find = yield* Effect.tapError(fetchSet(settings), (error) =>
         Effect.map(Clocks.now, (now) => {

@@ -137,7 +137,7 @@ export class MalformedToken extends Data.TaggedError("MalformedToken")<{
 }
 
 /**
- * The key set could not be had, so nothing is known about the token.
+ * The key set could not be fetched, so nothing is known about the token.
  *
  * @since 0.1.0
  * @category errors

@@ -65,7 +65,7 @@ const ranges = {
   timeout: Settings.duration("5 seconds", { least: 1, most: "1 day" })
 }
 
-/** Key pairs only: with a shared secret, whoever verifies could also sign. */
+/** Key pairs only: with a shared secret, a program that verifies could also sign. */
 const known: ReadonlySet<string> = new Set<SigningKey.Algorithm>([
   "RS256",
   "RS384",

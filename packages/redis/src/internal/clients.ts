@@ -123,14 +123,14 @@ const leash = (): Leash => {
   setMaxListeners(0, controller.signal)
   return {
     get signal() {
-      // a socket that is made with an aborted signal is connected all the same, and nobody's
+      // a socket that is made with an aborted signal connects all the same, and nothing would close it
       return controller.signal.aborted ? AbortSignal.timeout(1) : controller.signal
     },
     cut: () => controller.abort()
   }
 }
 
-/** Nothing that goes wrong with an end is of interest, and nobody waits for it. */
+/** Failures while a connection is closed are ignored, and no caller waits for the end. */
 const close = (client: { destroy(): unknown }, { cut }: Leash): Effect.Effect<void> =>
   Effect.sync(() => {
     void new Promise((resolve) => resolve(client.destroy())).catch(() => undefined)

@@ -69,7 +69,7 @@ const phrases: ReadonlyArray<readonly [phrase: RegExp, code: string]> = [
 /** After these another connection may do better. */
 const ofLink = new Set(["MASTERDOWN", "READONLY", "sentinels", "master"])
 
-/** These stay until somebody has changed something. */
+/** Failures that stay until a person has changed something. */
 const refusals = new Set([
   ...["NOAUTH", "NOPERM", "WRONGPASS", "database", "databases", "maxclients", "noCluster", "noSentinel"]
 ])
@@ -126,7 +126,7 @@ const remedies: Record<string, string> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority
 }
 
-/** The client had no connection, or got none. */
+/** The client had no connection, or could not get one. */
 const unsent = new Set([
   ...[
     "ClientClosedError",
@@ -196,7 +196,7 @@ export const closed = new Failure({
 
 const unconnected = new Set(["ClientClosedError", "TypeError"])
 
-/** The same of a client that somebody else connects, or forgot to. */
+/** The same for a client that the program connects, or forgot to connect. */
 export const ofOthers = (failure: Failure): Failure =>
   unconnected.has(failure.code)
     ? new Failure({

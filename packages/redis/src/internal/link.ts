@@ -17,7 +17,7 @@ export interface Link<A> {
   readonly isUp: () => boolean
 }
 
-/** Around something that somebody else connects. */
+/** A link around a client that the program connects itself. */
 export const steady = <A>(connected: A): Link<A> => ({
   use: (f) => Effect.mapError(call(connected, f), failure.ofOthers),
   isUp: () => true
@@ -35,7 +35,7 @@ const patience = 5000
 /** The same where nothing was sent, or a server of several is gone: the others may have taken its place by now. */
 const shortPatience = 1000
 
-/** What whoever opens something can say of it later. */
+/** How a connection reports its state after it was opened. */
 export interface Signals {
   /** It is of no use any more. */
   readonly lose: () => void
@@ -72,7 +72,7 @@ export const supervise = <A>(
     let trouble: failure.Failure | undefined
     // open: the outcome of the last attempt is known
     const settled = yield* Effect.makeLatch(false)
-    // after the end no attempt follows: whoever waits for one is told
+    // after the end no attempt follows: the callers that wait for one get an error
     yield* Effect.addFinalizer(() => {
       trouble = failure.closed
       return settled.open
@@ -139,7 +139,7 @@ export const supervise = <A>(
         }
         return Effect.catchAll(call(current.connected, f), (error) => {
           const isUnsent = error.isUnsent === true
-          // somebody else has noticed before, and there is another by now
+          // another caller has noticed before, and there is a new connection by now
           const isPast = held !== current
           if (!error.isLink || !(isPast || isOlder(current, isUnsent ? shortPatience : patience))) {
             return Effect.fail(error)

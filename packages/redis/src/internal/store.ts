@@ -163,7 +163,7 @@ export const make = (
     }
   })
 
-/** Something stands between here and Redis that answers by itself. */
+/** A proxy between this program and Redis has answered by itself. */
 const noNumber = "its answer is not the number of a lease: check for a proxy between this program and the server"
 
 interface Found {

@@ -99,7 +99,7 @@ export const introspection = (url: URL, token: AccessToken.AccessToken, options:
   )
 }
 
-/** A token that does not exist is revoked: the server has to say yes (RFC 7009 §2.2), and nobody loses anything. */
+/** A token that does not exist is revoked: the server has to say yes (RFC 7009 §2.2), and no token is lost. */
 const madeUp = Effect.map(
   Effect.all(Array.from({ length: 4 }, () => Random.nextIntBetween(0, 0x1000000))),
   (parts) => Redacted.make(`effect-bearer-doctor-${parts.map((part) => part.toString(16)).join("")}`)

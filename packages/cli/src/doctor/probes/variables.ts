@@ -50,7 +50,7 @@ const untrimmed = (name: string): Finding =>
 
 const isBlank = (value: string | undefined): boolean => value === undefined || value.trim() === ""
 
-/** Only what nobody can mean: a variable that is set to nothing counts as one that is not set. */
+/** Only values that cannot be meant: a variable that is set to nothing counts as not set. */
 const oddities = (names: Iterable<string>, environment: Environment): ReadonlyArray<Finding> =>
   Array.from(new Set(names)).flatMap((name) => {
     const value = environment[name]
