@@ -27,6 +27,7 @@ import * as body from "./internal/body.js"
 import * as client from "./internal/client.js"
 import * as deadline from "./internal/deadline.js"
 import * as disclosures from "./internal/disclosure.js"
+import { idAttributes } from "./internal/exchange.js"
 import { optional } from "./internal/optional.js"
 import * as refusal from "./internal/refusal.js"
 import * as transport from "./internal/transport.js"
@@ -115,14 +116,14 @@ const exchange = <A, I, R>(
       Effect.tap((response) =>
         Effect.annotateCurrentSpan({
           "http.response.status_code": response.status,
-          ...client.idAttributes(refusal.correlationId(response.headers, disclosures.forRequest(response.request)))
+          ...idAttributes(refusal.correlationId(response.headers, disclosures.forRequest(response.request)))
         })
       ),
       Effect.flatMap((response) => decoded(response, schema)),
       Effect.tapError((error) =>
         Effect.annotateCurrentSpan({
           "error.type": error._tag,
-          ...("correlationId" in error ? client.idAttributes(error.correlationId) : {})
+          ...("correlationId" in error ? idAttributes(error.correlationId) : {})
         })
       ),
       Disclosure.withSpan(options.operation ?? `GenesysApi.${request.method.toLowerCase()}`, {

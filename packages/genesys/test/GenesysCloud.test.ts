@@ -86,7 +86,7 @@ describe("configuration", () => {
       for (const scopes of [",,", " ; , "]) {
         const error = yield* Effect.flip(environment({ ...complete, GENESYS_SCOPES: scopes })())
         assert.deepStrictEqual(error.fields, ["GENESYS_SCOPES"])
-        assert.include(error.message, "GENESYS_SCOPES holds separators and no scope")
+        assert.include(error.message, "GENESYS_SCOPES has separators and no scope")
       }
       for (const scopes of ["", "  "]) {
         assert.isUndefined((yield* environment({ ...complete, GENESYS_SCOPES: scopes })()).scopes)

@@ -1,10 +1,7 @@
 // The HTTP client for one region: limits, retries, and errors in the terms of Genesys Cloud.
 import * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,8 +9,6 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as BearerAuth from "effect-bearer/BearerAuth"
-import * as Clocks from "effect-bearer/Clocks"
-import * as Disclosure from "effect-bearer/Disclosure"
 import * as RetryPolicy from "effect-bearer/RetryPolicy"
 import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
@@ -22,9 +17,8 @@ import type * as GenesysError from "../GenesysError.js"
 import * as rateGate from "../rate/gate.js"
 import type { Region } from "../Region.js"
 import type { ApiOptions } from "./apiOptions.js"
-import * as body from "./body.js"
 import * as deadline from "./deadline.js"
-import * as disclosures from "./disclosure.js"
+import * as exchanges from "./exchange.js"
 import * as refusal from "./refusal.js"
 import * as transport from "./transport.js"
 
@@ -53,9 +47,6 @@ class CurrentCall extends Context.Reference<CurrentCall>()("@effect-bearer/genes
 }) {}
 
 const readingMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"])
-
-/** No more than this is read of an error: 1 MiB. */
-const longestError = 1_048_576
 
 /** A timer of the runtime counts milliseconds in 31 bits; a longer sleep never wakes. */
 const longestWait = Duration.days(7)
@@ -98,64 +89,9 @@ export const make = (
           : error
     )
 
-  // The span of the platform shows every header of a response and the whole URL; ours shows what is known to be harmless.
-  const base = HttpClient.withTracerPropagation(HttpClient.withTracerDisabledWhen(plain, () => true), false)
+  const exchange = exchanges.make(plain, region, limit)
 
-  const address = new URL(region.apiUrl).hostname
-
-  /** One exchange over the network, within its time limit, with the errors of this package. */
-  const exchange = (request: HttpClientRequest.HttpClientRequest) => {
-    const target = transport.target(request)
-    return Effect.flatMap(Clocks.now, (now) =>
-      base.execute(request).pipe(
-        // a client decorated with filterStatus fails with the response inside
-        Effect.catchIf(isStatus, (error) => Effect.succeed(error.response)),
-        // an interrupted caller does not come here: this is a client that interrupted itself
-        Effect.catchAllCause((cause) => Effect.fail(failure(target, cause, request))),
-        Effect.disconnect,
-        Effect.interruptible,
-        Effect.timeoutFail({ duration: limit, onTimeout: () => transport.timedOut(target, limit) }),
-        Disclosure.unlogged,
-        Effect.tap((response) => {
-          deadline.remember(response, Clocks.period(now, Duration.toMillis(limit)))
-          return Effect.annotateCurrentSpan({
-            "http.response.status_code": response.status,
-            ...idAttributes(refusal.correlationId(response.headers, disclosures.forRequest(request)))
-          })
-        }),
-        Effect.withSpan(`http.client ${request.method}`, {
-          kind: "client",
-          captureStackTrace: false,
-          attributes: {
-            "http.request.method": request.method,
-            "server.address": address,
-            "url.path": target.url.slice(region.apiUrl.length)
-          }
-        })
-      ))
-  }
-
-  const refused = (response: HttpClientResponse.HttpClientResponse) =>
-    Effect.gen(function*() {
-      const receivedAt = yield* Clock.currentTimeMillis
-      const { bytes, overflow } = yield* body.read(response, longestError).pipe(
-        Effect.timeout(yield* deadline.left(response, limit)),
-        Disclosure.unlogged,
-        Effect.orElseSucceed((): body.Body => ({ bytes: new Uint8Array(), overflow: false }))
-      )
-      return refusal.classify(
-        {
-          ...transport.target(response.request),
-          status: response.status,
-          headers: response.headers,
-          body: body.text(bytes),
-          overflow,
-          receivedAt
-        },
-        region,
-        disclosures.forRequest(response.request)
-      )
-    })
+  const refused = (response: HttpClientResponse.HttpClientResponse) => exchanges.refused(response, region, limit)
 
   /** The same at the pace of the rate limit, with a 429 as an error. The request has its token already. */
   const paced = (
@@ -238,28 +174,7 @@ export const make = (
 
 // ---------------------------------------------------------------------------------------------------------------
 
-/** What a span says of an answer. */
-export const idAttributes = (id: Option.Option<string>): Readonly<Record<string, string>> =>
-  Option.isSome(id) ? { "genesys.correlation_id": id.value } : {}
-
 const isSuccess = (status: number): boolean => (status >= 200 && status <= 299) || status === 304
-
-const isStatus = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
-  error._tag === "ResponseError" && error.reason === "StatusCode"
-
-const failure = (
-  target: transport.Target,
-  cause: Cause.Cause<HttpClientError.HttpClientError>,
-  request: HttpClientRequest.HttpClientRequest
-): GenesysError.ApiUnreachable | TokenError.InvalidConfiguration => {
-  const error = Cause.failureOption(cause)
-  return Option.isSome(error) && transport.isInvalid(error.value)
-    ? new TokenError.InvalidConfiguration({
-      fields: ["url"],
-      detail: `the HTTP client cannot send this request to ${target.url}`
-    })
-    : transport.unreachable(target, Cause.squash(cause), disclosures.forRequest(request))
-}
 
 /** A path is put under the URL of the API; an absolute URL is left as it is. */
 const prepare = (
