@@ -163,7 +163,7 @@ describe("the key", () => {
         [{ key: privateKey, alg: "RS256" }, "alg", "use ES256"],
         [{ key: locked.privateKey }, "key", "both halves"],
         [{ key: Effect.fail("hunter2") }, "key", "could not be read"],
-        [{ alg: "HS256" as never }, "alg", "generated"],
+        [{ alg: "HS256" as never }, "alg", "cannot generate"],
         [{ backdate: Infinity }, "backdate", "duration"]
       ]
       for (const [options, field, text] of cases) {
