@@ -3,6 +3,12 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
+import * as broker from "@effect-bearer/broker"
+import * as genesys from "@effect-bearer/genesys"
+import * as jose from "@effect-bearer/jose"
+import * as redis from "@effect-bearer/redis"
+import * as testing from "@effect-bearer/testing"
+import * as core from "effect-bearer"
 import * as Snippets from "./snippets.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -157,6 +163,41 @@ describe("the examples in the documentation compile", () => {
   it("core has some", () => {
     const ofCore = Array.from(documents).filter(([file]) => file.startsWith("packages/core/src/"))
     assert.isAbove(ofCore.flatMap(([, { snippets }]) => snippets).length, 20)
+  })
+})
+
+// --- code in the sentences ---------------------------------------------------------------------------------------------
+
+/** What the packages publish, by the name that a sentence uses. `Schemas` and its like have a path of their own. */
+const published = new Map<string, object>(
+  [broker, core, genesys, jose, redis, testing].flatMap((names) => Object.entries(names))
+)
+
+/** Names in code between backticks, such as `TokenSource.cached`, that nobody publishes. */
+const unpublished = (file: string, text: string): ReadonlyArray<string> =>
+  text.split("\n").flatMap((line, index) =>
+    Array.from(line.matchAll(/`[^`]+`/g)).flatMap(([code]) =>
+      Array.from(code.matchAll(/(?<![\w.@/-])([A-Z]\w+)\.([a-z]\w*)\b(?!\.\w)/g)).flatMap(
+        ([all, module = "", name = ""]) => {
+          const names = published.get(module)
+          return names === undefined || name in names || others.test(all) ? [] : [`${file}:${index + 1} - ${all}`]
+        }
+      )
+    )
+  )
+
+/** `TokenSource.ts` is a file, and `GenesysCloud.wait` the name of a span. */
+const others = /\.(?:ts|test|md|json)$|^GenesysCloud\.wait$/
+
+describe("the names in the sentences exist", () => {
+  for (const file of readmes) {
+    it(file, () => assert.deepStrictEqual(unpublished(file, read(file)), []))
+  }
+
+  it("and one that does not is found", () => {
+    assert.deepStrictEqual(unpublished("a.md", "see\n`TokenSource.cache({})`, `TokenSource.cached`"), [
+      "a.md:2 - TokenSource.cache"
+    ])
   })
 })
 

@@ -22,6 +22,20 @@ class Api extends HttpApi.make("api").add(
   HttpApiGroup.make("users").add(HttpApiEndpoint.get("me", "/me").addSuccess(Schema.String))
 ) {}
 
+describe("withFetch and withMinTtl", () => {
+  it("withFetch is an effect without needs, for a source with any errors", () => {
+    expect(BearerAuth.withFetch(own, { origins })).type.toBe<Effect.Effect<typeof globalThis.fetch>>()
+    expect(BearerAuth.withFetch(source, { origins, fetch })).type.toBe<Effect.Effect<typeof globalThis.fetch>>()
+    expect(BearerAuth.withFetch).type.not.toBeCallableWith(source, {})
+  })
+
+  it("withMinTtl changes no type", () => {
+    const call: Effect.Effect<"a", "e", "r"> = {} as never
+    expect(BearerAuth.withMinTtl(call, "10 minutes")).type.toBe<Effect.Effect<"a", "e", "r">>()
+    expect(call.pipe(BearerAuth.withMinTtl("10 minutes"))).type.toBe<Effect.Effect<"a", "e", "r">>()
+  })
+})
+
 describe("withBearer", () => {
   it("adds the error of the source and keeps E and R, data-first", () => {
     expect(BearerAuth.withBearer(client, source, { origins })).type.toBe<

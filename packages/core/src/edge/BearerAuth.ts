@@ -7,7 +7,7 @@
  * `withBearer` wraps the client it is given and looks at the URL *before* that client changes it:
  *
  * - `base |> withBearer |> mapRequest(prependUrl(...))`: right. The other way round the URL is still relative when it
- *   gets here, and the call fails with `InvalidConfiguration`. `HttpApiClient.makeWith({ httpClient, baseUrl })`
+ *   gets here, and the call fails with `InvalidConfiguration`. `HttpApiClient.makeWith(api, { httpClient, baseUrl })`
  *   adds its `baseUrl` outside, so its `httpClient` is simply a client with a bearer.
  * - `base |> withBearer |> followRedirects`: right. Every hop is judged by its own origin. Inside, `followRedirects`
  *   copies the header to wherever the server points: no middleware around it can prevent that. `BearerAuth` notices it
@@ -29,6 +29,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
@@ -37,6 +38,8 @@ import * as TokenSource from "../lifecycle/TokenSource.js"
 import * as TokenError from "../values/TokenError.js"
 import type * as TokenRequest from "../values/TokenRequest.js"
 import * as client from "./bearer/client.js"
+import * as fetch_ from "./bearer/fetch.js"
+import * as minTtl_ from "./bearer/minTtl.js"
 import * as misuse from "./bearer/misuse.js"
 import type * as options_ from "./bearer/options.js"
 import * as overrides from "./bearer/overrides.js"
@@ -147,6 +150,30 @@ export const withRequest: {
 export const skip = <A, E, R>(self: Effect.Effect<A, E, R>, target?: Target): Effect.Effect<A, E, R> =>
   overrides.provide(self, "skip", target)
 
+/**
+ * Calls made by the effect carry a token that lives at least so long, for uploads and streams that an API checks again
+ * while they run: a token with less left is renewed first, and the call waits for that. Half of the token's lifetime is
+ * the most that can be asked for; the rest of the rule stands at `TokenSource.GetOptions`. It holds for the calls of
+ * every client with a bearer. The replay after a 401 has a new token anyway.
+ *
+ * @example
+ * ```ts
+ * import { HttpBody, HttpClient } from "@effect/platform"
+ * import { BearerAuth } from "effect-bearer"
+ *
+ * const upload = HttpClient.put("https://files.example.com/film", { body: HttpBody.text("…") }).pipe(
+ *   BearerAuth.withMinTtl("10 minutes")
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withMinTtl: {
+  (minTtl: Duration.DurationInput): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, minTtl: Duration.DurationInput): Effect.Effect<A, E, R>
+} = dual(2, minTtl_.provide)
+
 // ---------------------------------------------------------------------------------------------------------------
 // the client
 // ---------------------------------------------------------------------------------------------------------------
@@ -209,6 +236,47 @@ export const withBearer: {
   ): HttpClient.HttpClient.With<E | E2 | TokenError.InvalidConfiguration, R> =>
     client.make(self, source, options, undefined)
 )
+
+/**
+ * A `fetch` that adds the token, for an SDK that takes one. Its rules are those of {@link withBearer}: the token goes to
+ * the allowed origins only, a 401 is recovered from once, and no error shows the token.
+ *
+ * **Details**
+ *
+ * - The token is in the copy of the headers that goes to `fetch`, and not in the `Request` or the options of the caller.
+ * - The response is the one that `fetch` gave, or, for a refusal that the caller gets, one with the same status, headers
+ *   and body.
+ * - A promise is rejected with the error of `fetch`, with the error of the source (a `TokenError`), or, once the signal of
+ *   the request is aborted, with its reason.
+ * - A body is sent again after a 401 unless it is a stream: such a call gets its 401, and the next one a new token. Of the
+ *   body of a `Request` up to 1 MiB is kept for that.
+ * - Logs and spans are those of the runtime that made it.
+ *
+ * @example
+ * ```ts
+ * import { BearerAuth, TokenSource } from "effect-bearer"
+ * import { Effect } from "effect"
+ *
+ * declare const makeSdk: (options: { readonly fetch: typeof globalThis.fetch }) => { readonly users: () => Promise<string> }
+ *
+ * const users = Effect.gen(function*() {
+ *   const tokens = yield* TokenSource.TokenSource
+ *   const fetch = yield* BearerAuth.withFetch(tokens, { origins: ["https://api.example.com"] })
+ *   return yield* Effect.tryPromise(() => makeSdk({ fetch }).users())
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const withFetch = <E>(
+  source: TokenSource.With<E>,
+  options: Options & {
+    /** Sends the requests. Default: `globalThis.fetch`. */
+    readonly fetch?: typeof globalThis.fetch | undefined
+  }
+): Effect.Effect<typeof globalThis.fetch> =>
+  fetch_.make(source, options, options.fetch ?? ((input, init) => globalThis.fetch(input, init)))
 
 /**
  * Provides an `HttpClient` with a bearer to everything above it, from the plain one below and the source behind a tag

@@ -145,6 +145,31 @@ export const remaining = (self: AccessToken, now: number): Option.Option<Duratio
   Option.map(self.expiresAt, (expiresAt) => Duration.millis(Math.max(0, expiresAt - now)))
 
 /**
+ * The value of an `Authorization` header for the token: its scheme and the token, `Bearer …` (RFC 6750 §2.1) or `DPoP …`
+ * (RFC 9449 §7.1). It is for what is not an `HttpClient`: an SDK, the metadata of gRPC, the handshake of a WebSocket. It
+ * stays `Redacted`: reveal it by `Redacted.value` where it is sent, and nowhere else. `BearerAuth` needs none of this.
+ *
+ * @example
+ * ```ts
+ * import { AccessToken, TokenSource } from "effect-bearer"
+ * import { Effect, Redacted } from "effect"
+ *
+ * declare const connect: (metadata: { readonly authorization: string }) => Promise<void>
+ *
+ * const connected = Effect.flatMap(TokenSource.TokenSource.get(), (token) =>
+ *   Effect.tryPromise(() => connect({ authorization: Redacted.value(AccessToken.authorization(token)) })))
+ * ```
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const authorization = (self: AccessToken): Redacted.Redacted =>
+  Redacted.make(
+    // servers write the name of this scheme in many ways, and some APIs take only this one
+    `${self.tokenType.toLowerCase() === "bearer" ? "Bearer" : self.tokenType} ${Redacted.value(self.value)}`
+  )
+
+/**
  * Whether two tokens have the same secret value, even if their other fields differ.
  *
  * @since 0.1.0

@@ -1,11 +1,13 @@
 import { HttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, Logger } from "effect"
+import { Effect, Either, Logger, TestClock } from "effect"
 import * as BearerAuth from "../../src/edge/BearerAuth.js"
+import * as TokenSource from "../../src/lifecycle/TokenSource.js"
 import * as AccessToken from "../../src/values/AccessToken.js"
 import * as TokenError from "../../src/values/TokenError.js"
 import * as TokenRequest from "../../src/values/TokenRequest.js"
 import { makeApi, makeSource } from "../support/bearer.js"
+import { Scripted } from "../support/scripted.js"
 
 const users = "https://users.example.com"
 const billing = "https://billing.example.com"
@@ -248,5 +250,27 @@ describe("BearerAuth overrides", () => {
       // an override permits nothing, so it may name any origin
       yield* BearerAuth.skip(a.get(users), { origins: ["http://mesh.local"] })
       assert.deepStrictEqual(seen(), [[users, "default"]])
+    }))
+})
+
+describe("BearerAuth.withMinTtl", () => {
+  const api = "https://api.example.com"
+
+  it.scoped("a token with less left is renewed for the calls of the effect, and for no others", () =>
+    Effect.gen(function*() {
+      const server = new Scripted()
+      const source = yield* TokenSource.cached({ ahead: 0 })(server.source)
+      const { calls, client } = makeApi(() => new Response())
+      const bearer = BearerAuth.withBearer(client, source, { origins: [api] })
+      yield* bearer.get(api)
+      yield* TestClock.adjust("40 minutes")
+      yield* bearer.get(api)
+      yield* BearerAuth.withMinTtl(bearer.get(api), "20 minutes")
+      yield* bearer.get(api).pipe(BearerAuth.withMinTtl("25 minutes"))
+      yield* bearer.get(api).pipe(BearerAuth.withMinTtl("25 minutes"))
+      assert.deepStrictEqual(
+        calls.map(({ authorization }) => authorization),
+        ["token-1", "token-1", "token-1", "token-2", "token-2"].map((token) => `Bearer ${token}`)
+      )
     }))
 })

@@ -1,6 +1,6 @@
 // The header for a token.
 import * as Redacted from "effect/Redacted"
-import type * as AccessToken from "../../values/AccessToken.js"
+import * as AccessToken from "../../values/AccessToken.js"
 
 const legal = /^[!-~]+ [!-~]+$/
 
@@ -13,9 +13,7 @@ export const makeAuthorization = () => {
   return (token: AccessToken.AccessToken): string | undefined => {
     const known = headers.get(token)
     if (known !== undefined) return known
-    const type = token.tokenType
-    const scheme = type === "Bearer" || type.toLowerCase() === "bearer" ? "Bearer" : type
-    const header = `${scheme} ${Redacted.value(token.value)}`
+    const header = Redacted.value(AccessToken.authorization(token))
     if (!legal.test(header)) return undefined
     headers.set(token, header)
     return header

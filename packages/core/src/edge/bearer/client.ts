@@ -13,6 +13,7 @@ import { makeAuthorization } from "./authorization.js"
 import type { Call, Context, Result } from "./context.js"
 import { failWith } from "./context.js"
 import * as hiding from "./hiding.js"
+import * as minTtl from "./minTtl.js"
 import * as misuse from "./misuse.js"
 import * as options_ from "./options.js"
 import { makeWithoutToken } from "./otherOrigins.js"
@@ -97,11 +98,14 @@ const makeStart = <E, R, E2, E3>(context: Context<E, R, E2, E3>, identity: overr
       const call: Call = {
         request,
         tokenRequest: requestFor(perCall),
+        demand: minTtl.current(fiber.currentContext),
         redactedNames: hiding.missingName(fiber.getFiberRef(Headers.currentRedactedNames)),
         replayed: false,
         retries: 0
       }
-      const token = hooks.peek(Context_.get(fiber.currentDefaultServices, Clock.Clock), call.tokenRequest)
+      const token = call.demand === undefined
+        ? hooks.peek(Context_.get(fiber.currentDefaultServices, Clock.Clock), call.tokenRequest)
+        : undefined
       return token === undefined ? attempt(context, call) : send(context, call, token)
     })
   return start

@@ -14,6 +14,8 @@ import type { RenewalGuard } from "./renewalGuard.js"
 export interface Call {
   readonly request: HttpClientRequest.HttpClientRequest
   readonly tokenRequest: TokenRequest.TokenRequest | undefined
+  /** What the call asks of its token; see `BearerAuth.withMinTtl`. */
+  readonly demand: source_.GetOptions | undefined
   /** The names of headers to leave out of spans and logs; set if `authorization` is not among them already. */
   readonly redactedNames: ReadonlyArray<string | RegExp> | undefined
   /** Whether the one replay after a 401 has been made. */

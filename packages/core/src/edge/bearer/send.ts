@@ -24,7 +24,7 @@ type Response = HttpClientResponse.HttpClientResponse
 /** Gets a token and sends the request of a call with it. */
 export const attempt = <E, R, E2, E3>(context: Context<E, R, E2, E3>, call: Call): Result<E | E3, R> =>
   Effect.flatMap(
-    fromSource(context, context.source.get(call.tokenRequest), call),
+    fromSource(context, context.source.get(call.tokenRequest, call.demand), call),
     (token) => send(context, call, token)
   )
 
