@@ -18,10 +18,12 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as LogLevel from "effect/LogLevel"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as AccessToken from "../values/AccessToken.js"
 import type { CompileError, PlainSecret } from "../values/compileError.js"
+import * as logs_ from "../values/logs.js"
 import type * as TokenError from "../values/TokenError.js"
 import type * as TokenRequest from "../values/TokenRequest.js"
 import * as Grant from "../wire/Grant.js"
@@ -436,6 +438,31 @@ export const layer = <R = never>(
     TokenError.InvalidConfiguration,
     HttpClient.HttpClient | R
   >
+
+/**
+ * From which level on the sources that it is provided to write to the log; `LogLevel.None` for nothing. Each event is at
+ * most one line, with the fields of the event as annotations: `Error` for a failure that callers get, `Warning` for an
+ * anomaly and for a renewal that failed while the held token is served, `Info` for a retry and a refused token, `Debug`
+ * and `Trace` for what is normal. Default: all that the program's own minimum lets pass. Events, metrics and spans do not
+ * depend on it, and neither does the warning about a setting that is out of range.
+ *
+ * The lines go to the program's loggers. The one that Effect has by default writes to standard output: where that is for
+ * the program's results, `Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))` moves the
+ * log of the whole program to standard error.
+ *
+ * @example
+ * ```ts
+ * import { TokenSource } from "effect-bearer"
+ * import { Layer, LogLevel } from "effect"
+ *
+ * // a program that logs the errors it gets needs no second line about them
+ * const Quiet = TokenSource.layerConfig().pipe(Layer.provide(TokenSource.logs(LogLevel.None)))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const logs = (least: LogLevel.LogLevel): Layer.Layer<never> => Layer.succeed(logs_.Least, least)
 
 /**
  * {@link layer} from configuration. Without an argument it reads the environment:

@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "../values/AccessToken.js"
 import { remaining } from "../values/AccessToken.js"
+import * as logs from "../values/logs.js"
 import type { TokenEvent } from "../values/TokenEvent.js"
 import * as TokenRequest from "../values/TokenRequest.js"
 import * as telemetry from "./telemetry.js"
@@ -196,7 +197,7 @@ export const hooks = (self: With<unknown>): Hooks => isSource(self) ? self[Hooks
 
 const noHooks: Hooks = {
   // there are no subscribers: events go to the log and the metrics only
-  publish: telemetry.report,
+  publish: (event) => telemetry.report(event),
   defaults: TokenRequest.empty,
   credentials: undefined,
   subscribe: Effect.succeed(Stream.empty),
@@ -250,14 +251,14 @@ const eventBuffer = 1024
 const makeHooks = (
   options: Pick<Hooks, "defaults" | "credentials" | "namespace" | "deadline" | "certificate">
 ): Effect.Effect<{ readonly hooks: Hooks; readonly events: Stream.Stream<TokenEvent> }> =>
-  Effect.map(PubSub.sliding<TokenEvent>(eventBuffer), (pubsub) => ({
+  Effect.zipWith(PubSub.sliding<TokenEvent>(eventBuffer), logs.writer, (pubsub, write) => ({
     hooks: {
       defaults: options.defaults,
       credentials: options.credentials,
       namespace: options.namespace,
       deadline: options.deadline,
       certificate: options.certificate,
-      publish: (event) => Effect.zipRight(telemetry.report(event), PubSub.publish(pubsub, event)),
+      publish: (event) => Effect.zipRight(telemetry.report(event, write), PubSub.publish(pubsub, event)),
       subscribe: Stream.fromPubSub(pubsub, { scoped: true }),
       ...nothing
     },

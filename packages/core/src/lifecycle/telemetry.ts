@@ -6,6 +6,7 @@ import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
 import * as errorCode from "../values/errorCode.js"
+import * as logs from "../values/logs.js"
 import { isAnomaly, TokenEvent } from "../values/TokenEvent.js"
 
 // The constants are published, with their documentation, by TokenMetrics.
@@ -143,6 +144,8 @@ const iso = (millis: number): string => isShowable(millis) ? new Date(millis).to
 
 const readable = (name: string, value: unknown): unknown => {
   if (Option.isOption(value)) return Option.isSome(value) ? readable(name, value.value) : undefined
+  // a list on one line
+  if (Array.isArray(value)) return value.join(" ")
   if (typeof value !== "number") return value
   if (name.endsWith("At")) return iso(value)
   return isShowable(value) && ["elapsed", "delay", "age", "remaining", "idle"].includes(name)
@@ -163,11 +166,15 @@ const annotations = (event: TokenEvent): Record<string, unknown> => {
   }
 }
 
-const log = (event: TokenEvent): Effect.Effect<void> => {
+const log = (event: TokenEvent, write: logs.Write): Effect.Effect<void> => {
   const [level, said] = line(event)
   const message = isAnomaly(event) ? errorCode.append(said, event._tag) : said
-  return Effect.suspend(() => Effect.annotateLogs(Effect.logWithLevel(level, message), annotations(event)))
+  return write(
+    level,
+    Effect.suspend(() => Effect.annotateLogs(Effect.logWithLevel(level, message), annotations(event)))
+  )
 }
 
-/** Logs and counts one event. */
-export const report = (event: TokenEvent): Effect.Effect<void> => Effect.zipRight(measure(event), log(event))
+/** Counts one event and logs it. */
+export const report = (event: TokenEvent, write: logs.Write = logs.all): Effect.Effect<void> =>
+  Effect.zipRight(measure(event), log(event, write))

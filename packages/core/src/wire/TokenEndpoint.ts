@@ -7,10 +7,12 @@
 
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
+import * as LogLevel from "effect/LogLevel"
 import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import type * as AccessToken from "../values/AccessToken.js"
+import * as logs from "../values/logs.js"
 import type * as TokenError from "../values/TokenError.js"
 import type * as TokenRequest from "../values/TokenRequest.js"
 import * as endpointOptions from "./endpointOptions.js"
@@ -113,6 +115,7 @@ export const make: (
     value: options.tokenEndpoint
   })
   const form = yield* formEndpoint.make(options, settled)
+  const write = yield* logs.writer
   const { authentication, clientId, jwtExpiry = true, lenientTokenType = true } = options
   return {
     [TypeId]: TypeId,
@@ -128,7 +131,12 @@ export const make: (
           Effect.flatMap(
             TokenResponse.parse(reply, { ...answered, grantType: grant.type, request, lenientTokenType, jwtExpiry }),
             ({ token, warnings }) =>
-              Effect.as(Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true }), token)
+              Effect.as(
+                Effect.forEach(warnings, (warning) => write(LogLevel.Warning, Effect.logWarning(warning)), {
+                  discard: true
+                }),
+                token
+              )
           )
       })
   }
