@@ -210,6 +210,83 @@ const examples: Record<string, Example> = {
       /^ok {2}another one does, and the reply says when to come back$/m
     ]
   },
+  "recipes/server.ts": {
+    lines: [
+      /^50 requests at once, 1 token request$/m,
+      /^ok {2}all of them were answered$/m,
+      /^ok {2}one token was enough$/m
+    ]
+  },
+  "recipes/lambda.ts": {
+    lines: [
+      /^200, 200, and after the freeze 200$/m,
+      /^ok {2}a warm process uses the token it has$/m,
+      /^ok {2}a thawed one gets the next token first$/m,
+      /^ok {2}the API saw no call with an old token$/m
+    ]
+  },
+  "recipes/worker.ts": {
+    lines: [/^the Worker answered 200, 200, 200$/m, /^ok {2}requests that came together shared one token$/m]
+  },
+  "recipes/ci-script.ts": {
+    lines: [
+      /^\{"calls":\[\]\}$/m,
+      /^exit codes 0 and 78$/m,
+      /^ok {2}a wrong secret is a matter of configuration, and was not retried$/m,
+      /^ok {2}two runs, two token requests$/m
+    ],
+    stderr: /^cannot fetch the calls: .*"invalid_client".*\[oauth-error\]\n$/
+  },
+  "recipes/many-users.ts": {
+    lines: [
+      /^two users, three calls, 2 refresh tokens spent$/m,
+      /^ok {2}calls of one user share a token$/m,
+      /^ok {2}no user gets the token of another$/m,
+      /^ok {2}a new source goes on with the stored one$/m,
+      /^ok {2}none was spent twice$/m,
+      /^ok {2}who never logged in is told to$/m
+    ]
+  },
+  "recipes/proxy.ts": {
+    lines: [
+      /^the API answered 200$/m,
+      /^ok {2}the token request went through the proxy$/m,
+      /^ok {2}the API call went through the proxy$/m
+    ]
+  },
+  "recipes/mtls.ts": {
+    lines: [
+      /^ok {2}the API takes the token from the certificate it was issued to$/m,
+      /^ok {2}after the renewal the call succeeds as well$/m,
+      /^the API saw: reports, the first certificate$/m,
+      /^the API saw: reports, the second certificate$/m,
+      /^ok {2}the second call used the new certificate$/m
+    ]
+  },
+  "recipes/telemetry.ts": {
+    lines: [
+      /^alarm: revoked-early, key \w+$/m,
+      /^span TokenSource\.acquire/m,
+      /^metric token_request_duration_seconds \[seconds\] measured 2 times$/m,
+      /^ok {2}each token request is a span, and a cached read is none$/m,
+      /^ok {2}no span has a token in it$/m
+    ]
+  },
+  "recipes/graphql.ts": {
+    lines: [
+      /^the viewer is Ada$/m,
+      /^ok {2}the refused token was renewed$/m,
+      /^ok {2}and the query made once more$/m
+    ]
+  },
+  "recipes/upload.ts": {
+    lines: [
+      /^420000 characters, answered with 201$/m,
+      /^ok {2}the whole file arrived$/m,
+      /^ok {2}refused once, it was sent again as a whole$/m,
+      /^ok {2}the API refused one upload$/m
+    ]
+  },
   "property-testing-schedules.ts": {
     lines: [
       /^ok +no wait is shorter than Retry-After \(300 runs\)$/m,
@@ -218,7 +295,7 @@ const examples: Record<string, Example> = {
   }
 }
 
-const files = ["", "grants/", "genesys/"].flatMap((within) =>
+const files = ["", "grants/", "genesys/", "recipes/"].flatMap((within) =>
   readdirSync(new URL(within, folder)).filter((name) => name.endsWith(".ts")).map((name) => within + name)
 )
 const program = bundle(folder, files)
