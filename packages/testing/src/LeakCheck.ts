@@ -14,6 +14,7 @@
  *
  * @since 0.1.0
  */
+
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"

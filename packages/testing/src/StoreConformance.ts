@@ -20,6 +20,7 @@
  *
  * @since 0.1.0
  */
+
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -27,49 +28,13 @@ import type * as Scope from "effect/Scope"
 import * as TokenStore from "effect-bearer/TokenStore"
 import * as changes from "./internal/conformance/changes.js"
 import type * as checks from "./internal/conformance/checks.js"
+import type { Scenario, Settings } from "./internal/conformance/contract.js"
 import * as leases from "./internal/conformance/leases.js"
 import * as model from "./internal/conformance/model.js"
 import * as stage from "./internal/conformance/stage.js"
 import * as tokens from "./internal/conformance/tokens.js"
 
-/**
- * How the suite gets at the store.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Settings {
-  /**
-   * Two services on the same empty store, as two processes have. They may be the same service if a store promises
-   * nothing between processes. It is run anew for each scenario, and closed with the scope of that.
-   */
-  readonly pair: Effect.Effect<readonly [TokenStore.Service, TokenStore.Service], unknown, Scope.Scope>
-  /** Lets so many milliseconds pass for the store. Default: `TestClock.adjust`. */
-  readonly advance?: ((by: number) => Effect.Effect<void>) | undefined
-  /**
-   * The length of a lease in milliseconds; other times are multiples of it. Give it for a store with a clock of its
-   * own: what such a store says of times may be off by less than this. Default 10 seconds, exact.
-   */
-  readonly unit?: number | undefined
-  /**
-   * How many random sequences of operations are compared with a model; zero for none, where time is not the
-   * TestClock's. Default 25.
-   */
-  readonly runs?: number | undefined
-}
-
-/**
- * One promise, and how to find out whether it is kept.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Scenario {
-  /** The promise in words, for the name of a test. The names are unique. */
-  readonly name: string
-  /** Succeeds if it is kept. Fails with {@link Broken}, or with an error of the store. */
-  readonly run: Effect.Effect<void, unknown, Scope.Scope>
-}
+export type { Scenario, Settings } from "./internal/conformance/contract.js"
 
 /**
  * The store has broken a promise.
@@ -99,7 +64,7 @@ const service = <E, R>(layer: Layer.Layer<TokenStore.TokenStore, E, R>) =>
   Effect.map(Layer.build(layer), (context) => Context.get(context, TokenStore.TokenStore))
 
 /**
- * A {@link Settings.pair}: two services of one layer that is built twice, as two processes would.
+ * A `pair` of {@link Settings}: two services of one layer that is built twice, as two processes would.
  *
  * @since 0.1.0
  * @category constructors
@@ -110,7 +75,7 @@ export const twice = <E, R>(
   Effect.all([service(Layer.fresh(layer)), service(Layer.fresh(layer))])
 
 /**
- * A {@link Settings.pair}: one service for both, for a store of one process.
+ * A `pair` of {@link Settings}: one service for both, for a store of one process.
  *
  * @since 0.1.0
  * @category constructors

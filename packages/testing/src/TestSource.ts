@@ -23,6 +23,7 @@
  *
  * @since 0.1.0
  */
+
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"

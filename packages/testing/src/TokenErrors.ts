@@ -12,6 +12,7 @@
  *
  * @since 0.1.0
  */
+
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Scopes from "effect-bearer/Scopes"

@@ -7,8 +7,9 @@ import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as AccessToken from "effect-bearer/AccessToken"
 import type * as TokenStore from "effect-bearer/TokenStore"
-import type { Settings } from "../../StoreConformance.js"
+import type { Broken } from "./checks.js"
 import { broken } from "./checks.js"
+import type { Settings } from "./contract.js"
 
 /** A scenario that has not yet got its two services. */
 export interface Play {
@@ -45,12 +46,19 @@ export const token = (value: string, lifetime: number | null = hour): Effect.Eff
 export const secret = (token: AccessToken.AccessToken): string => Redacted.value(token.value)
 
 /** The lease of a key that nobody has. */
-export const held = ({ unit }: Stage, store: TokenStore.Service, of = key) =>
+export const held = (
+  { unit }: Stage,
+  store: TokenStore.Service,
+  of = key
+): Effect.Effect<TokenStore.Lease, Broken | TokenStore.StoreError> =>
   Effect.flatMap(
     store.acquire(of, unit),
     Option.match({ onNone: () => broken("a lease that nobody has is not given"), onSome: Effect.succeed })
   )
 
 /** The secret value of the stored token. */
-export const read = (store: TokenStore.Service, of = key) =>
+export const read = (
+  store: TokenStore.Service,
+  of = key
+): Effect.Effect<string | undefined, TokenStore.StoreError> =>
   Effect.map(store.get(of), (token) => Option.getOrUndefined(Option.map(token, secret)))
