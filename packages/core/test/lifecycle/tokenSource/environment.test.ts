@@ -12,9 +12,7 @@ class Billing extends TokenSource.Tag("Billing")<Billing>() {}
 const fromMap = (entries: Record<string, string>, pathDelim = "_") =>
   ConfigProvider.fromMap(new Map(Object.entries(entries)), { pathDelim })
 
-type AnySource = Layer.Layer<TokenSource.TokenSource | Billing, TokenError.InvalidConfiguration, never>
-
-const build = (layer: AnySource, provider: ConfigProvider.ConfigProvider) =>
+const build = <A>(layer: Layer.Layer<A, TokenError.InvalidConfiguration>, provider: ConfigProvider.ConfigProvider) =>
   Layer.build(Layer.provide(layer, Layer.setConfigProvider(provider)))
 
 const issuer = "https://login.example"
@@ -49,11 +47,11 @@ describe("layerConfig", () => {
         Billing.layerConfig({ prefix: true })
       ).pipe(Layer.provide(server.layer))
       const context = yield* build(
-        layers as AnySource,
+        layers,
         fromMap({ ...client("REPORTS", server), ...client("BILLING", server) })
       )
-      yield* Context.get(context as Context.Context<Billing>, Billing).get()
-      yield* Context.get(context as Context.Context<TokenSource.TokenSource>, TokenSource.TokenSource).get()
+      yield* Context.get(context, Billing).get()
+      yield* Context.get(context, TokenSource.TokenSource).get()
       assert.deepStrictEqual((yield* server.requests).map(({ form }) => form["client_id"]), ["BILLING", "REPORTS"])
     }))
 
@@ -111,7 +109,7 @@ describe("layerConfig", () => {
         Layer.provide(TokenSource.layerConfig({ prefix: "TATING" }), server.layer),
         ConfigProvider.nested(ConfigProvider.fromEnv({ pathDelim: "" }), "RO")
       )
-      const tokens = Context.get(context as Context.Context<TokenSource.TokenSource>, TokenSource.TokenSource)
+      const tokens = Context.get(context, TokenSource.TokenSource)
       const first = yield* tokens.get()
       process.env["ROTATING_CLIENT_SECRET"] = "rotated"
       const second = yield* tokens.renew(first)
@@ -132,7 +130,7 @@ describe("layerConfig", () => {
       const token = (more: Record<string, string> = {}) =>
         Effect.flatMap(
           build(Layer.provide(TokenSource.layerConfig(), server.layer), fromMap({ ...entries, ...more })),
-          (context) => Context.get(context as Context.Context<TokenSource.TokenSource>, TokenSource.TokenSource).get()
+          (context) => Context.get(context, TokenSource.TokenSource).get()
         )
       assert.strictEqual(secret(yield* token()), `id@${issuer}/found`)
       assert.strictEqual(secret(yield* token({ OAUTH_TOKEN_ENDPOINT: `${issuer}/mtls` })), `id@${issuer}/mtls`)
@@ -147,7 +145,7 @@ describe("the options of a grant", () => {
   it.effect("`issuer` is looked up at the first request; a client with a certificate gets its own endpoint", () =>
     Effect.gen(function*() {
       const server = yield* discoverable
-      const ask = (options: Parameters<typeof TokenSource.clientCredentials>[0]) =>
+      const ask = (options: TokenSource.Given<TokenSource.Options>) =>
         Effect.flatMap(TokenSource.clientCredentials(options), (tokens) => tokens.get()).pipe(
           Effect.map(secret),
           Effect.provide(server.layer)
