@@ -53,10 +53,10 @@ describe("errors of one's own", () => {
       const script: Array<Sealed | Denied> = [new Sealed(), new Sealed()]
       const scripted = new Scripted()
       const tokens = yield* TokenSource.make((request) =>
-        Effect.flatMap(
-          Effect.sync(() => script.shift()),
-          (error) => error === undefined ? scripted.fetch(request) : Effect.fail(error)
-        )
+        Effect.gen(function*() {
+          const error = script.shift()
+          return error === undefined ? yield* scripted.fetch(request) : yield* error
+        })
       ).pipe(TokenSource.managed())
       const first = yield* Effect.fork(tokens.get())
       yield* TestClock.adjust("5 seconds")
