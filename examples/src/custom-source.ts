@@ -80,9 +80,9 @@ const identity = (url: string) =>
   Layer.scoped(
     Identity,
     TokenSource.make(() => fetchToken(url)).pipe(
-      Effect.map(TokenSource.retry(RetryPolicy.exponentialJitter<MetadataBusy>({ base: "100 millis", maxRetries: 5 }))),
-      Effect.flatMap(TokenSource.cached()),
-      Effect.flatMap(TokenSource.backgroundRefresh())
+      TokenSource.retry(RetryPolicy.exponentialJitter({ base: "100 millis", maxRetries: 5 })),
+      TokenSource.cached(),
+      TokenSource.backgroundRefresh()
     )
   ).pipe(Layer.provide(NodeHttpClient.layerUndici))
 

@@ -40,7 +40,7 @@ const program = Effect.gen(function*() {
     scopes: "calls:read"
   })
 
-  // A source without a cache asks every time. Yours has one: add `Effect.flatMap(TokenSource.managed())` above.
+  // A source without a cache asks every time. Yours has one: put `.pipe(TokenSource.managed())` behind it.
   const first = yield* tokens.get()
   const second = yield* tokens.get()
 

@@ -60,8 +60,8 @@ const longestSleep = 60 * 60_000
  * declare const fromVault: Effect.Effect<AccessToken.AccessToken, Error>
  *
  * const tokens = TokenSource.make(() => fromVault).pipe(
- *   Effect.flatMap(TokenSource.cached({ clockSkew: "45 seconds" })),
- *   Effect.flatMap(TokenSource.backgroundRefresh({ ahead: "10 minutes", idleTimeToLive: "30 minutes" }))
+ *   TokenSource.cached({ clockSkew: "45 seconds" }),
+ *   TokenSource.backgroundRefresh({ ahead: "10 minutes", idleTimeToLive: "30 minutes" })
  * )
  * ```
  *

@@ -130,7 +130,8 @@ export const make = (options: Options = {}): Effect.Effect<CircuitBreaker> =>
   }))
 
 /**
- * Protects a source: after too many failures in a row its requests fail at once with `CircuitOpen`.
+ * Protects a source: after too many failures in a row its requests fail at once with `CircuitOpen`. In a pipeline its
+ * name is `TokenSource.circuitBreaker`.
  *
  * **Details**
  *

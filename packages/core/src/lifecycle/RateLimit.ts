@@ -96,7 +96,8 @@ export const make = <Mode extends OnExceeded = "wait">(
   }))
 
 /**
- * Limits the token requests of a source: by default 100 a minute, over all its keys.
+ * Limits the token requests of a source: by default 100 a minute, over all its keys. In a pipeline its name is
+ * `TokenSource.rateLimit`.
  *
  * **Details**
  *

@@ -110,7 +110,9 @@ export const compare = (requested: Scopes.Scopes, granted: Scopes.Scopes): Compa
 }
 
 /**
- * Compares the scopes of every token with those requested, and looks for requests that are too wide.
+ * Compares the scopes of every token with those requested, and looks for requests that are too wide. By default it only
+ * tells of what it finds; `missing: "fail"` and `overBroad: "reject"` fail. In a pipeline its name is
+ * `TokenSource.enforceScopes`.
  *
  * **Details**
  *

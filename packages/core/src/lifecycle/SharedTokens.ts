@@ -104,9 +104,9 @@ export interface Options {
  *   clientId: "reports",
  *   authentication: ClientAuthentication.basic(Redacted.make("secret"))
  * }).pipe(
- *   Effect.flatMap(TokenSource.shared({ lease: "15 seconds" })),
- *   Effect.map(TokenSource.retry(RetryPolicy.exponentialJitter())),
- *   Effect.flatMap(TokenSource.cached()),
+ *   TokenSource.shared({ lease: "15 seconds" }),
+ *   TokenSource.retry(RetryPolicy.exponentialJitter()),
+ *   TokenSource.cached(),
  *   Effect.provide(TokenStore.layerMemory)
  * )
  * ```

@@ -341,7 +341,7 @@ export {
 
 export {
   /**
-   * Shares tokens with other processes through the `TokenStore`: see `SharedTokens.shared`.
+   * Shares tokens with other processes through the `TokenStore`. It is `SharedTokens.shared`.
    *
    * @since 0.1.0
    * @category combinators
@@ -351,7 +351,8 @@ export {
 
 export {
   /**
-   * Fails fast while the endpoint keeps failing: see `CircuitBreaker.protect`.
+   * Fails fast while the endpoint keeps failing. It is `CircuitBreaker.protect` under the name that it has in a
+   * pipeline; that module has `make` beside it, a breaker for any effect.
    *
    * @since 0.1.0
    * @category combinators
@@ -361,7 +362,8 @@ export {
 
 export {
   /**
-   * Limits token requests on this side: see `RateLimit.limit`.
+   * Limits token requests on this side. It is `RateLimit.limit` under the name that it has in a pipeline; that module
+   * has `make` beside it, a limit for any effect.
    *
    * @since 0.1.0
    * @category combinators
@@ -371,7 +373,9 @@ export {
 
 export {
   /**
-   * Compares scopes granted with scopes requested: see `ScopePolicy.enforce`.
+   * Compares scopes granted with scopes requested. By default it only tells of a difference (`ScopeDrift`), and the token
+   * is handed out; `{ missing: "fail" }` fails instead. It is `ScopePolicy.enforce` under the name that it has in a
+   * pipeline; that module has `compare` beside it.
    *
    * @since 0.1.0
    * @category combinators
