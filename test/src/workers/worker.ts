@@ -5,6 +5,7 @@
  * - `/ahead`: the same, and the request stays for a renewal.
  * - `/impatient`: gives up after 50 ms, so that the request is answered while its token request is under way.
  * - `/api`: what the API says to a request with the token.
+ * - `/hop?to=…`: the same, if the API redirects to that address.
  */
 import { FetchHttpClient, HttpClient } from "@effect/platform"
 import { Cause, Effect, Exit, Layer, ManagedRuntime, Redacted } from "effect"
@@ -35,16 +36,18 @@ const token = Effect.flatMap(
   (source) => Effect.map(source.get(), (token) => Redacted.value(token.value))
 )
 
-const api = (env: Env) =>
-  Effect.flatMap(HttpClient.HttpClient, (client) => Effect.flatMap(client.get(env.API), (response) => response.text))
+const api = (url: string) =>
+  Effect.flatMap(HttpClient.HttpClient, (client) => Effect.flatMap(client.get(url), (response) => response.text))
 
 const handle = (
-  path: string,
+  { pathname, search }: URL,
   env: Env
 ): Effect.Effect<string, unknown, HttpClient.HttpClient | TokenSource.TokenSource> => {
-  switch (path) {
+  switch (pathname) {
     case "/api":
-      return api(env)
+      return api(env.API)
+    case "/hop":
+      return api(`${new URL(env.API).origin}/hop${search}`)
     case "/impatient":
       return Effect.timeout(token, 50)
     default:
@@ -58,10 +61,10 @@ export default {
     env: Env,
     ctx: { waitUntil(promise: Promise<unknown>): void }
   ): Promise<Response> {
-    const { pathname } = new URL(request.url)
-    const work = handle(pathname, env)
+    const url = new URL(request.url)
+    const work = handle(url, env)
     const exit = await (runtime ??= makeRuntime(env)).runPromiseExit(
-      pathname === "/ahead" ? TokenSource.withWaitUntil(work, (promise) => ctx.waitUntil(promise)) : work
+      url.pathname === "/ahead" ? TokenSource.withWaitUntil(work, (promise) => ctx.waitUntil(promise)) : work
     )
     return Exit.isSuccess(exit)
       ? new Response(exit.value)

@@ -14,11 +14,16 @@ import { afterAll, beforeAll } from "vitest"
 const listen = async () => {
   const state = { requests: 0, latency: 0, expiresIn: 3600, hold: false }
   const waiting: Array<() => void> = []
-  const server = Http.createServer((request, response) => {
+  const origin = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const server: Http.Server = Http.createServer((request, response) => {
     request.resume()
     request.once("end", () => {
       if (request.url === "/api") {
         response.end(`${request.headers.authorization}`)
+        return
+      }
+      if (request.url!.startsWith("/hop")) {
+        response.writeHead(302, { location: new URL(request.url!, origin()).searchParams.get("to")! }).end()
         return
       }
       const number = ++state.requests
@@ -32,10 +37,12 @@ const listen = async () => {
     })
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const port = (server.address() as AddressInfo).port
   return {
     state,
-    origin,
+    origin: origin(),
+    /** The same server under a name that is another origin. */
+    otherOrigin: `http://localhost:${port}`,
     release: () => waiting.splice(0).forEach((answer) => answer()),
     close: () => {
       server.closeAllConnections()
@@ -99,6 +106,20 @@ describe.each(["2024-01-01", "2025-09-01"])("workerd, compatibility date %s", (c
       await worker.dispose()
     }
   }
+
+  // FAULTS T
+  it(
+    "a redirect to another origin is followed without the token, one to the same origin with it",
+    () =>
+      isolate({}, async (get) => {
+        const to = (url: string) => `/hop?to=${encodeURIComponent(url)}`
+        assert.strictEqual(await get(to(`${servers.otherOrigin}/api`)), "undefined")
+        assert.strictEqual(await get(to(`${servers.origin}/api`)), "Bearer token-1")
+        assert.strictEqual(await get(to(`${servers.origin}${to(`${servers.otherOrigin}/api`)}`)), "undefined")
+        assert.strictEqual(await get(to("/api")), "Bearer token-1")
+      }),
+    60_000
+  )
 
   // FAULTS L2
   it(

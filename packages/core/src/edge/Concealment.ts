@@ -10,7 +10,8 @@
  *
  * **Limits.** A request that succeeds keeps its headers: a console does not show the value in them, but
  * `JSON.stringify(request.headers)` gives it, because a client may send them so, and a request that the program makes
- * of this one shows it. A text of more than 16 384 characters is searched for the value as it is and in percent codes,
+ * of this one shows it. `console.dir` and `console.table` of Node.js ignore the renderings of objects, and show the members
+ * as they are: print with `console.log`. A text of more than 16 384 characters is searched for the value as it is and in percent codes,
  * and not in other encodings.
  *
  * @since 0.1.0

@@ -1,4 +1,4 @@
-/** Whether work on this runtime outlives the request that began it. */
+// What the runtime does otherwise than Node.js.
 
 /**
  * Whether a request owns what it began: on Cloudflare Workers, and runtimes built like it, timers, sockets and promises
@@ -12,3 +12,8 @@ export const isRequestBound = (): boolean => {
   }
   return navigator?.userAgent === "Cloudflare-Workers" || typeof EdgeRuntime === "string"
 }
+
+/** Whether `fetch` may carry `Authorization` along when it follows a redirect to another origin: in workerd. */
+export const carriesHeadersAlong = (): boolean =>
+  (globalThis as { readonly navigator?: { readonly userAgent?: unknown } }).navigator?.userAgent ===
+    "Cloudflare-Workers"

@@ -374,10 +374,13 @@ describe("BearerAuth never shows the token, however the inner client ends", () =
           },
           context: (f) => f()
         })
-        const { client } = makeApi(() => new Response("", { status: 401 }))
+        // as Spring Security OAuth answers
+        const challenge = `Bearer error="invalid_token", error_description="Invalid access token: ${secret}"`
+        const { client } = makeApi(() => new Response("", { status: 401, headers: { "www-authenticate": challenge } }))
         const logging = HttpClient.tapRequest(client, (request) =>
           Effect.zipRight(Effect.log(request), Effect.log(request.headers)))
-        yield* BearerAuth.withBearer(logging, source, { origins }).get(api, { headers: { "x-other": "kept" } }).pipe(
+        const call = BearerAuth.withBearer(logging, source, { origins }).get(api, { headers: { "x-other": "kept" } })
+        const response = yield* call.pipe(
           Effect.locally(Headers.currentRedactedNames, names),
           Effect.withTracer(tracer),
           Effect.provide(Logger.replace(
@@ -387,6 +390,8 @@ describe("BearerAuth never shows the token, however the inner client ends", () =
             )
           ))
         )
+        assertHidden(response)
+        assert.strictEqual(response.headers["www-authenticate"], challenge)
         assert.isAbove(spans.length, 0)
         assert.isAbove(lines.length, 0)
         for (const span of spans) {

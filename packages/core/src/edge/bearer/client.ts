@@ -7,6 +7,7 @@ import * as Context_ from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as source_ from "../../lifecycle/source.js"
+import { carriesHeadersAlong } from "../../values/runtime.js"
 import type { InvalidConfiguration } from "../../values/TokenError.js"
 import * as TokenRequest from "../../values/TokenRequest.js"
 import { makeAuthorization } from "./authorization.js"
@@ -18,6 +19,7 @@ import * as misuse from "./misuse.js"
 import * as options_ from "./options.js"
 import { makeWithoutToken } from "./otherOrigins.js"
 import * as overrides from "./overrides.js"
+import * as redirects from "./redirects.js"
 import { RenewalGuard } from "./renewalGuard.js"
 import { attempt, send } from "./send.js"
 
@@ -44,6 +46,7 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
     settings: checked.right,
     guard: new RenewalGuard(checked.right.renewInterval),
     authorization: makeAuthorization(),
+    byHand: carriesHeadersAlong(),
     onTokenError,
     send: (call, token) => send(context, call, token),
     attempt: (call) => attempt(context, call)
@@ -54,7 +57,10 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
     options.request === undefined ? hooks.defaults : TokenRequest.withDefaults(options.request, hooks.defaults)
   )
   return overrides.register(
-    HttpClient.makeWith<never, never, E | E3, R>(Effect.flatMap(makeStart(context, identity)), Effect.succeed),
+    HttpClient.makeWith<never, never, E | E3, R>(
+      Effect.flatMap(context.byHand ? redirects.following(makeStart(context, identity)) : makeStart(context, identity)),
+      Effect.succeed
+    ),
     identity
   )
 }
@@ -99,7 +105,7 @@ const makeStart = <E, R, E2, E3>(context: Context<E, R, E2, E3>, identity: overr
         request,
         tokenRequest: requestFor(perCall),
         demand: minTtl.current(fiber.currentContext),
-        redactedNames: hiding.missingName(fiber.getFiberRef(Headers.currentRedactedNames)),
+        redactedNames: hiding.redactedNames(fiber.getFiberRef(Headers.currentRedactedNames)),
         replayed: false,
         retries: 0
       }

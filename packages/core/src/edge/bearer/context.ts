@@ -16,8 +16,8 @@ export interface Call {
   readonly tokenRequest: TokenRequest.TokenRequest | undefined
   /** What the call asks of its token; see `BearerAuth.withMinTtl`. */
   readonly demand: source_.GetOptions | undefined
-  /** The names of headers to leave out of spans and logs; set if `authorization` is not among them already. */
-  readonly redactedNames: ReadonlyArray<string | RegExp> | undefined
+  /** The names of headers to leave out of spans and logs. */
+  readonly redactedNames: ReadonlyArray<string | RegExp>
   /** Whether the one replay after a 401 has been made. */
   replayed: boolean
   retries: number
@@ -39,6 +39,8 @@ export interface Context<E, R, E2, E3> {
   readonly options: Options
   readonly settings: Checked
   readonly guard: RenewalGuard
+  /** Whether redirects are followed hop by hop: see `redirects`. */
+  readonly byHand: boolean
   readonly authorization: (token: AccessToken.AccessToken) => string | undefined
   readonly onTokenError:
     | ((error: E2 | InvalidConfiguration, request: HttpClientRequest.HttpClientRequest) => E3)

@@ -119,19 +119,21 @@ const hideInConsole = (request: HttpClientRequest.HttpClientRequest, name: strin
 // spans and logs
 // ---------------------------------------------------------------------------------------------------------------
 
+/** `www-authenticate`: some APIs write the token that they refuse into their challenge. */
+const hiddenInSpans = ["authorization", "www-authenticate"]
+
 let lastNames: ReadonlyArray<string | RegExp> | undefined
+let lastResult: ReadonlyArray<string | RegExp> = hiddenInSpans
 
 /**
- * The names of headers that spans and logs leave out, with `authorization` added; `undefined` if it is there already. A
- * program that replaces `Headers.currentRedactedNames` would otherwise show the header in all spans.
+ * The names of headers that spans and logs leave out. A program that replaces `Headers.currentRedactedNames` would
+ * otherwise show the token in all spans.
  */
-export const missingName = (
-  names: ReadonlyArray<string | RegExp>
-): ReadonlyArray<string | RegExp> | undefined => {
-  if (names === lastNames) return undefined
-  if (names.some((name) => typeof name === "string" && name.toLowerCase() === "authorization")) {
-    lastNames = names
-    return undefined
-  }
-  return [...names, "authorization"]
+export const redactedNames = (names: ReadonlyArray<string | RegExp>): ReadonlyArray<string | RegExp> => {
+  if (names === lastNames) return lastResult
+  const given = new Set(names.map((name) => typeof name === "string" ? name.toLowerCase() : name))
+  const missing = hiddenInSpans.filter((name) => !given.has(name))
+  lastNames = names
+  lastResult = missing.length === 0 ? names : [...names, ...missing]
+  return lastResult
 }

@@ -1,6 +1,5 @@
 // Sends the request of a call with a token, and decides by the response what comes next.
 import * as Headers from "@effect/platform/Headers"
-import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
@@ -16,6 +15,7 @@ import { watched } from "./keptBody.js"
 import * as misuse from "./misuse.js"
 import type * as Origins from "./origins.js"
 import { recover } from "./recover.js"
+import { executeManually } from "./redirects.js"
 import * as refusal from "./refusal.js"
 import { isThrottled, retryLater } from "./throttled.js"
 
@@ -39,12 +39,14 @@ export const send = <E, R, E2, E3>(
   // The replay takes this path too: from the caller's request, through the whole client inside, with a header of its own.
   const request = HttpClientRequest.setHeader(call.request, "authorization", header)
   hiding.hide(request)
-  const sent = execute(context.self, request)
+  const sent = execute(context, request)
   return Effect.matchCauseEffect(
-    call.redactedNames === undefined ? sent : Effect.locally(sent, Headers.currentRedactedNames, call.redactedNames),
+    Effect.locally(sent, Headers.currentRedactedNames, call.redactedNames),
     {
       onSuccess: (answer) => {
-        const response = hiding.hide(answer.request) ? answer : conceal.concealResponse(answer, header)
+        const response = hiding.hide(answer.request) && !echoes(answer, header)
+          ? answer
+          : conceal.concealResponse(answer, header)
         if (response.request.url !== request.url && leaked(origins, response, header)) {
           return failWith(context, misuse.strayed(response), call.request)
         }
@@ -74,13 +76,20 @@ export const send = <E, R, E2, E3>(
   )
 }
 
+/** Whether the API has written the token that it refuses into a header of its answer. */
+const echoes = ({ headers, status }: Response, header: string): boolean => {
+  if (status < 400) return false
+  const value = header.slice(header.indexOf(" ") + 1)
+  return Object.values(headers).some((text) => text.includes(value))
+}
+
 /** A client may throw before there is an effect. */
-const execute = <E, R>(
-  self: HttpClient.HttpClient.With<E, R>,
+const execute = <E, R, E2, E3>(
+  { byHand, self }: Context<E, R, E2, E3>,
   request: HttpClientRequest.HttpClientRequest
 ): Result<E, R> => {
   try {
-    return self.execute(request)
+    return byHand ? executeManually(self, request) : self.execute(request)
   } catch (defect) {
     return Effect.die(defect)
   }

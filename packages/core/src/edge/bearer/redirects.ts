@@ -1,0 +1,89 @@
+// Follows redirects hop by hop, on runtimes whose `fetch` would carry the token along to another origin.
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Headers from "@effect/platform/Headers"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Disclosure from "../../wire/Disclosure.js"
+import * as replay from "./replay.js"
+
+type Request = HttpClientRequest.HttpClientRequest
+type Response = HttpClientResponse.HttpClientResponse
+
+/** As many as `fetch` follows. */
+const mostHops = 20
+
+/** A redirect has a short body or none. */
+const patience = "2 seconds"
+
+/** What must not go to another origin (the Fetch standard, "HTTP-redirect fetch"). */
+const ofOneOrigin = ["authorization", "cookie", "proxy-authorization"]
+
+/** What describes a body that is not sent any more. */
+const ofTheBody = ["content-encoding", "content-language", "content-location", "content-type", "content-length"]
+
+/** What the program has said in `FetchHttpClient.RequestInit` of redirects, where the request is sent. */
+const mode = (context: Context.Context<never>): RequestRedirect =>
+  Option.match(Context.getOption(context, FetchHttpClient.RequestInit), {
+    onNone: () => "follow" as const,
+    onSome: ({ redirect }) => redirect ?? "follow"
+  })
+
+/**
+ * Lets `fetch` follow no redirect. **The rule: each hop of a redirect is a request of its own, and its origin decides
+ * whether it gets the token.** Cloudflare Workers with a compatibility date before 2025-09-01 send `Authorization` to
+ * the target of a redirect, whatever its origin.
+ */
+export const executeManually = <E, R>(self: HttpClient.HttpClient.With<E, R>, request: Request) =>
+  Effect.mapInputContext(self.execute(request), (context: Context.Context<R>) => {
+    const given = Option.getOrElse(Context.getOption(context, FetchHttpClient.RequestInit), (): RequestInit => ({}))
+    return Context.add(context, FetchHttpClient.RequestInit, {
+      ...given,
+      redirect: given.redirect === "error" ? "error" : "manual"
+    })
+  })
+
+/** Follows the redirects of a request as `fetch` does, unless the program has said that it wants them itself. */
+export const following =
+  <E, R>(start: (request: Request) => Effect.Effect<Response, E, R>) =>
+  (request: Request): Effect.Effect<Response, E, R> => {
+    const go = (request: Request, hops: number): Effect.Effect<Response, E, R> =>
+      Effect.flatMap(start(request), (response) => {
+        const next = hops < mostHops ? nextHop(request, response) : undefined
+        return next === undefined ? Effect.succeed(response) : Effect.zipRight(drain(response), go(next, hops + 1))
+      })
+    return Effect.contextWithEffect((context: Context.Context<never>) =>
+      mode(context) === "follow" ? go(request, 0) : start(request)
+    )
+  }
+
+const drain = (response: Response): Effect.Effect<void> =>
+  response.arrayBuffer.pipe(
+    Effect.interruptible,
+    Effect.disconnect,
+    Effect.timeout(patience),
+    Effect.ignore,
+    Disclosure.unlogged
+  )
+
+/** The request for the target of a redirect; none if there is no target, or if the body cannot be sent twice. */
+export const nextHop = (request: Request, response: Response): Request | undefined => {
+  const { headers: { location }, status } = response
+  if (location === undefined || ![301, 302, 303, 307, 308].includes(status)) return undefined
+  const from = HttpClientRequest.toUrl(request)
+  const base = Option.isSome(from) ? from.value : undefined
+  if (base === undefined || !URL.canParse(location, base)) return undefined
+  const to = new URL(location, base)
+  if (to.protocol !== "https:" && to.protocol !== "http:") return undefined
+  const becomesGet = status === 303
+    ? request.method !== "GET" && request.method !== "HEAD"
+    : status < 303 && request.method === "POST"
+  if (!becomesGet && !replay.isReplayable(request.body, false)) return undefined
+  const lost = [...(becomesGet ? ofTheBody : []), ...(to.origin === base.origin ? [] : ofOneOrigin)]
+  const headers = lost.reduce<Headers.Headers>((headers, name) => Headers.remove(headers, name), request.headers)
+  const next = HttpClientRequest.make(becomesGet ? "GET" : request.method)(to, { headers })
+  return becomesGet ? next : HttpClientRequest.setBody(next, request.body)
+}
