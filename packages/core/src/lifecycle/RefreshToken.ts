@@ -19,25 +19,19 @@
 
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { TokenStore } from "../store/contract.js"
 import type { AccessToken } from "../values/AccessToken.js"
-import * as Clocks from "../values/Clocks.js"
 import * as Settings from "../values/Settings.js"
 import * as SharedWork from "../values/SharedWork.js"
-import * as TokenError from "../values/TokenError.js"
+import type * as TokenError from "../values/TokenError.js"
 import type * as TokenRequest from "../values/TokenRequest.js"
 import { bounded } from "./refreshToken/boundedStore.js"
 import type { SharedOptions, Store, Stored } from "./refreshToken/contract.js"
-import { toTheEnd, within } from "./refreshToken/exchange.js"
-import * as expiry from "./refreshToken/expiry.js"
-import * as ledger from "./refreshToken/ledger.js"
-import { begin, begunIn, hasBegun, objection, unmarked } from "./refreshToken/record.js"
 import * as sharedRefreshToken from "./refreshToken/sharedRefreshToken.js"
-import { mayHaveBeenTaken } from "./refreshToken/whetherTaken.js"
+import * as spend from "./refreshToken/spend.js"
 
 export type { SharedOptions, Store, Stored } from "./refreshToken/contract.js"
 
@@ -186,128 +180,14 @@ export const make = (
 ): Effect.Effect<(request: TokenRequest.TokenRequest) => Effect.Effect<AccessToken, TokenError.RequestError>> =>
   Effect.gen(function*() {
     yield* Settings.warn(Settings.problems(ranges, { timeout: exchange.timeout }, "RefreshToken"))
-    const { fallback, refresh } = exchange
-    const timeout = Settings.value(ranges.timeout, exchange.timeout)
-    const store = options.store === undefined ? yield* memory : bounded(options.store)
-    const rotation = options.rotation ?? "auto"
-    const { lastKnown, load, mark, save } = ledger.make(store)
-    const life = expiry.makeWatch()
-
-    /**
-     * Stores the refresh token that came back in exchange for `before`; the access token is handed out only after this.
-     */
-    const adopt = (
-      token: AccessToken,
-      before: Stored | undefined,
-      over: Option.Option<Stored>
-    ): Effect.Effect<AccessToken, TokenError.RequestError> => {
-      // RFC 6749 §6: no new one means that the old one stays
-      const next = Option.orElse(token.refreshToken, () => Option.fromNullable(before?.token))
-      if (Option.isNone(next)) return Effect.succeed(token)
-      const isNew = before === undefined || !Equal.equals(next.value, before.token)
-      const expiresAt = expiry.refreshExpiry(token)
-      return Effect.zipRight(
-        life.received(next.value, token, expiresAt),
-        Effect.as(
-          save({
-            token: next.value,
-            expiresAt: isNew ? expiresAt : Option.orElse(expiresAt, () => before.expiresAt),
-            // after a new login it is still the same server, so `rotates` stays
-            rotates: (before !== undefined && isNew) || Option.exists(over, ({ rotates }) => rotates),
-            state: "ready",
-            begun: begunIn(Option.orElse(over, lastKnown))
-          }, over),
-          token
-        )
-      )
-    }
-
-    /** The same for an answer that came when the caller waited no longer: the lock has to be taken again. */
-    const adoptLate = (before: Stored | undefined, over: Option.Option<Stored>) => (token: AccessToken) =>
-      Option.isNone(token.refreshToken) ? Effect.void : store.locked(toTheEnd(adopt(token, before, over)))
-
-    const authenticate = (
-      request: TokenRequest.TokenRequest,
-      reason: string,
-      over: Option.Option<Stored>
-    ): Effect.Effect<AccessToken, TokenError.RequestError> =>
-      fallback === undefined
-        ? Effect.fail(new TokenError.AuthenticationRequired({ reason }))
-        : Effect.flatMap(
-          within(timeout, Effect.suspend(() => fallback(request)), adoptLate(undefined, over)),
-          (token) => adopt(token, undefined, over)
-        )
-
-    /** The configured refresh token, if no process has begun with it before: then it comes from a new login. */
-    const newLogin = (stored: Stored): Stored | undefined =>
-      options.refreshToken === undefined || stored.begun === undefined ||
-        hasBegun(stored.begun, options.refreshToken)
-        ? undefined
-        : begin(options.refreshToken, stored)
-
-    /**
-     * The record to begin with while the store has none. A store may have lost it, for example because the wall clock
-     * was put forward by more than the retention: this process then goes on with the record that it knows, for the
-     * configured refresh token was spent before.
-     */
-    const first = (configured: Redacted.Redacted): Stored =>
-      Option.match(
-        Option.filter(lastKnown(), (known) => known.state !== "dead" && hasBegun(known.begun ?? [], configured)),
-        {
-          onNone: () => begin(configured),
-          onSome: unmarked
-        }
-      )
-
-    /** `over` is the record in the store: that of `stored`, unless `stored` is the configured refresh token. */
-    const spend = (
-      stored: Stored,
-      over: Option.Option<Stored>,
-      request: TokenRequest.TokenRequest,
-      isSecondLook: boolean
-    ): Effect.Effect<AccessToken, TokenError.RequestError> =>
-      Effect.gen(function*() {
-        const refused = objection(stored, life.hasExpired(stored, yield* Clocks.now), rotation)
-        if (refused !== undefined) {
-          const next = newLogin(stored)
-          return next === undefined
-            ? yield* authenticate(request, refused, over)
-            : yield* spend(next, over, request, isSecondLook)
-        }
-        const marked = yield* mark(stored, over)
-        const exit = yield* Effect.either(
-          within(
-            timeout,
-            Effect.suspend(() => refresh(stored.token, request)),
-            adoptLate(stored, Option.some(marked))
-          )
-        )
-        if (Either.isRight(exit)) return yield* adopt(exit.right, stored, Option.some(marked))
-        const error = exit.left
-        if (TokenError.hasCode(error, "invalid_grant")) {
-          // Another process that does not use the lock may have been faster; then its refresh token is in the store.
-          const current = yield* store.load
-          if (!isSecondLook && Option.isSome(current) && !Equal.equals(current.value.token, stored.token)) {
-            return yield* spend(current.value, current, request, true)
-          }
-          const dead = unmarked({ ...stored, state: "dead" })
-          yield* save(dead, Option.some(marked))
-          return yield* authenticate(request, "the server no longer accepts the refresh token", Option.some(dead))
-        }
-        if (!mayHaveBeenTaken(error)) yield* save(unmarked(stored), Option.some(marked))
-        return yield* Effect.fail(error)
-      })
-
-    return (request) =>
-      // Waiting for the lock can be interrupted, the steps after it cannot.
-      store.locked(toTheEnd(Effect.flatMap(load, (there) =>
-        Option.match(
-          Option.orElse(there, () => Option.map(Option.fromNullable(options.refreshToken), first)),
-          {
-            onNone: () => authenticate(request, "there is no refresh token yet", there),
-            onSome: (stored) => spend(stored, there, request, false)
-          }
-        ))))
+    return spend.make({
+      configured: options.refreshToken,
+      store: options.store === undefined ? yield* memory : bounded(options.store),
+      rotation: options.rotation ?? "auto",
+      refresh: exchange.refresh,
+      fallback: exchange.fallback,
+      timeout: Settings.value(ranges.timeout, exchange.timeout)
+    })
   })
 
 const ranges = { timeout: Settings.duration("15 seconds", { least: 1, unlimited: true }) }

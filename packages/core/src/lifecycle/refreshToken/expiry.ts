@@ -17,6 +17,8 @@ export const refreshExpiry = (token: AccessToken): Option.Option<number> => {
   )
 }
 
+export type Watch = ReturnType<typeof makeWatch>
+
 /** Remembers the life of the refresh token that this process received last. */
 export const makeWatch = () => {
   // The life of the refresh token that this process received last, by the steady clock: a wall clock that is put

@@ -6,6 +6,8 @@ import type * as TokenError from "../../values/TokenError.js"
 import type { Store, Stored } from "./contract.js"
 import { unmarked } from "./record.js"
 
+export type Ledger = ReturnType<typeof make>
+
 /** What one process does with a store. Call it under the lock of the store only. */
 export const make = (store: Store) => {
   // A record that could not be stored is kept as long as the process lives, and is stored before anything else is

@@ -1,4 +1,5 @@
-// The stored record of a refresh token: how it begins, and when its token must not be sent.
+// The stored record of a refresh token: how it begins, what follows it, and when its token must not be sent.
+import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -22,6 +23,45 @@ const nameOf = (token: Redacted.Redacted): string => Digest.shortNameOf(Redacted
 /** Whether a process has begun with that configured refresh token before. */
 export const hasBegun = (begun: ReadonlyArray<string | number>, token: Redacted.Redacted): boolean =>
   begun.includes(nameOf(token)) || begun.includes(Hash.string(Redacted.value(token)))
+
+/** The configured refresh token, if no process has begun with it before: then it comes from a new login. */
+export const newLogin = (stored: Stored, configured: Redacted.Redacted | undefined): Stored | undefined =>
+  configured === undefined || stored.begun === undefined || hasBegun(stored.begun, configured)
+    ? undefined
+    : begin(configured, stored)
+
+/**
+ * The record to begin with while the store has none. A store may have lost it, for example because the wall clock was
+ * put forward by more than the retention: this process then goes on with the record that it knows, for the configured
+ * refresh token was spent before.
+ */
+export const first = (configured: Redacted.Redacted, lastKnown: Option.Option<Stored>): Stored =>
+  Option.match(
+    Option.filter(lastKnown, (known) => known.state !== "dead" && hasBegun(known.begun ?? [], configured)),
+    { onNone: () => begin(configured), onSome: unmarked }
+  )
+
+/**
+ * The record of the refresh token that came, or stays, after `before` was sent; `before` is `undefined` after a new
+ * login. `over` is the record in the store.
+ */
+export const successor = (
+  token: Redacted.Redacted,
+  expiresAt: Option.Option<number>,
+  before: Stored | undefined,
+  over: Option.Option<Stored>,
+  lastKnown: Option.Option<Stored>
+): Stored => {
+  const isNew = before === undefined || !Equal.equals(token, before.token)
+  return {
+    token,
+    expiresAt: isNew ? expiresAt : Option.orElse(expiresAt, () => before.expiresAt),
+    // after a new login it is still the same server, so `rotates` stays
+    rotates: (before !== undefined && isNew) || Option.exists(over, ({ rotates }) => rotates),
+    state: "ready",
+    begun: begunIn(Option.orElse(over, () => lastKnown))
+  }
+}
 
 export const begunIn = Option.match({ onNone: () => [], onSome: ({ begun }: Stored) => begun })
 

@@ -47,4 +47,63 @@ describe("the record of a refresh token", () => {
       assert.strictEqual(record.objection(withState(state), true, "never"), "the refresh token has expired")
     }
   })
+
+  it("a configured token that no process has begun with comes from a new login", () => {
+    const second = Redacted.make("refresh-2")
+    assert.isUndefined(record.newLogin(begun, undefined))
+    assert.isUndefined(record.newLogin(begun, first))
+    // a store that does not keep the list: new logins are not noticed
+    assert.isUndefined(record.newLogin({ ...begun, begun: undefined }, second))
+    const next = record.newLogin({ ...withState("dead", true) }, second)
+    assert.strictEqual(next?.token, second)
+    assert.strictEqual(next.state, "ready")
+    assert.isTrue(next.rotates)
+    assert.isTrue(record.hasBegun(next.begun ?? [], first) && record.hasBegun(next.begun ?? [], second))
+  })
+
+  it("while the store has none, begins with what this process knows of the configured token", () => {
+    const rotated = { ...begun, token: Redacted.make("rotated"), mark: "in use" }
+    const from = (known: Stored) => record.first(first, Option.some(known))
+    assert.deepStrictEqual(from(rotated), { ...rotated, mark: undefined })
+    // the login is over, or it was another one
+    for (const known of [{ ...rotated, state: "dead" as const }, { ...rotated, begun: [] }]) {
+      assert.strictEqual(from(known).token, first)
+    }
+    assert.strictEqual(record.first(first, Option.none()).token, first)
+  })
+
+  describe("that follows an exchange", () => {
+    const before: Stored = { ...withState("sent"), expiresAt: Option.some(1000) }
+    const next = Redacted.make("next")
+    const after = (
+      token: Redacted.Redacted,
+      { expiresAt = Option.none<number>(), over = Option.some(before) } = {}
+    ) => record.successor(token, expiresAt, before, over, Option.none())
+
+    it("says that the server rotates when the token is a new one, and goes on saying so", () => {
+      assert.isTrue(after(next).rotates)
+      assert.isFalse(after(first).rotates)
+      assert.isTrue(after(first, { over: Option.some({ ...before, rotates: true }) }).rotates)
+    })
+
+    it("after a new login keeps what is known of the server, and learns nothing of it", () => {
+      for (const rotates of [false, true]) {
+        const over = Option.some({ ...before, rotates })
+        assert.strictEqual(record.successor(next, Option.none(), undefined, over, Option.none()).rotates, rotates)
+      }
+    })
+
+    it("keeps the end of a token that stays, unless the server tells a new one", () => {
+      assert.deepStrictEqual(after(first).expiresAt, Option.some(1000))
+      assert.deepStrictEqual(after(first, { expiresAt: Option.some(2000) }).expiresAt, Option.some(2000))
+      assert.deepStrictEqual(after(next).expiresAt, Option.none())
+    })
+
+    it("is ready, and has the logins of the record in the store, or else of the one last known", () => {
+      assert.strictEqual(after(next).state, "ready")
+      assert.deepStrictEqual(after(next).begun, begun.begun)
+      const lost = record.successor(next, Option.none(), before, Option.none(), Option.some({ ...begun, begun: ["x"] }))
+      assert.deepStrictEqual(lost.begun, ["x"])
+    })
+  })
 })
