@@ -13,6 +13,7 @@ import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -22,10 +23,12 @@ import { isRequestBound } from "../values/runtime.js"
 import { circuitBreaker as ranges } from "../values/settingRanges.js"
 import * as Settings from "../values/Settings.js"
 import * as SharedWork from "../values/SharedWork.js"
-import { Current, Underway } from "../values/signsOfLife.js"
+import type { Underway } from "../values/signsOfLife.js"
+import { Current } from "../values/signsOfLife.js"
 import * as TokenError from "../values/TokenError.js"
 import { TokenEvent } from "../values/TokenEvent.js"
-import { mandated, step } from "./backOff.js"
+import type { Phase, Phases } from "./circuitBreaker/phases.js"
+import { make as makePhases } from "./circuitBreaker/phases.js"
 import { isRetryable } from "./foreignError.js"
 import * as pipeline from "./pipeline.js"
 import * as source from "./source.js"
@@ -92,9 +95,6 @@ export interface CircuitBreaker {
  */
 export const isFailure = (error: unknown): boolean =>
   isRetryable(error) || Predicate.isTagged(error, "RetriesExhausted")
-
-/** A server may ask for more time than `maxResetAfter`, but an absurd `Retry-After` must not switch it off for good. */
-const longestRetryAfter = 60 * 60 * 1000
 
 /**
  * Makes a breaker for any effect. Use one for everything that fails together: one authorization server.
@@ -174,11 +174,6 @@ export const protect = (options: Options = {}) =>
     }))
 
 /**
- * A probe is given up if it shows no sign of life for so long, or for `resetAfter` if that is longer; in milliseconds.
- */
-const longestProbe = 60_000
-
-/**
  * Runs `effect` as the probe: its signs of life count for `probe`. Where the request that owns it may vanish, a steady
  * beat says that it is still there.
  */
@@ -189,98 +184,19 @@ const within = <A, E, R>(probe: Underway, effect: Effect.Effect<A, E, R>): Effec
 
 type Changed = (state: Exclude<State, { readonly _tag: "HalfOpen" }>) => Effect.Effect<void>
 
-type Phase =
-  | { readonly _tag: "Closed"; failures: number }
-  | { readonly _tag: "Open"; readonly failures: number; readonly openings: number; readonly until: number }
-  | { readonly _tag: "HalfOpen"; readonly failures: number; readonly openings: number; readonly probe: Underway }
-
 const makeReporting = (options: Options) =>
   Effect.map(Settings.warn(Settings.problems(ranges, options, "circuitBreaker")), () => {
-    const threshold = Math.ceil(Settings.value(ranges.failureThreshold, options.failureThreshold))
     const resetAfter = Settings.value(ranges.resetAfter, options.resetAfter)
-    const longest = Math.max(resetAfter, Settings.value(ranges.maxResetAfter, options.maxResetAfter))
-    const counts = options.isFailure ?? isFailure
-
-    // Everything that reads and writes it runs without a yield in between.
-    let phase: Phase = { _tag: "Closed", failures: 0 }
-
-    const halfOpen = (
-      { failures, openings }: { readonly failures: number; readonly openings: number },
-      steady: number
-    ) =>
-      ({
-        _tag: "HalfOpen",
-        failures,
-        openings,
-        probe: new Underway(steady, Math.max(longestProbe, resetAfter))
-      }) as const
-
-    const admit = Effect.flatMap(clocks.now, ({ steady, wall }): Effect.Effect<Phase, TokenError.CircuitOpen> => {
-      switch (phase._tag) {
-        case "Closed":
-          return Effect.succeed(phase)
-        case "HalfOpen":
-          // a probe without signs of life is given up, and this attempt becomes the probe
-          return phase.probe.isOverdue(steady)
-            ? Effect.succeed(phase = halfOpen(phase, steady))
-            : Effect.fail(new TokenError.CircuitOpen({ retryAt: Option.none() }))
-        case "Open": {
-          if (steady < phase.until) {
-            return Effect.fail(
-              new TokenError.CircuitOpen({ retryAt: Option.some(Math.ceil(wall + phase.until - steady)) })
-            )
-          }
-          return Effect.succeed(phase = halfOpen(phase, steady))
-        }
-      }
+    const phases = makePhases({
+      threshold: Math.ceil(Settings.value(ranges.failureThreshold, options.failureThreshold)),
+      resetAfter,
+      longest: Math.max(resetAfter, Settings.value(ranges.maxResetAfter, options.maxResetAfter))
     })
-
-    const open = (failures: number, openings: number, error: unknown, onChange: Changed) =>
-      Effect.flatMap(clocks.now, ({ steady, wall }) => {
-        const own = step(openings + 1, resetAfter, longest)
-        const asked = mandated(error, wall, longestRetryAfter)
-        const delay = asked > own ? asked : own
-        phase = { _tag: "Open", failures, openings: openings + 1, until: steady + delay }
-        return onChange(State.Open({ failures, retryAt: Math.ceil(wall + delay) }))
-      })
-
-    const failed = (entered: Phase, error: unknown, onChange: Changed): Effect.Effect<void> => {
-      if (phase !== entered || phase._tag === "Open") return Effect.void
-      if (phase._tag === "HalfOpen") return open(phase.failures + 1, phase.openings, error, onChange)
-      phase.failures += 1
-      return phase.failures < threshold ? Effect.void : open(phase.failures, 0, error, onChange)
-    }
-
-    const answered = (entered: Phase, onChange: Changed): Effect.Effect<void> => {
-      if (phase !== entered) return Effect.void
-      if (phase._tag === "Closed") {
-        phase.failures = 0
-        return Effect.void
-      }
-      phase = { _tag: "Closed", failures: 0 }
-      return onChange(State.Closed({ failures: 0 }))
-    }
-
-    /** After an interrupted probe the breaker is open, but its time is already up, so the next attempt is the probe. */
-    const abandoned = (entered: Phase): Effect.Effect<void> => {
-      if (phase === entered && phase._tag === "HalfOpen") {
-        phase = { _tag: "Open", failures: phase.failures, openings: phase.openings, until: -Infinity }
-      }
-      return Effect.void
-    }
-
-    const settle = (entered: Phase, exit: Exit.Exit<unknown, unknown>, onChange: Changed): Effect.Effect<void> => {
-      if (Exit.isSuccess(exit)) return answered(entered, onChange)
-      if (Option.isSome(Cause.dieOption(exit.cause))) return failed(entered, undefined, onChange)
-      const error = Cause.failureOption(exit.cause)
-      if (Option.isNone(error)) return abandoned(entered)
-      return Effect.sync(() => counts(error.value)).pipe(
-        // a predicate that throws must not leave the breaker half-open
-        Effect.tapErrorCause(() => failed(entered, error.value, onChange)),
-        Effect.flatMap((failure) => failure ? failed(entered, error.value, onChange) : answered(entered, onChange))
-      )
-    }
-
+    const settle = settling(phases, options.isFailure ?? isFailure)
+    const admit = Effect.flatMap(
+      clocks.now,
+      (now) => Either.mapLeft(phases.admit(now), (retryAt) => new TokenError.CircuitOpen({ retryAt }))
+    )
     return {
       protect: <A, E, R>(
         effect: Effect.Effect<A, E, R>,
@@ -293,21 +209,43 @@ const makeReporting = (options: Options) =>
               (exit) => settle(entered, exit, onChange)
             ))
         ),
-      state: Effect.map(clocks.now, ({ steady, wall }): State => {
-        switch (phase._tag) {
-          case "Closed":
-            return State.Closed({ failures: phase.failures })
-          case "HalfOpen":
-            // the probe hangs, or its owner is gone: the next attempt takes its place
-            return phase.probe.isOverdue(steady)
-              ? State.Open({ failures: phase.failures, retryAt: Math.ceil(wall) })
-              : State.HalfOpen({ failures: phase.failures })
-          case "Open":
-            return State.Open({
-              failures: phase.failures,
-              retryAt: Math.ceil(wall + Math.max(0, phase.until - steady))
-            })
-        }
-      })
+      state: Effect.map(clocks.now, (now) => stateOf(phases.current(), now))
     }
   })
+
+/** Learns from how an attempt ended. */
+const settling = (phases: Phases, counts: (error: unknown) => boolean) => {
+  const failed = (entered: Phase, error: unknown, onChange: Changed): Effect.Effect<void> =>
+    Effect.flatMap(clocks.now, (now) => {
+      const opened = phases.failed(entered, error, now)
+      return opened === undefined ? Effect.void : onChange(State.Open(opened))
+    })
+  const answered = (entered: Phase, onChange: Changed): Effect.Effect<void> =>
+    Effect.suspend(() => phases.answered(entered) ? onChange(State.Closed({ failures: 0 })) : Effect.void)
+
+  return (entered: Phase, exit: Exit.Exit<unknown, unknown>, onChange: Changed): Effect.Effect<void> => {
+    if (Exit.isSuccess(exit)) return answered(entered, onChange)
+    if (Option.isSome(Cause.dieOption(exit.cause))) return failed(entered, undefined, onChange)
+    const error = Cause.failureOption(exit.cause)
+    if (Option.isNone(error)) return Effect.sync(() => phases.abandoned(entered))
+    return Effect.sync(() => counts(error.value)).pipe(
+      // a predicate that throws must not leave the breaker half-open
+      Effect.tapErrorCause(() => failed(entered, error.value, onChange)),
+      Effect.flatMap((failure) => failure ? failed(entered, error.value, onChange) : answered(entered, onChange))
+    )
+  }
+}
+
+const stateOf = (phase: Phase, { steady, wall }: clocks.Now): State => {
+  switch (phase._tag) {
+    case "Closed":
+      return State.Closed({ failures: phase.failures })
+    case "HalfOpen":
+      // the probe hangs, or its owner is gone: the next attempt takes its place
+      return phase.probe.isOverdue(steady)
+        ? State.Open({ failures: phase.failures, retryAt: Math.ceil(wall) })
+        : State.HalfOpen({ failures: phase.failures })
+    case "Open":
+      return State.Open({ failures: phase.failures, retryAt: Math.ceil(wall + Math.max(0, phase.until - steady)) })
+  }
+}
