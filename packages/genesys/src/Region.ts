@@ -12,6 +12,7 @@ import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Disclosure from "effect-bearer/Disclosure"
 import * as Loopback from "effect-bearer/Loopback"
 import * as Spelling from "effect-bearer/Spelling"
 import * as TokenError from "effect-bearer/TokenError"
@@ -155,7 +156,7 @@ export const parse = (input: Input): Either.Either<Region, TokenError.InvalidCon
   const named = byName.get(text.replaceAll("-", "_"))
   if (named !== undefined) return Either.right(named)
   const url = urlOf(text)
-  if (Option.isNone(url)) return Either.left(unknown(text))
+  if (Option.isNone(url)) return Either.left(unknown(text, false))
   if (url.value.username !== "" || url.value.password !== "") {
     return Either.left(refused("its URL has a user name or a password, which are not used: remove them"))
   }
@@ -164,7 +165,7 @@ export const parse = (input: Input): Either.Either<Region, TokenError.InvalidCon
   }
   const { port } = url.value
   const region = byEnvironment.get(environmentOf(url.value))
-  if (region === undefined) return Either.left(unknown(environmentOf(url.value)))
+  if (region === undefined) return Either.left(unknown(environmentOf(url.value), /^https?:\/\//.test(text)))
   return port === ""
     ? Either.right(region)
     : Either.left(
@@ -193,7 +194,7 @@ export const custom = (options: {
   const origin = (field: "loginUrl" | "apiUrl"): string => {
     const text = String(options[field]).trim()
     if (!URL.canParse(text)) {
-      problems.push([field, "is no absolute URL"])
+      problems.push([field, `is ${Disclosure.url(text)}, and no absolute URL`])
       return ""
     }
     const url = new URL(text)
@@ -232,15 +233,21 @@ const environmentOf = ({ hostname }: URL): string => hostname.replace(/\.$/, "")
 
 const spellings: ReadonlyArray<string> = [...byEnvironment.keys(), ...byName.keys()]
 
-/** Shown only if it can be no secret that got into the wrong variable. */
+/** The form of a host and of a region's name. */
 const harmless = /^(?=.{1,60}$)[\w-]{1,20}(\.[\w-]{1,20})*$/
 
-const unknown = (text: string): TokenError.InvalidConfiguration => {
+/**
+ * A text is quoted only if it was the host of a URL or is nearly the name of a region: any other may be a secret that
+ * got into the wrong variable.
+ */
+const unknown = (text: string, isHost: boolean): TokenError.InvalidConfiguration => {
   // names are spelled with underscores here, hosts never are
   const nearest = Spelling.nearest(text.includes(".") ? text : text.replaceAll("-", "_"), spellings, 2)
   const what = text === ""
     ? "it is blank"
-    : `${harmless.test(text) ? `"${text}"` : "this"} is no region of Genesys Cloud`
+    : `${
+      harmless.test(text) && (isHost || nearest.length > 0) ? `"${text}"` : `a text of ${text.length} characters`
+    } is no region of Genesys Cloud`
   return refused(
     `${what}.${nearest.length === 1 ? ` Did you mean ${nearest[0]}?` : ""} The regions are ${
       all.map(({ environment, name }) => `${name} (${environment})`).join(", ")

@@ -19,6 +19,19 @@ const failure = <A, E>(call: Effect.Effect<A, E, GenesysCloud.GenesysCloud>, rep
     return { calls, error: (result as { readonly left: E }).left }
   })
 
+describe("what an error shows", () => {
+  // FAULTS S
+  it.effect("a URL that does not parse is described and not quoted", () =>
+    Effect.gen(function*() {
+      for (const url of ["https://me:hunt3r2#x@h.test/y", "https://me:hunt3r2@h.test:99999/", "me:hunt3r2@h.test/x"]) {
+        const { error } = yield* failure(
+          Effect.flatMap(GenesysCloud.GenesysCloud, ({ client }) => client.get(url))
+        )
+        assert.notInclude(test.renderings(error), "hunt3r2")
+      }
+    }))
+})
+
 describe("calls that cannot be made", () => {
   it.effect("an id that is no well-formed text is an error, and nothing is sent", () =>
     Effect.gen(function*() {

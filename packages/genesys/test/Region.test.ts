@@ -89,6 +89,22 @@ describe("Region", () => {
     }
   })
 
+  // FAULTS S
+  it("a text that may be a secret in the wrong place is described and not quoted", () => {
+    for (
+      const text of ["hunt3r2secret", "https://me:hunt3r2#x@h.test", "me:hunt3r2@h.test:99999", "https://[hunt3r2]/"]
+    ) {
+      assert.notInclude(left(text).message, "hunt3r2")
+      const custom = Region.custom({ loginUrl: text, apiUrl: text })
+      assert.notInclude(Either.isLeft(custom) ? custom.left.message : "hunt3r2", "hunt3r2")
+    }
+    assert.include(left("hunt3r2secret").detail, "a text of 13 characters is no region")
+    assert.include(
+      left("eu_centrl_1").detail,
+      "\"eu_centrl_1\" is no region of Genesys Cloud. Did you mean eu_central_1?"
+    )
+  })
+
   it("values that are no region are refused", () => {
     for (const text of ["", "  ", "ftp://api.mypurecloud.com", "https://api.mypurecloud.com:8443", "https://", "x y"]) {
       assert.isTrue(Either.isLeft(Region.parse(text)), text)

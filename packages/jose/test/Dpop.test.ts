@@ -262,6 +262,23 @@ describe("a proof", () => {
       assert.lengthOf(all, 0)
     }))
 
+  // FAULTS S
+  it.effect("a URL that does not parse is described and not quoted, for it may hold a password", () =>
+    Effect.gen(function*() {
+      const dpop = yield* Dpop.make()
+      for (
+        const url of ["https://me:hunt3r2#x@api.test/y", "https://me:hunt3r2@api.test:99999", "//me:hunt3r2@api.test"]
+      ) {
+        const error = yield* Effect.flip(
+          dpop.withDpop(serve(() => ok()).client).execute(
+            HttpClientRequest.get(url).pipe(HttpClientRequest.setHeader("authorization", "DPoP t0k3n"))
+          )
+        )
+        assert.notInclude(renderings(error), "hunt3r2")
+        assert.include(error.message, `a text of ${url.length} characters`)
+      }
+    }))
+
   it.scoped("no redirect is followed with a proof: fetch must not, and an inner followRedirects is an error", () =>
     Effect.gen(function*() {
       const { all, client } = serve(({ request }) =>

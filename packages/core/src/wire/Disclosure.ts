@@ -22,6 +22,7 @@ import * as credentialLike from "./disclosure/credentialLike.js"
 import * as errorNames from "./disclosure/errorName.js"
 import * as mediaType from "./disclosure/mediaType.js"
 import * as ownSpan from "./disclosure/ownSpan.js"
+import * as unparsedUrl from "./disclosure/unparsedUrl.js"
 import * as knownSecrets from "./knownSecrets.js"
 import * as plainWords from "./plainWords.js"
 
@@ -349,6 +350,25 @@ export const shapeOf = (
  * @category getters
  */
 export const contentType: (header: string | undefined) => string = mediaType.shown
+
+/**
+ * Origin and path of a URL of `http` or `https`, without user info, query and fragment. Any other text may hold a
+ * password anywhere: it is described by its length, its scheme and the place where it breaks, and no part of it is
+ * quoted.
+ *
+ * @example
+ * ```ts
+ * import { Disclosure } from "effect-bearer"
+ *
+ * Disclosure.url("https://api.example.com/users?key=s3cr3t") // "https://api.example.com/users"
+ * Disclosure.url("https://me:s3#cr3t@api.example.com")
+ * // "a text of 34 characters that begins with https: and breaks at character 14: "#" has to be escaped before an @"
+ * ```
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const url = (value: string | URL): string => unparsedUrl.shown(value)
 
 /**
  * A value from a success that should have been `expected`, such as the issuer in its metadata: the parts that both

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Loopback from "../values/Loopback.js"
 import * as Settings from "../values/Settings.js"
+import * as unparsedUrl from "./disclosure/unparsedUrl.js"
 import type * as OwnRequest from "./OwnRequest.js"
 import type { Timeouts } from "./timeouts.js"
 
@@ -27,13 +28,14 @@ export const url = (
   const problem = (detail: string) => void problems.push({ field: options.field, detail })
   const text = String(value).trim()
   if (!URL.canParse(text)) {
-    // the text is not shown: it may be a secret in the wrong variable
-    problem(text === "" ? "the URL is blank" : `this is no absolute URL such as ${options.example}`)
+    problem(
+      text === "" ? "the URL is blank" : `${unparsedUrl.shown(text)} is no absolute URL such as ${options.example}`
+    )
     return new URL("https://invalid.invalid")
   }
   const url = new URL(text)
   if (url.protocol !== "https:" && url.protocol !== "http:") {
-    problem(`the scheme must be https, not ${url.protocol.slice(0, -1).slice(0, 20)}`)
+    problem(`the scheme must be https, not ${unparsedUrl.scheme(text) ?? "another one"}`)
   } else if (url.protocol === "http:" && options.allowInsecure !== true && !Loopback.isLoopback(url.hostname)) {
     problem(`http would ${options.harm}: use https, or set allowInsecure`)
   }

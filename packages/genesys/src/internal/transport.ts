@@ -2,7 +2,7 @@
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import type { Disclosure } from "effect-bearer/Disclosure"
+import { type Disclosure, url } from "effect-bearer/Disclosure"
 import * as GenesysError from "../GenesysError.js"
 
 export interface Target {
@@ -11,10 +11,10 @@ export interface Target {
   readonly url: string
 }
 
-/** Origin and path: a query can hold anything. */
+/** Origin and path: a query can hold anything, and so can a text that is no URL. */
 export const target = (request: { readonly method: string; readonly url: string }): Target => ({
   method: request.method,
-  url: request.url.replace(/[?#].*$/s, "").replace(/^(\w+:\/\/)[^/@]*@/, "$1")
+  url: url(request.url)
 })
 
 export const timedOut = (target: Target, limit: Duration.Duration): GenesysError.ApiTimeout =>
@@ -42,10 +42,10 @@ export const unreachable = (target: Target, error: unknown, disclosure: Disclosu
   })
 }
 
-const url = /\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"'<>]*/gi
+const urls = /\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"'<>]*/gi
 
 const withoutValues = (message: string): string =>
-  message.slice(0, 2000).replace(url, "(url)").replace(/"[^"]*"?/g, "\"…\"")
+  message.slice(0, 2000).replace(urls, "(url)").replace(/"[^"]*"?/g, "\"…\"")
 
 /** Follows `cause` and the members of an AggregateError. An error may be its own cause, so there is an end to it. */
 const trace = (error: unknown): ReadonlyArray<object> => {

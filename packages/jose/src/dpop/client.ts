@@ -14,6 +14,7 @@ import * as Redacted from "effect/Redacted"
 import * as BearerAuth from "effect-bearer/BearerAuth"
 import * as Challenge from "effect-bearer/Challenge"
 import * as Concealment from "effect-bearer/Concealment"
+import * as Disclosure from "effect-bearer/Disclosure"
 import type * as TokenError from "effect-bearer/TokenError"
 import * as assertions from "../internal/assertions.js"
 import * as http from "../internal/http.js"
@@ -253,7 +254,7 @@ const failure = (
   description: string
 ): HttpClientError.RequestError =>
   new HttpClientError.RequestError({
-    request: HttpClientRequest.make(request.method)(withoutQuery(request.url)),
+    request: HttpClientRequest.make(request.method)(Disclosure.url(request.url)),
     reason,
     description
   })
@@ -264,8 +265,3 @@ const relativeUrl = (request: HttpClientRequest.HttpClientRequest): HttpClientEr
     "InvalidUrl",
     "a proof needs an absolute URL. Apply withDpop before mapRequest(prependUrl(...))."
   )
-
-const withoutQuery = (url: string): string => {
-  const target = parse(url)
-  return target === undefined ? url.replace(/[?#].*$/s, "") : target.origin + target.pathname
-}

@@ -1,5 +1,6 @@
 // Checks the options of a verifier.
 import * as Effect from "effect/Effect"
+import * as Disclosure from "effect-bearer/Disclosure"
 import { isLoopback } from "effect-bearer/Loopback"
 import * as Scopes from "effect-bearer/Scopes"
 import * as Settings from "effect-bearer/Settings"
@@ -31,7 +32,7 @@ export const settle = (options: Options): Effect.Effect<Settled, TokenError.Inva
       return yield* invalid("algorithms", `name those the issuer signs with, of ${Array.from(known).join(", ")}`)
     }
     const text = String(options.jwksUri)
-    if (!URL.canParse(text)) return yield* invalid("jwksUri", "this is no absolute URL")
+    if (!URL.canParse(text)) return yield* invalid("jwksUri", `${Disclosure.url(text)} is no absolute URL`)
     const url = new URL(text)
     if (url.protocol !== "https:" && !(url.protocol === "http:" && isLoopback(url.hostname))) {
       return yield* invalid("jwksUri", "the keys must come over https (http: is for loopback only)")

@@ -4,12 +4,13 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as foreignError from "../../lifecycle/foreignError.js"
 import { InvalidConfiguration, isTokenError } from "../../values/TokenError.js"
+import * as Disclosure from "../../wire/Disclosure.js"
 import * as Origins from "./origins.js"
 
 export const relativeUrl = (request: HttpClientRequest.HttpClientRequest): InvalidConfiguration =>
   new InvalidConfiguration({
     fields: ["url"],
-    detail: `"${withoutQuery(request.url)}" is no absolute URL, so nobody can tell where the token would go. Apply ` +
+    detail: `${Disclosure.url(request.url)} is no absolute URL, so nobody can tell where the token would go. Apply ` +
       "withBearer before mapRequest(prependUrl(...)), and give HttpApiClient.makeWith its baseUrl."
   })
 
@@ -47,7 +48,7 @@ export const nearest = (origin: string, list: ReadonlyArray<string>): string => 
 export const fold = (error: unknown, request: HttpClientRequest.HttpClientRequest): HttpClientError.RequestError => {
   const known = isTokenError(error)
   return new HttpClientError.RequestError({
-    request: HttpClientRequest.make(request.method)(withoutQuery(request.url)),
+    request: HttpClientRequest.make(request.method)(Disclosure.url(request.url)),
     reason: foreignError.isRetryable(error) ? "Transport" : "Encode",
     description: known
       ? error.message
@@ -55,13 +56,4 @@ export const fold = (error: unknown, request: HttpClientRequest.HttpClientReques
     // An HttpClientError holds headers and prints them.
     cause: HttpClientError.isHttpClientError(error) ? undefined : error
   })
-}
-
-const withoutQuery = (url: string): string => {
-  try {
-    const { origin, pathname } = new URL(url)
-    return origin + pathname
-  } catch {
-    return url.replace(/[?#].*$/s, "")
-  }
 }

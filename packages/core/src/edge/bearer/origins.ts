@@ -2,6 +2,7 @@
 import * as Either from "effect/Either"
 import { isLoopback } from "../../values/Loopback.js"
 import { InvalidConfiguration } from "../../values/TokenError.js"
+import * as Disclosure from "../../wire/Disclosure.js"
 
 /** What a list of origins says about a URL. */
 export type Verdict = "allowed" | "other" | "relative"
@@ -118,31 +119,28 @@ const parseOrigin = (
     url = new URL(entry)
   } catch {
     return Either.left(
-      invalid(`${show(entry)} is no URL. Write scheme, host and port: "https://api.example.com".`, field)
+      invalid(`${Disclosure.url(entry)} is no URL. Write scheme, host and port: "https://api.example.com".`, field)
     )
   }
   if (url.protocol !== "https:" && url.protocol !== "http:") {
-    return Either.left(invalid(`${show(entry)} has no https: scheme.`, field))
+    return Either.left(invalid(`${Disclosure.url(entry)} has no https: scheme.`, field))
   }
   if (url.username !== "" || url.password !== "") {
     return Either.left(invalid(`the entry for ${url.origin} holds user info. Remove it.`, field))
   }
   if (url.hostname.includes("*")) {
-    return Either.left(invalid(`${show(entry)} holds a wildcard. Name each host: a token goes to no other.`, field))
+    return Either.left(invalid(`${url.origin} holds a wildcard. Name each host: a token goes to no other.`, field))
   }
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
     return Either.left(invalid(
-      `${url.origin}${url.pathname} is more than an origin. Write "${url.origin}": paths are not told apart.`,
+      // behind an @ further on, what looks like host and port may be a user name and a password
+      /@|%40/.test(url.pathname + url.search + url.hash)
+        ? "an entry holds an @ after its host. Write scheme, host and port, without user info and path."
+        : `an entry for ${url.origin} holds more than an origin. Write "${url.origin}": paths are not told apart.`,
       field
     ))
   }
   return Either.right(url)
-}
-
-// An entry that is no URL can still hold a password.
-const show = (entry: unknown): string => {
-  const text = String(entry)
-  return text.includes("@") ? "An entry with user info" : JSON.stringify(text.slice(0, 200))
 }
 
 const invalid = (detail: string, field: "origins" | "plainHttpOrigins" = "origins"): InvalidConfiguration =>
