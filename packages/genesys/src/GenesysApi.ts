@@ -378,7 +378,7 @@ const decoded = <A, I, R>(
     const disclosure = disclosures.forRequest(response.request)
     const left = yield* deadline.left(response, fallback)
     const { bytes, overflow } = yield* body.read(response, largestReply).pipe(
-      Effect.mapError(({ cause }) => transport.unreachable(target, cause, disclosure)),
+      Effect.mapError(({ cause }) => transport.unreachable(target, cause, disclosure, true)),
       Effect.timeoutFail({ duration: left, onTimeout: () => transport.timedOut(target, left) }),
       Disclosure.unlogged
     )
@@ -386,7 +386,7 @@ const decoded = <A, I, R>(
       new GenesysError.UnexpectedReply({
         ...target,
         status: response.status,
-        contentType: disclosure.strict(response.headers["content-type"] ?? "", 100),
+        contentType: Disclosure.contentType(response.headers["content-type"]),
         detail,
         correlationId: refusal.correlationId(response.headers, disclosure)
       })

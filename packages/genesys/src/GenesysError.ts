@@ -210,7 +210,7 @@ export class UnexpectedReply extends Data.TaggedError("UnexpectedReply")<{
   readonly method: string
   readonly url: string
   readonly status: number
-  /** As the server wrote it; empty when it wrote none. */
+  /** Without parameters, and with an ellipsis for a part that is not well-known; empty when the server wrote none. */
   readonly contentType: string
   /** What is wrong with it; never a value of the reply. */
   readonly detail: string

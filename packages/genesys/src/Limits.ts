@@ -244,7 +244,9 @@ const bounded = (
     const stated = Option.filter(Option.fromNullable(response.headers["content-length"]), (text) => /^\d+$/.test(text))
     const left = yield* deadline.left(response, Duration.infinity)
     const { bytes, overflow } = yield* body.read(response, limit).pipe(
-      Effect.mapError(({ cause }) => transport.unreachable(target, cause, disclosures.forRequest(response.request))),
+      Effect.mapError(({ cause }) =>
+        transport.unreachable(target, cause, disclosures.forRequest(response.request), true)
+      ),
       Effect.timeoutFail({ duration: left, onTimeout: () => transport.timedOut(target, left) }),
       Disclosure.unlogged
     )

@@ -1,3 +1,5 @@
+import type { HttpClientRequest } from "@effect/platform"
+import { HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Schema, Stream } from "effect"
 import { Analytics, GenesysApi, GenesysCloud, Users } from "../src/index.js"
@@ -20,6 +22,54 @@ const failure = <A, E>(call: Effect.Effect<A, E, GenesysCloud.GenesysCloud>, rep
   })
 
 describe("what an error shows", () => {
+  const failing = (of: (request: HttpClientRequest.HttpClientRequest) => HttpClientError.HttpClientError) =>
+    Effect.gen(function*() {
+      const { client } = test.memory(() => Response.json({}))
+      const cloud = yield* test.connectTo(
+        HttpClient.makeWith<HttpClientError.HttpClientError, never, HttpClientError.HttpClientError, never>(
+          Effect.flatMap((request) =>
+            request.url.endsWith("/oauth/token") ? client.execute(request) : Effect.fail(of(request))
+          ),
+          Effect.succeed
+        ),
+        { api: { retry: false } }
+      )
+      return yield* Effect.flip(
+        Effect.provideService(GenesysApi.get("/api/v2/x", Schema.Unknown), GenesysCloud.GenesysCloud, cloud)
+      )
+    }).pipe(Effect.scoped)
+
+  // FAULTS S: all words were hidden
+  it.effect("the words of a network error are shown, as core shows them", () =>
+    Effect.gen(function*() {
+      for (
+        const [message, code] of [
+          ["getaddrinfo ENOTFOUND api.mypurecloud.de", "ENOTFOUND"],
+          ["connect ECONNREFUSED 127.0.0.1:65003", "ECONNREFUSED"],
+          ["socket hang up", "ECONNRESET"]
+        ] as const
+      ) {
+        const cause = new TypeError("fetch failed", { cause: Object.assign(new Error(message), { code }) })
+        const error = yield* failing((request) =>
+          new HttpClientError.RequestError({ request, reason: "Transport", cause })
+        )
+        assert.include(error.message, `: ${message} (${code})`)
+      }
+    }))
+
+  it.effect("what a client says of a response that came is hidden, for it may quote it", () =>
+    Effect.gen(function*() {
+      const error = yield* failing((request) =>
+        new HttpClientError.ResponseError({
+          request,
+          response: HttpClientResponse.fromWeb(request, new Response("")),
+          reason: "Decode",
+          cause: new Error(`cannot read correcthorsebattery and ${test.token}`)
+        })
+      )
+      assert.notMatch(test.renderings(error), /correcthorse|t0k3n/)
+    }))
+
   // FAULTS S
   it.effect("a URL that does not parse is described and not quoted", () =>
     Effect.gen(function*() {
@@ -30,6 +80,28 @@ describe("what an error shows", () => {
         assert.notInclude(test.renderings(error), "hunt3r2")
       }
     }))
+
+  // FAULTS S: it was hidden in part or in full
+  it.effect("the content type of an unexpected reply is shown without its parameters", () =>
+    Effect.gen(function*() {
+      for (
+        const [header, shown] of [
+          ["text/html; charset=utf-8", "text/html"],
+          ["text/html;charset=UTF-8", "text/html"],
+          ["application/json;charset=UTF-8", "application/json"],
+          ["application/vnd.api+json; version=1", "application/vnd.api+json"],
+          ["multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW", "multipart/form-data"],
+          ["application/hunt3r2", "application/…"]
+        ] as const
+      ) {
+        const { client } = test.memory(() => new Response("<html>", { headers: { "content-type": header } }))
+        const cloud = yield* test.connectTo(client)
+        const error = yield* Effect.flip(
+          Effect.provideService(GenesysApi.get("/api/v2/x", Schema.Unknown), GenesysCloud.GenesysCloud, cloud)
+        )
+        assert.include(error.message, ` answered 200 with ${shown}: `)
+      }
+    }).pipe(Effect.scoped))
 })
 
 describe("calls that cannot be made", () => {

@@ -481,7 +481,7 @@ describe.concurrent("SdkBridge", () => {
           api
         )
         const page = yield* rejection(users.getUser(ada.id))
-        assert.strictEqual(reasonOf(page, "UnexpectedReply").contentType, "text/html; <redacted>")
+        assert.strictEqual(reasonOf(page, "UnexpectedReply").contentType, "text/html")
       })))
 
     it.live("errors hold no credential that the program's own HTTP client passes on, and are limited in size", () =>

@@ -21,10 +21,16 @@ export const timedOut = (target: Target, limit: Duration.Duration): GenesysError
   new GenesysError.ApiTimeout({ ...target, limit })
 
 /**
- * Nothing of the original is kept but a code and a sentence without values: it holds the request with its token, and a
- * sentence may quote an answer that was a success.
+ * Nothing of the original is kept but a code and a sentence without values: it holds the request with its token. Once
+ * there is a response the sentence may quote it, and any word of a success may be a secret.
  */
-export const unreachable = (target: Target, error: unknown, disclosure: Disclosure): GenesysError.ApiUnreachable => {
+export const unreachable = (
+  target: Target,
+  error: unknown,
+  disclosure: Disclosure,
+  /** Whether a response has begun; by default that is found out from the error. */
+  isAnswered = false
+): GenesysError.ApiUnreachable => {
   const found = trace(error)
   const strings = (name: string, of: ReadonlyArray<object>) =>
     of.flatMap((item) => {
@@ -35,12 +41,15 @@ export const unreachable = (target: Target, error: unknown, disclosure: Disclosu
   // an HttpClientError says only the URL, with its query
   const messages = strings("message", found.filter((item) => !("request" in item)))
   const last = messages[messages.length - 1]
+  const shown = isAnswered || found.some(hasResponse) ? disclosure.strict : disclosure.text
   return new GenesysError.ApiUnreachable({
     ...target,
     code: Option.map(Option.fromNullable(codes[codes.length - 1]), disclosure.code),
-    detail: last === undefined ? "the connection failed" : disclosure.strict(withoutValues(last), 200)
+    detail: last === undefined ? "the connection failed" : shown(withoutValues(last), 200)
   })
 }
+
+const hasResponse = (item: object): boolean => "response" in item && item.response !== undefined
 
 const urls = /\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"'<>]*/gi
 

@@ -1,6 +1,7 @@
 // Errors of this library in the form in which the vendor's SDK gives errors.
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import { contentType } from "effect-bearer/Disclosure"
 import type * as GenesysError from "../GenesysError.js"
 import * as disclosures from "../internal/disclosure.js"
 
@@ -120,7 +121,10 @@ const withoutSecrets = (reply: Reply, secrets: ReadonlyArray<string>): Reply => 
     statusText: isSuccess ? strict(reply.statusText) : whole(reply.statusText) as string,
     headers: isSuccess
       ? Object.fromEntries(
-        headers.map(([name, value]) => [name, name === correlation ? whole(value) as string : strict(value)])
+        headers.map(([name, value]) => [
+          name,
+          name === correlation ? whole(value) as string : name === "content-type" ? contentType(value) : strict(value)
+        ])
       )
       : whole(Object.fromEntries(headers)) as Reply["headers"],
     data: isSuccess ? withoutText(reply.data) : whole(reply.data)

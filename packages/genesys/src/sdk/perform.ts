@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
 import * as BearerAuth from "effect-bearer/BearerAuth"
+import * as Disclosure from "effect-bearer/Disclosure"
 import * as TokenError from "effect-bearer/TokenError"
 import * as GenesysError from "../GenesysError.js"
 import type * as client from "../internal/client.js"
@@ -108,7 +109,7 @@ const judge = (
     new GenesysError.UnexpectedReply({
       ...transport.target(request),
       status: reply.status,
-      contentType: disclosure.strict(contentType, 100),
+      contentType: Disclosure.contentType(contentType),
       detail,
       correlationId: refusal.correlationId(Headers.fromInput(reply.headers), disclosure)
     })
