@@ -42,7 +42,7 @@ const bearer = (
 
 const basic = { clientId: "c", authentication: ClientAuthentication.basic(Redacted.make("abcdefgh")) }
 
-const places: Readonly<Record<string, (url: string) => Effect.Effect<unknown, unknown>>> = {
+const places: Readonly<Record<string, (url: string) => Effect.Effect<unknown, unknown, HttpClient.HttpClient>>> = {
   request: (url) => bearer({ onOtherOrigin: "fail" }, (client) => client.get(url)),
   origins: (url) => bearer({ origins: [url] }, (client) => client.get(origins[0])),
   plainHttpOrigins: (url) => bearer({ plainHttpOrigins: [url] }, (client) => client.get(origins[0])),

@@ -55,7 +55,8 @@ describe("the record of a refresh token", () => {
     // a store that does not keep the list: new logins are not noticed
     assert.isUndefined(record.newLogin({ ...begun, begun: undefined }, second))
     const next = record.newLogin({ ...withState("dead", true) }, second)
-    assert.strictEqual(next?.token, second)
+    assert(next !== undefined)
+    assert.strictEqual(next.token, second)
     assert.strictEqual(next.state, "ready")
     assert.isTrue(next.rotates)
     assert.isTrue(record.hasBegun(next.begun ?? [], first) && record.hasBegun(next.begun ?? [], second))
