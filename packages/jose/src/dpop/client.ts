@@ -1,30 +1,23 @@
 // The client that adds proofs, and sends a request once more with the nonce that the server wants.
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as BearerAuth from "effect-bearer/BearerAuth"
-import * as Challenge from "effect-bearer/Challenge"
 import * as Concealment from "effect-bearer/Concealment"
-import * as Disclosure from "effect-bearer/Disclosure"
 import type * as TokenError from "effect-bearer/TokenError"
 import * as assertions from "../internal/assertions.js"
 import * as http from "../internal/http.js"
+import { execute, header } from "./execute.js"
+import { failure, relativeUrl, strayed, withResponse } from "./failures.js"
 import type { Nonces } from "./nonces.js"
 import { nonceIn } from "./nonces.js"
-
-export const parse = (url: string | URL): URL | undefined => {
-  const text = String(url)
-  return URL.canParse(text) ? new URL(text) : undefined
-}
+import * as refusals from "./refusals.js"
+import { parse } from "./urls.js"
 
 /** `Authorization: DPoP <token>`; the scheme is compared without regard to case. */
 const tokenIn = (request: HttpClientRequest.HttpClientRequest): string | undefined =>
@@ -43,11 +36,6 @@ interface Means {
     nonce: string | undefined
   ) => Effect.Effect<string, TokenError.InvalidConfiguration>
 }
-
-/**
- * A proof is no secret, but it can be used for as long as the server takes it for fresh. So it is shown nowhere.
- */
-const header = "dpop"
 
 /** What one call knows about itself from one attempt to the next. */
 interface Call {
@@ -97,7 +85,7 @@ export const decorate = <E, R>(
     const request = HttpClientRequest.setHeader(call.request, header, proof)
     Concealment.request(request, header)
     const sent = { name: header, value: Redacted.make(proof) }
-    return Effect.matchCauseEffect(execute(request), {
+    return Effect.matchCauseEffect(execute(self, request), {
       onSuccess: (response) => judge(call, proof, nonce, Concealment.response(response, sent), Effect.succeed),
       onFailure: (shown) => {
         const cause = Concealment.cause(shown, sent)
@@ -118,24 +106,6 @@ export const decorate = <E, R>(
     })
   }
 
-  /** A redirect that fetch followed by itself would carry the proof along, to where it proves nothing. */
-  const execute = (request: HttpClientRequest.HttpClientRequest) =>
-    Effect.contextWithEffect((context: Context.Context<R>) => {
-      const given: RequestInit = Option.getOrElse(Context.getOption(context, FetchHttpClient.RequestInit), () => ({}))
-      return Effect.locallyWith(
-        Effect.mapInputContext(
-          self.execute(request),
-          (context: Context.Context<R>) =>
-            Context.add(context, FetchHttpClient.RequestInit, {
-              ...given,
-              redirect: given.redirect === "error" ? "error" : "manual"
-            })
-        ),
-        Headers.currentRedactedNames,
-        (names) => names.includes(header) ? names : [...names, header]
-      )
-    })
-
   /** `outcome` is what the caller would have seen: the response, or the error that was made of it. */
   const judge = (
     call: Call,
@@ -149,25 +119,16 @@ export const decorate = <E, R>(
     if (
       arrived !== undefined && arrived.origin !== call.target.origin && response.request.headers[header] === proof
     ) {
-      return Effect.fail(failure(
-        call.request,
-        "Encode",
-        `the inner client took the DPoP proof to ${arrived.origin}. Apply followRedirects after withDpop.`
-      ))
+      return Effect.fail(strayed(call.request, arrived.origin))
     }
-    const next = nonceIn(response)
-    // the same nonce again would be refused again
-    if (next === undefined || next === nonce || (response.status !== 400 && response.status !== 401)) {
+    const kind = refusals.kindOf(response, nonce, call.token !== undefined)
+    if (kind === "other" || call.isRetry || !BearerAuth.isReplayable(call.request.body, replayStreams)) {
       return outcome(response)
     }
-    const canRetry = !call.isRetry && BearerAuth.isReplayable(call.request.body, replayStreams)
-    if (isChallenge(response)) {
-      return canRetry ? Effect.zipRight(http.drain(response), again(call, response, outcome)) : outcome(response)
-    }
-    if (call.token !== undefined || !canRetry) return outcome(response)
+    if (kind === "challenge") return Effect.zipRight(http.drain(response), again(call, response, outcome))
     return Effect.flatMap(
       http.peek(response),
-      ({ response, text }) => isNonceError(text) ? again(call, response, outcome) : outcome(response)
+      ({ response, text }) => refusals.isNonceError(text) ? again(call, response, outcome) : outcome(response)
     )
   }
 
@@ -199,27 +160,6 @@ const observed = <E, R>(
       })
   })
 
-/** What a resource server says that wants a nonce (RFC 9449 §9); its 401 says nothing against the token. */
-const isChallenge = (response: HttpClientResponse.HttpClientResponse): boolean =>
-  response.status === 401 &&
-  Challenge.parse(response.headers["www-authenticate"] ?? "").some(({ parameters, scheme }) =>
-    scheme.toLowerCase() === "dpop" && isNonceCode(parameters.error)
-  )
-
-/** Codes are compared without case, as everywhere. */
-const isNonceCode = (code: unknown): boolean =>
-  typeof code === "string" && code.trim().toLowerCase() === "use_dpop_nonce"
-
-/** What an authorization server says (RFC 9449 §8). */
-const isNonceError = (text: string): boolean => {
-  try {
-    const body: unknown = JSON.parse(text)
-    return Predicate.hasProperty(body, "error") && isNonceCode(body.error)
-  } catch {
-    return false
-  }
-}
-
 /** The request with another client assertion in place of the one that was used, if that was one of ours. */
 const withNewAssertion = (
   request: HttpClientRequest.HttpClientRequest
@@ -234,34 +174,3 @@ const withNewAssertion = (
     return HttpClientRequest.bodyUrlParams(request, Array.from(form))
   })
 }
-
-const withResponse = (
-  error: HttpClientError.ResponseError,
-  response: HttpClientResponse.HttpClientResponse
-): HttpClientError.ResponseError =>
-  new HttpClientError.ResponseError({
-    request: error.request,
-    response,
-    reason: error.reason,
-    cause: error.cause,
-    ...error.description === undefined ? {} : { description: error.description }
-  })
-
-/** An error that names the call and holds nothing of it: neither headers nor body nor query. */
-const failure = (
-  request: HttpClientRequest.HttpClientRequest,
-  reason: "Encode" | "InvalidUrl",
-  description: string
-): HttpClientError.RequestError =>
-  new HttpClientError.RequestError({
-    request: HttpClientRequest.make(request.method)(Disclosure.url(request.url)),
-    reason,
-    description
-  })
-
-const relativeUrl = (request: HttpClientRequest.HttpClientRequest): HttpClientError.RequestError =>
-  failure(
-    request,
-    "InvalidUrl",
-    "a proof needs an absolute URL. Apply withDpop before mapRequest(prependUrl(...))."
-  )
