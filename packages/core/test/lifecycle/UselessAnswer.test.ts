@@ -1,6 +1,6 @@
 /** Answers of a server that are no help: the token that was just refused, and tokens whose life is over. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Option, TestClock } from "effect"
+import { Clock, Effect, Exit, Fiber, Option, TestClock } from "effect"
 import { AccessToken, BearerAuth, TokenSource } from "../../src/index.js"
 import { makeApi } from "../support/bearer.js"
 import { collect, secret, tags } from "../support/observe.js"
@@ -133,6 +133,39 @@ describe("a server that answers a renewal with the token that was refused", () =
         assert.isAtMost(server.count, 42)
       }
     }))
+})
+
+// FAULTS T
+describe("a server that goes back to an earlier token", () => {
+  for (const kind of [managedOf, cachedOf]) {
+    it.scoped(`a token that was reported as refused does not replace another one that is good (${kind.name})`, () =>
+      Effect.gen(function*() {
+        const server = new Scripted()
+        const values = ["B", "A", "A", "A"]
+        server.answer = (_, now) => AccessToken.make({ value: values.shift() ?? "B", issuedAt: now, expiresAt: hour })
+        const tokens: TokenSource.With<unknown> = yield* kind(server) as ReturnType<typeof managedOf>
+        const b = yield* tokens.get()
+        yield* TestClock.adjust("1 second")
+        const a = yield* tokens.renew(b)
+        yield* TestClock.adjust("1 minute")
+        const renewal = yield* Effect.fork(Effect.exit(tokens.renew(a)))
+        yield* TestClock.adjust(0)
+        yield* Fiber.interrupt(renewal)
+        const waiting = yield* Effect.fork(tokens.get())
+        yield* TestClock.adjust("5 seconds")
+        assert.strictEqual(secret(yield* Fiber.join(waiting)), "A")
+        // a slow caller
+        assert.strictEqual(secret(yield* tokens.renew(b)), "A")
+        // the renewal ahead of need, and until the margin of A
+        yield* TestClock.adjust(hour - 320_000 - (yield* Clock.currentTimeMillis))
+        while ((yield* Clock.currentTimeMillis) < hour - 33_000) {
+          assert.strictEqual(secret(yield* tokens.get()), "A")
+          yield* TestClock.adjust("2 seconds")
+        }
+        assert.isAtLeast(server.count, 5, "B came at the renewal ahead of need")
+        assert.isAtMost(server.count, 30)
+      }))
+  }
 })
 
 describe("a server whose tokens have ended when they arrive", () => {

@@ -7,7 +7,7 @@ import { backgroundStep, leastPause, refusalStep } from "../backOff.js"
 import type { Timing } from "../lifetime.js"
 import { moments } from "../lifetime.js"
 import type { Attempt, Held, Slot, Trouble } from "./slot.js"
-import { failuresOf, holding } from "./slot.js"
+import { failuresOf, holding, isRefusedAgain } from "./slot.js"
 import type { Life } from "./tokenLife.js"
 import { again, begin, isOf, putBack, timed, until } from "./tokenLife.js"
 
@@ -48,11 +48,16 @@ export const adopt = <E>(
   }
 
   const held = holding(token, known ?? begin(token, timing, random, now))
-  if (isRefused && held.mustAt > now.wall && slot.trouble?.isRefusedAgain === true) {
+  if (isRefused && before !== undefined && until(before, before.mustAt, now) > 0) {
+    // nobody has refused the held token since
+    slot.bury(held)
+    return kept(slot, before, attempt)
+  }
+  if (isRefused && held.mustAt > now.wall && isRefusedAgain(slot, token)) {
     // The server was asked twice, and has no other token: the API may have refused it by mistake. It is served like any
     // other, or each caller would wait for one more request. The next report of it does not reach the server at once.
     slot.hold(held)
-    return { given: token, events: [refusedAgain(slot, attempt)] }
+    return { given: token, events: [refusedAgain(slot, token, attempt)] }
   }
   const isEnded = held.mustAt <= now.wall
   if (isRefused || isEnded) {
@@ -61,7 +66,7 @@ export const adopt = <E>(
     if (before !== undefined && until(before, before.mustAt, now) <= 0) slot.drop()
     if (!isRefused) slot.bury(held)
     const event = isRefused
-      ? refusedAgain(slot, attempt)
+      ? refusedAgain(slot, token, attempt)
       : noProgress(slot, attempt, refusalStep(failuresOf(slot)))
     return { given: isEnded ? "ended" : token, events: [event] }
   }
@@ -104,10 +109,7 @@ const repeated = <E>(
   }
   if (before !== undefined && !isOf(before, token)) {
     slot.bury(life)
-    if (until(before, before.mustAt, now) > 0) {
-      const wait = backgroundStep(failuresOf(slot), before.lifetime)
-      return { given: before.token, events: [noProgress(slot, attempt, wait, atOnce(now))] }
-    }
+    if (until(before, before.mustAt, now) > 0) return kept(slot, before, attempt)
   }
   slot.hold(held)
 
@@ -138,15 +140,21 @@ const noProgress = <E>(
   slot: Slot<E>,
   { key, now }: Attempt,
   wait: number,
-  more: Partial<Pick<Trouble<E>, "blockedUntil" | "isRefusedAgain" | "isUntilEnd">> = {}
+  more: Partial<Pick<Trouble<E>, "blockedUntil" | "refusedAgain" | "isUntilEnd">> = {}
 ): TokenEvent => {
   const until = now.steady + wait
   slot.trouble = { failures: failuresOf(slot), failure: undefined, aheadAfter: until, blockedUntil: until, ...more }
   return TokenEvent.NoProgress({ key, at: now.wall, retryAt: Option.some(now.wall + wait) })
 }
 
-const refusedAgain = <E>(slot: Slot<E>, attempt: Attempt): TokenEvent =>
-  noProgress(slot, attempt, refusalStep(failuresOf(slot)), { isRefusedAgain: true })
+const refusedAgain = <E>(slot: Slot<E>, token: AccessToken.AccessToken, attempt: Attempt): TokenEvent =>
+  noProgress(slot, attempt, refusalStep(failuresOf(slot)), { refusedAgain: token })
+
+/** The held token stays, because it is better than the one that arrived. */
+const kept = <E>(slot: Slot<E>, { lifetime, token }: Held, attempt: Attempt): Adopted => {
+  const wait = backgroundStep(failuresOf(slot), lifetime)
+  return { given: token, events: [noProgress(slot, attempt, wait, atOnce(attempt.now))] }
+}
 
 const noProgressUntilEnd = <E>(slot: Slot<E>, attempt: Attempt, wait: number): TokenEvent =>
   noProgress(slot, attempt, wait, { isUntilEnd: true })

@@ -5,6 +5,7 @@ import type { Now } from "../../values/Clocks.js"
 import { TokenEvent } from "../../values/TokenEvent.js"
 import { refusalStep } from "../backOff.js"
 import type { Slot } from "./slot.js"
+import { isRefusedAgain } from "./slot.js"
 import { until } from "./tokenLife.js"
 
 /**
@@ -27,7 +28,7 @@ export const reject = <E>(
   if (held === undefined || !AccessToken.isSame(held.token, rejected)) return []
   slot.drop()
   // trouble without a failure was about the dropped token: waiting for its end, or for a better token
-  if (slot.trouble?.failure === undefined && slot.trouble?.isRefusedAgain !== true) slot.trouble = undefined
+  if (slot.trouble?.failure === undefined && !isRefusedAgain(slot, rejected)) slot.trouble = undefined
   const age = slot.acquiredAt === undefined ? Number.POSITIVE_INFINITY : now.steady - slot.acquiredAt.steady
   slot.cutShort = age < Math.min(held.lifetime, longestLife) / 2 ? slot.cutShort + 1 : 0
   slot.pause = slot.cutShort < contested ? 0 : refusalStep(slot.cutShort - contested + 1)

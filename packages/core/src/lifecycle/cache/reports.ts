@@ -12,6 +12,7 @@ import { nameOf } from "./keys.js"
 import { reject } from "./reject.js"
 import { obtain } from "./serve.js"
 import type { Slot } from "./slot.js"
+import { isRefusedAgain } from "./slot.js"
 
 /** Takes in a caller's report that `rejected` was refused. */
 export const report = <E>({ keys, publish }: Context<E>, rejected: AccessToken, slot: Slot<E>): Effect.Effect<void> =>
@@ -31,7 +32,7 @@ export const renewal = <E>(
 ): Token<E> =>
   Effect.clockWith((clock) => {
     const slot = context.keys.of(request)
-    return !context.closed && isRefusedAgain(slot, rejected, clocks.read(clock))
+    return !context.closed && isAnswered(slot, rejected, clocks.read(clock))
       ? Effect.succeed(rejected)
       : Effect.zipRight(
         report(context, rejected, slot),
@@ -40,9 +41,9 @@ export const renewal = <E>(
   })
 
 /** Whether the last answer was `rejected` again, and the pause after it is not over. */
-const isRefusedAgain = <E>(slot: Slot<E>, rejected: AccessToken, now: Now): boolean =>
+const isAnswered = <E>(slot: Slot<E>, rejected: AccessToken, now: Now): boolean =>
   slot.flight === undefined && (slot.held === undefined || isSame(slot.held.token, rejected)) &&
-  slot.trouble?.isRefusedAgain === true && slot.rejected !== undefined && isSame(slot.rejected, rejected) &&
+  isRefusedAgain(slot, rejected) && slot.rejected !== undefined && isSame(slot.rejected, rejected) &&
   slot.blockedFor(now) > 0
 
 /** The same, but the token that was refused is never given. */

@@ -156,8 +156,8 @@ export interface Trouble<E> {
   readonly blockedUntil: number
   /** Whether `blockedUntil` is the end of the held token. */
   readonly isUntilEnd?: boolean | undefined
-  /** Whether the last attempt brought the token that was reported as refused. */
-  readonly isRefusedAgain?: boolean | undefined
+  /** The token that was reported as refused, if the last attempt brought that very token. */
+  readonly refusedAgain?: AccessToken.AccessToken | undefined
   /** Whether the last failure came from an attempt that was made early, because the credentials had changed. */
   readonly wasEarly?: boolean | undefined
 }
@@ -171,6 +171,10 @@ export interface Attempt {
   readonly random: number
   readonly now: Now
 }
+
+/** Whether the server has answered the report that `token` was refused with this token again. */
+export const isRefusedAgain = <E>({ trouble }: Slot<E>, token: AccessToken.AccessToken): boolean =>
+  trouble?.refusedAgain !== undefined && AccessToken.isSame(trouble.refusedAgain, token)
 
 /** How many attempts in a row have failed, with the one that fails now. */
 export const failuresOf = <E>(slot: Slot<E>): number => (slot.trouble?.failures ?? 0) + 1

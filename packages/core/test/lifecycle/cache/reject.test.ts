@@ -93,4 +93,18 @@ describe("Slot: a refused token", () => {
     assert.strictEqual(slot.blockedFor(at(1000)), 1000)
     assert.strictEqual(takes(slot, token("next", 2000), attempt(2000)).tags[0], "TokenAcquired")
   })
+
+  // FAULTS T
+  it("that the server repeated one refused token says nothing about another one", () => {
+    const { first, slot } = holding()
+    reject(slot, first, "key", at(1000))
+    takes(slot, token("first", 1000, hour), attempt(1000, "rejected"))
+    const other = token("other", 0)
+    reject(slot, other, "key", at(2000))
+    takes(slot, other, attempt(2000, "rejected"))
+    assert.isUndefined(slot.held)
+    // the server repeats this one as well
+    takes(slot, other, attempt(4000, "cold"))
+    assert.strictEqual(slot.held?.token, other)
+  })
 })
