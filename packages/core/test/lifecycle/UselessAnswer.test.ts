@@ -135,6 +135,32 @@ describe("a server that answers a renewal with the token that was refused", () =
     }))
 })
 
+// FAULTS B
+describe("a server that alternates between tokens that are all refused", () => {
+  for (const size of [2, 3, 4, 5]) {
+    for (const kind of [managedOf, cachedOf]) {
+      it.scoped(`there are pauses between the requests (${size} tokens, ${kind.name})`, () =>
+        Effect.gen(function*() {
+          const server = new Scripted()
+          server.answer = (n, now) => {
+            if (n > 500) throw new Error("a storm of requests")
+            return AccessToken.make({ value: `t${n % size}`, issuedAt: now, expiresAt: hour })
+          }
+          const tokens: TokenSource.With<unknown> = yield* kind(server) as ReturnType<typeof managedOf>
+          const first = yield* tokens.get()
+          const renewing = (token: AccessToken.AccessToken): Effect.Effect<never, unknown> =>
+            Effect.flatMap(tokens.renew(token), renewing)
+          const loop = yield* Effect.fork(renewing(first))
+          yield* TestClock.adjust(0)
+          assert.isAtMost(server.count, 4)
+          yield* TestClock.adjust("1 minute")
+          assert.isAtMost(server.count, 20)
+          assert.isNull(loop.unsafePoll())
+        }))
+    }
+  }
+})
+
 // FAULTS T
 describe("a server that goes back to an earlier token", () => {
   for (const kind of [managedOf, cachedOf]) {

@@ -111,6 +111,8 @@ const repeated = <E>(
     slot.bury(life)
     if (until(before, before.mustAt, now) > 0) return kept(slot, before, attempt)
   }
+  // a known token in place of another one counts as a token that came: it may be refused too, and so on without a pause
+  if (isUsable && (before === undefined || !isOf(before, token))) arrived(slot, now)
   slot.hold(held)
 
   const left = life.firstEnd - now.wall
@@ -162,14 +164,19 @@ const noProgressUntilEnd = <E>(slot: Slot<E>, attempt: Attempt, wait: number): T
 /** A caller without a token does not wait for the next attempt. */
 const atOnce = ({ steady }: Now) => ({ blockedUntil: steady })
 
+/** The next request is not sent at once, and a refusal soon after this moment counts as an early one. */
+const arrived = <E>(slot: Slot<E>, now: Now): void => {
+  slot.acquiredAt = now
+  slot.pause = leastPause
+}
+
 const acquired = <E>(slot: Slot<E>, held: Held, { elapsed, key, now, reason }: Attempt): Adopted => {
   const { token } = held
   const common = { key, at: now.wall }
   slot.hold(held)
   slot.trouble = undefined
   slot.isEarly = false
-  slot.acquiredAt = now
-  slot.pause = leastPause
+  arrived(slot, now)
   const event = TokenEvent.TokenAcquired({
     ...common,
     reason,

@@ -56,7 +56,7 @@ export class Slot<E> {
   hasPlace = false
   /** Tokens held before, the latest first. */
   past: ReadonlyArray<Life>
-  /** When the last new token arrived. */
+  /** When the last token arrived that was not the held one. */
   acquiredAt: Now | undefined = undefined
   /** For so many milliseconds after `acquiredAt` no token request is sent. */
   pause = 0
