@@ -161,10 +161,10 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
 
   const exchange = Effect.fnUntraced(function*({ endpoint, field, request, secrets = [], timeout }: Options & Limited) {
     const sentAt = yield* Clock.currentTimeMillis
-    const fail = (cause: Cause.Cause<unknown>) =>
+    const fail = (phase: transport.Phase) => (cause: Cause.Cause<unknown>) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         Effect.fail(
-          transport.toTokenError(cause, endpoint, Duration.millis(now - sentAt), Disclosure.make(secrets), field)
+          transport.toTokenError(cause, endpoint, Duration.millis(now - sentAt), Disclosure.make(secrets), field, phase)
         ))
     const init: RequestInit = { ...withoutCache(), ...outer, ...(yield* requestInit), redirect: "manual" }
     const said = init.headers === undefined ? Headers.empty : Headers.fromInput(init.headers as Headers.Input)
@@ -177,7 +177,7 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
       // a client decorated with `filterStatus` fails with an error that holds the response
       Effect.catchAll((error) => error._tag === "ResponseError" ? Effect.succeed(error.response) : Effect.fail(error)),
       // a caller who is interrupted does not come here: what is interrupted is the client, from inside
-      Effect.catchAllCause(fail),
+      Effect.catchAllCause(fail("before the head")),
       deadline("connect", timeout.connect, endpoint)
     )
     const receivedAt = yield* Clock.currentTimeMillis
@@ -189,7 +189,7 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
           ? Effect.fail(new TokenError.EndpointTimeout({ endpoint, phase: "read", limit: timeout.read }))
           : transport.isDecompression(broken.cause)
           ? Effect.succeed("damaged" as const)
-          : fail(Cause.fail(broken.cause))
+          : fail("in the body")(Cause.fail(broken.cause))
       )
     )
     if (response.status === 407) {

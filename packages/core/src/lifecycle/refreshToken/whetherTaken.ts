@@ -2,13 +2,14 @@
 import * as Option from "effect/Option"
 import type * as TokenError from "../../values/TokenError.js"
 import * as neverSent from "../../wire/neverSent.js"
+import * as noConnection from "../../wire/request/noConnection.js"
 
 /**
  * Whether the server may have taken the refresh token, by the error of the exchange. A refusal proves that it did
  * not, and so does a connection that was never made.
  */
 export const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
-  // it failed while the endpoint was looked up or a secret was read, or the server has used nothing of the request
+  // it failed before a connection was made, or the server has used nothing of the request
   if (neverSent.has(error)) return false
   switch (error._tag) {
     case "EndpointTimeout":
@@ -16,7 +17,7 @@ export const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
     case "ScopeNotGranted":
       return true
     case "TransportError":
-      return !Option.exists(error.code, (code) => codesOfNoConnection.has(code))
+      return neverSent.isDoubtful(error) || !Option.exists(error.code, noConnection.isCode)
     case "EndpointUnavailable":
       // a gateway that gave up, or a server that failed while it handled the request
       return error.status !== 503 && error.status !== 408 && error.status !== 425
@@ -24,12 +25,3 @@ export const mayHaveBeenTaken = (error: TokenError.RequestError): boolean => {
       return false
   }
 }
-
-const codesOfNoConnection: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT"
-])

@@ -3,6 +3,8 @@ export interface Trace {
   readonly reasons: ReadonlyArray<string>
   readonly codes: ReadonlyArray<string>
   readonly names: ReadonlyArray<string>
+  /** What the runtime was at: `connect`, `getaddrinfo`, `read` … */
+  readonly syscalls: ReadonlyArray<string>
   readonly messages: ReadonlyArray<string>
   /** The status of a proxy's response, if the error has a member for it. */
   readonly statuses: ReadonlyArray<number>
@@ -45,6 +47,7 @@ export const make = (error: unknown): Trace => {
     reasons: member("reason"),
     codes: member("code"),
     names: member("name"),
+    syscalls: member("syscall"),
     messages: messages.map(withoutValues),
     statuses: found.map((item) => (item as { readonly statusCode?: unknown }).statusCode)
       .filter((status) => typeof status === "number"),

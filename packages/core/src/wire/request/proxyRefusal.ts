@@ -55,13 +55,17 @@ export const ofTrace = (
   trace: Trace,
   endpoint: string
 ): TokenError.RejectedByEndpoint | TokenError.EndpointUnavailable | undefined => {
-  const status = trace.codes.includes("ERR_PROXY_TUNNEL") && trace.statuses.length > 0
-    ? trace.statuses[0]
-    : stated(trace)
+  const status = statusOf(trace)
   if (status === undefined) return undefined
   const here = URL.canParse(endpoint) ? new URL(endpoint).host : ""
   return ofStatus(endpoint, status, trace.hosts.find((host) => host !== here) ?? "")
 }
+
+/** Whether a proxy answered `CONNECT` with a refusal: nothing of the request itself was sent then. */
+export const isTunnel = (trace: Trace): boolean => statusOf(trace) !== undefined
+
+const statusOf = (trace: Trace): number | undefined =>
+  trace.codes.includes("ERR_PROXY_TUNNEL") && trace.statuses.length > 0 ? trace.statuses[0] : stated(trace)
 
 const stated = ({ codes, messages }: Trace): number | undefined => {
   for (const message of messages) {

@@ -4,7 +4,9 @@ import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as TokenError from "../../values/TokenError.js"
 import type * as Disclosure from "../Disclosure.js"
+import * as neverSent from "../neverSent.js"
 import * as traces from "./failureTrace.js"
+import * as noConnection from "./noConnection.js"
 import * as proxyRefusal from "./proxyRefusal.js"
 import * as tlsTrouble from "./tlsTrouble.js"
 
@@ -29,19 +31,36 @@ const isUnsendable = ({ codes, messages, reasons }: traces.Trace): boolean =>
 /** What zlib and brotli say when `fetch` decompresses what is not compressed, or not to its end. */
 const notCompressed = /^(?:Z_[A-Z]+_ERROR|ERR__ERROR_FORMAT_\w+|ERR_BROTLI_\w+|Z(?:lib|STD)\w*Error)$/i
 
+/** The phase of a request in which its client failed. */
+export type Phase = "before the head" | "in the body"
+
 /**
  * An error of the library for any failure or defect of an HTTP client. Only a code and a sentence without values are
- * kept of the original, because it holds the request with its credentials.
+ * kept of the original, because it holds the request with its credentials. `neverSent` learns whether the request can
+ * have been sent, which the error itself does not say.
  */
 export const toTokenError = (
   cause: Cause.Cause<unknown>,
   endpoint: string,
   elapsed: Duration.Duration,
   disclosure: Disclosure.Disclosure,
+  field: string,
+  phase: Phase
+): TokenError.RequestError => {
+  const trace = traces.make(Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause)))
+  const error = ofTrace(trace, endpoint, elapsed, disclosure, field)
+  if (phase === "before the head" && (noConnection.isIn(trace) || proxyRefusal.isTunnel(trace))) neverSent.mark(error)
+  else neverSent.doubt(error)
+  return error
+}
+
+const ofTrace = (
+  trace: traces.Trace,
+  endpoint: string,
+  elapsed: Duration.Duration,
+  disclosure: Disclosure.Disclosure,
   field: string
 ): TokenError.RequestError => {
-  const error = Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause))
-  const trace = traces.make(error)
   const { codes, messages, names } = trace
   const refused = proxyRefusal.ofTrace(trace, endpoint)
   if (refused !== undefined) return refused
