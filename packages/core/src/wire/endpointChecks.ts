@@ -69,6 +69,10 @@ export type Given = Duration.DurationInput | Timeouts | undefined
 const isTimeouts = (timeout: unknown): timeout is Timeouts =>
   typeof timeout === "object" && timeout !== null && !Array.isArray(timeout) && !Duration.isDuration(timeout)
 
+/** The option `timeout` with another default for its total. */
+export const withTotal = (timeout: Given, total: Duration.DurationInput): NonNullable<Given> =>
+  isTimeouts(timeout) ? { ...timeout, total: timeout.total ?? total } : timeout ?? total
+
 const ranges = {
   total: Settings.duration("10 seconds", { least: 1, unlimited: true }),
   connect: Settings.duration(Duration.infinity, { least: 1, unlimited: true }),

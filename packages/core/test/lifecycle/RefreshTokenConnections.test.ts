@@ -13,7 +13,7 @@ const error = (message: string, members: object = {}): Error => Object.assign(ne
 const system = (syscall: string, code: string): Error => error(`${syscall} ${code}`, { code, syscall })
 const fetchFailed = (cause: unknown): TypeError => new TypeError("fetch failed", { cause })
 
-const source = (tokenEndpoint: string, timeout?: "2 seconds") =>
+const source = (tokenEndpoint: string, timeout?: TokenSource.Options["timeout"]) =>
   TokenSource.refreshToken({
     tokenEndpoint,
     clientId: "reports",
@@ -81,6 +81,34 @@ describe("a request that was never sent does not end a login whose refresh token
       }))
   }
 })
+
+// FAULTS L
+it.effect("the limit of the source leaves `fetch` of Node.js the time to say that it could not connect", () =>
+  Effect.gen(function*() {
+    const client = HttpClient.make((request) =>
+      Effect.delay(
+        new HttpClientError.RequestError({
+          request,
+          reason: "Transport",
+          cause: fetchFailed(error("Connect Timeout Error", { code: "UND_ERR_CONNECT_TIMEOUT" }))
+        }),
+        "11 seconds"
+      )
+    )
+    for (const timeout of [undefined, { connect: "1 hour" }] as const) {
+      const { get } = yield* Effect.provideService(
+        source("https://login.example.com/token", timeout),
+        HttpClient.HttpClient,
+        client
+      )
+      for (const _ of [1, 2]) {
+        const use = yield* Effect.fork(Effect.flip(get()))
+        yield* TestClock.adjust("11 seconds")
+        const error = yield* Fiber.join(use)
+        assert.strictEqual(error._tag === "EndpointTimeout" ? error.phase : error._tag, "connect")
+      }
+    }
+  }))
 
 describe("a request that may have been sent is not sent again", () => {
   const doubtful: ReadonlyArray<unknown> = [

@@ -163,6 +163,14 @@ export const jwtBearer = <R = never>(
  * Without a refresh token that can be spent it fails with `AuthenticationRequired`, or uses the `fallback` grant and
  * keeps the refresh token that may come with its answer.
  *
+ * **Details**
+ *
+ * The total limit of a request is 12 seconds here, unless `timeout` says otherwise. `fetch` of Node.js takes up to 11
+ * seconds to give up a connection that does not come about, and only its own error proves that the refresh token was
+ * not sent. After the limit of the source nobody knows, and a refresh token that rotates is not sent again. So keep
+ * `timeout` longer than the HTTP client needs to give up connecting, or make the client give up sooner: see
+ * `TokenEndpoint.Timeouts`. `NodeHttpClient.layer` has no such limit of its own; `layerUndici` has.
+ *
  * @example
  * ```ts
  * import { ClientAuthentication, Grant, TokenSource } from "effect-bearer"
@@ -184,12 +192,21 @@ export const refreshToken = <R = never>(
   given: Given<Options, R> & RefreshToken.Options & { readonly fallback?: Grant.Grant | undefined }
 ): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient | R> => {
   const { fallback } = given
-  return Effect.flatMap(settle(given), (options) =>
-    fromEndpoint(options, (endpoint) =>
-      RefreshToken.make(given, {
-        refresh: (token, request) => endpoint.request(Grant.refreshToken({ refreshToken: token }), request),
-        fallback: fallback === undefined ? undefined : (request) => endpoint.request(fallback, request),
-        // the endpoint has a timeout of its own
-        timeout: Duration.infinity
-      })))
+  return Effect.flatMap(
+    settle(given),
+    (options) =>
+      fromEndpoint(
+        { ...options, timeout: checks.withTotal(options.timeout, limit) },
+        (endpoint) =>
+          RefreshToken.make(given, {
+            refresh: (token, request) => endpoint.request(Grant.refreshToken({ refreshToken: token }), request),
+            fallback: fallback === undefined ? undefined : (request) => endpoint.request(fallback, request),
+            // the endpoint has a timeout of its own
+            timeout: Duration.infinity
+          })
+      )
+  )
 }
+
+/** Long enough to hear that the HTTP client could not connect: undici takes 10 seconds and a tick of its clock. */
+const limit = "12 seconds"
