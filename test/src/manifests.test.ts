@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 // @ts-expect-error a script without types
-import { published } from "../packages.mjs"
+import { bothKinds, published } from "../packages.mjs"
 
 const home = "https://github.com/effect-bearer/effect-bearer"
 
@@ -32,6 +32,11 @@ describe.each(published as ReadonlyArray<string>)("%s: its package.json", (name)
     assert.strictEqual(manifest.license, "MIT")
     assert.match(String(manifest.author), /^The effect-bearer authors/)
     assert.deepStrictEqual(manifest.engines, { node: ">=20" })
+  })
+
+  it("is built for require as well, if it is for both kinds of modules", () => {
+    const build = (manifest.scripts as Readonly<Record<string, string>>).build!
+    assert.strictEqual(build.includes("buildCommonJs.mjs"), (bothKinds as ReadonlyArray<string>).includes(name))
   })
 
   it("has the version of all the others: they are released together", () => {
