@@ -171,7 +171,7 @@ export const fromEnvironment = (
   Effect.gen(function*() {
     const faults: Array<Fault> = []
     const read = (name: string) =>
-      Effect.map(Effect.option(Config.string(name)), (value) => {
+      Effect.map(Settings.readable(Effect.option(Config.string(name)), name), (value) => {
         const stated = Option.filter(value, (text) => text.trim() !== "")
         if (Option.exists(stated, (text) => text !== text.trim())) faults.push(fault(name, padded))
         return Option.getOrUndefined(Option.map(stated, (text) => text.trim()))
@@ -223,9 +223,9 @@ const padded = "begins or ends with white space: look for a space or a line brea
 const colon = "has a colon, which no client id of Genesys Cloud has: was the secret copied along?"
 
 const readScopes = (
-  read: (name: string) => Effect.Effect<string | undefined>,
+  read: (name: string) => Effect.Effect<string | undefined, TokenError.InvalidConfiguration>,
   faults: Array<Fault>
-): Effect.Effect<string | undefined> =>
+): Effect.Effect<string | undefined, TokenError.InvalidConfiguration> =>
   Effect.tap(read("GENESYS_SCOPES"), (text) => {
     if (text !== undefined && Scopes.make(text).length === 0) {
       faults.push(fault("GENESYS_SCOPES", "has separators and no scope: name scopes, or remove the variable"))
@@ -234,9 +234,9 @@ const readScopes = (
   })
 
 const readRegion = (
-  read: (name: string) => Effect.Effect<string | undefined>,
+  read: (name: string) => Effect.Effect<string | undefined, TokenError.InvalidConfiguration>,
   faults: Array<Fault>
-): Effect.Effect<Region.Region | undefined> =>
+): Effect.Effect<Region.Region | undefined, TokenError.InvalidConfiguration> =>
   Effect.gen(function*() {
     const parsed: Array<Region.Region> = []
     const names = ["GENESYS_ENV_URL", "GENESYS_REGION"] as const

@@ -53,6 +53,19 @@ describe("configuration", () => {
       assert.strictEqual((both.region as Region.Region).name, "eu_central_1")
     }))
 
+  // FAULTS W
+  it.effect("an environment that may not be read is InvalidConfiguration, which names the permission", () =>
+    Effect.gen(function*() {
+      const denied = ConfigProvider.fromMap(new Map()).pipe(ConfigProvider.mapInputPath((name) => {
+        throw Object.assign(new Error(`Requires env access to "${name}", run again with the --allow-env flag`), {
+          name: "NotCapable"
+        })
+      }))
+      const error = yield* Effect.flip(GenesysCloud.fromEnvironment()).pipe(Effect.withConfigProvider(denied))
+      assert.strictEqual(error._tag, "InvalidConfiguration")
+      assert.include(error.message, "--allow-env")
+    }))
+
   // SPEC E6
   it.effect("one error names everything in the environment that is missing, blank, wrong or has spaces around it, and shows no secret", () =>
     Effect.gen(function*() {

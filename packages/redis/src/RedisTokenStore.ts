@@ -206,13 +206,13 @@ export const layerConfig: {
 } = (config?: Config.Config.Wrap<UrlOptions>) =>
   Layer.scoped(
     TokenStore.TokenStore,
-    config === undefined ? environment : Effect.flatMap(Config.unwrap(config), make)
+    config === undefined ? environment : Effect.flatMap(Settings.readable(Config.unwrap(config), "options"), make)
   ) as Layer.Layer<TokenStore.TokenStore, TokenError.InvalidConfiguration>
 
 const variable = "REDIS_URL"
 
 const environment = Effect.flatMap(
-  Effect.option(Config.redacted(variable)),
+  Settings.readable(Effect.option(Config.redacted(variable)), variable),
   (url) =>
     Option.exists(url, (url) => Redacted.value(url).trim() !== "")
       ? Effect.mapError(

@@ -1,6 +1,7 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, FastCheck, Layer, Redacted } from "effect"
+import { Config, ConfigProvider, Effect, FastCheck, Layer, Redacted } from "effect"
+import type { TokenError } from "effect-bearer"
 import { RedisTokenStore } from "../src/index.js"
 import * as failure from "../src/internal/failure.js"
 
@@ -89,6 +90,26 @@ describe("RedisTokenStore", () => {
   })
 
   describe("layerConfig", () => {
+    // FAULTS W
+    it.effect("an environment that may not be read is InvalidConfiguration, which names the permission", () =>
+      Effect.gen(function*() {
+        const denied = ConfigProvider.fromMap(new Map()).pipe(ConfigProvider.mapInputPath((name) => {
+          throw Object.assign(new Error(`Requires env access to "${name}", run again with the --allow-env flag`), {
+            name: "NotCapable"
+          })
+        }))
+        for (
+          const layer of [
+            RedisTokenStore.layerConfig(),
+            RedisTokenStore.layerConfig({ url: Config.redacted("ELSEWHERE") })
+          ]
+        ) {
+          const error = yield* Effect.flip(Effect.scoped(Layer.build(layer))).pipe(Effect.withConfigProvider(denied))
+          assert.strictEqual((error as TokenError.TokenError)._tag, "InvalidConfiguration")
+          assert.include(String((error as TokenError.TokenError).message), "--allow-env")
+        }
+      }))
+
     const built = (variables: ReadonlyArray<readonly [string, string]>) =>
       Effect.flip(Effect.scoped(Layer.build(Layer.provide(
         RedisTokenStore.layerConfig(),

@@ -24,6 +24,7 @@ import type * as Scope from "effect/Scope"
 import * as AccessToken from "../values/AccessToken.js"
 import type { CompileError, PlainSecret } from "../values/compileError.js"
 import * as logs_ from "../values/logs.js"
+import * as Settings from "../values/Settings.js"
 import type * as TokenError from "../values/TokenError.js"
 import type * as TokenRequest from "../values/TokenRequest.js"
 import * as Grant from "../wire/Grant.js"
@@ -518,7 +519,7 @@ type ConfigOptions = { readonly prefix: string | true } | Config.Config.Wrap<opt
 /** `name`: the prefix of the variables for `{ prefix: true }`. */
 const configured = (config: ConfigOptions | undefined, name: string | undefined) =>
   config !== undefined && !("prefix" in config)
-    ? Effect.flatMap(Config.unwrap(config), stack)
+    ? Effect.flatMap(Settings.readable(Config.unwrap(config), "options"), stack)
     : Effect.flatMap(
       environment.read(
         config === undefined

@@ -24,6 +24,7 @@ import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type { AccessToken } from "../values/AccessToken.js"
+import * as Settings from "../values/Settings.js"
 import type { InvalidConfiguration } from "../values/TokenError.js"
 import * as tokenStore from "./contract.js"
 import * as fileStore from "./file/fileStore.js"
@@ -272,7 +273,10 @@ export interface Encrypted<E, R> {
  * @category combinators
  */
 export const encrypted = <E = never, R = never>(keys: Keys | Effect.Effect<Keys, E, R>): Encrypted<E, R> => {
-  const ring = Effect.flatMap(Effect.isEffect(keys) ? keys : Effect.succeed(keys), sealedKeys.make)
+  const ring = Effect.flatMap(
+    Effect.isEffect(keys) ? Settings.readable(keys, "keys") : Effect.succeed(keys),
+    sealedKeys.make
+  )
   const sealed = (store: tokenStore.Service) => Effect.map(ring, (keys) => sealedStore.make(store, keys))
   const seal = (self: tokenStore.Service | Layer.Layer<tokenStore.TokenStore>) =>
     "get" in self

@@ -15,6 +15,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as permission from "./permission.js"
 import * as TokenError from "./TokenError.js"
 
 /**
@@ -183,6 +184,22 @@ export const problems = (
  */
 export const report = (problems: ReadonlyArray<Problem>): Effect.Effect<void, TokenError.InvalidConfiguration> =>
   problems.length === 0 ? Effect.void : Effect.fail(toError(problems))
+
+/**
+ * Reads settings from a `ConfigProvider`. One that throws, as the environment of Deno does without `--allow-env`, gives
+ * `InvalidConfiguration` for `name`, which says what permission is missing; it would be a defect otherwise.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const readable = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  name: string
+): Effect.Effect<A, E | TokenError.InvalidConfiguration, R> =>
+  Effect.catchAllDefect(self, (defect) =>
+    Effect.fail(
+      new TokenError.InvalidConfiguration({ fields: [name], detail: `${name} ${permission.unreadable(defect)}` })
+    ))
 
 /**
  * @since 0.1.0

@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Loopback from "../values/Loopback.js"
+import * as permission from "../values/permission.js"
 import { vault as ranges } from "../values/settingRanges.js"
 import * as Settings from "../values/Settings.js"
 import * as TokenError from "../values/TokenError.js"
@@ -118,7 +119,9 @@ export const file = (
       Effect.mapError((error) =>
         error._tag === "InvalidConfiguration"
           ? error
-          : unreadable(fileTrouble(error._tag === "SystemError" ? error.reason : error._tag))
+          : unreadable(
+            permission.denial(error.cause) ?? fileTrouble(error._tag === "SystemError" ? error.reason : error._tag)
+          )
       ),
       Effect.flatMap((bytes) =>
         bytes.length > largestFile ?

@@ -4,6 +4,7 @@ import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as permission from "../values/permission.js"
 import * as TokenError from "../values/TokenError.js"
 import * as Disclosure from "./Disclosure.js"
 
@@ -36,7 +37,7 @@ export const guarded = <A>(
             origin,
             Cause.isInterruptedOnly(cause)
               ? "could not be read: reading it was interrupted from inside"
-              : "could not be read: reading it died with an unexpected error"
+              : permission.unreadable(Cause.squash(cause))
           ),
         onSome: (error) => isRequestError(error) ? error : invalid(origin, `could not be read (${nameOf(error)})`)
       })

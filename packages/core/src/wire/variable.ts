@@ -4,13 +4,18 @@ import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Settings from "../values/Settings.js"
+import type { InvalidConfiguration } from "../values/TokenError.js"
 
-/** The value, unchanged; `undefined` if the variable is missing or blank. */
-export const read = (name: string): Effect.Effect<string | undefined> =>
-  Effect.match(Config.string(name), {
-    onFailure: () => undefined,
-    onSuccess: (value) => value.trim() === "" ? undefined : value
-  })
+/** The value, unchanged; `undefined` if the variable is missing or blank. Fails only if the provider throws. */
+export const read = (name: string): Effect.Effect<string | undefined, InvalidConfiguration> =>
+  Settings.readable(
+    Effect.match(Config.string(name), {
+      onFailure: () => undefined,
+      onSuccess: (value) => value.trim() === "" ? undefined : value
+    }),
+    name
+  )
 
 /** The name with what providers put before it: `APP_CLIENT_ID` for `CLIENT_ID` where the provider is nested in `APP`. */
 export const nameOf = (name: string): Effect.Effect<string> =>
@@ -19,7 +24,7 @@ export const nameOf = (name: string): Effect.Effect<string> =>
     return path.length <= 1
       ? Effect.succeed(path[0] ?? name)
       : Effect.map(delimiter, (delimiter) => path.join(delimiter))
-  })
+  }).pipe(Effect.catchAllDefect(() => Effect.succeed(name)))
 
 type Leaf = Exclude<ConfigError.ConfigError, ConfigError.And | ConfigError.Or>
 

@@ -2,6 +2,7 @@
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as permission from "../../values/permission.js"
 import * as TokenError from "../../values/TokenError.js"
 import type * as Disclosure from "../Disclosure.js"
 import * as neverSent from "../neverSent.js"
@@ -27,6 +28,10 @@ const ofTheAnswer = /\bresponse\b|\bparse[dr]?\b/i
 const isUnsendable = ({ codes, messages, reasons }: traces.Trace): boolean =>
   reasons[0] === "InvalidUrl" || reasons[0] === "Encode" || codes.some((code) => unsendable.has(code)) ||
   (codes.length === 0 && messages.some((message) => unsendableWords.test(message) && !ofTheAnswer.test(message)))
+
+/** Deno says this of a host without permission if the client is one of Node.js; a resolver has no other reason to. */
+const unresolvable = ({ messages }: traces.Trace): string | undefined =>
+  messages.some((message) => /^getaddrinfo EPERM\b/.test(message)) ? "--allow-net" : undefined
 
 /** What zlib and brotli say when `fetch` decompresses what is not compressed, or not to its end. */
 const notCompressed = /^(?:Z_[A-Z]+_ERROR|ERR__ERROR_FORMAT_\w+|ERR_BROTLI_\w+|Z(?:lib|STD)\w*Error)$/i
@@ -64,6 +69,13 @@ const ofTrace = (
   const { codes, messages, names } = trace
   const refused = proxyRefusal.ofTrace(trace, endpoint)
   if (refused !== undefined) return refused
+  const denied = permission.missing(trace, "--allow-net") ?? unresolvable(trace)
+  if (denied !== undefined) {
+    return new TokenError.InvalidConfiguration({
+      fields: [field],
+      detail: `the program lacks the permission of its runtime for requests to ${endpoint}. Start it with ${denied}`
+    })
+  }
   const tls = tlsTrouble.find(trace)
   if (tls !== undefined) {
     return new TokenError.TlsError({ endpoint, code: disclosure.code(tls.code), advice: tls.advice })
