@@ -193,6 +193,51 @@ describe("TLS: failures as each runtime reports them", () => {
       }))
   }
 
+  // FAULTS W: Bun has one error for all alerts, so a refused client certificate was "no common TLS version"
+  it.effect("Bun: the advice names each cause that the runtime does not tell apart", () =>
+    Effect.gen(function*() {
+      const found = yield* failure(
+        error("EPROTO: The TLS handshake failed. Does the server speak TLS on this port?", { code: "EPROTO", errno: 0 })
+      )
+      assert.strictEqual(found._tag, "TlsError")
+      assert.include(found.message, handshake)
+      assert.include(found.message, "client certificate (mutual TLS)")
+      assert.include(found.message, "host name")
+      assert.include(found.message, "scheme, port and proxy")
+    }))
+
+  // FAULTS W: Deno and OpenSSL, "no common TLS version"; Node.js and Bun have ECONNRESET
+  it.effect("a connection that was closed during the handshake is a fault of the network", () =>
+    Effect.gen(function*() {
+      const causes = [
+        deno("tls handshake eof"),
+        deno("unexpected EOF during handshake"),
+        deno("peer closed connection without sending TLS close_notify: https://docs.rs/rustls"),
+        deno("Connection reset by peer (os error 104)"),
+        error(openssl(":unexpected eof while reading"), { code: "ERR_SSL_UNEXPECTED_EOF_WHILE_READING" }),
+        error("Client network socket disconnected before secure TLS connection was established", {
+          code: "ECONNRESET"
+        }),
+        error("ECONNRESET: The socket connection was closed unexpectedly.", { code: "ECONNRESET", errno: 0 })
+      ]
+      for (const cause of causes) {
+        for (const shape of [cause, fetchFailed(cause)]) {
+          const found = yield* failure(shape)
+          assert.strictEqual(found._tag, "TransportError", inspect(cause))
+          assert.isTrue(found.retryable)
+        }
+      }
+    }))
+
+  // FAULTS W: Node.js 24 writes a slash into codes
+  it.effect("Node.js 24: a code with a slash is replaced by the name of the kind", () =>
+    Effect.gen(function*() {
+      const found = yield* failure(fetchFailed(error(openssl("ssl3_read_bytes:ssl/tls alert bad certificate"), {
+        code: "ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE"
+      })))
+      assert.strictEqual(found._tag === "TlsError" ? found.code : found._tag, "CLIENT_CERTIFICATE_REFUSED")
+    }))
+
   it.effect("the name of a host does not count as the reason of a failure", () =>
     Effect.gen(function*() {
       const causes = [

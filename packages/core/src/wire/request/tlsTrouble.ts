@@ -102,6 +102,17 @@ const kinds: ReadonlyArray<Kind> = [
       "the host name."
   },
   {
+    // Bun says no more than this of any alert
+    code: "EPROTO",
+    codes: /^$/,
+    words: /TLS handshake failed\. Does the server speak TLS/i,
+    advice:
+      "This runtime does not say why. Either the two sides found no common TLS version or protocol, or the other side " +
+      "speaks no TLS: check scheme, port and proxy. Or the server refused the client certificate (mutual TLS), or was " +
+      "shown none: give the HTTP client one that is valid now and that the server's authority has signed. Or the server " +
+      "does not know the host name of the URL. Its log tells which."
+  },
+  {
     code: "EPROTO",
     codes: /^(?:EPROTO$|ERR_SSL_|ERR_TLS_)/,
     words:
@@ -112,14 +123,22 @@ const kinds: ReadonlyArray<Kind> = [
 
 /** Codes of sockets and resolvers: the reason is clear from them, whatever the message says. */
 const noTls = /^(?:E(?!PROTO)[A-Z0-9_]+|UND_ERR_[A-Z_]+)$/
+
+/** The connection was closed during the handshake, as by a balancer that restarts: no alert, so no side refused. */
+const cut = /handshake eof|unexpected eof|without sending TLS close_notify/i
+
 const isTls = (code: string): boolean => kinds.some(({ codes }) => codes.test(code))
 
 /** The TLS problem, if the failure was one. */
 export const find = ({ codes, messages }: Trace): { readonly code: string; readonly advice: string } | undefined => {
+  if (messages.some((message) => cut.test(message))) return undefined
   const own = codes.find(isTls)
   if (own === undefined && codes.some((code) => noTls.test(code))) return undefined
   const kind = kinds.find((kind) =>
     codes.some((code) => kind.codes.test(code)) || messages.some((message) => kind.words.test(message))
   )
-  return kind === undefined ? undefined : { code: own ?? kind.code, advice: kind.advice }
+  // Node.js 24 has ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE, which is not in the form of a code
+  return kind === undefined
+    ? undefined
+    : { code: own === undefined || own.includes("/") ? kind.code : own, advice: kind.advice }
 }
