@@ -362,6 +362,17 @@ describe("a proxy that refuses", () => {
       }))
   }
 
+  // FAULTS W3: Deno has one error for a 403 and a 502, so another attempt is right, and the message names the proxy
+  it.effect("Deno: a tunnel that was not opened, for whatever status", () =>
+    Effect.gen(function*() {
+      for (const cause of [deno("unsuccessful tunnel"), deno("tunnel error: unsuccessful")]) {
+        const found = yield* failure(cause)
+        assert.strictEqual(found._tag, "TransportError")
+        assert.isTrue(found.retryable)
+        assert.match(found.message, /proxy opened no tunnel.*does not say why.*NO_PROXY/)
+      }
+    }))
+
   // FAULTS W3
   it.effect("a 407 as the response is RejectedByEndpoint by the proxy", () =>
     Effect.gen(function*() {

@@ -39,7 +39,7 @@ export const ofStatus = (
 
 /**
  * How undici, Node.js and Bun, and the `tunnel` packages report a status other than 2xx for `CONNECT`; Deno gives no
- * status.
+ * status: see {@link withoutStatus}.
  */
 const statuses: ReadonlyArray<RegExp> = [
   /proxy response \((\d{3})\)/i,
@@ -66,6 +66,16 @@ export const isTunnel = (trace: Trace): boolean => statusOf(trace) !== undefined
 
 const statusOf = (trace: Trace): number | undefined =>
   trace.codes.includes("ERR_PROXY_TUNNEL") && trace.statuses.length > 0 ? trace.statuses[0] : stated(trace)
+
+/**
+ * What to say if the tunnel was not opened for an unknown status. Deno does not tell a 403, which is final, from a 502,
+ * which is not: the error stays one that is retried.
+ */
+export const withoutStatus = ({ messages }: Trace): string | undefined =>
+  messages.some((message) => /unsuccessful tunnel|tunnel error: unsuccessful/i.test(message))
+    ? "a proxy opened no tunnel, and this runtime does not say why: it refuses to connect to this host (have it allowed " +
+      "there, or let this host bypass it with NO_PROXY), or it cannot reach the server"
+    : undefined
 
 const stated = ({ codes, messages }: Trace): number | undefined => {
   for (const message of messages) {

@@ -98,7 +98,8 @@ const ofTrace = (
     return new TokenError.EndpointTimeout({ endpoint, phase: "read", limit: elapsed })
   }
   // the innermost error knows most; an AggregateError has no message of its own
-  const detail = messages.length === 0 ? "the connection failed" : disclosure.text(messages[messages.length - 1]!)
+  const detail = proxyRefusal.withoutStatus(trace) ??
+    (messages.length === 0 ? "the connection failed" : disclosure.text(messages[messages.length - 1]!))
   return new TokenError.TransportError({
     endpoint,
     code: Option.map(Option.fromNullable(codes[codes.length - 1]), disclosure.code),
