@@ -19,10 +19,15 @@ const code = (value: unknown): Option.Option<string> =>
     ? typeof value === "number" ? Option.some(String(value)) : value === true ? Option.some("error") : text(value)
     : Option.none()
 
-/** Some servers add to each success that there is no error: `"error": 0`, or an object with nothing else in it. */
+/**
+ * Some servers add to each success that there is no error: `"error": 0`, or an object with nothing else in it, where an
+ * empty list is nothing, too.
+ */
 const says = (value: unknown): boolean =>
   Predicate.isRecord(value)
-    ? Object.values(value).some((inner) => says(inner) || (Array.isArray(inner) && inner.length > 0))
+    ? Object.values(value).some(says)
+    : Array.isArray(value)
+    ? value.length > 0
     : value !== undefined && value !== null && value !== false && value !== 0 && value !== "0" && value !== ""
 
 /** The members in which servers state errors, RFC 6749 §5.2 first. */

@@ -311,12 +311,12 @@ describe("a server that states with each success that there is no error", () => 
     })
 
   // FAULTS W2
-  for (const error of [0, "0", "", null, false, {}, { code: 0, message: "" }, []]) {
+  for (const error of [0, "0", "", null, false, {}, { code: 0, message: "" }, [], { errors: [] }]) {
     it.effect(`a success with "error": ${JSON.stringify(error)} counts as a success`, () =>
       Effect.map(answer({ error }), (token) => assert.strictEqual(secret(token), "t")))
   }
 
-  for (const error of [1, "x", true, { code: 17 }, { message: "no" }]) {
+  for (const error of [1, "x", true, { code: 17 }, { message: "no" }, { errors: ["no"] }]) {
     it.effect(`a reply with "error": ${JSON.stringify(error)} counts as an error`, () =>
       Effect.map(Effect.flip(answer({ error })), (failure) => assert.strictEqual(failure._tag, "OAuthError")))
   }

@@ -41,9 +41,18 @@ describe("the error that a reply states in its body", () => {
   })
 
   it("is absent where a member says that there is none", () => {
-    for (const error of [0, "0", "", false, null, {}, { code: 0, message: "" }]) {
-      assert.deepStrictEqual(read({ error }), [null, null, null])
+    const errors = [0, "0", "", false, null, [], {}, { code: 0, message: "" }, { errors: [] }, {
+      code: 0,
+      inner: { list: [] }
+    }]
+    for (const error of errors) {
+      assert.deepStrictEqual(read({ error }), [null, null, null], JSON.stringify(error))
     }
+  })
+
+  it("is there when a list in its object has something in it", () => {
+    assert.deepStrictEqual(read({ error: { code: 0, errors: ["quota"] } }), ["error", null, null])
+    assert.deepStrictEqual(read({ error: { inner: { list: [{ reason: "quota" }] } } }), ["error", null, null])
   })
 
   it("is absent in a body without members", () => {
