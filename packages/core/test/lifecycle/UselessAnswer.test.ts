@@ -135,6 +135,59 @@ describe("a server that answers a renewal with the token that was refused", () =
     }))
 })
 
+// FAULTS K
+describe("a server that repeats the refused token, and states an earlier end for it", () => {
+  /** The second answer, and the ones after it, state an end after two minutes. */
+  const shortening = (next: (n: number) => number = () => 120_000) => {
+    const server = new Scripted()
+    server.answer = (n, now) => AccessToken.make({ value: "same", issuedAt: now, expiresAt: n === 1 ? hour : next(n) })
+    return server
+  }
+
+  for (const kind of [managedOf, cachedOf]) {
+    it.scoped(`the token is not served after the earlier end (${kind.name})`, () =>
+      Effect.gen(function*() {
+        const server = shortening((n) => n === 2 ? 120_000 : hour)
+        const tokens: TokenSource.With<unknown> = yield* kind(server) as ReturnType<typeof managedOf>
+        const refused = yield* tokens.get()
+        yield* TestClock.adjust("10 seconds")
+        const renewal = yield* Effect.fork(Effect.exit(tokens.renew(refused)))
+        yield* TestClock.adjust("2 seconds")
+        yield* Fiber.interrupt(renewal)
+        const waiting = yield* Effect.fork(tokens.get())
+        yield* TestClock.adjust("2 seconds")
+        const served = yield* Fiber.join(waiting)
+        assert.strictEqual(secret(served), "same")
+        assert.deepStrictEqual(served.expiresAt, Option.some(120_000))
+        yield* TestClock.adjust("106 seconds")
+        for (let n = 0; n < 60; n++) {
+          const late = yield* Effect.fork(Effect.exit(tokens.get()))
+          yield* TestClock.adjust("1 minute")
+          const exit = late.unsafePoll()
+          assert.isTrue(exit === null || (Exit.isSuccess(exit) && Exit.isFailure(exit.value)), `minute ${n}`)
+          yield* Fiber.interrupt(late)
+        }
+      }))
+  }
+
+  it.scoped("callers do not wait for the end that the server stated at first", () =>
+    Effect.gen(function*() {
+      const server = shortening()
+      const tokens = yield* managedOf(server)
+      const refused = yield* tokens.get()
+      yield* TestClock.adjust("10 seconds")
+      yield* Effect.flip(tokens.renew(refused))
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(secret(yield* tokens.get()), "same")
+      yield* TestClock.adjust("90 seconds")
+      const waiting = yield* Effect.fork(tokens.get())
+      yield* TestClock.adjust(1)
+      server.answer = undefined
+      yield* TestClock.adjust("20 seconds")
+      assert.match(secret(yield* Fiber.join(waiting)), /^token-/)
+    }))
+})
+
 // FAULTS B
 describe("a server that alternates between tokens that are all refused", () => {
   for (const size of [2, 3, 4, 5]) {

@@ -8,8 +8,8 @@ import type { Timing } from "../lifetime.js"
 import { moments } from "../lifetime.js"
 import type { Attempt, Held, Slot, Trouble } from "./slot.js"
 import { failuresOf, holding, isRefusedAgain } from "./slot.js"
-import type { Life } from "./tokenLife.js"
-import { again, begin, isOf, putBack, timed, until } from "./tokenLife.js"
+import type { Again, Life } from "./tokenLife.js"
+import { again, begin, isOf, lastMoment, putBack, rounding, timed, until } from "./tokenLife.js"
 
 /**
  * Whether a new token was good when the server issued it, but is too old now: the machine was suspended, or starved,
@@ -43,11 +43,15 @@ export const adopt = <E>(
   const known = slot.lifeOf(token)
   const isRefused = slot.rejected !== undefined && AccessToken.isSame(slot.rejected, token) &&
     !(before !== undefined && isOf(before, token))
-  if (known !== undefined && !(isRefused && until(known, known.mustAt, now) > 0)) {
-    return repeated(slot, token, known, attempt, timing)
+  // the end that the server states now may be earlier than the one it stated before
+  const repeat = known === undefined ? undefined : again(known, token, timing, now)
+  if (known !== undefined && repeat !== undefined && !(isRefused && until(repeat.life, repeat.life.mustAt, now) > 0)) {
+    return repeated(slot, token, known, repeat, attempt)
   }
 
-  const held = holding(token, known ?? begin(token, timing, random, now))
+  const held = known === undefined || repeat === undefined
+    ? holding(token, begin(token, timing, random, now))
+    : holding(timed(token, repeat.life), { ...repeat.life, repeats: known.repeats })
   if (isRefused && before !== undefined && until(before, before.mustAt, now) > 0) {
     // nobody has refused the held token since
     slot.bury(held)
@@ -57,18 +61,18 @@ export const adopt = <E>(
     // The server was asked twice, and has no other token: the API may have refused it by mistake. It is served like any
     // other, or each caller would wait for one more request. The next report of it does not reach the server at once.
     slot.hold(held)
-    return { given: token, events: [refusedAgain(slot, token, attempt)] }
+    return { given: held.token, events: [refusedAgain(slot, token, attempt)] }
   }
   const isEnded = held.mustAt <= now.wall
   if (isRefused || isEnded) {
     // The slot does not keep this token, and the server is not asked again for a while. A refused token goes to the
     // waiting callers, because the server has no other; the one that reported it does not take it.
     if (before !== undefined && until(before, before.mustAt, now) <= 0) slot.drop()
-    if (!isRefused) slot.bury(held)
+    slot.bury(held)
     const event = isRefused
       ? refusedAgain(slot, token, attempt)
       : noProgress(slot, attempt, refusalStep(failuresOf(slot)))
-    return { given: isEnded ? "ended" : token, events: [event] }
+    return { given: isEnded ? "ended" : held.token, events: [event] }
   }
 
   if (reason === "ahead" && before !== undefined && held.mustAt <= before.mustAt - putBack(before, now)) {
@@ -82,20 +86,16 @@ export const adopt = <E>(
   return acquired(slot, held, attempt)
 }
 
-/** Servers state lifetimes in whole seconds, so a server may treat a token as valid for so much longer than it said. */
-const rounding = 2000
-
 /** Takes in a token that the server has handed out before. */
 const repeated = <E>(
   slot: Slot<E>,
   token: AccessToken.AccessToken,
   known: Life,
-  attempt: Attempt,
-  timing: Timing
+  { isExtended, life }: Again,
+  attempt: Attempt
 ): Adopted => {
   const { now, reason } = attempt
   const before = slot.held
-  const { isExtended, life } = again(known, token, timing, now)
   const isUsable = life.mustAt > now.wall
   const held = holding(
     before !== undefined && isOf(before, token) && life.endsAt === known.endsAt
@@ -115,7 +115,7 @@ const repeated = <E>(
   if (isUsable && (before === undefined || !isOf(before, token))) arrived(slot, now)
   slot.hold(held)
 
-  const left = life.firstEnd - now.wall
+  const left = lastMoment(life) - now.wall
   if (isUsable) {
     // The server is asked once more when this token is no longer handed out, and then not again before its end.
     return {

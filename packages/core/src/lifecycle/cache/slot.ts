@@ -7,7 +7,7 @@ import type { Now } from "../../values/Clocks.js"
 import type { Flight } from "../../values/flight.js"
 import type { Reason } from "../../values/TokenEvent.js"
 import type { Life } from "./tokenLife.js"
-import { bare, isOf, putBack, until } from "./tokenLife.js"
+import { bare, isOf, lastMoment, putBack, until } from "./tokenLife.js"
 
 /** A token that may be served, and its life. */
 export interface Held extends Life {
@@ -114,7 +114,7 @@ export class Slot<E> {
     const wait = moment - now.steady
     // the held token ends when either clock says so: the steady clock does not count the time a machine slept
     return this.held !== undefined && this.trouble?.isUntilEnd === true
-      ? Math.min(wait, until(this.held, this.held.firstEnd, now))
+      ? Math.min(wait, until(this.held, lastMoment(this.held), now))
       : wait
   }
 

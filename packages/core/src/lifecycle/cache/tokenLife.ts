@@ -30,6 +30,13 @@ export interface Life extends Moments {
  */
 const tolerance = 2000
 
+/** Servers state lifetimes in whole seconds, so a server may treat a token as valid for so much longer than it said. */
+export const rounding = 2000
+
+/** When the server should issue the next token: at the first end it stated, unless it has shortened the life since. */
+export const lastMoment = ({ endsAt, firstEnd }: Pick<Life, "endsAt" | "firstEnd">): number =>
+  firstEnd - endsAt > rounding ? endsAt : firstEnd
+
 /** Milliseconds until `moment`, by whichever clock says it is nearer: a token is fresh only if both say so. */
 export const until = (life: Pick<Life, "offset">, moment: number, now: Now): number =>
   Math.min(moment - now.wall, moment + life.offset - now.steady)

@@ -199,4 +199,33 @@ describe("Slot: a token that it knows", () => {
     assert.deepStrictEqual(known(slot), ["b", "c", "d", "e"])
     assert.isUndefined(new Slot<never>("key").memory)
   })
+
+  // FAULTS K
+  it("a refused token that comes again has the earliest end that the server has stated, whether it is held or not", () => {
+    const { first, slot } = holding()
+    reject(slot, first, "key", at(1000))
+    takes(slot, token("first", 1000, 100_000), attempt(1000, "rejected"))
+    takes(slot, token("first", 2000, hour), attempt(2000, "cold"))
+    assert.strictEqual(slot.held?.endsAt, 100_000)
+    assert.deepStrictEqual(slot.held.token.expiresAt, Option.some(100_000))
+    assert.strictEqual(slot.held.repeats, 0)
+    // a slot that did not know the token
+    const other = new Slot<never>("key")
+    other.rejected = first
+    for (const end of [100_000, hour]) takes(other, token("first", 0, end), attempt(1000))
+    assert.strictEqual(other.held?.endsAt, 100_000)
+    // by now it is over
+    reject(slot, first, "key", at(3000))
+    assert.strictEqual(takes(slot, token("first", 4000, 4500), attempt(5000, "rejected")).given, "later")
+    assert.strictEqual(takes(slot, token("first", 4000, 4500), attempt(8000, "rejected")).given, "over")
+    assert.isUndefined(slot.held)
+  })
+
+  // FAULTS L
+  it("callers wait for the end of a token as the server states it now, not as it stated it at first", () => {
+    const { slot } = holding()
+    takes(slot, token("first", 1000, 100_000), attempt(1000, "ahead"))
+    assert.strictEqual(takes(slot, token("first", 80_000, 100_000), attempt(80_000, "expired")).given, "later")
+    assert.strictEqual(slot.blockedFor(at(80_000)), 20_000)
+  })
 })
