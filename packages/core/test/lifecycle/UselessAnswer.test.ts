@@ -1,7 +1,7 @@
 /** Answers of a server that are no help: the token that was just refused, and tokens whose life is over. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Option, TestClock } from "effect"
-import { AccessToken, BearerAuth, TokenSource } from "../../src/index.js"
+import { Clock, Duration, Effect, Exit, Fiber, Option, TestClock } from "effect"
+import { AccessToken, BearerAuth, TokenRequest, TokenSource } from "../../src/index.js"
 import { makeApi } from "../support/bearer.js"
 import { collect, secret, tags } from "../support/observe.js"
 import { Scripted } from "../support/scripted.js"
@@ -131,6 +131,58 @@ describe("a server that answers a renewal with the token that was refused", () =
           assert.strictEqual((yield* Fiber.join(call)).status, 401)
         }
         assert.isAtMost(server.count, 42)
+      }
+    }))
+})
+
+// FAULTS B
+describe("keys that take each other's place in the cache, at a server that repeats its tokens", () => {
+  const requests = ["a", "b", "c"].map((scope) => TokenRequest.make({ scopes: [scope] }))
+  /** A server with one token per key; it breaks down after so many requests that a test would not end. */
+  const perKey = () => {
+    const server = new Scripted()
+    server.answer = (n, now) => {
+      if (n > 500) throw new Error("a storm of requests")
+      return AccessToken.make({ value: `of ${server.calls[n - 1]?.request.key}`, issuedAt: now, expiresAt: hour })
+    }
+    return server
+  }
+
+  for (const latency of [0, 20]) {
+    it.scoped(`each waiting renew asks once per pause, whatever happened to its slot (latency ${latency})`, () =>
+      Effect.gen(function*() {
+        const server = perKey()
+        const tokens = yield* Effect.flatMap(server.source, TokenSource.cached({ capacity: 1, jitter: 0 }))
+        const refused = yield* Effect.forEach(requests, (request) => tokens.get(request))
+        server.latency = latency
+        yield* TestClock.adjust("1 minute")
+        const waiting = yield* Effect.forEach(requests, (request, n) => Effect.fork(tokens.renew(refused[n]!, request)))
+        yield* TestClock.adjust("10 seconds")
+        assert.isAtMost(server.count, 3 + 3 * 5, "10 seconds: pauses of 1, 2, 4 and 5 seconds")
+        yield* TestClock.adjust("50 seconds")
+        assert.isAtMost(server.count, 3 + 3 * 15)
+        server.answer = undefined
+        yield* TestClock.adjust("6 seconds")
+        for (const fiber of waiting) assert.match(secret(yield* Fiber.join(fiber)), /^token-/)
+      }))
+  }
+
+  it.scoped("an error says when to come back, even if the slot of its key is a new one", () =>
+    Effect.gen(function*() {
+      const server = perKey()
+      server.latency = 20
+      const tokens = yield* Effect.flatMap(server.source, TokenSource.managed({ cache: { capacity: 1 } }))
+      const waiting = yield* Effect.forEach(requests, (request) =>
+        Effect.fork(Effect.flatMap(tokens.get(request), (token) =>
+          Effect.flip(tokens.renew(token, request)))))
+      yield* TestClock.adjust("1 second")
+      for (const fiber of waiting) {
+        const error = yield* Fiber.join(fiber)
+        assert.isTrue(
+          error._tag === "EndpointUnavailable" && error.retryAfter.pipe(
+            Option.exists(Duration.greaterThanOrEqualTo("900 millis"))
+          )
+        )
       }
     }))
 })

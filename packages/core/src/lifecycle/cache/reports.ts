@@ -5,6 +5,7 @@ import { isSame } from "../../values/AccessToken.js"
 import type { Now } from "../../values/Clocks.js"
 import * as clocks from "../../values/Clocks.js"
 import type * as TokenRequest from "../../values/TokenRequest.js"
+import { refusalStep } from "../backOff.js"
 import { after } from "./acquire.js"
 import type { Context, Token } from "./context.js"
 import * as errors from "./errors.js"
@@ -46,19 +47,25 @@ const isAnswered = <E>(slot: Slot<E>, rejected: AccessToken, now: Now): boolean 
   isRefusedAgain(slot, rejected) && slot.rejected !== undefined && isSame(slot.rejected, rejected) &&
   slot.blockedFor(now) > 0
 
-/** The same, but the token that was refused is never given. */
+/**
+ * The same, but the token that was refused is never given. `turn` counts how often this caller has got it, from 1: the
+ * slot that knows the pause may have been evicted, so each caller has a pause of its own.
+ */
 export const renew = <E>(
   context: Context<E>,
   rejected: AccessToken,
-  request: TokenRequest.TokenRequest | undefined
+  request: TokenRequest.TokenRequest | undefined,
+  turn = 1
 ): Token<E> =>
   Effect.flatMap(renewal(context, rejected, request), (token) =>
     isSame(token, rejected)
       ? Effect.clockWith((clock) => {
-        const wait = context.keys.of(request).blockedFor(clocks.read(clock))
+        // only a look: who waits must not evict the slot of another key
+        const known = context.keys.peek(request)?.blockedFor(clocks.read(clock)) ?? 0
+        const wait = Math.max(known, refusalStep(turn))
         return context.fail === undefined
           // no typed error can say so: the caller waits
-          ? after(wait, Effect.suspend(() => renew(context, rejected, request)))
+          ? after(wait, Effect.suspend(() => renew(context, rejected, request, turn + 1)))
           : context.fail(errors.useless(wait, errors.refusedAgain))
       })
       : Effect.succeed(token))
