@@ -207,8 +207,8 @@ describe("Slot: a token that it knows", () => {
     takes(slot, token("first", 1000, 100_000), attempt(1000, "rejected"))
     takes(slot, token("first", 2000, hour), attempt(2000, "cold"))
     assert.strictEqual(slot.held?.endsAt, 100_000)
-    assert.deepStrictEqual(slot.held.token.expiresAt, Option.some(100_000))
-    assert.strictEqual(slot.held.repeats, 0)
+    assert.deepStrictEqual(slot.held!.token.expiresAt, Option.some(100_000))
+    assert.strictEqual(slot.held!.repeats, 0)
     // a slot that did not know the token
     const other = new Slot<never>("key")
     other.rejected = first
