@@ -157,6 +157,9 @@ const sharing = <E>(
       tell
     }
 
+    /** Tokens that an API refused: the cache goes on asking for a token in place of one. */
+    const refused = new WeakSet<AccessToken>()
+
     const bells = new Bells()
     yield* storeCall.hear(service, (key) => Effect.sync(() => bells.ring(key)))
 
@@ -187,6 +190,7 @@ const sharing = <E>(
           return obtain({
             request: wanted,
             current: undefined,
+            isRefused: false,
             accepts: () => true,
             fetch: self.get(wanted),
             fetchAtOnce: inner.get(wanted)
@@ -198,6 +202,7 @@ const sharing = <E>(
           return obtain({
             request: wanted,
             current,
+            isRefused: refused.has(current),
             accepts: (token) => isBetter(token, current),
             fetch: source.replace(self, current, wanted),
             fetchAtOnce: source.replace(inner, current, wanted)
@@ -206,11 +211,13 @@ const sharing = <E>(
       renew: (rejected, request) =>
         Effect.suspend(() => {
           const wanted = complete(request)
+          refused.add(rejected)
           return Effect.zipRight(
             forget(rejected, wanted),
             obtain({
               request: wanted,
               current: rejected,
+              isRefused: true,
               accepts: (token) => !isSame(token, rejected),
               fetch: self.renew(rejected, wanted),
               fetchAtOnce: inner.renew(rejected, wanted)
@@ -220,6 +227,7 @@ const sharing = <E>(
       invalidate: (rejected, request) =>
         Effect.suspend(() => {
           const wanted = complete(request)
+          refused.add(rejected)
           return Effect.zipRight(forget(rejected, wanted), self.invalidate(rejected, wanted))
         })
     })

@@ -26,6 +26,7 @@ import {
   TokenSource,
   TokenStore
 } from "../../src/index.js"
+import * as source from "../../src/lifecycle/source.js"
 import { FaultyStore } from "../support/faultyStore.js"
 import { collect, secret, tags } from "../support/observe.js"
 import { refused, Scripted, unavailable } from "../support/scripted.js"
@@ -445,6 +446,24 @@ describe("SharedTokens", () => {
         assert.isAtLeast(Duration.toSeconds(wait), 19)
       }))
 
+    // FAULTS L
+    it.scoped("a token that each process reports as refused, and that the server repeats, is served again", () =>
+      Effect.gen(function*() {
+        const { members, server } = yield* fleet(3)
+        const same = AccessToken.make({ value: "same", issuedAt: 0, expiresAt: hour })
+        server.answer = () => same
+        yield* together(all(members))
+        const asked = server.count
+        // one refusal in each process, at the same time
+        const renewed = yield* together(members.map(({ tokens }) => source.renewal(tokens, same)), 100)
+        assert.deepStrictEqual(renewed.map(secret), ["same", "same", "same"])
+        yield* TestClock.adjust("1 second")
+        const got = yield* together(all(members), 100)
+        assert.deepStrictEqual(got, ["same", "same", "same"])
+        // no more than a process alone
+        assert.isAtMost(server.count - asked, 2)
+      }))
+
     // FAULTS R1, T2
     it.scoped("a NoProgress note stops only the processes that can still serve the same token", () =>
       Effect.gen(function*() {
@@ -455,8 +474,10 @@ describe("SharedTokens", () => {
         yield* together([first.shared.renew(same)])
         assert.strictEqual(server.count, 2)
         // the same token, good for an hour
-        const renewed = yield* Effect.flip(second.shared.renew(same))
-        assert.strictEqual(renewed._tag, "FailedElsewhere")
+        const replaced = yield* Effect.flip(source.replace(second.shared, same))
+        assert.strictEqual(replaced._tag, "FailedElsewhere")
+        // if it was refused here too, the answer of the server is known
+        assert.strictEqual(secret(yield* second.shared.renew(same)), "same")
         assert.strictEqual(server.count, 2)
         // a process with another token, and one without a token
         server.answer = undefined

@@ -18,7 +18,10 @@ export interface StoredTokens {
   readonly isFresh: (token: AccessToken, wall: number) => boolean
   /** The stored token, if it is acceptable. */
   readonly good: <E>(look: Look, want: Want<E>, wall: number) => Option.Option<AccessToken>
-  /** The same, and tells of it; fails if another process has just failed. */
+  /**
+   * The same, and tells of it; fails if another process has just failed. For a token that an API refused, the answer
+   * that another process got is an answer too: the server has no other token.
+   */
   readonly take: <E>(
     look: Look,
     want: Want<E>
@@ -63,7 +66,7 @@ export const make = ({ clockSkew, isPrivate, me, tell }: {
           token
         )
       }
-      const { current } = want
+      const { current, isRefused } = want
       const serving = current !== undefined && isFresh(current, wall) ? current : undefined
       // a note that this process wrote itself is ignored: it has a back-off of its own
       const failure = Option.filter(
@@ -73,7 +76,9 @@ export const make = ({ clockSkew, isPrivate, me, tell }: {
           clocks.isRunning({ from, until }, wall, { skew: mostSkew, longest: failureNote.longest })
       )
       if (Option.isNone(failure)) return Effect.succeedNone
-      const { note: { detail, error }, until } = failure.value
+      const { note: { detail, error, of }, until } = failure.value
+      // a process that could serve its token gets nothing by that answer
+      if (of !== undefined && isRefused) return Effect.succeed(Option.fromNullable(serving))
       const retryAfter = Option.some(Duration.millis(until - wall))
       return Effect.fail(new TokenError.FailedElsewhere({ error, detail, retryAfter }))
     })

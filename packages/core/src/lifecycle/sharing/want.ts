@@ -10,6 +10,8 @@ export interface Want<E> {
   readonly request: TokenRequest.TokenRequest
   /** The token to replace; it may still be good. */
   readonly current: AccessToken | undefined
+  /** Whether an API refused `current`: this process cannot go on serving it. */
+  readonly isRefused: boolean
   /** Whether a stored token that is still valid is acceptable. */
   readonly accepts: (token: AccessToken) => boolean
   readonly fetch: Effect.Effect<AccessToken, E>

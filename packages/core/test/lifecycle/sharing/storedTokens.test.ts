@@ -17,6 +17,7 @@ const look = (token?: AccessToken.AccessToken, failure: Look["failure"] = Option
 const want: Want<never> = {
   request: TokenRequest.make({}),
   current: undefined,
+  isRefused: false,
   accepts: () => true,
   fetch: Effect.die("not asked for here"),
   fetchAtOnce: Effect.die("not asked for here")
