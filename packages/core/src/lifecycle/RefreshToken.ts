@@ -30,6 +30,7 @@ import type * as TokenError from "../values/TokenError.js"
 import type * as TokenRequest from "../values/TokenRequest.js"
 import { bounded } from "./refreshToken/boundedStore.js"
 import type { SharedOptions, Store, Stored } from "./refreshToken/contract.js"
+import { withHistoryOf } from "./refreshToken/record.js"
 import * as sharedRefreshToken from "./refreshToken/sharedRefreshToken.js"
 import * as spend from "./refreshToken/spend.js"
 
@@ -93,7 +94,7 @@ export const memory: Effect.Effect<Store> = Effect.sync(() => {
     load: Effect.sync(() => stored),
     save: (next, over) =>
       Effect.sync(() => {
-        if (!isLate(next, over, stored)) stored = Option.some(next)
+        if (!isLate(next, over, stored)) stored = Option.some(withHistoryOf(stored, next))
       }),
     locked: lock.withLock
   }
@@ -116,7 +117,8 @@ const isLate = (next: Stored, over: Option.Option<Stored> | undefined, there: Op
  *
  * - The refresh token in the store counts, not the configured `refreshToken`: that one is for the first start, and for
  *   a start after a new login. A configured one that no process has used yet takes over when the stored one cannot be
- *   used any more; to have it take over at once, `save` it.
+ *   used any more; to have it take over at once, `save` it. A login that was saved into an empty store does not say
+ *   which configured ones have been used: after it none of them takes over, so `save` the next login too.
  * - A holder that dies delays the others by no more than the lease. If it may have sent the token by then, the head of
  *   this page says what the others do.
  * - A holder that gets its answer after its lease has ended still stores the new refresh token, unless another process
@@ -133,9 +135,10 @@ const isLate = (next: Stored, over: Option.Option<Stored> | undefined, there: Op
  *
  * A store may lose the record: a Redis without persistence, one that evicts, a wall clock that is put forward by more
  * than `retention`. A process that has read or stored the record before goes on with what it knows; if another process
- * has used the refresh token since, the server refuses it, and may end the login. A process that starts after the loss
- * begins with its configured refresh token, which is spent. So keep the record safe. To end a login, revoke the refresh
- * token at the server: to delete the record does not end it.
+ * has used the refresh token since, the server refuses it, and may end the login. Once a process has stored what it
+ * knows, that record counts for all, even for one that knows a newer refresh token: no process can tell which is newer.
+ * A process that starts after the loss begins with its configured refresh token, which is spent. So keep the record
+ * safe. To end a login, revoke the refresh token at the server: to delete the record does not end it.
  *
  * A refresh token of a public client that was obtained with a DPoP proof is bound to the key of that proof (RFC 9449
  * §5), and one of a client with a certificate may be bound to the certificate (RFC 8705 §7.1). The server refuses it to

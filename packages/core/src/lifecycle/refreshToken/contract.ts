@@ -29,7 +29,8 @@ export interface Stored {
   /**
    * The configured refresh tokens (`refreshToken` of the options) that have been used, as digests, the latest last. A
    * configured refresh token that is not among them comes from a new login. With a store that does not keep this list,
-   * new logins are not noticed. Numbers are 32-bit hashes, which earlier versions wrote.
+   * new logins are not noticed. A record that is saved without it keeps the list of the record that it replaces. Numbers
+   * are 32-bit hashes, which earlier versions wrote.
    */
   readonly begun?: ReadonlyArray<string | number> | undefined
 }

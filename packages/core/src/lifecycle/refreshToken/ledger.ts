@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as random from "../../values/random.js"
 import type * as TokenError from "../../values/TokenError.js"
 import type { Store, Stored } from "./contract.js"
-import { unmarked } from "./record.js"
+import { unmarked, withHistoryOf } from "./record.js"
 
 export type Ledger = ReturnType<typeof make>
 
@@ -27,7 +27,15 @@ export const make = (store: Store) => {
       })
     })
 
-  const read = Effect.tap(store.load, (stored) => Effect.sync(() => Option.map(stored, known)))
+  const read = Effect.map(
+    store.load,
+    Option.map((there) => {
+      // a store of the user's own may have been given a login without the list of those before
+      const stored = withHistoryOf(last, there)
+      known(stored)
+      return stored
+    })
+  )
 
   const load: Effect.Effect<Option.Option<Stored>, TokenError.RequestError> = Effect.suspend(() =>
     Option.match(unsaved, {
@@ -56,5 +64,5 @@ export const make = (store: Store) => {
       })
     })
 
-  return { load, mark, save, lastKnown: () => last }
+  return { load, mark, read, save, lastKnown: () => last }
 }

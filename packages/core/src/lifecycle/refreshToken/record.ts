@@ -32,14 +32,23 @@ export const newLogin = (stored: Stored, configured: Redacted.Redacted | undefin
 
 /**
  * The record to begin with while the store has none. A store may have lost it, for example because the wall clock was
- * put forward by more than the retention: this process then goes on with the record that it knows, for the configured
- * refresh token was spent before.
+ * put forward by more than the retention: this process then goes on with the record that it knows, unless its configured
+ * refresh token is certain to be new.
  */
-export const first = (configured: Redacted.Redacted, lastKnown: Option.Option<Stored>): Stored =>
-  Option.match(
-    Option.filter(lastKnown, (known) => known.state !== "dead" && hasBegun(known.begun ?? [], configured)),
-    { onNone: () => begin(configured), onSome: unmarked }
+export const first = (
+  configured: Redacted.Redacted | undefined,
+  lastKnown: Option.Option<Stored>
+): Option.Option<Stored> => {
+  const known = Option.filter(
+    lastKnown,
+    ({ begun, state }) =>
+      state !== "dead" && (begun === undefined || configured === undefined || hasBegun(begun, configured))
   )
+  return Option.orElse(
+    Option.map(known, unmarked),
+    () => Option.map(Option.fromNullable(configured), (token) => begin(token))
+  )
+}
 
 /**
  * The record of the refresh token that came, or stays, after `before` was sent; `before` is `undefined` after a new
@@ -64,6 +73,12 @@ export const successor = (
 }
 
 export const begunIn = Option.match({ onNone: () => [], onSome: ({ begun }: Stored) => begun })
+
+/** A login that is saved by hand does not say which configured refresh tokens have been used: that list is kept. */
+export const withHistoryOf = (before: Option.Option<Stored>, next: Stored): Stored => {
+  const begun = next.begun ?? Option.getOrUndefined(before)?.begun
+  return begun === undefined ? next : { ...next, begun }
+}
 
 export const unmarked = (stored: Stored): Stored => ({ ...stored, mark: undefined })
 

@@ -71,7 +71,7 @@ export const make = (
       const error = exit.left
       if (TokenError.hasCode(error, "invalid_grant")) {
         // Another process that does not use the lock may have been faster; then its refresh token is in the store.
-        const current = yield* store.load
+        const current = yield* record.read
         if (!isSecondLook && Option.isSome(current) && !Equal.equals(current.value.token, stored.token)) {
           return yield* spend(current.value, current, request, true)
         }
@@ -87,10 +87,7 @@ export const make = (
     // Waiting for the lock can be interrupted, the steps after it cannot.
     store.locked(toTheEnd(Effect.flatMap(record.load, (there) =>
       Option.match(
-        Option.orElse(
-          there,
-          () => Option.map(Option.fromNullable(configured), (token) => first(token, record.lastKnown()))
-        ),
+        Option.orElse(there, () => first(configured, record.lastKnown())),
         {
           onNone: () => authenticate(request, "there is no refresh token yet", there),
           onSome: (stored) => spend(stored, there, request, false)

@@ -64,13 +64,18 @@ describe("the record of a refresh token", () => {
 
   it("while the store has none, begins with what this process knows of the configured token", () => {
     const rotated = { ...begun, token: Redacted.make("rotated"), mark: "in use" }
-    const from = (known: Stored) => record.first(first, Option.some(known))
+    const from = (known: Stored, configured: Redacted.Redacted | undefined = first) =>
+      Option.getOrThrow(record.first(configured, Option.some(known)))
     assert.deepStrictEqual(from(rotated), { ...rotated, mark: undefined })
     // the login is over, or it was another one
     for (const known of [{ ...rotated, state: "dead" as const }, { ...rotated, begun: [] }]) {
       assert.strictEqual(from(known).token, first)
     }
-    assert.strictEqual(record.first(first, Option.none()).token, first)
+    assert.strictEqual(Option.getOrThrow(record.first(first, Option.none())).token, first)
+    // a login that was saved by hand into an empty store does not name the configured tokens that were used
+    assert.deepStrictEqual(from({ ...rotated, begun: undefined }).token, rotated.token)
+    assert.deepStrictEqual(Option.getOrThrow(record.first(undefined, Option.some(rotated))).token, rotated.token)
+    assert.isTrue(Option.isNone(record.first(undefined, Option.none())))
   })
 
   describe("that follows an exchange", () => {

@@ -5,6 +5,7 @@ import type { Lease } from "../../../store/contract.js"
 import * as clocks from "../../../values/Clocks.js"
 import * as pollPace from "../../sharing/pollPace.js"
 import type { Stored } from "../contract.js"
+import { withHistoryOf } from "../record.js"
 import { overtaken } from "./errors.js"
 import type { Failing, RecordStore } from "./recordStore.js"
 import type { Replacement } from "./replacing.js"
@@ -37,6 +38,9 @@ export const make = (
 ) => {
   let debt: Debt | undefined
 
+  /** A new login may replace a record that cannot be read. */
+  const readable = Effect.catchTag(read, "InvalidConfiguration", () => Effect.succeedNone)
+
   /**
    * Stores `next` in place of `over`. If the lease is lost, it is taken again, and `next` is written only if no other
    * process has written in between: otherwise the refresh token of all others would be lost.
@@ -50,12 +54,15 @@ export const make = (
   ): Failing<void> =>
     Effect.gen(function*() {
       for (let losses = 0; losses < longestFight; losses++) {
-        if (over !== undefined) {
+        let record = next
+        if (over === undefined) {
+          record = withHistoryOf(session.known ?? (yield* readable), next)
+        } else {
           session.known ??= yield* read
           if (!isInPlace(session.known, over, next)) return false
         }
-        if (yield* put(next, session.lease)) {
-          session.known = Option.some(next)
+        if (yield* put(record, session.lease)) {
+          session.known = Option.some(record)
           return true
         }
         session.known = undefined
