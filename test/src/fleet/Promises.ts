@@ -247,7 +247,9 @@ export class Promises implements StoreObserver, EndpointObserver {
       this.break("I1", `${process.name} asks although ${stored.value} is in the store, which is not due for renewal`)
     }
     const note = this.entryAt(`${key}${noteSuffix}`)
-    if (note !== undefined && note.by !== process && note.at < now - second && note.until > now + second) {
+    if (
+      note !== undefined && note.by !== process && note.at < now - second && note.at + others(note.value) > now + second
+    ) {
       this.break("I1", `${process.name} asks although ${note.by.name} has just failed to`)
     }
   }
@@ -372,5 +374,8 @@ export class Promises implements StoreObserver, EndpointObserver {
 }
 
 const noteSuffix = "~failure"
+
+/** How long a note keeps the other processes from asking; the store keeps it for longer, so that failures are counted. */
+const others = (note: string): number => (JSON.parse(note) as { readonly others: number }).others
 
 const isNote = (key: string): boolean => key.endsWith(noteSuffix)

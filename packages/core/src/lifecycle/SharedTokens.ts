@@ -91,7 +91,8 @@ export interface Options {
  *   the other. `keyIsShared` says that all processes have the key.
  * - A failure that other processes would get too (the server is down, or throttles) is shared as well, for one to five
  *   seconds or as long as `Retry-After` says: the other processes get `FailedElsewhere` and do not ask the server. A
- *   refusal is not shared.
+ *   refusal is not shared. A process that fails twice in a row asks again a second later than the others may, so that
+ *   one of them has its turn: it may be this process alone that cannot reach the server.
  * - A process without a token waits for the token of another process no longer than two leases; then it asks alone.
  *
  * @example

@@ -22,6 +22,7 @@ import {
   Grant,
   RefreshToken,
   RetryPolicy,
+  TokenError,
   TokenRequest,
   TokenSource,
   TokenStore
@@ -29,10 +30,12 @@ import {
 import * as source from "../../src/lifecycle/source.js"
 import { FaultyStore } from "../support/faultyStore.js"
 import { collect, secret, tags } from "../support/observe.js"
-import { refused, Scripted, unavailable } from "../support/scripted.js"
+import { endpoint, refused, Scripted, unavailable } from "../support/scripted.js"
 import { steppable, together } from "../support/time.js"
 
 const hour = Duration.toMillis("1 hour")
+
+const timedOut = new TokenError.EndpointTimeout({ endpoint, phase: "total", limit: Duration.seconds(10) })
 
 /** A fleet of processes: each with its own source and cache, all with one store and one server. */
 const fleet = (size: number, options: SharedTokens.Options = {}) =>
@@ -444,6 +447,56 @@ describe("SharedTokens", () => {
           )
         )
         assert.isAtLeast(Duration.toSeconds(wait), 19)
+      }))
+
+    // FAULTS L
+    for (
+      const [what, latency, error] of [["cannot be reached", 0, unavailable()], [
+        "never answers",
+        10_000,
+        timedOut
+      ]] as const
+    ) {
+      it.scoped(`a process whose way to the server ${what} lets the others have their turn first`, () =>
+        Effect.gen(function*() {
+          const store = yield* FaultyStore.make
+          const join = (server: Scripted) =>
+            TokenSource.managed({ shared: { namespace: "test" } })(server.source).pipe(
+              Effect.provideService(TokenStore.TokenStore, store.service)
+            )
+          const broken = new Scripted()
+          broken.latency = latency
+          broken.failing = error
+          const cutOff = yield* join(broken)
+          // programs that ask for a token twice a second
+          const calling = (tokens: TokenSource.With<unknown>) =>
+            Effect.fork(Effect.forever(Effect.zipRight(Effect.fork(Effect.exit(tokens.get())), Effect.sleep(500))))
+          yield* calling(cutOff)
+          yield* TestClock.adjust("30 seconds")
+
+          const server = new Scripted()
+          server.latency = 100
+          const well = yield* join(server)
+          yield* calling(well)
+          // the request under way at most, and then the longest step
+          yield* TestClock.adjust(latency + 7000)
+          assert.strictEqual(server.count, 1)
+          assert.isTrue(Option.isSome((yield* TokenSource.status(well)).token))
+          // which serves the other process as well
+          assert.strictEqual(secret((yield* together([cutOff.get()]))[0]!), "token-1")
+        }))
+    }
+
+    // FAULTS L
+    it.scoped("a process alone asks again at once after one failure, and then at steps", () =>
+      Effect.gen(function*() {
+        const { first, server } = yield* fleet(1)
+        server.latency = 0
+        server.failing = unavailable()
+        yield* Effect.fork(Effect.forever(Effect.zipRight(Effect.exit(first.shared.get()), Effect.sleep(100))))
+        yield* TestClock.adjust("30 seconds")
+        const gaps = server.calls.slice(1).map(({ at }, n) => at - server.calls[n]!.at)
+        assert.deepStrictEqual(gaps, [100, 3000, 5000, 6000, 6000, 6000])
       }))
 
     // FAULTS L

@@ -195,7 +195,14 @@ describe("a note of a failure from another process", () => {
         )
         yield* tokens.get()
         const at = `${store.calls.find(({ operation }) => operation === "put")!.key}~failure`
-        const note = { author: "somebody", error: "EndpointUnavailable", detail: "down", failures: 1 }
+        const note = {
+          author: "somebody",
+          error: "EndpointUnavailable",
+          detail: "down",
+          failures: 1,
+          others: 60_000,
+          self: 0
+        }
         const planted = (from: number, length: number) =>
           Effect.gen(function*() {
             const now = (yield* Clock.currentTimeMillis) + from

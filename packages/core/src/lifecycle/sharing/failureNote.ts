@@ -11,7 +11,8 @@ import * as foreignError from "../foreignError.js"
 
 /**
  * A note that a process leaves for the others when it could not get a token, so that not every process asks a server
- * that is down. It is stored like a token, under a key beside the token's own, until the time to try again.
+ * that is down. It is stored like a token, under a key beside the token's own. The store keeps it beyond the time to try
+ * again, so that the next failure is counted with this one.
  */
 export interface Note {
   /** Which source of which process wrote it. */
@@ -20,6 +21,13 @@ export interface Note {
   readonly detail: string
   /** Consecutive failures, over all processes. */
   readonly failures: number
+  /** How long the other processes do not ask the server, from the beginning of the note on; in milliseconds. */
+  readonly others: number
+  /**
+   * How long its author does not ask: longer than the others, so that one of them has its turn first. It may be this
+   * process alone that cannot reach the server.
+   */
+  readonly self: number
   /** If the server gave nothing better than the current token: the digest of that token. */
   readonly of?: string | undefined
 }
@@ -41,10 +49,9 @@ export const about = (error: unknown, author: string, before: Option.Option<Note
       author,
       error: foreignError.nameOf(error),
       detail: foreignError.messageOf(error, "its source failed with an error of its own"),
-      ...count(before)
+      ...times(before, mandated(error, now))
     },
-    now,
-    mandated(error, now)
+    now
   ))
 }
 
@@ -64,10 +71,10 @@ export const noProgress = (
       error: "NoProgress",
       detail: "the server handed out nothing better",
       of: digestOf(current),
-      ...count(before)
+      ...times(before, 0),
+      self: 0
     },
-    now,
-    0
+    now
   )
 
 const digestOf = ({ value }: AccessToken.AccessToken): string => Digest.shortNameOf(Redacted.value(value))
@@ -76,22 +83,36 @@ const digestOf = ({ value }: AccessToken.AccessToken): string => Digest.shortNam
 export const concerns = ({ of }: Note, serving: AccessToken.AccessToken | undefined): boolean =>
   of === undefined || (serving !== undefined && of === digestOf(serving))
 
-/**
- * The longest life of a note in milliseconds: the longest wait a server may ask for, and a second because stores round
- * times.
- */
-export const longest = 5 * 60_000 + 1000
+/** The longest wait a server may ask for, in milliseconds. */
+const longestMandate = 5 * 60_000
 
-const count = (before: Option.Option<Note>) => ({
-  failures: 1 + Option.match(before, { onNone: () => 0, onSome: ({ failures }) => failures })
-})
+/** The others come back within half a second of their time: that is how much the default retries add at random. */
+const turnOfOthers = 1000
 
-const make = (note: Note, now: number, atLeast: number): AccessToken.AccessToken =>
-  AccessToken.make({
-    value: json.toPrintable(note),
-    issuedAt: now,
-    expiresAt: now + Math.max(refusalStep(note.failures), atLeast)
-  })
+/** The longest that an author steps back. Its retries and its cache keep to a longer wait that the server asked for. */
+const longestSelf = refusalStep(Number.POSITIVE_INFINITY) + turnOfOthers
+
+/** How long a note is remembered after its time: longer than a process waits before it asks again. */
+const memory = 15_000
+
+/** The longest life of a note in milliseconds; a second more, because stores round times. */
+export const longest = longestMandate + memory + 1000
+
+/** After a single failure the author asks again at once: such a failure is often over with the next request. */
+const times = (before: Option.Option<Note>, mandate: number): Pick<Note, "failures" | "others" | "self"> => {
+  const failures = 1 + Option.match(before, { onNone: () => 0, onSome: ({ failures }) => failures })
+  const others = Math.max(refusalStep(failures), mandate)
+  return { failures, others, self: failures === 1 ? 0 : others + turnOfOthers }
+}
+
+const make = (note: Note, now: number): AccessToken.AccessToken =>
+  AccessToken.make({ value: json.toPrintable(note), issuedAt: now, expiresAt: now + note.others + memory })
+
+/** For how long the author of a note steps back, in milliseconds, at `age` milliseconds after its beginning. */
+export const stepsBack = ({ self }: Note, age: number): number => {
+  const left = self - Math.max(0, age)
+  return left > longestSelf ? 0 : Math.max(0, left)
+}
 
 export const read = (token: AccessToken.AccessToken): Option.Option<Note> =>
   Option.map(
@@ -99,16 +120,21 @@ export const read = (token: AccessToken.AccessToken): Option.Option<Note> =>
       json.fromPrintable(Redacted.value(token.value)),
       (value): value is json.Members & Note =>
         typeof value.author === "string" && typeof value.error === "string" && typeof value.detail === "string" &&
-        typeof value.failures === "number" && (value.of === undefined || typeof value.of === "string")
+        isTime(value.failures) && isTime(value.others) && isTime(value.self) &&
+        (value.of === undefined || typeof value.of === "string")
     ),
-    ({ author, detail, error, failures, of }) => ({
+    ({ author, detail, error, failures, of, others, self }) => ({
       author,
       failures,
       of,
+      others: Math.min(others, longestMandate),
+      self,
       error: Disclosure.errorName({ _tag: error }),
       detail: stored.text(detail, 1000)
     })
   )
+
+const isTime = (value: unknown): value is number => typeof value === "number" && value >= 0
 
 /** Text that was read from a store is not trusted, whichever process wrote it. */
 const stored = Disclosure.make([], { keepsUuids: true })

@@ -26,6 +26,8 @@ export interface StoredTokens {
     look: Look,
     want: Want<E>
   ) => Effect.Effect<Option.Option<AccessToken>, TokenError.FailedElsewhere>
+  /** For how many milliseconds this process lets the others have their turn, because it has just failed itself. */
+  readonly stepsBack: (look: Look, wall: number) => number
 }
 
 /** By how many milliseconds the clock of another machine may be ahead, if the store has not corrected for it. */
@@ -37,6 +39,15 @@ const mostSkew = 120_000
  */
 const hasBegun = ({ issuedAt }: AccessToken, wall: number): boolean =>
   clocks.isRunning({ from: issuedAt, until: Number.POSITIVE_INFINITY }, wall, { skew: mostSkew })
+
+type Noted = Option.Option.Value<Look["failure"]>
+
+/** When the other processes may ask again. */
+const endOf = ({ from, note, until }: Noted): number => Math.min(until, from + note.others)
+
+/** A note from the future, or one that lasts longer than any note, tells of a clock that was set. */
+const isBelieved = (noted: Noted, wall: number): boolean =>
+  clocks.isRunning(noted, wall, { skew: mostSkew, longest: failureNote.longest })
 
 export const make = ({ clockSkew, isPrivate, me, tell }: {
   readonly clockSkew: number
@@ -68,20 +79,25 @@ export const make = ({ clockSkew, isPrivate, me, tell }: {
       }
       const { current, isRefused } = want
       const serving = current !== undefined && isFresh(current, wall) ? current : undefined
-      // a note that this process wrote itself is ignored: it has a back-off of its own
       const failure = Option.filter(
         look.failure,
-        ({ from, note, until }) =>
-          note.author !== me && failureNote.concerns(note, serving) &&
-          clocks.isRunning({ from, until }, wall, { skew: mostSkew, longest: failureNote.longest })
+        (noted) =>
+          noted.note.author !== me && failureNote.concerns(noted.note, serving) && isBelieved(noted, wall) &&
+          wall < endOf(noted)
       )
       if (Option.isNone(failure)) return Effect.succeedNone
-      const { note: { detail, error, of }, until } = failure.value
+      const { detail, error, of } = failure.value.note
       // a process that could serve its token gets nothing by that answer
       if (of !== undefined && isRefused) return Effect.succeed(Option.fromNullable(serving))
-      const retryAfter = Option.some(Duration.millis(until - wall))
+      const retryAfter = Option.some(Duration.millis(endOf(failure.value) - wall))
       return Effect.fail(new TokenError.FailedElsewhere({ error, detail, retryAfter }))
     })
 
-  return { isFresh, good, take }
+  const stepsBack: StoredTokens["stepsBack"] = ({ failure }, wall) =>
+    Option.match(
+      Option.filter(failure, (noted) => noted.note.author === me && isBelieved(noted, wall)),
+      { onNone: () => 0, onSome: ({ from, note }) => failureNote.stepsBack(note, wall - from) }
+    )
+
+  return { isFresh, good, stepsBack, take }
 }

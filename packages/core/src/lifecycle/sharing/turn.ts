@@ -48,6 +48,14 @@ export const take = <E>(process: Process, wait: Wait<E>, turns = 0): Token<E> =>
     const there = yield* stored.take(seen.value, want)
     if (Option.isSome(there)) return there.value
 
+    const { steady, wall } = yield* clocks.now
+    const back = Math.min(stored.stepsBack(seen.value, wall), wait.deadline - steady)
+    if (back > 0) {
+      yield* SharedWork.expect(back)
+      yield* untilRung(rung, back)
+      return yield* take(process, wait, turns)
+    }
+
     const outcome = yield* underLease(process, wait, rung)
     if (outcome === rang) return yield* take(process, wait, turns)
     if (Option.isSome(outcome)) return outcome.value
@@ -103,7 +111,10 @@ const pause = <E>({ lease, poll }: Process, { deadline }: Wait<E>, rung: Effect.
     // a process that held the lease when this wait began, and has died, does not hold the lease beyond this
     const leaseEnds = deadline - lease - steady
     const left = leaseEnds > 0 ? leaseEnds + poll * (1 - spread) : deadline - steady
-    // a caller that cannot be interrupted must not have to wait until the bell rings
     yield* SharedWork.expect(pause)
-    yield* Effect.raceFirst(Effect.interruptible(rung), Effect.sleep(Math.max(1, Math.min(pause, left))))
+    yield* untilRung(rung, Math.min(pause, left))
   })
+
+/** Waits until the bell rings, at most for so many milliseconds: a caller that cannot be interrupted needs that end. */
+const untilRung = (rung: Effect.Effect<void>, most: number): Effect.Effect<void> =>
+  Effect.raceFirst(Effect.interruptible(rung), Effect.sleep(Math.max(1, most)))

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option, TestClock } from "effect"
+import { Duration, Effect, Option, TestClock } from "effect"
 import { AccessToken, TokenRequest } from "../../../src/index.js"
-import type * as failureNote from "../../../src/lifecycle/sharing/failureNote.js"
+import * as failureNote from "../../../src/lifecycle/sharing/failureNote.js"
 import type { Look } from "../../../src/lifecycle/sharing/fallibleStore.js"
 import * as storedTokens from "../../../src/lifecycle/sharing/storedTokens.js"
 import type { Want } from "../../../src/lifecycle/sharing/want.js"
@@ -21,6 +21,14 @@ const want: Want<never> = {
   accepts: () => true,
   fetch: Effect.die("not asked for here"),
   fetchAtOnce: Effect.die("not asked for here")
+}
+const note: failureNote.Note = {
+  author: "other",
+  error: "EndpointUnavailable",
+  detail: "down",
+  failures: 1,
+  others: 1000,
+  self: 0
 }
 const setup = (isPrivate = false) => {
   const told: Array<string> = []
@@ -63,14 +71,48 @@ describe("a token from the store of a fleet", () => {
   it.effect("a failure of another process fails this one until its time is over; its own note does not", () =>
     Effect.gen(function*() {
       const { take } = setup()
-      const note: failureNote.Note = { author: "other", error: "EndpointUnavailable", detail: "down", failures: 1 }
       const failed = (author: string) =>
-        look(undefined, Option.some({ note: { ...note, author }, from: 0, until: 1000 }))
+        look(undefined, Option.some({ note: { ...note, author }, from: 0, until: 16_000 }))
       const error = yield* Effect.flip(take(failed("other"), want))
       assert.strictEqual(error._tag, "FailedElsewhere")
+      assert.deepStrictEqual(error.retryAfter, Option.some(Duration.seconds(1)))
       assert.isTrue(Option.isNone(yield* take(failed("me"), want)))
       yield* TestClock.adjust(1000)
       assert.isTrue(Option.isNone(yield* take(failed("other"), want)))
+    }))
+
+  // FAULTS L
+  it("the author of a note steps back for longer than the others, but not for a note that may not be its own time", () => {
+    const { stepsBack } = setup()
+    const failed = (more: Partial<failureNote.Note>, until = 16_000) =>
+      look(undefined, Option.some({ note: { ...note, author: "me", self: 2000, ...more }, from: 0, until }))
+    assert.strictEqual(stepsBack(look(), 0), 0)
+    assert.strictEqual(stepsBack(failed({}), 500), 1500)
+    assert.strictEqual(stepsBack(failed({}), 2000), 0)
+    assert.strictEqual(stepsBack(failed({ author: "other" }), 500), 0)
+    // its retries and its cache keep to the long wait that a server asked for
+    assert.strictEqual(stepsBack(failed({ self: 60_000 }), 0), 0)
+    assert.strictEqual(stepsBack(failed({ self: 60_000 }, 75_000), 54_000), 6000)
+    // written by a clock that was ahead, or kept by a store for far too long
+    assert.strictEqual(stepsBack(failed({}), -200_000), 0)
+    assert.strictEqual(stepsBack(failed({}, 3_600_000), 500), 0)
+  })
+
+  // FAULTS L
+  it.effect("for a refused token, another process's answer that there is none better is this one's answer too", () =>
+    Effect.gen(function*() {
+      const { take } = setup()
+      const current = token("same")
+      const noted = Option.flatMap(
+        Option.some(failureNote.noProgress("other", current, Option.none(), 0)),
+        failureNote.read
+      )
+      const failure = Option.map(noted, (note) => ({ note, from: 0, until: 16_000 }))
+      const there = look(undefined, failure)
+      assert.strictEqual((yield* Effect.flip(take(there, { ...want, current })))._tag, "FailedElsewhere")
+      assert.deepStrictEqual(yield* take(there, { ...want, current, isRefused: true }), Option.some(current))
+      // a process with another token asks the server
+      assert.isTrue(Option.isNone(yield* take(there, { ...want, current: token("other"), isRefused: true })))
     }))
 })
 
