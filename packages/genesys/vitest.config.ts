@@ -3,7 +3,7 @@ import { defineProject } from "vitest/config"
 export default defineProject({
   test: {
     name: "genesys",
-    setupFiles: ["../../test/equality.ts", "../../test/testClock.ts"],
+    setupFiles: ["../../test/equality.ts", "../../test/testClock.ts", "../../test/breath.ts"],
     include: ["test/**/*.test.ts"],
     // a step of the TestClock waits for real timers: let the tests of a file wait together
     sequence: { concurrent: true },
