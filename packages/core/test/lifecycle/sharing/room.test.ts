@@ -9,6 +9,7 @@ const token = AccessToken.make({ value: "token" })
 const want: Want<never> = {
   request: TokenRequest.make({}),
   current: undefined,
+  isRefused: false,
   accepts: () => true,
   fetch: Effect.die("waits for room itself"),
   fetchAtOnce: Effect.succeed(token)
