@@ -234,13 +234,16 @@ export const fromKey = (key: string): TokenRequest => {
  * @since 0.1.0
  * @category combinators
  */
-export const withDefaults = (self: TokenRequest, defaults: TokenRequest): TokenRequest =>
-  self.key === "" ? defaults : isComplete(self, defaults) ? self : make({
-    scopes: self.scopes.length === 0 ? defaults.scopes : self.scopes,
-    audience: self.audience.length === 0 ? defaults.audience : self.audience,
-    resource: self.resource.length === 0 ? defaults.resource : self.resource,
-    parameters: { ...defaults.parameters, ...self.parameters }
+export const withDefaults = (self: TokenRequest, defaults: TokenRequest): TokenRequest => {
+  // a program without types may give the options of a request
+  const given = isTokenRequest(self) ? self : make(self as Options)
+  return given.key === "" ? defaults : isComplete(given, defaults) ? given : make({
+    scopes: given.scopes.length === 0 ? defaults.scopes : given.scopes,
+    audience: given.audience.length === 0 ? defaults.audience : given.audience,
+    resource: given.resource.length === 0 ? defaults.resource : given.resource,
+    parameters: { ...defaults.parameters, ...given.parameters }
   })
+}
 
 /** Whether `defaults` have nothing that `self` lacks. */
 const isComplete = (self: TokenRequest, defaults: TokenRequest): boolean =>

@@ -1,7 +1,7 @@
 // The options that the token, introspection and revocation endpoints have in common.
 import * as Effect from "effect/Effect"
-import type * as TokenError from "../values/TokenError.js"
-import type * as ClientAuthentication from "./ClientAuthentication.js"
+import * as TokenError from "../values/TokenError.js"
+import * as ClientAuthentication from "./ClientAuthentication.js"
 import * as checks from "./endpointChecks.js"
 import type * as OwnRequest from "./OwnRequest.js"
 import * as ServerMetadata from "./ServerMetadata.js"
@@ -56,7 +56,7 @@ export const settle = (
       : fixed(options.clientId, check(value, what, example))
     const timeout = checks.timeouts(options.timeout, problems)
     // the context has the client id of the options, even a wrong one: the method only checks the secret
-    yield* options.authentication.check(context).pipe(
+    yield* checkOf(options.authentication, context).pipe(
       Effect.catchAll((error) =>
         Effect.sync(() => {
           if (error._tag !== "InvalidConfiguration") {
@@ -71,6 +71,17 @@ export const settle = (
     yield* checks.report(problems)
     return { field, location, timeout }
   })
+
+/** A program without types can leave the method out. */
+const checkOf = (method: ClientAuthentication.ClientAuthentication, context: ClientAuthentication.Context) =>
+  ClientAuthentication.isClientAuthentication(method) ? method.check(context) : Effect.fail(
+    new TokenError.InvalidConfiguration({
+      fields: ["authentication"],
+      detail:
+        "this is no ClientAuthentication: make one with ClientAuthentication.basic(secret), post(secret) or another " +
+        "of its constructors; a client without a secret has ClientAuthentication.none"
+    })
+  )
 
 const fixed = (clientId: string, url: URL): readonly [URL, ClientAuthentication.Context] => [
   url,

@@ -7,7 +7,7 @@ import type { AccessToken } from "../../values/AccessToken.js"
 import type { CompileError, PlainSecret } from "../../values/compileError.js"
 import * as TokenError from "../../values/TokenError.js"
 import * as TokenRequest from "../../values/TokenRequest.js"
-import type * as ClientAuthentication from "../../wire/ClientAuthentication.js"
+import * as ClientAuthentication from "../../wire/ClientAuthentication.js"
 import * as checks from "../../wire/endpointChecks.js"
 import * as Grant from "../../wire/Grant.js"
 import * as ServerMetadata from "../../wire/ServerMetadata.js"
@@ -65,7 +65,9 @@ const settle = <R>(given: Given<Options, R>): Effect.Effect<Options, TokenError.
         detail: "give tokenEndpoint or issuer, not both: the metadata of the issuer names an endpoint of its own"
       })
     }
-    const wantsCertificate = boundToken.showsCertificate(authentication.method)
+    // a program without types can leave the method out: the endpoint says so
+    const wantsCertificate = ClientAuthentication.isClientAuthentication(authentication) &&
+      boundToken.showsCertificate(authentication.method)
     return { ...others, authentication, tokenEndpoint: ServerMetadata.ofIssuer(issuer, wantsCertificate) }
   })
 
