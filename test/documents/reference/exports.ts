@@ -1,6 +1,6 @@
 /** What a public module exports: names, texts and documentation, wherever they are written. */
 import { readFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import ts from "typescript"
 import { signatureOf } from "./signature.js"
 
@@ -65,7 +65,44 @@ const declarationsOf = (source: ts.SourceFile): ReadonlyArray<Declaration> =>
 
 const exportedAs = (source: ts.SourceFile, { node, statement }: Declaration, as: string): ReadonlyArray<Exported> => {
   const documentation = documentationOf(source, statement.pos)
-  return documentation.internal ? [] : [{ name: as, documentation, signature: signatureOf(source, node, as) }]
+  if (documentation.internal) return []
+  const [from, what] = meant(source, node)
+  return [{ name: as, documentation, signature: signatureOf(from, what, as) }]
+}
+
+/**
+ * A type that is written in a private module, and that only has a public name here: a reader wants to see its members.
+ */
+const meant = (source: ts.SourceFile, node: ts.Node): readonly [ts.SourceFile, ts.Node] => {
+  const other = standsFor(node)
+  if (other === undefined) return [source, node]
+  const specifier = source.statements.filter(ts.isImportDeclaration).find(({ importClause }) => {
+    const bindings = importClause?.namedBindings
+    return bindings !== undefined && ts.isNamespaceImport(bindings) && bindings.name.text === other.module
+  })?.moduleSpecifier
+  if (specifier === undefined || !(specifier as ts.StringLiteral).text.startsWith(".")) return [source, node]
+  const file = target(source, specifier)
+  if (isPublic(file)) return [source, node]
+  const from = parse(file)
+  const found = declarationsOf(from).find(({ name }) => name === other.name)
+  return found === undefined ? [source, node] : meant(from, found.node)
+}
+
+const isPublic = (file: string): boolean => /^[A-Z]/.test(basename(file))
+
+/** `interface A extends module.B {}` and `type A = module.B`. */
+const standsFor = (node: ts.Node): { readonly module: string; readonly name: string } | undefined => {
+  if (ts.isInterfaceDeclaration(node)) {
+    const types = node.heritageClauses?.flatMap(({ types }) => types) ?? []
+    const [only] = types
+    if (node.members.length > 0 || types.length !== 1 || !ts.isPropertyAccessExpression(only!.expression)) {
+      return undefined
+    }
+    return { module: only!.expression.expression.getText(), name: only!.expression.name.text }
+  }
+  if (!ts.isTypeAliasDeclaration(node) || !ts.isTypeReferenceNode(node.type)) return undefined
+  const { typeName } = node.type
+  return ts.isQualifiedName(typeName) ? { module: typeName.left.getText(), name: typeName.right.text } : undefined
 }
 
 const target = (source: ts.SourceFile, specifier: ts.Expression): string =>
