@@ -11,7 +11,6 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AccessToken } from "../values/AccessToken.js"
 import { remaining } from "../values/AccessToken.js"
-import * as logs from "../values/logs.js"
 import type { TokenEvent } from "../values/TokenEvent.js"
 import * as TokenRequest from "../values/TokenRequest.js"
 import * as telemetry from "./telemetry.js"
@@ -251,14 +250,14 @@ const eventBuffer = 1024
 const makeHooks = (
   options: Pick<Hooks, "defaults" | "credentials" | "namespace" | "deadline" | "certificate">
 ): Effect.Effect<{ readonly hooks: Hooks; readonly events: Stream.Stream<TokenEvent> }> =>
-  Effect.zipWith(PubSub.sliding<TokenEvent>(eventBuffer), logs.writer, (pubsub, write) => ({
+  Effect.zipWith(PubSub.sliding<TokenEvent>(eventBuffer), telemetry.reporter, (pubsub, report) => ({
     hooks: {
       defaults: options.defaults,
       credentials: options.credentials,
       namespace: options.namespace,
       deadline: options.deadline,
       certificate: options.certificate,
-      publish: (event) => Effect.zipRight(telemetry.report(event, write), PubSub.publish(pubsub, event)),
+      publish: (event) => Effect.zipRight(report(event), PubSub.publish(pubsub, event)),
       subscribe: Stream.fromPubSub(pubsub, { scoped: true }),
       ...nothing
     },

@@ -1,6 +1,9 @@
 // The metrics and log lines that follow from the events of a source.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as FiberRef from "effect/FiberRef"
+import * as HashMap from "effect/HashMap"
 import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
@@ -178,3 +181,31 @@ const log = (event: TokenEvent, write: logs.Write): Effect.Effect<void> => {
 /** Counts one event and logs it. */
 export const report = (event: TokenEvent, write: logs.Write = logs.all): Effect.Effect<void> =>
   Effect.zipRight(measure(event), log(event, write))
+
+/**
+ * The same for the events of one source, made where the source is made: whatever fiber an event comes from, its metrics
+ * have the labels, and its line the annotations, under which the source was made.
+ */
+export const reporter: Effect.Effect<(event: TokenEvent) => Effect.Effect<void>> = Effect.map(
+  Effect.all([
+    logs.writer,
+    FiberRef.get(FiberRef.currentMetricLabels),
+    FiberRef.get(FiberRef.currentLogAnnotations)
+  ]),
+  ([write, labels, annotations]) => {
+    if (labels.length === 0 && HashMap.isEmpty(annotations)) return (event) => report(event, write)
+    const names = new Set(labels.map(({ key }) => key))
+    return (event) =>
+      report(event, write).pipe(
+        Effect.locallyWith(
+          FiberRef.currentMetricLabels,
+          // the order of labels tells two metrics apart: labels that are there already stay where they are
+          (others) =>
+            labels.every((label) => others.some((other) => Equal.equals(other, label)))
+              ? others
+              : [...others.filter(({ key }) => !names.has(key)), ...labels]
+        ),
+        Effect.locallyWith(FiberRef.currentLogAnnotations, (others) => HashMap.union(others, annotations))
+      )
+  }
+)

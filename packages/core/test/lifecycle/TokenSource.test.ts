@@ -472,6 +472,32 @@ describe("TokenSource", () => {
         assert.strictEqual(yield* value("oauth_token_request_duration_seconds", {}), 3)
       }).pipe(Effect.tagMetrics("test", "metrics")))
 
+    it.scoped("what a caller reports counts under the labels of the source, and its line has the annotations", () =>
+      Effect.gen(function*() {
+        const lines: Array<string> = []
+        const logger = Logger.replace(
+          Logger.defaultLogger,
+          Logger.make((options) => void lines.push(Logger.logfmtLogger.log(options)))
+        )
+        const { tokens } = yield* stack().pipe(
+          Effect.tagMetrics("source", "Labels"),
+          Effect.annotateLogs("source", "Labels")
+        )
+        const reported = Effect.flatMap(tokens.get(), (token) => tokens.renew(token))
+        yield* reported.pipe(
+          Effect.tagMetrics("caller", "kept"),
+          Effect.annotateLogs("caller", "kept"),
+          Effect.provide(logger)
+        )
+        const rejected = Metric.value(
+          TokenMetrics.tokensRejected.pipe(Metric.tagged("caller", "kept"), Metric.tagged("source", "Labels"))
+        )
+        assert.strictEqual((yield* rejected).count, 1)
+        const line = lines.find((line) => line.includes("RevokedEarly"))
+        assert.include(line, "source=Labels")
+        assert.include(line, "caller=kept")
+      }))
+
     it.scoped("the metric of the seconds to expiry is kept while the source is observed", () =>
       Effect.gen(function*() {
         const { tokens } = yield* stack({ refresh: false })
