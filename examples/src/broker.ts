@@ -12,7 +12,7 @@ import { join } from "node:path"
 import { HttpClient, HttpClientRequest } from "@effect/platform"
 import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
 import { Broker, BrokerConfig, BrokerServer, CallerKey } from "@effect-bearer/broker"
-import { Chunk, Console, Effect, Layer, Redacted, Schema, Stream } from "effect"
+import { Chunk, Console, Effect, Layer, Redacted, Schedule, Schema, Stream } from "effect"
 import * as AuthorizationServer from "./support/AuthorizationServer.js"
 import { expect } from "./support/Expect.js"
 import * as ProtectedApi from "./support/ProtectedApi.js"
@@ -122,7 +122,10 @@ const tour = (
     )
     const first = yield* stream.stream.pipe(Stream.decodeText(), Stream.take(1), Stream.runCollect)
     yield* Console.log(`as a listener: ${Chunk.join(first, "").split("\n")[1]}`)
-    const file = yield* Effect.promise(() => readFile(tokenFile, "utf8"))
+    // the file is written beside the answers, and not before them
+    const file = yield* Effect.tryPromise(() => readFile(tokenFile, "utf8")).pipe(
+      Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 200 })
+    )
     yield* Console.log("from a file: a header")
 
     const answer = yield* client.execute(

@@ -186,8 +186,8 @@ const unpublished = (file: string, text: string): ReadonlyArray<string> =>
     )
   )
 
-/** `TokenSource.ts` is a file, and `GenesysCloud.wait` the name of a span. */
-const others = /\.(?:ts|test|md|json)$|^GenesysCloud\.wait$/
+/** `TokenSource.ts` and `TokenEndpoint.socket` are files, and `GenesysCloud.wait` is the name of a span. */
+const others = /\.(?:ts|test|md|json|socket|fuzz)$|^(?:GenesysCloud\.wait|TokenSource\.acquire|TokenEndpoint\.request)$/
 
 describe("the names in the sentences exist", () => {
   for (const file of readmes) {
