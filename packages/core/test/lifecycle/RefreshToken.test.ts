@@ -574,10 +574,12 @@ describe("TokenSource over other grants", () => {
           form.refresh_token === "r0" ? Reply.token({ refresh_token: "r1" }) : Reply.oauthError("invalid_grant")
       })
       let vaultIsDown = true
+      // an error of its own: it is remembered that nothing was sent when it came
+      const down = new TokenError.TransportError({ endpoint, code: Option.some("ECONNRESET"), detail: "reset" })
       const tokens = yield* TokenSource.refreshToken({
         ...options(server),
         authentication: ClientAuthentication.post(
-          Effect.suspend(() => vaultIsDown ? Effect.fail(reset) : Effect.succeed(Redacted.make("s3cr3t")))
+          Effect.suspend(() => vaultIsDown ? Effect.fail(down) : Effect.succeed(Redacted.make("s3cr3t")))
         ),
         refreshToken: Redacted.make("r0"),
         rotation: "always"
