@@ -6,6 +6,7 @@
  * - `/impatient`: gives up after 50 ms, so that the request is answered while its token request is under way.
  * - `/api`: what the API says to a request with the token.
  * - `/hop?to=…`: the same, if the API redirects to that address.
+ * - `/fetchHop?to=…`: the same through a `fetch` with a bearer.
  */
 import { FetchHttpClient, HttpClient } from "@effect/platform"
 import { Cause, Effect, Exit, Layer, ManagedRuntime, Redacted } from "effect"
@@ -39,6 +40,12 @@ const token = Effect.flatMap(
 const api = (url: string) =>
   Effect.flatMap(HttpClient.HttpClient, (client) => Effect.flatMap(client.get(url), (response) => response.text))
 
+const apiByFetch = (url: string) =>
+  Effect.gen(function*() {
+    const fetch = yield* BearerAuth.withFetch(yield* TokenSource.TokenSource, { origins: [new URL(url).origin] })
+    return yield* Effect.tryPromise(async () => (await fetch(url)).text())
+  })
+
 const handle = (
   { pathname, search }: URL,
   env: Env
@@ -48,6 +55,8 @@ const handle = (
       return api(env.API)
     case "/hop":
       return api(`${new URL(env.API).origin}/hop${search}`)
+    case "/fetchHop":
+      return apiByFetch(`${new URL(env.API).origin}/hop${search}`)
     case "/impatient":
       return Effect.timeout(token, 50)
     default:

@@ -112,11 +112,14 @@ describe.each(["2024-01-01", "2025-09-01"])("workerd, compatibility date %s", (c
     "a redirect to another origin is followed without the token, one to the same origin with it",
     () =>
       isolate({}, async (get) => {
-        const to = (url: string) => `/hop?to=${encodeURIComponent(url)}`
+        const to = (url: string, path = "/hop") => `${path}?to=${encodeURIComponent(url)}`
         assert.strictEqual(await get(to(`${servers.otherOrigin}/api`)), "undefined")
         assert.strictEqual(await get(to(`${servers.origin}/api`)), "Bearer token-1")
         assert.strictEqual(await get(to(`${servers.origin}${to(`${servers.otherOrigin}/api`)}`)), "undefined")
         assert.strictEqual(await get(to("/api")), "Bearer token-1")
+        // through a fetch with a bearer, too
+        assert.strictEqual(await get(to(`${servers.otherOrigin}/api`, "/fetchHop")), "undefined")
+        assert.strictEqual(await get(to("/api", "/fetchHop")), "Bearer token-1")
       }),
     60_000
   )

@@ -1,4 +1,5 @@
 // A `fetch` that adds the token: a client with a bearer around the `fetch` it is given.
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -13,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import type * as source_ from "../../lifecycle/source.js"
+import * as Bytes from "../../values/Bytes.js"
 import * as client from "./client.js"
 import type * as options_ from "./options.js"
 
@@ -20,13 +22,18 @@ type Fetch = typeof globalThis.fetch
 
 /** One call of the program's, from its first attempt to its last. */
 interface Exchange {
+  readonly fetch: Fetch
   readonly url: string
   readonly method: string
   readonly headers: Headers
   /** Says whether the body can be sent again; what is sent is up to `send`. */
   readonly body: HttpBody.HttpBody
   readonly signal: AbortSignal | undefined
-  readonly send: (headers: Headers) => Promise<Response>
+  readonly redirect: RequestRedirect | undefined
+  /** Sends it to where the program said. */
+  readonly send: (init: RequestInit) => Promise<Response>
+  /** Its body, for the target of a redirect. */
+  readonly again: BodyInit | null | undefined
   /** The response of the last attempt. */
   answer: Response | undefined
 }
@@ -48,7 +55,11 @@ export const make = <E>(
       const exit = await Runtime.runPromiseExit(runtime)(
         bearing.execute(requestOf(exchange)).pipe(
           Effect.flatMap((response) => answerOf(exchange, response)),
-          Effect.provideService(Present, exchange)
+          Effect.provideService(Present, exchange),
+          Effect.provideService(
+            FetchHttpClient.RequestInit,
+            exchange.redirect === undefined ? {} : { redirect: exchange.redirect }
+          )
         ),
         exchange.signal === undefined ? undefined : { signal: exchange.signal }
       )
@@ -63,9 +74,15 @@ export const make = <E>(
  */
 const overFetch = HttpClient.make((request, _url, _signal, fiber) => {
   const exchange: Exchange | undefined = fiber.currentContext.unsafeMap.get(Present.key)
+  const redirect: RequestRedirect | undefined = fiber.currentContext.unsafeMap.get(FetchHttpClient.RequestInit.key)
+    ?.redirect
   return exchange === undefined ? Effect.dieMessage("a fetch with a bearer was called without a request") : Effect.map(
     Effect.tryPromise({
-      try: () => exchange.send(new Headers(request.headers)),
+      try: () =>
+        send(exchange, request, {
+          headers: new Headers(request.headers),
+          ...(redirect === undefined ? {} : { redirect })
+        }),
       catch: (cause) => new HttpClientError.RequestError({ request, reason: "Transport", cause })
     }),
     (response) => {
@@ -74,6 +91,24 @@ const overFetch = HttpClient.make((request, _url, _signal, fiber) => {
     }
   )
 })
+
+/** A redirect that is followed by hand (see `redirects`) has another target or method than the program's request. */
+const send = (exchange: Exchange, request: HttpClientRequest.HttpClientRequest, init: RequestInit) => {
+  // where `fetch` follows by itself, there is no other target
+  if (init.redirect !== "manual") return exchange.send(init)
+  const target = hrefOf(request)
+  return target === hrefOf(requestOf(exchange)) && request.method === exchange.method
+    ? exchange.send(init)
+    : exchange.fetch(target, {
+      ...init,
+      method: request.method,
+      ...(request.body._tag === "Empty" ? {} : { body: exchange.again ?? null }),
+      ...(exchange.signal === undefined ? {} : { signal: exchange.signal })
+    })
+}
+
+const hrefOf = (request: HttpClientRequest.HttpClientRequest): string =>
+  Option.match(HttpClientRequest.toUrl(request), { onNone: () => request.url, onSome: ({ href }) => href })
 
 const requestOf = ({ body, headers, method, url }: Exchange): HttpClientRequest.HttpClientRequest =>
   HttpClientRequest.make(method as HttpMethod)(url, { headers: Object.fromEntries(headers), body })
@@ -84,12 +119,15 @@ const read = (fetch: Fetch, input: string | URL | Request, init: RequestInit = {
   if (isRequest(input)) return fromRequest(fetch, new Request(input, init))
   const { body, signal } = init
   return {
+    fetch,
     url: String(input),
     method: (init.method ?? "GET").toUpperCase(),
     headers: new Headers(init.headers),
     body: body === undefined || body === null ? HttpBody.empty : HttpBody.raw(isRepeatable(body) ? "" : body),
     signal: signal ?? undefined,
-    send: (headers) => fetch(input, { ...init, headers }),
+    redirect: init.redirect,
+    send: (changed) => fetch(input, { ...init, ...changed }),
+    again: body,
     answer: undefined
   }
 }
@@ -105,13 +143,16 @@ const mostKept = 1024 * 1024
 const fromRequest = async (fetch: Fetch, request: Request): Promise<Exchange> => {
   const body = request.body === null ? undefined : await firstBytes(request.clone())
   return {
+    fetch,
     url: request.url,
     method: request.method,
     headers: request.headers,
     body: request.body === null ? HttpBody.empty : HttpBody.raw(body === undefined ? request.body : ""),
     signal: request.signal,
-    send: (headers) =>
-      fetch(new Request(request, body === undefined ? { headers } : { headers, body: body as BodyInit })),
+    redirect: request.redirect,
+    send: (changed) =>
+      fetch(new Request(request, body === undefined ? changed : { ...changed, body: body as BodyInit })),
+    again: body as BodyInit | undefined,
     answer: undefined
   }
 }
@@ -132,13 +173,7 @@ const firstBytes = async (copy: Request): Promise<Uint8Array | undefined> => {
     }
     chunks.push(value)
   }
-  const bytes = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes
+  return Bytes.concat(chunks)
 }
 
 /** The response as `fetch` gave it, or, if its body was read meanwhile, one with the body that was kept. */
