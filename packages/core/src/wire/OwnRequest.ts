@@ -22,6 +22,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -287,4 +288,28 @@ export const deadline = (
           onTimeout: () => new TokenError.EndpointTimeout({ endpoint, phase, limit })
         })
       ))
+  })
+
+/**
+ * Lets `fetch` follow no redirect while the effect runs, whatever `FetchHttpClient.RequestInit` says; `"error"` stays.
+ * For clients that add what must not go to another origin: each hop is then a request of its own.
+ *
+ * @example
+ * ```ts
+ * import { OwnRequest } from "effect-bearer"
+ * import { HttpClient } from "@effect/platform"
+ *
+ * const response = OwnRequest.withoutRedirects(HttpClient.get("https://api.example.com/files/1")) // a 302 as it came
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withoutRedirects = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.mapInputContext(self, (context: Context.Context<R>) => {
+    const given = Option.getOrElse(Context.getOption(context, FetchHttpClient.RequestInit), (): RequestInit => ({}))
+    return Context.add(context, FetchHttpClient.RequestInit, {
+      ...given,
+      redirect: given.redirect === "error" ? "error" : "manual"
+    })
   })

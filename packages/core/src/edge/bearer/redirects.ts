@@ -1,7 +1,6 @@
 // Follows redirects hop by hop, on runtimes whose `fetch` would carry the token along to another origin.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
-import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Context from "effect/Context"
@@ -33,20 +32,11 @@ const mode = (context: Context.Context<never>): RequestRedirect =>
   })
 
 /**
- * Lets `fetch` follow no redirect. **The rule: each hop of a redirect is a request of its own, and its origin decides
- * whether it gets the token.** Cloudflare Workers with a compatibility date before 2025-09-01 send `Authorization` to
- * the target of a redirect, whatever its origin.
+ * Follows the redirects of a request as `fetch` does, unless the program has said that it wants them itself. **The rule:
+ * each hop of a redirect is a request of its own, and its origin decides whether it gets the token.** Cloudflare Workers
+ * with a compatibility date before 2025-09-01 send `Authorization` to the target of a redirect, whatever its origin.
+ * `start` has to send without redirects.
  */
-export const executeManually = <E, R>(self: HttpClient.HttpClient.With<E, R>, request: Request) =>
-  Effect.mapInputContext(self.execute(request), (context: Context.Context<R>) => {
-    const given = Option.getOrElse(Context.getOption(context, FetchHttpClient.RequestInit), (): RequestInit => ({}))
-    return Context.add(context, FetchHttpClient.RequestInit, {
-      ...given,
-      redirect: given.redirect === "error" ? "error" : "manual"
-    })
-  })
-
-/** Follows the redirects of a request as `fetch` does, unless the program has said that it wants them itself. */
 export const following =
   <E, R>(start: (request: Request) => Effect.Effect<Response, E, R>) =>
   (request: Request): Effect.Effect<Response, E, R> => {

@@ -7,6 +7,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as AccessToken from "../../values/AccessToken.js"
+import * as OwnRequest from "../../wire/OwnRequest.js"
 import * as conceal from "./conceal.js"
 import type { Call, Context, Outcome, Result } from "./context.js"
 import { failWith, fromSource } from "./context.js"
@@ -15,7 +16,6 @@ import { watched } from "./keptBody.js"
 import * as misuse from "./misuse.js"
 import type * as Origins from "./origins.js"
 import { recover } from "./recover.js"
-import { executeManually } from "./redirects.js"
 import * as refusal from "./refusal.js"
 import { isThrottled, retryLater } from "./throttled.js"
 
@@ -89,7 +89,7 @@ const execute = <E, R, E2, E3>(
   request: HttpClientRequest.HttpClientRequest
 ): Result<E, R> => {
   try {
-    return byHand ? executeManually(self, request) : self.execute(request)
+    return byHand ? OwnRequest.withoutRedirects(self.execute(request)) : self.execute(request)
   } catch (defect) {
     return Effect.die(defect)
   }
