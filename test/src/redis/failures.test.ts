@@ -25,6 +25,9 @@ const says = (options: RedisTokenStore.Options, ...words: ReadonlyArray<string>)
     return detail
   })
 
+/** By default the bus of a cluster is on the port plus 10 000, which an outgoing connection may have. */
+const cluster = Effect.map(freePort, (bus) => ["--cluster-enabled", "yes", "--cluster-port", `${bus}`])
+
 // SPEC A16, I9
 describeWithRedis("what a failure says", () => {
   it.scopedLive("of a server that is no cluster", () =>
@@ -42,7 +45,7 @@ describeWithRedis("what a failure says", () => {
 
   it.scopedLive("of a password that a cluster does not take", () =>
     Effect.gen(function*() {
-      const server = yield* start({ args: ["--cluster-enabled", "yes"], password: "another" })
+      const server = yield* start({ args: yield* cluster, password: "another" })
       yield* says(
         { cluster: { rootNodes: [{ url: `redis://${server.host}:${server.port}` }], defaults: { password: secret } } },
         "none of the nodes",
@@ -52,7 +55,7 @@ describeWithRedis("what a failure says", () => {
 
   it.scopedLive("of a database in a cluster", () =>
     Effect.gen(function*() {
-      const server = yield* start({ args: ["--cluster-enabled", "yes"] })
+      const server = yield* start({ args: yield* cluster })
       yield* says({ url: `${server.url}/1` }, "a cluster has no numbered databases")
     }))
 
