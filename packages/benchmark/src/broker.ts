@@ -93,7 +93,7 @@ const load = async (
 const finest = 1
 
 export const broker: Row = {
-  id: 10,
+  id: "10",
   title: "The broker under load",
   run: async ({ quick }) => {
     const rounds = quick ? 1 : 3

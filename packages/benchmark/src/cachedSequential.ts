@@ -35,7 +35,7 @@ const targets: Readonly<Record<string, number>> = {
 }
 
 export const cachedSequential: Row = {
-  id: 1,
+  id: "1",
   title: "A cached token, sequential, in one fiber",
   run: async ({ quick }) => {
     const operations = quick ? 20_000 : 100_000

@@ -37,7 +37,7 @@ const run = (file: string, endpoint: string): Promise<number> =>
   })
 
 export const coldStart: Row = {
-  id: 8,
+  id: "8",
   title: "Cold start: from the start of a process to the first token",
   run: async ({ quick }) => {
     const { build } = await bundler()

@@ -25,7 +25,7 @@ const baseline = "node -e 0"
 const again = "the same again: what noise looks like"
 
 export const commandLine: Row = {
-  id: 11,
+  id: "11",
   title: "The command line: a token from the cache",
   run: async ({ quick }) => {
     const folder = mkdtempSync(join(tmpdir(), "effect-bearer-benchmark-"))

@@ -11,7 +11,7 @@ export interface Mode {
 }
 
 export interface Row {
-  readonly id: number
+  readonly id: string
   readonly title: string
   readonly run: (mode: Mode) => Promise<ReadonlyArray<Table>>
 }

@@ -58,7 +58,7 @@ const read = (body: Uint8Array) =>
   })
 
 export const largestAnswer: Row = {
-  id: 9,
+  id: "9",
   title: "The largest answer of a token endpoint, 1 MiB",
   run: async ({ quick }) => {
     const bodies = Object.entries(shapes).flatMap(([name, shape]) =>

@@ -12,6 +12,7 @@ import { markdown, progress } from "./harness.js"
 import { largestAnswer } from "./largestAnswer.js"
 import { manyKeys } from "./manyKeys.js"
 import { outage } from "./outage.js"
+import { bearerAlone, refused } from "./refused.js"
 import { request } from "./request.js"
 import { rotation } from "./rotation.js"
 import { runPromise } from "./runPromise.js"
@@ -20,7 +21,9 @@ import { stampede } from "./stampede.js"
 const rows: ReadonlyArray<Row> = [
   cachedSequential,
   runPromise,
+  bearerAlone,
   request,
+  refused,
   stampede,
   rotation,
   outage,
@@ -37,7 +40,10 @@ const { positionals, values } = parseArgs({
   options: { quick: { type: "boolean", default: false } }
 })
 
-const unknown = positionals.filter((argument) => !rows.some(({ id }) => String(id) === argument))
+/** "3b" names one row, "3" all of 3a, 3b and 3c. */
+const isNamed = (row: Row, name: string) => row.id === name || row.id.replace(/[a-z]$/, "") === name
+
+const unknown = positionals.filter((name) => !rows.some((row) => isNamed(row, name)))
 if (unknown.length > 0) {
   process.stderr.write(`No row ${unknown.join(", ")}; there are ${rows.map(({ id }) => id).join(", ")}.\n`)
   process.exit(2)
@@ -48,7 +54,7 @@ console.log(
     (values.quick ? ", quick: a smoke run, not a measurement" : "")
 )
 for (const row of rows) {
-  if (positionals.length > 0 && !positionals.includes(String(row.id))) continue
+  if (positionals.length > 0 && !positionals.some((name) => isNamed(row, name))) continue
   progress(`row ${row.id}: ${row.title}`)
   console.log(`\n## ${row.id}. ${row.title}`)
   for (const table of await row.run({ quick: values.quick })) console.log(`\n${markdown(table)}`)

@@ -213,7 +213,7 @@ export const measure = async ({ keys, name, rounds }: Argument): Promise<Measure
 }
 
 export const manyKeys: Row = {
-  id: 7,
+  id: "7",
   title: "One hundred thousand cached keys",
   run: async ({ quick }) => {
     const keys = 100_000

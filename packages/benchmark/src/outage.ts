@@ -72,7 +72,7 @@ const names: ReadonlyArray<Contender> = [
 ]
 
 export const outage: Row = {
-  id: 6,
+  id: "6",
   title: "The token endpoint answers 503 for two seconds",
   run: async ({ quick }) => {
     const rounds = quick ? 1 : 5

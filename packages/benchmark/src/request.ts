@@ -1,5 +1,5 @@
 /**
- * Row 3: what a token adds to an authenticated request over loopback, in CPU time of the client's process, compared
+ * Row 3b: what a token adds to an authenticated request over loopback, in CPU time of the client's process, compared
  * with the same client that sends a constant header.
  */
 import {
@@ -18,7 +18,6 @@ import type { Token } from "./contenders.js"
 import { azurePolicy, badgateway, cachedSource, effectCache, inProcess } from "./contenders.js"
 import type { Row } from "./harness.js"
 import { atMost, inChild, interleave, median, progress, quantile, ratios, round } from "./harness.js"
-import { tables as refusedTables } from "./refused.js"
 import { start } from "./server.js"
 
 type Family = "effect" | "azure" | "fetch" | "google"
@@ -157,7 +156,7 @@ export const measure = async (
 }
 
 export const request: Row = {
-  id: 3,
+  id: "3b",
   title: "An authenticated request over loopback: CPU above a constant header",
   run: async ({ quick }) => {
     const server = await start()
@@ -203,7 +202,7 @@ export const request: Row = {
           rows
         })
       }
-      return [...tables, ...await refusedTables(quick)]
+      return tables
     } finally {
       server.close()
     }

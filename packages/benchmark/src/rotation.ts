@@ -65,7 +65,7 @@ export const measure = async ({ contender, origin, run, seconds }: Argument): Pr
 }
 
 export const rotation: Row = {
-  id: 5,
+  id: "5",
   title: "Two-second tokens, two thousand callers a second",
   run: async ({ quick }) => {
     const seconds = quick ? 5 : 20

@@ -16,7 +16,7 @@ const target = 1.05
 const mint = async (): Promise<Token> => ({ value: "token", issuedAt: Date.now(), lifetime: 3_600_000 })
 
 export const runPromise: Row = {
-  id: 2,
+  id: "2",
   title: "A cached token through Effect.runPromise, per call",
   run: async ({ quick }) => {
     const operations = quick ? 2_000 : 10_000

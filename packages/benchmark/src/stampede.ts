@@ -73,7 +73,7 @@ export const measure = async ({ callers, contender, count, origin, run }: Argume
 }
 
 export const stampede: Row = {
-  id: 4,
+  id: "4",
   title: "Ten thousand callers, an empty cache, an endpoint that takes 200 ms",
   run: async ({ quick }) => {
     const count = 10_000

@@ -1,5 +1,4 @@
 // The client that adds the token: which requests get one, and which token that is.
-import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Clock from "effect/Clock"
@@ -13,7 +12,7 @@ import * as TokenRequest from "../../values/TokenRequest.js"
 import { makeAuthorization } from "./authorization.js"
 import type { Call, Context, Result } from "./context.js"
 import { failWith } from "./context.js"
-import * as hiding from "./hiding.js"
+import { hideInSpans } from "./hidingInSpans.js"
 import * as minTtl from "./minTtl.js"
 import * as misuse from "./misuse.js"
 import * as options_ from "./options.js"
@@ -101,11 +100,11 @@ const makeStart = <E, R, E2, E3>(context: Context<E, R, E2, E3>, identity: overr
           : withoutToken(request)
       }
       if (ownHeader) return self.execute(request)
+      hideInSpans(fiber)
       const call: Call = {
         request,
         tokenRequest: requestFor(perCall),
         demand: minTtl.current(fiber.currentContext),
-        redactedNames: hiding.redactedNames(fiber.getFiberRef(Headers.currentRedactedNames)),
         replayed: false,
         retries: 0
       }

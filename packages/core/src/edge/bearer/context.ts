@@ -16,8 +16,6 @@ export interface Call {
   readonly tokenRequest: TokenRequest.TokenRequest | undefined
   /** What the call asks of its token; see `BearerAuth.withMinTtl`. */
   readonly demand: source_.GetOptions | undefined
-  /** The names of headers to leave out of spans and logs. */
-  readonly redactedNames: ReadonlyArray<string | RegExp>
   /** Whether the one replay after a 401 has been made. */
   replayed: boolean
   retries: number

@@ -17,6 +17,28 @@ export const mask = "<redacted>"
 export const hide = (request: HttpClientRequest.HttpClientRequest): boolean =>
   (request as { toJSON: unknown }).toJSON === rendered || hideHeader(request, "authorization")
 
+/**
+ * The request with the header `authorization`, hidden. The same as `HttpClientRequest.setHeader` and `hide` one after the
+ * other, but every request pays for this, and so the headers are copied once.
+ */
+export const withAuthorization = (
+  self: HttpClientRequest.HttpClientRequest,
+  header: string
+): HttpClientRequest.HttpClientRequest => {
+  if (Object.getPrototypeOf(self.headers) !== plain || self.toJSON !== renderRequest) {
+    const request = HttpClientRequest.setHeader(self, "authorization", header)
+    hide(request)
+    return request
+  }
+  // a copy of the request, with the headers of the original
+  const request = HttpClientRequest.setMethod(self, self.method) as { headers: Headers.Headers; toJSON: Rendering }
+  const headers = Object.assign(Object.create(withoutAuthorization), self.headers)
+  headers.authorization = header
+  request.headers = headers
+  request.toJSON = rendered
+  return request as unknown as HttpClientRequest.HttpClientRequest
+}
+
 /** The same for a header of any name, in lower case. Several may be hidden in one request, by different clients. */
 export const hideHeader = (request: HttpClientRequest.HttpClientRequest, name: string): boolean => {
   const self = request as { toJSON: Rendering }
@@ -113,27 +135,4 @@ const hideInConsole = (request: HttpClientRequest.HttpClientRequest, name: strin
   } catch {
     // the request is frozen
   }
-}
-
-// ---------------------------------------------------------------------------------------------------------------
-// spans and logs
-// ---------------------------------------------------------------------------------------------------------------
-
-/** `www-authenticate`: some APIs write the token that they refuse into their challenge. */
-const hiddenInSpans = ["authorization", "www-authenticate"]
-
-let lastNames: ReadonlyArray<string | RegExp> | undefined
-let lastResult: ReadonlyArray<string | RegExp> = hiddenInSpans
-
-/**
- * The names of headers that spans and logs leave out. A program that replaces `Headers.currentRedactedNames` would
- * otherwise show the token in all spans.
- */
-export const redactedNames = (names: ReadonlyArray<string | RegExp>): ReadonlyArray<string | RegExp> => {
-  if (names === lastNames) return lastResult
-  const given = new Set(names.map((name) => typeof name === "string" ? name.toLowerCase() : name))
-  const missing = hiddenInSpans.filter((name) => !given.has(name))
-  lastNames = names
-  lastResult = missing.length === 0 ? names : [...names, ...missing]
-  return lastResult
 }

@@ -48,13 +48,13 @@ export const watched = (response: Response): { readonly response: Response; read
  * unread body keeps its connection; where a client has a bounded number of connections to one origin, the token request
  * would wait for a connection that the refused responses keep.
  *
- * If the renewal succeeds, the body is read to its end, or its connection is given up, before `use` runs. `use` gets the
- * response with the body that was kept.
+ * If the renewal succeeds, the body is read to its end, or its connection is given up, before `use` runs. `use` can ask
+ * for the response with the body that was kept; it is made only then, for most callers get another response.
  */
 export const whileReading = <A, E, B, E2, R>(
   response: Response,
   renewal: Effect.Effect<A, E>,
-  use: (value: A, kept: Response) => Effect.Effect<B, E2, R>
+  use: (value: A, kept: () => Response) => Effect.Effect<B, E2, R>
 ): Effect.Effect<B, E | E2, R> =>
   // a daemon: the caller's fiber must not wait for a body that cannot be interrupted
   Effect.flatMap(startReading(response), (reading) =>
@@ -64,8 +64,8 @@ export const whileReading = <A, E, B, E2, R>(
       (value) => {
         const exit = reading.unsafePoll()
         return exit !== null
-          ? use(value, keeping(response, Exit.getOrElse(exit, () => "dropped" as const)))
-          : Effect.flatMap(rest(reading), (bytes) => use(value, keeping(response, bytes)))
+          ? use(value, () => keeping(response, Exit.getOrElse(exit, () => "dropped" as const)))
+          : Effect.flatMap(rest(reading), (bytes) => use(value, () => keeping(response, bytes)))
       }
     ))
 

@@ -38,8 +38,8 @@ export const recover = <E, R, E2, E3>(
         AccessToken.isSame(next, token) ? Effect.void : Effect.map(Clocks.now, (now) => guard.renewed(next, now))
     )
     return wasRead
-      ? Effect.flatMap(renewal, (next) => replayed(context, call, token, next, outcome()))
-      : whileReading(response, renewal, (next, kept) => replayed(context, call, token, next, outcome(kept)))
+      ? Effect.flatMap(renewal, (next) => replayed(context, call, token, next, outcome))
+      : whileReading(response, renewal, (next, kept) => replayed(context, call, token, next, () => outcome(kept())))
   })
 
 /** Sends the request with the token `next`. `outcome` is for the case that this is the refused token again. */
@@ -48,10 +48,10 @@ const replayed = <E, R, E2, E3>(
   call: Call,
   token: AccessToken.AccessToken,
   next: AccessToken.AccessToken,
-  outcome: Result<E, never>
+  outcome: () => Result<E, never>
 ): Result<E | E3, R> => {
   if (AccessToken.isSame(next, token)) {
-    return Effect.flatMap(Clocks.now, (now) => Effect.zipRight(reportFresh(context, call, next, now), outcome))
+    return Effect.flatMap(Clocks.now, (now) => Effect.zipRight(reportFresh(context, call, next, now), outcome()))
   }
   call.replayed = true
   const { replayDelay } = context.settings

@@ -73,11 +73,13 @@ const isForNewer = (claims: string): boolean => {
 /** See `BearerAuth.isAuthFailure`. */
 export const isAuthFailure = (response: Response): boolean => response.status === 401 && !saysFinal(response)
 
-const saysFinal = (response: Response): boolean =>
-  Option.exists(
-    Challenge.bearer(response.headers),
-    (challenge) => Option.exists(challenge.error, (error) => isFinalCode(challenge, error))
-  ) || Challenge.parse(response.headers["www-authenticate"] ?? "").some(demandsMore)
+const saysFinal = ({ headers }: Response): boolean =>
+  headers["www-authenticate"] !== undefined && (
+    Option.exists(
+      Challenge.bearer(headers),
+      (challenge) => Option.exists(challenge.error, (error) => isFinalCode(challenge, error))
+    ) || Challenge.parse(headers["www-authenticate"]).some(demandsMore)
+  )
 
 /** If a server gives several challenges, one that no newer token can satisfy decides, whatever its place. */
 const demandsMore = ({ parameters: { error }, scheme }: Challenge.Challenge): boolean =>
@@ -103,8 +105,9 @@ export const judge = (response: Response, rule: Judge | undefined): Effect.Effec
  * another origin, and the answer of that origin to a request without a token says nothing about the token.
  */
 export const isFromRecipient = (response: Response, url: string, header: string): boolean => {
-  const asked = Origins.originOf(response.request.url)
   const passed = followed(response, 0).map(Origins.originOf)
+  if (passed.length === 0 && response.request.url === url) return true
+  const asked = Origins.originOf(response.request.url)
   const cameFrom = (origin: string | undefined): boolean => passed.every((one) => one === origin)
   return (passed.length > 0 || asked === Origins.originOf(url)) && cameFrom(Origins.originOf(url)) ||
     // the inner client sent the request elsewhere, and the header with it

@@ -1,7 +1,6 @@
 // Sends the request of a call with a token, and decides by the response what comes next.
-import * as Headers from "@effect/platform/Headers"
 import * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -37,43 +36,38 @@ export const send = <E, R, E2, E3>(
   const header = context.authorization(token)
   if (header === undefined) return failWith(context, misuse.illegalToken, call.request)
   // The replay takes this path too: from the caller's request, through the whole client inside, with a header of its own.
-  const request = HttpClientRequest.setHeader(call.request, "authorization", header)
-  hiding.hide(request)
-  const sent = execute(context, request)
-  return Effect.matchCauseEffect(
-    Effect.locally(sent, Headers.currentRedactedNames, call.redactedNames),
-    {
-      onSuccess: (answer) => {
-        const response = hiding.hide(answer.request) && !echoes(answer, header)
-          ? answer
-          : conceal.concealResponse(answer, header)
-        if (response.request.url !== request.url && leaked(origins, response, header)) {
-          return failWith(context, misuse.strayed(response), call.request)
-        }
-        // the common case is decided without another effect
-        if (isAuthFailure === undefined && response.status !== 401 && !isThrottled(throttling, response)) {
-          if (response.status < 400) guard.accepted(token)
-          return Effect.succeed(response)
-        }
-        return judge(context, call, token, header, response, (kept = response) => Effect.succeed(kept))
-      },
-      onFailure: (shown) => {
-        const cause = conceal.concealCause(shown, header)
-        const failure = Cause.failureOption(cause)
-        if (Option.isNone(failure) || !HttpClientError.isHttpClientError(failure.value)) return Effect.failCause(cause)
-        const error = failure.value
-        // an inner `filterStatusOk` turns a 401 into an error
-        return error._tag === "ResponseError" && error.reason === "StatusCode"
-          ? judge(context, call, token, header, error.response, (kept) =>
-            Effect.failCause(
-              kept === undefined || kept === error.response
-                ? cause
-                : Cause.map(cause, (error) => answeredBy(error, kept))
-            ))
-          : Effect.failCause(cause)
+  const request = hiding.withAuthorization(call.request, header)
+  return Effect.matchCauseEffect(execute(context, request), {
+    onSuccess: (answer) => {
+      const response = hiding.hide(answer.request) && !echoes(answer, header)
+        ? answer
+        : conceal.concealResponse(answer, header)
+      if (response.request.url !== request.url && leaked(origins, response, header)) {
+        return failWith(context, misuse.strayed(response), call.request)
       }
+      // the common case is decided without another effect
+      if (isAuthFailure === undefined && response.status !== 401 && !isThrottled(throttling, response)) {
+        if (response.status < 400) guard.accepted(token)
+        return Effect.succeed(response)
+      }
+      return judge(context, call, token, header, response, (kept = response) => Effect.succeed(kept))
+    },
+    onFailure: (shown) => {
+      const cause = conceal.concealCause(shown, header)
+      const failure = Cause.failureOption(cause)
+      if (Option.isNone(failure) || !HttpClientError.isHttpClientError(failure.value)) return Effect.failCause(cause)
+      const error = failure.value
+      // an inner `filterStatusOk` turns a 401 into an error
+      return error._tag === "ResponseError" && error.reason === "StatusCode"
+        ? judge(context, call, token, header, error.response, (kept) =>
+          Effect.failCause(
+            kept === undefined || kept === error.response
+              ? cause
+              : Cause.map(cause, (error) => answeredBy(error, kept))
+          ))
+        : Effect.failCause(cause)
     }
-  )
+  })
 }
 
 /** Whether the API has written the token that it refuses into a header of its answer. */
