@@ -12,7 +12,7 @@ import * as TokenRequest from "../../values/TokenRequest.js"
 import { makeAuthorization } from "./authorization.js"
 import type { Call, Context, Result } from "./context.js"
 import { failWith } from "./context.js"
-import { hideInSpans } from "./hidingInSpans.js"
+import { hidingInSpans } from "./hidingInSpans.js"
 import * as minTtl from "./minTtl.js"
 import * as misuse from "./misuse.js"
 import * as options_ from "./options.js"
@@ -100,7 +100,6 @@ const makeStart = <E, R, E2, E3>(context: Context<E, R, E2, E3>, identity: overr
           : withoutToken(request)
       }
       if (ownHeader) return self.execute(request)
-      hideInSpans(fiber)
       const call: Call = {
         request,
         tokenRequest: requestFor(perCall),
@@ -111,7 +110,7 @@ const makeStart = <E, R, E2, E3>(context: Context<E, R, E2, E3>, identity: overr
       const token = call.demand === undefined
         ? hooks.peek(Context_.get(fiber.currentDefaultServices, Clock.Clock), call.tokenRequest)
         : undefined
-      return token === undefined ? attempt(context, call) : send(context, call, token)
+      return hidingInSpans(fiber, token === undefined ? attempt(context, call) : send(context, call, token))
     })
   return start
 }
