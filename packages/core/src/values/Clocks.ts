@@ -115,3 +115,16 @@ export const isRunning = (
  */
 export const remaining = ({ from, until }: Stored, wall: number): number =>
   Math.max(0, Math.min(until - wall, until - from))
+
+/**
+ * The moment `then` by the wall clock of `now`, which may have been put back in between. A wall clock that seems to have
+ * been put forward changes nothing, because the machine may have slept. Epoch milliseconds.
+ *
+ * @since 0.1.0
+ * @category stored
+ */
+export const wallOf = (then: Now, now: Now): number => {
+  const seen = Math.floor(now.wall - (now.steady - then.steady))
+  // the two clocks are read one after the other, so a difference of 1 ms means nothing
+  return seen < then.wall - 1 ? seen : then.wall
+}

@@ -21,12 +21,12 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import * as Clocks from "../values/Clocks.js"
 import * as SharedWork from "../values/SharedWork.js"
 import * as TokenError from "../values/TokenError.js"
 import * as Disclosure from "./Disclosure.js"
@@ -161,12 +161,12 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
   const withoutCache = (): RequestInit => cacheMode ??= knowsCacheModes() ? { cache: "no-store" } : {}
 
   const exchange = Effect.fnUntraced(function*({ endpoint, field, request, secrets = [], timeout }: Options & Limited) {
-    const sentAt = yield* Clock.currentTimeMillis
+    const sent = yield* Clocks.now
     const fail = (phase: transport.Phase) => (cause: Cause.Cause<unknown>) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.fail(
-          transport.toTokenError(cause, endpoint, Duration.millis(now - sentAt), Disclosure.make(secrets), field, phase)
-        ))
+      Effect.flatMap(Clocks.now, (now) => {
+        const took = Duration.millis(now.steady - sent.steady)
+        return Effect.fail(transport.toTokenError(cause, endpoint, took, Disclosure.make(secrets), field, phase))
+      })
     const init: RequestInit = { ...withoutCache(), ...outer, ...(yield* requestInit), redirect: "manual" }
     const said = init.headers === undefined ? Headers.empty : Headers.fromInput(init.headers as Headers.Input)
     const outgoing = HttpClientRequest.setHeaders(request, [
@@ -181,7 +181,7 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
       Effect.catchAllCause(fail("before the head")),
       deadline("connect", timeout.connect, endpoint)
     )
-    const receivedAt = yield* Clock.currentTimeMillis
+    const received = yield* Clocks.now
     yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
 
     const raw = yield* readBody(response, timeout.read).pipe(
@@ -198,10 +198,12 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
       return yield* Effect.fail(proxyRefusal.ofStatus(endpoint, response.status, name))
     }
     const { bytes, compressed, overflow } = yield* plain(response, raw, endpoint)
+    const now = yield* Clocks.now
     return {
       reply: { status: response.status, headers: response.headers, body: bytes, overflow, compressed },
-      sentAt,
-      receivedAt
+      // the clock may have been set meanwhile: all moments are those of the clock that the caller has now
+      sentAt: Clocks.wallOf(sent, now),
+      receivedAt: Clocks.wallOf(received, now)
     }
   })
 

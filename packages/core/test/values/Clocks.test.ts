@@ -59,4 +59,12 @@ describe("Clocks", () => {
     const left = [0, 1000, 1400, 2000, 9000].map((wall) => Clocks.remaining(stored, wall))
     assert.deepStrictEqual(left, [1000, 1000, 600, 0, 0])
   })
+
+  // FAULTS K
+  it("an earlier moment by the present wall clock: only a clock that was put back moves it", () => {
+    const then = { wall: 10_000, steady: 500 }
+    const at = (wall: number) => Clocks.wallOf(then, { wall, steady: 3500 })
+    assert.deepStrictEqual([13_000, 12_999, 12_998, 13_001, 3_613_000].map(at), [10_000, 10_000, 9998, 10_000, 10_000])
+    assert.strictEqual(at(13_000 - 3_600_000), 10_000 - 3_600_000)
+  })
 })

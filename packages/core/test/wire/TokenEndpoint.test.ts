@@ -7,6 +7,7 @@ import type { Tracer } from "effect"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Option, Redacted, TestClock } from "effect"
 import { ClientAuthentication, Grant, TokenEndpoint, TokenRequest } from "../../src/index.js"
 import { exchange, refused, secret, setup } from "../fixtures/exchange.js"
+import { steppable } from "../support/time.js"
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
 
@@ -46,6 +47,34 @@ const transport = (cause: unknown) =>
 const coded = (code: string, message = code) => Object.assign(new Error(message), { code })
 
 describe("TokenEndpoint: the request", () => {
+  // FAULTS K: the time that the request took was added to the life of the token
+  it.effect("a clock that is put back while the answer is on its way does not make the token live longer", () =>
+    Effect.gen(function*() {
+      const { state, stepped } = yield* steppable
+      const client = HttpClient.make((request) =>
+        Effect.as(
+          Effect.sleep("5 seconds"),
+          HttpClientResponse.fromWeb(
+            request,
+            Response.json({ access_token: "an-access-token", token_type: "Bearer", expires_in: 10 })
+          )
+        )
+      )
+      const endpoint = yield* TokenEndpoint.make({
+        tokenEndpoint: "https://auth.test/token",
+        clientId: "svc",
+        authentication: ClientAuthentication.basic(Redacted.make(secret))
+      }).pipe(Effect.provideService(HttpClient.HttpClient, client))
+      yield* TestClock.setTime(7_200_000)
+      const asking = yield* Effect.fork(Effect.withClock(ask(endpoint), stepped))
+      yield* TestClock.adjust("4 seconds")
+      state.step = -3_600_000
+      yield* TestClock.adjust("1 second")
+      const token = yield* Fiber.join(asking)
+      assert.strictEqual(token.issuedAt, 3_600_000)
+      assert.deepStrictEqual(token.expiresAt, Option.some(3_610_000))
+    }))
+
   // SPEC A3, C1
   it.effect("the request is a POST of a form with Accept and User-Agent", () =>
     Effect.gen(function*() {
