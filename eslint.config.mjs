@@ -50,7 +50,7 @@ const downhill = floors.map((floor, level) => {
 })
 
 export default tseslint.config(
-  { ignores: ["**/dist/**", "**/node_modules/**"] },
+  { ignores: ["**/dist/**", "**/node_modules/**", ".mutants/**"] },
   {
     files: ["**/*.ts", "**/*.mts", "**/*.mjs"],
     extends: [...tseslint.configs.recommended, effect.configs.dprint],

@@ -2,7 +2,8 @@
  * A resource server inside this process that believes no token: it asks the authorization server about each one, by
  * introspection (RFC 7662), on every call, and remembers no answer.
  *
- * `GET /calls` and `POST /calls` want a valid bearer. What was answered is counted here, at the server.
+ * `GET /calls` and `POST /calls` want a valid bearer, and so does `GET /slow`, which is never answered. What was answered
+ * is counted here, at the server.
  */
 import { createHash } from "node:crypto"
 import {
@@ -29,6 +30,8 @@ export interface Seen {
   readonly tokensAccepted: number
   /** Of the calls answered 401, those that came without any token. */
   readonly withoutToken: number
+  /** Calls of `/slow` that wait for their answer, and those whose client went away. */
+  readonly slow: { readonly waiting: number; readonly abandoned: number }
 }
 
 export interface Service {
@@ -56,6 +59,8 @@ export const make: Effect.Effect<
   let calls = 0
   let withoutToken = 0
   let refuseEveryToken = false
+  let waiting = 0
+  let abandoned = 0
   const statuses: Record<number, number> = {}
   const accepted = new Set<string>()
 
@@ -83,8 +88,19 @@ export const make: Effect.Effect<
       Effect.tap((response) => Effect.sync(() => statuses[response.status] = (statuses[response.status] ?? 0) + 1))
     )
 
+  const neverAnswered = Effect.sync(() => void waiting++).pipe(
+    Effect.zipRight(Effect.never),
+    Effect.onInterrupt(() =>
+      Effect.sync(() => {
+        waiting--
+        abandoned++
+      })
+    )
+  )
+
   const app = HttpRouter.empty.pipe(
     HttpRouter.get("/calls", guarded(Effect.succeed(HttpServerResponse.unsafeJson({ calls: [] })))),
+    HttpRouter.get("/slow", guarded(neverAnswered)),
     HttpRouter.post(
       "/calls",
       guarded(
@@ -100,7 +116,13 @@ export const make: Effect.Effect<
   return {
     origin: server.origin,
     callsUrl: `${server.origin}/calls`,
-    seen: Effect.sync(() => ({ calls, statuses: { ...statuses }, tokensAccepted: accepted.size, withoutToken })),
+    seen: Effect.sync(() => ({
+      calls,
+      statuses: { ...statuses },
+      tokensAccepted: accepted.size,
+      withoutToken,
+      slow: { waiting, abandoned }
+    })),
     whileRefusingEveryToken: (effect) =>
       Effect.acquireUseRelease(
         Effect.sync(() => refuseEveryToken = true),

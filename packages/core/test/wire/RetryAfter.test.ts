@@ -41,7 +41,8 @@ describe("RetryAfter", () => {
         "28 Feb 2024 12:00:00 GMT",
         "Wed, 31 Feb 2024 12:00:00 GMT",
         "Wed, 28 Feb 2024 24:00:00 GMT",
-        "Wed, 28 Feb 2024 12:60:00 GMT"
+        "Wed, 28 Feb 2024 12:60:00 GMT",
+        "Wed, 28 Feb 2024 12:00:61 GMT"
       ]
     ) {
       if (value !== "2024") assert.isNull(millis(value), value)
@@ -64,6 +65,10 @@ describe("RetryAfter", () => {
     assert.strictEqual(millis("Tuesday, 28-Feb-75 12:00:00 GMT"), 0)
   })
 
+  it("W3.33 a leap second is the first second of the next minute", () => {
+    assert.strictEqual(millis("Wed, 28 Feb 2024 12:00:60 GMT"), 60_000)
+  })
+
   it("a date in the past is zero", () => {
     assert.strictEqual(millis("Wed, 28 Feb 2024 11:00:00 GMT"), 0)
     assert.strictEqual(millis("Sun, 06 Nov 1994 08:49:37 GMT"), 0)
@@ -84,6 +89,9 @@ describe("RetryAfter", () => {
     assert.strictEqual(fromHeaders({ "retry-after-ms": "1.2" }), 2)
     assert.isNull(fromHeaders({ "x-ratelimit-reset": "60", "inin-ratelimit-reset": "60" }))
     assert.isNull(fromHeaders({}))
+    // a client of somebody's own may have put it there
+    const listed = { "retry-after": ["5"] } as unknown as Headers.Headers
+    assert.isTrue(Option.isNone(RetryAfter.fromHeaders(listed, now)))
   })
 
   it("W3.38 absurd values neither throw nor become infinite", () => {
