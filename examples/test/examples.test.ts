@@ -42,6 +42,18 @@ interface Example {
   readonly stderr?: RegExp
 }
 
+/** What a server in a web framework shows, whatever the framework. */
+const visited: Example = {
+  lines: [
+    /^50 requests at once, 1 token request$/m,
+    /^ok {2}all of them were answered$/m,
+    /^ok {2}one token was enough$/m,
+    /^ok {2}a visitor hung up, and the call to the API ended with the visit$/m,
+    /^ok {2}after SIGTERM nobody is let in, and no token is asked for$/m,
+    /^ok {2}the token was one to the end$/m
+  ]
+}
+
 const examples: Record<string, Example> = {
   "quickstart.ts": {
     lines: [/^GET \/calls answered 200$/m, /^ok {2}the API let the call in$/m, /^ok {2}one token was requested$/m]
@@ -217,6 +229,9 @@ const examples: Record<string, Example> = {
       /^ok {2}one token was enough$/m
     ]
   },
+  "recipes/hono.ts": visited,
+  "recipes/express.ts": visited,
+  "recipes/next-route.ts": visited,
   "recipes/lambda.ts": {
     lines: [
       /^200, 200, and after the freeze 200$/m,
@@ -338,9 +353,9 @@ describe("the examples", () => {
     for (const file of files) assert.match(textOf(file), new RegExp(`^ \\* Run it with .*src/${file}`, "m"))
   })
 
-  it("import published packages, and the servers that stand in for the reader's", () => {
+  it("import published packages, frameworks, and the servers that stand in for the reader's", () => {
     const published =
-      /^(effect|effect-bearer|@effect\/platform|@effect\/platform-node|@effect-bearer\/(testing|redis|broker|genesys|genesys\/FakeCloud)|purecloud-platform-client-v2|node:.+)$/
+      /^(effect|effect-bearer|@effect\/platform|@effect\/platform-node|@effect-bearer\/(testing|redis|broker|genesys|genesys\/FakeCloud)|purecloud-platform-client-v2|hono|@hono\/node-server|express|node:.+)$/
     for (const file of files) {
       const imports = Array.from(textOf(file).matchAll(/\bfrom "([^"]+)"/g), ([, name]) => name!)
       assert.isNotEmpty(imports)

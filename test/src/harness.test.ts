@@ -128,7 +128,8 @@ describe("ProtectedApi", () => {
         calls: 3,
         statuses: { 200: 1, 401: 2 },
         tokensAccepted: 1,
-        withoutToken: 1
+        withoutToken: 1,
+        slow: { waiting: 0, abandoned: 0 }
       })
     }).pipe(Effect.provide(servers())))
 

@@ -51,16 +51,17 @@ const start = async ({ origin, tokens }: Visitors.Settings) => {
   )
 
   /** Express has no signal for a visitor who hangs up: the response is closed before it was written to its end. */
-  const handler = (work: (path: string) => Effect.Effect<Answer, never, HttpClient.HttpClient>): RequestHandler =>
-  (request, response, next) => {
-    const gone = new AbortController()
-    response.once("close", () => gone.abort())
-    runtime.runPromise(work(request.path), { signal: gone.signal }).then(
-      ({ body, headers = {}, status }) => void response.status(status).set(headers).send(body),
-      // the work was interrupted, and nobody is there for an answer; all else is a bug, and for Express to tell
-      (error: unknown) => gone.signal.aborted ? undefined : next(error)
-    )
-  }
+  const handler =
+    (work: (path: string) => Effect.Effect<Answer, never, HttpClient.HttpClient>): RequestHandler =>
+    (request, response, next) => {
+      const gone = new AbortController()
+      response.once("close", () => gone.abort())
+      runtime.runPromise(work(request.path), { signal: gone.signal }).then(
+        ({ body, headers = {}, status }) => void response.status(status).set(headers).send(body),
+        // the work was interrupted, and nobody is there for an answer; all else is a bug, and for Express to tell
+        (error: unknown) => gone.signal.aborted ? undefined : next(error)
+      )
+    }
 
   const app = express()
   app.get(["/calls", "/slow"], handler((path) => answer(origin + path)))

@@ -72,9 +72,10 @@ Visitors.run(async (settings) => {
   const GET = makeGet(runtimeOf(settings), settings.origin)
   const stopped = disposeAtEnd(runtimeOf(settings))
   return {
-    visit: (path) => Effect.tryPromise((signal) => GET(new Request(`http://app.test${path}`, { signal }))).pipe(
-      Effect.map(({ status }) => status)
-    ),
+    visit: (path) =>
+      Effect.tryPromise((signal) => GET(new Request(`http://app.test${path}`, { signal }))).pipe(
+        Effect.map(({ status }) => status)
+      ),
     stopped
   }
 })

@@ -1,6 +1,6 @@
 /**
- * A server that calls an API with a token: `node:http` here, and the same in Express, Fastify, Hono or a route of
- * Next.js. One `ManagedRuntime` lives as long as the process, and with it one source, whatever the number of requests.
+ * A server that calls an API with a token: `node:http` here; `hono.ts`, `express.ts` and `next-route.ts` are beside it.
+ * One `ManagedRuntime` lives as long as the process, and with it one source, whatever the number of requests.
  *
  * Run it with `node --import tsx examples/src/recipes/server.ts`. It brings its own servers.
  */
