@@ -1,8 +1,8 @@
-import type { HttpClient } from "@effect/platform"
+import type { FileSystem, HttpClient } from "@effect/platform"
 import type { Effect, Either, Layer, Redacted, Scope, Stream } from "effect"
 import { Schema } from "effect"
 import type { TokenError, TokenSource } from "effect-bearer"
-import { RetryPolicy } from "effect-bearer"
+import { RetryPolicy, Secret } from "effect-bearer"
 import { describe, expect, it } from "tstyche"
 import type { GenesysError } from "../src/index.js"
 import { Analytics, GenesysApi, GenesysCloud, Limits, Organizations, Paging, Region, Users } from "../src/index.js"
@@ -29,6 +29,25 @@ describe("GenesysCloud", () => {
 
   it("takes no secret that could be printed", () => {
     expect(GenesysCloud.layer).type.not.toBeCallableWith({ ...options, clientSecret: "s3cr3t" })
+  })
+
+  it("takes a place where the secret is, and needs what the place needs", () => {
+    const clientSecret = { from: Secret.file("/run/secrets/genesys") }
+    type FromFile = Layer.Layer<
+      GenesysCloud.GenesysCloud | TokenSource.TokenSource,
+      TokenError.InvalidConfiguration,
+      HttpClient.HttpClient | FileSystem.FileSystem
+    >
+    expect(GenesysCloud.layer({ ...options, clientSecret })).type.toBe<FromFile>()
+    expect(GenesysCloud.layerConfig({ clientSecret })).type.toBe<FromFile>()
+    expect(GenesysCloud.layerConfig({ clientSecret: { from: Secret.vault({ path: "a", field: "b" }) } })).type.toBe<
+      Layer.Layer<
+        GenesysCloud.GenesysCloud | TokenSource.TokenSource,
+        TokenError.InvalidConfiguration,
+        HttpClient.HttpClient
+      >
+    >()
+    expect(GenesysCloud.layer).type.not.toBeCallableWith({ ...options, clientSecret: clientSecret.from })
   })
 
   it("takes the settings of TokenSource.layer, and policies that know its errors", () => {

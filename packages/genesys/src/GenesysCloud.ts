@@ -68,6 +68,43 @@ export interface Options extends Omit<TokenSource.LayerOptions, "tokenEndpoint" 
 }
 
 /**
+ * {@link Options} as the constructors take them: with a secret that has to be looked for first, if you like. `R` is what the
+ * place of the secret needs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Given<R = never> extends Omit<Options, "clientSecret"> {
+  /** As in {@link Options}, or a place: `{ from: Secret.file(path) }`. */
+  readonly clientSecret: ClientAuthentication.Secret | SecretPlace<R>
+}
+
+/**
+ * Where a secret is that has to be looked for first, as `Secret.file` and `Secret.vault` do. `from` is run once, when the
+ * service is made, and what it cannot work with fails there; the effect that it yields is run at every token request.
+ *
+ * @example
+ * ```ts
+ * import { GenesysCloud } from "@effect-bearer/genesys"
+ * import { Secret } from "effect-bearer"
+ *
+ * // needs a FileSystem as well, which is NodeContext.layer on Node.js
+ * const Genesys = GenesysCloud.layerConfig({ clientSecret: { from: Secret.file("/run/secrets/genesys") } })
+ *
+ * // VAULT_ADDR and VAULT_TOKEN come from the environment
+ * const FromVault = GenesysCloud.layerConfig({
+ *   clientSecret: { from: Secret.vault({ path: "genesys/production", field: "client_secret" }) }
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SecretPlace<R = never> {
+  readonly from: Effect.Effect<ClientAuthentication.Secret, TokenError.InvalidConfiguration, R>
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -119,9 +156,9 @@ export class GenesysCloud extends Context.Tag("@effect-bearer/genesys/GenesysClo
  * @since 0.1.0
  * @category constructors
  */
-export const make = (
-  options: Options
-): Effect.Effect<Service, TokenError.InvalidConfiguration, HttpClient.HttpClient | Scope.Scope> =>
+export const make = <R = never>(
+  options: Given<R>
+): Effect.Effect<Service, TokenError.InvalidConfiguration, HttpClient.HttpClient | Scope.Scope | R> =>
   Effect.gen(function*() {
     const base = yield* redirects.notFollowed(yield* HttpClient.HttpClient)
     const region = yield* Region.parse(options.region)
@@ -134,13 +171,18 @@ export const make = (
       ...settings,
       tokenEndpoint: region.tokenEndpoint,
       // Genesys Cloud takes id and secret as they are: form-encoded ones with special characters it would not know
-      authentication: ClientAuthentication.basicRaw(clientSecret),
+      authentication: ClientAuthentication.basicRaw(yield* found(clientSecret)),
       grant: options.grant ?? Grant.clientCredentials
     }).pipe(
       Effect.flatMap(TokenSource.managed({ ...settings, retry: options.retry ?? retryTokens }))
     )
     return { region, tokens, client: apiClient.make(base, tokens, region, api, rateGate.of(tokens)) }
   })
+
+const found = <R>(
+  secret: Given<R>["clientSecret"]
+): Effect.Effect<ClientAuthentication.Secret, TokenError.InvalidConfiguration, R> =>
+  "from" in secret ? secret.from : Effect.succeed(secret)
 
 const unstatedWait = Duration.seconds(10)
 
@@ -167,7 +209,13 @@ const retryTokens = Schedule.mapInput(
  */
 export const fromEnvironment = (
   settings: Partial<Options> = {}
-): Effect.Effect<Options, TokenError.InvalidConfiguration> =>
+): Effect.Effect<Options, TokenError.InvalidConfiguration> => complete(settings)
+
+type With<Secret> = Omit<Options, "clientSecret"> & { readonly clientSecret: Secret }
+
+const complete = <Secret>(
+  settings: Partial<With<Secret>>
+): Effect.Effect<With<Secret | ClientAuthentication.Secret>, TokenError.InvalidConfiguration> =>
   Effect.gen(function*() {
     const faults: Array<Fault> = []
     const read = (name: string) =>
@@ -177,8 +225,10 @@ export const fromEnvironment = (
         return Option.getOrUndefined(Option.map(stated, (text) => text.trim()))
       })
     const required = (name: string) =>
-      Effect.tap(read(name), (value) =>
-        value === undefined ? Effect.sync(() => faults.push(fault(name, absent))) : Effect.void)
+      Effect.tap(
+        read(name),
+        (value) => value === undefined ? Effect.sync(() => faults.push(fault(name, absent))) : Effect.void
+      )
 
     const clientId = settings.clientId ?? (yield* required("GENESYS_CLIENT_ID"))
     if (settings.clientId === undefined && clientId?.includes(":")) {
@@ -190,9 +240,7 @@ export const fromEnvironment = (
     const region = settings.region ?? (yield* readRegion(read, faults))
     const scopes = settings.scopes ?? (yield* readScopes(read, faults))
     if (faults.length > 0 || clientId === undefined || region === undefined) {
-      const fields = new Set(faults.flatMap(({ names }) =>
-        names
-      ))
+      const fields = new Set(faults.flatMap(({ names }) => names))
       return yield* new TokenError.InvalidConfiguration({
         fields: Array.from(fields),
         detail: faults.map(({ names, what }) => `${names.join(" and ")} ${what}`).join("; ")
@@ -287,10 +335,10 @@ const readRegion = (
  * @since 0.1.0
  * @category layers
  */
-export const layer = (
-  options: Options
-): Layer.Layer<GenesysCloud | TokenSource.TokenSource, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
-  provide(make(options))
+export const layer = <R = never>(
+  options: Given<R>
+): Layer.Layer<GenesysCloud | TokenSource.TokenSource, TokenError.InvalidConfiguration, HttpClient.HttpClient | R> =>
+  provide<R>(make(options))
 
 /**
  * {@link layer} from the environment, or whatever `ConfigProvider` is in place:
@@ -298,7 +346,7 @@ export const layer = (
  * | variable | meaning |
  * |---|---|
  * | `GENESYS_CLIENT_ID` | client id |
- * | `GENESYS_CLIENT_SECRET` | client secret; read again at every token request |
+ * | `GENESYS_CLIENT_SECRET` | client secret; read again at every token request. Not read where `settings` have one, see {@link SecretPlace} |
  * | `GENESYS_REGION` | region, in any spelling of `Region.parse` |
  * | `GENESYS_ENV_URL` | the same, for those who have it as `https://api.mypurecloud.com`; one of the two is needed |
  * | `GENESYS_SCOPES` | scopes, separated by spaces or commas (optional) |
@@ -320,13 +368,20 @@ export const layer = (
  * @since 0.1.0
  * @category layers
  */
-export const layerConfig = (
-  settings: Partial<Options> = {}
-): Layer.Layer<GenesysCloud | TokenSource.TokenSource, TokenError.InvalidConfiguration, HttpClient.HttpClient> =>
-  provide(Effect.flatMap(fromEnvironment(settings), make))
+export const layerConfig = <R = never>(
+  settings: Partial<Given<R>> = {}
+): Layer.Layer<GenesysCloud | TokenSource.TokenSource, TokenError.InvalidConfiguration, HttpClient.HttpClient | R> =>
+  provide<R>(Effect.flatMap(complete<Given<R>["clientSecret"]>(settings), (options) => make<R>(options)))
 
-const provide = <E, R>(service: Effect.Effect<Service, E, R>) =>
+/** A service that needs a `Scope` gets that of the layer; what else its secret may need is `R`. */
+const provide = <R>(
+  service: Effect.Effect<Service, TokenError.InvalidConfiguration, HttpClient.HttpClient | Scope.Scope | R>
+) =>
   Layer.scopedContext(
     Effect.map(service, (service) =>
       Context.make(GenesysCloud, service).pipe(Context.add(TokenSource.TokenSource, service.tokens)))
-  )
+  ) as Layer.Layer<
+    GenesysCloud | TokenSource.TokenSource,
+    TokenError.InvalidConfiguration,
+    HttpClient.HttpClient | R
+  >

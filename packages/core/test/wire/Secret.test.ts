@@ -1,6 +1,4 @@
 import { execFileSync } from "node:child_process"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { inspect } from "node:util"
 import { FileSystem, HttpClient } from "@effect/platform"
 import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
@@ -10,6 +8,7 @@ import type { Exit } from "effect"
 import { ConfigProvider, Duration, Effect, Layer, Logger, Option, Redacted, TestClock, Tracer } from "effect"
 import { ClientAuthentication, Grant, Secret, TokenRequest } from "../../src/index.js"
 import { setup } from "../fixtures/exchange.js"
+import { vaultServer } from "../support/vault.js"
 
 const withEnv = (variables: Record<string, string>) =>
   Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
@@ -418,20 +417,8 @@ describe("Secret.vault", () => {
 
   it.scopedLive("reads a secret over a socket, from a sealed Vault to a rotated secret", () =>
     Effect.gen(function*() {
-      const store = { sealed: true, secret: "first" }
-      const server = createServer((request, response) => {
-        const reply = (status: number, body: unknown) =>
-          response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
-        if (store.sealed) return void reply(503, { errors: ["Vault is sealed"] })
-        if (request.headers["x-vault-token"] !== vaultToken) return void reply(403, { errors: ["permission denied"] })
-        if (request.url !== "/v1/secret/data/app/oauth") return void reply(404, { errors: [] })
-        reply(200, { data: { data: { client_secret: store.secret }, metadata: { version: 1 } } })
-      })
-      yield* Effect.acquireRelease(
-        Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-        () => Effect.sync(() => (server.closeAllConnections(), server.close()))
-      )
-      const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      const { address, store, token: vaultToken } = yield* vaultServer
+      store.sealed = true
       const open = (path: string, token = vaultToken) =>
         Secret.vault({ path, field: "client_secret", address, token: Redacted.make(token), timeToLive: 0 })
       const secret = yield* open("app/oauth")
