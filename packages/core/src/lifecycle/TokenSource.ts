@@ -406,12 +406,17 @@ export {
 
 /** The source that a layer provides. */
 const stack = <R>(
-  options: options_.Given<options_.LayerOptions, R>
+  options: options_.Given<options_.LayerOptions, R>,
+  naming: grants.Naming = (error) => error
 ): Effect.Effect<
   With<TokenError.TokenError>,
   TokenError.InvalidConfiguration,
   HttpClient.HttpClient | Scope.Scope | R
-> => managed_.managed(options)(grants.grant({ ...options, grant: options.grant ?? Grant.clientCredentials }))
+> =>
+  Effect.mapError(
+    managed_.managed(options)(grants.named({ ...options, grant: options.grant ?? Grant.clientCredentials }, naming)),
+    naming
+  )
 
 /**
  * The default source, with everything on: client credentials, retry, cache, renewal in the background.
@@ -482,7 +487,7 @@ export const logs = (least: LogLevel.LogLevel): Layer.Layer<never> => Layer.succ
  * | `OAUTH_SCOPES` | scopes, separated by spaces or commas (optional) |
  * | `OAUTH_AUDIENCE` | audience (optional) |
  *
- * Whatever is missing or blank is named in one error, by the name that it was looked up by: where the
+ * Whatever is missing, blank or wrong is named in one error, by the name that it was looked up by: where the
  * `ConfigProvider` is nested in `APP`, that is `APP_OAUTH_CLIENT_ID`. With `{ prefix: "BILLING" }` the variables are
  * `BILLING_CLIENT_ID` and so on, for a program with several sources.
  *
@@ -519,7 +524,7 @@ type ConfigOptions = { readonly prefix: string | true } | Config.Config.Wrap<opt
 /** `name`: the prefix of the variables for `{ prefix: true }`. */
 const configured = (config: ConfigOptions | undefined, name: string | undefined) =>
   config !== undefined && !("prefix" in config)
-    ? Effect.flatMap(Settings.readable(Config.unwrap(config), "options"), stack)
+    ? Effect.flatMap(Settings.readable(Config.unwrap(config), "options"), (options) => stack(options))
     : Effect.flatMap(
       environment.read(
         config === undefined
@@ -528,5 +533,5 @@ const configured = (config: ConfigOptions | undefined, name: string | undefined)
           ? name ?? environment.defaultPrefix
           : config.prefix
       ),
-      stack
+      ({ naming, options }) => stack(options, naming)
     )

@@ -20,3 +20,10 @@ export const doubt = (error: object): void => void doubtful.add(Cause.originalEr
 
 /** Whether what the client reported was looked at, and does not prove that nothing was sent. */
 export const isDoubtful = (error: object): boolean => doubtful.has(Cause.originalError(error))
+
+/** `copy`, of which holds what is known of `error`: an error that was told in other words. */
+export const sameAs = <E extends object>(error: object, copy: E): E => {
+  if (has(error)) mark(copy)
+  if (isDoubtful(error)) doubt(copy)
+  return copy
+}

@@ -3,8 +3,10 @@ import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as TokenError from "../../values/TokenError.js"
 import * as ClientAuthentication from "../../wire/ClientAuthentication.js"
+import * as neverSent from "../../wire/neverSent.js"
 import * as Secret from "../../wire/Secret.js"
 import * as variable from "../../wire/variable.js"
+import type { Naming } from "./grants.js"
 import type { Given, LayerOptions } from "./options.js"
 
 type Method = "basic" | "basic-raw" | "post" | "none"
@@ -26,8 +28,31 @@ export const defaultPrefix = "OAUTH"
 export const prefixOf = (name: string): string =>
   name.replace(/([\p{Ll}\d])(\p{Lu})/gu, "$1_$2").replace(/[^\p{L}\d]+/gu, "_").replace(/^_+|_+$/g, "").toUpperCase()
 
+/** The variable behind each option that an error may name. */
+const settings: Readonly<Record<string, string>> = {
+  tokenEndpoint: "TOKEN_ENDPOINT",
+  issuer: "ISSUER",
+  clientId: "CLIENT_ID",
+  "authentication.secret": "CLIENT_SECRET",
+  scopes: "SCOPES",
+  audience: "AUDIENCE"
+}
+
+/** The options that were read, and how an error about them names the variables. */
+export interface Found {
+  readonly options: Given<LayerOptions>
+  readonly naming: Naming
+}
+
+const namingBy = (names: Readonly<Record<string, string>>): Naming => (error) => {
+  const fields = error.fields.map((field) => Object.hasOwn(names, field) ? names[field]! : field)
+  return fields.every((field, index) => field === error.fields[index])
+    ? error
+    : neverSent.sameAs(error, new TokenError.InvalidConfiguration({ fields, detail: error.detail }))
+}
+
 /** Reads the variables. What is missing or wrong is named in one error, by the names that were really looked up. */
-export const read = (given: string): Effect.Effect<Given<LayerOptions>, TokenError.InvalidConfiguration> =>
+export const read = (given: string): Effect.Effect<Found, TokenError.InvalidConfiguration> =>
   Effect.gen(function*() {
     const prefix = given.trim().replace(/_+$/, "")
     if (prefix === "") {
@@ -66,12 +91,17 @@ export const read = (given: string): Effect.Effect<Given<LayerOptions>, TokenErr
         } in the environment of the program.`
       })
     }
+    const names: Record<string, string> = {}
+    for (const [option, setting] of Object.entries(settings)) names[option] = yield* nameOf(setting)
     return {
-      ...(tokenEndpoint === undefined ? { issuer: issuer ?? "" } : { tokenEndpoint }),
-      clientId,
-      // The variable is read again at every attempt, so that a secret rotated in it takes effect without a restart.
-      authentication: authentications[method as Method](Secret.env(`${prefix}_CLIENT_SECRET`)),
-      scopes: yield* look("SCOPES"),
-      audience: yield* look("AUDIENCE")
+      options: {
+        ...(tokenEndpoint === undefined ? { issuer: issuer ?? "" } : { tokenEndpoint }),
+        clientId,
+        // The variable is read again at every attempt, so that a secret rotated in it takes effect without a restart.
+        authentication: authentications[method as Method](Secret.env(`${prefix}_CLIENT_SECRET`)),
+        scopes: yield* look("SCOPES"),
+        audience: yield* look("AUDIENCE")
+      },
+      naming: namingBy(names)
     }
   })

@@ -45,10 +45,26 @@ import type { Given, Options } from "./options.js"
 export const grant = <R = never>(
   given: Given<Options & { readonly grant: Grant.Grant }, R>
 ): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient | R> =>
+  named(given, (error) => error)
+
+/** Says of an error what the options were read from: the variables of an environment, for example. */
+export type Naming = (error: TokenError.InvalidConfiguration) => TokenError.InvalidConfiguration
+
+/** {@link grant}, with errors that name what the options were read from. */
+export const named = <R = never>(
+  given: Given<Options & { readonly grant: Grant.Grant }, R>,
+  naming: Naming
+): Effect.Effect<With<TokenError.RequestError>, TokenError.InvalidConfiguration, HttpClient.HttpClient | R> =>
   Effect.flatMap(settle(given), (options) =>
     fromEndpoint(
       options,
-      (endpoint) => Effect.succeed((request) => endpoint.request(given.grant, request)),
+      (endpoint) =>
+        Effect.succeed((request) =>
+          Effect.mapError(
+            endpoint.request(given.grant, request),
+            (error) => error._tag === "InvalidConfiguration" ? naming(error) : error
+          )
+        ),
       // the tokens of other grants depend on an assertion or a subject token
       given.grant === Grant.clientCredentials ? clientNamespace(options) : undefined
     ))

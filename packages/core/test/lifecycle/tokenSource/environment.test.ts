@@ -135,7 +135,30 @@ describe("layerConfig", () => {
       assert.strictEqual(secret(yield* token()), `id@${issuer}/found`)
       assert.strictEqual(secret(yield* token({ OAUTH_TOKEN_ENDPOINT: `${issuer}/mtls` })), `id@${issuer}/mtls`)
       const error = yield* Effect.flip(token({ OAUTH_ISSUER: "login.example" }))
-      assert.deepStrictEqual((error as TokenError.InvalidConfiguration).fields, ["issuer"])
+      assert.deepStrictEqual((error as TokenError.InvalidConfiguration).fields, ["OAUTH_ISSUER"])
+    }))
+
+  it.scoped("a value that cannot work is named by its variable, at the start and at a request", () =>
+    Effect.gen(function*() {
+      const wrong = {
+        A_OAUTH_TOKEN_ENDPOINT: "http://login.example/token",
+        A_OAUTH_CLIENT_ID: "i:d",
+        A_OAUTH_CLIENT_SECRET: "secret",
+        A_OAUTH_CLIENT_AUTHENTICATION: "basic-raw"
+      }
+      const atStart = yield* faults(ConfigProvider.nested(fromMap(wrong), "A"))
+      assert.deepStrictEqual(atStart.fields, ["A_OAUTH_TOKEN_ENDPOINT", "A_OAUTH_CLIENT_ID"])
+      assert.include(atStart.message, "Invalid configuration of A_OAUTH_TOKEN_ENDPOINT, A_OAUTH_CLIENT_ID: ")
+
+      // the metadata is looked up when a token is needed
+      const server = yield* AuthorizationServer.make({ answer: () => Reply.json({ issuer }) })
+      const context = yield* build(
+        Layer.provide(TokenSource.layerConfig(), server.layer),
+        fromMap({ OAUTH_ISSUER: issuer, OAUTH_CLIENT_ID: "id", OAUTH_CLIENT_AUTHENTICATION: "none" })
+      )
+      const atRequest = yield* Effect.flip(Context.get(context, TokenSource.TokenSource).get())
+      assert(atRequest._tag === "InvalidConfiguration")
+      assert.deepStrictEqual(atRequest.fields, ["OAUTH_ISSUER"])
     }))
 })
 
