@@ -1,8 +1,8 @@
 import { inspect } from "node:util"
-import { HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
+import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Option, Redacted } from "effect"
-import { OwnRequest, TokenError } from "../../src/index.js"
+import { ClientAuthentication, OwnRequest, TokenError, TokenSource } from "../../src/index.js"
 
 const secret = "s3cr3t-of-the-client"
 const at = "https://login.example.com:8443/oauth/token"
@@ -437,4 +437,34 @@ describe("MalformedResponse", () => {
       /the reply is HTML\. Check .* not a login page or a proxy\. \[malformed-response\]$/
     )
   })
+})
+
+describe("a port that fetch does not connect to", () => {
+  // the same list is in Node.js, in browsers and in workerd
+  it.effect("is a mistake in the configuration, and fatal", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Effect.provide(
+        Effect.flatMap(
+          TokenSource.clientCredentials({
+            tokenEndpoint: "http://127.0.0.1:6666/token",
+            clientId: "id",
+            authentication: ClientAuthentication.none
+          }),
+          (tokens) => tokens.get()
+        ),
+        FetchHttpClient.layer
+      ))
+      assert(error._tag === "InvalidConfiguration")
+      assert.isFalse(error.retryable)
+      assert.deepStrictEqual(error.fields, ["tokenEndpoint"])
+      assert.include(error.message, "fetch sends nothing to the port of http://127.0.0.1:6666/token")
+      assert.include(error.message, "NodeHttpClient.layerUndici")
+    }))
+
+  it.effect("is no reason for a failure that has another one", () =>
+    Effect.gen(function*() {
+      for (const cause of [fetchFailed(error("bad portal")), fetchFailed(error("bad port", { code: "ECONNRESET" }))]) {
+        assert.strictEqual((yield* failure(cause))._tag, "TransportError")
+      }
+    }))
 })

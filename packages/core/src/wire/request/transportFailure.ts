@@ -29,6 +29,13 @@ const isUnsendable = ({ codes, messages, reasons }: traces.Trace): boolean =>
   reasons[0] === "InvalidUrl" || reasons[0] === "Encode" || codes.some((code) => unsendable.has(code)) ||
   (codes.length === 0 && messages.some((message) => unsendableWords.test(message) && !ofTheAnswer.test(message)))
 
+/**
+ * `fetch` connects to no port on the list of "bad ports" of the Fetch standard, which are those of other services. Node.js
+ * has no code for it, and Chromium and Firefox say it in their consoles only.
+ */
+const isBlockedPort = ({ codes, messages }: traces.Trace): boolean =>
+  codes.length === 0 && messages.some((message) => /^bad port$/i.test(message))
+
 /** Deno says this of a host without permission if the client is one of Node.js; a resolver has no other reason to. */
 const unresolvable = ({ messages }: traces.Trace): string | undefined =>
   messages.some((message) => /^getaddrinfo EPERM\b/.test(message)) ? "--allow-net" : undefined
@@ -79,6 +86,15 @@ const ofTrace = (
   const tls = tlsTrouble.find(trace)
   if (tls !== undefined) {
     return new TokenError.TlsError({ endpoint, code: disclosure.code(tls.code), advice: tls.advice })
+  }
+  if (isBlockedPort(trace)) {
+    return new TokenError.InvalidConfiguration({
+      fields: [field],
+      detail:
+        `fetch sends nothing to the port of ${endpoint}, because it is on the list of ports that belong to other ` +
+        "services (such as 6000, or 6665 to 6669): let the server listen on another port, or send by a client that is " +
+        "not fetch (NodeHttpClient.layerUndici on Node.js)"
+    })
   }
   if (isUnsendable(trace)) {
     return new TokenError.InvalidConfiguration({
