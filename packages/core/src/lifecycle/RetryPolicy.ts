@@ -468,7 +468,7 @@ const isRetryable = <E, T>(error: E): error is E & T => foreignError.isRetryable
 const log = ({ attempt, delay, error }: Retry<unknown>): Effect.Effect<void> => {
   const tag = foreignError.nameOf(error, "an error of its own")
   const status = Predicate.hasProperty(error, "status") && Predicate.isNumber(error.status) ? error.status : undefined
-  const millis = Duration.toMillis(delay)
+  const millis = Math.round(Duration.toMillis(delay))
   return Effect.annotateLogs(
     Effect.logInfo(`Attempt ${attempt} failed with ${tag}; the next one follows in ${millis} ms`),
     { attempt, delay: millis, error: tag, ...(status === undefined ? {} : { status }) }

@@ -1,5 +1,4 @@
 // The metrics and log lines that follow from the events of a source.
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as FiberRef from "effect/FiberRef"
@@ -10,6 +9,7 @@ import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
 import * as errorCode from "../values/errorCode.js"
 import * as logs from "../values/logs.js"
+import { shownDuration } from "../values/shownDuration.js"
 import { isAnomaly, TokenEvent } from "../values/TokenEvent.js"
 
 // The constants are published, with their documentation, by TokenMetrics.
@@ -152,7 +152,7 @@ const readable = (name: string, value: unknown): unknown => {
   if (typeof value !== "number") return value
   if (name.endsWith("At")) return iso(value)
   return isShowable(value) && ["elapsed", "delay", "age", "remaining", "idle"].includes(name)
-    ? Duration.format(Duration.millis(value))
+    ? shownDuration(value)
     : value
 }
 

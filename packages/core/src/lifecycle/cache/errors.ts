@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { AccessToken } from "../../values/AccessToken.js"
 import type { Now } from "../../values/Clocks.js"
+import { shownDuration } from "../../values/shownDuration.js"
 import * as TokenError from "../../values/TokenError.js"
 
 /** The error of a source that is used after its scope was closed. */
@@ -63,8 +64,8 @@ export const refusedAgain =
 export const hasEnded = ({ expiresAt, issuedAt }: AccessToken, now: Now): string => {
   const lifetime = Option.getOrElse(expiresAt, () => issuedAt) - issuedAt
   return lifetime > 0
-    ? `it handed out a token that lives for ${Duration.format(Duration.millis(lifetime))} and took ` +
-      `${Duration.format(Duration.millis(Math.max(0, now.wall - issuedAt)))} to arrive: it has ended already, or is ` +
+    ? `it handed out a token that lives for ${shownDuration(lifetime)} and took ` +
+      `${shownDuration(Math.max(0, now.wall - issuedAt))} to arrive: it has ended already, or is ` +
       "about to end. Check the clock of this machine, and what makes the answer slow"
     : "it handed out a token that has ended already: with a lifetime of 0 (expires_in), or an end in the past. If the " +
       "server means a token without an end by that, make the source with TokenSource.make and name no expiresAt; check " +

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { AuthorizationServer, Reply } from "@effect-bearer/testing"
-import { Context, Effect, Layer, Logger, LogLevel, Redacted, TestClock } from "effect"
-import { ClientAuthentication, RetryPolicy, TokenSource } from "../../../src/index.js"
+import { Context, Effect, HashMap, Layer, Logger, LogLevel, Option, Redacted, TestClock } from "effect"
+import { ClientAuthentication, RetryPolicy, TokenEvent, TokenSource } from "../../../src/index.js"
+import * as telemetry from "../../../src/lifecycle/telemetry.js"
 import { collect, tags } from "../../support/observe.js"
 
 /** A program that asks for a token, is refused, and asks again; the lines that the library wrote, as Effect writes them. */
@@ -70,5 +71,19 @@ describe("the log", () => {
       const none = yield* linesOf(LogLevel.None)
       assert.deepStrictEqual(none.lines, [])
       assert.include(tags(none.events), "RefreshFailed")
+    }))
+
+  it.effect("times are in whole milliseconds and in seconds, though the steady clock counts parts of them", () =>
+    Effect.gen(function*() {
+      const shown: Array<unknown> = []
+      const logger = Logger.make(({ annotations }) =>
+        void shown.push(Option.getOrUndefined(HashMap.get(annotations, "elapsed")))
+      )
+      for (const elapsed of [12.345678, 1340.000004]) {
+        yield* telemetry.report(TokenEvent.TokenEvent.StoreRecovered({ at: 0, key: "k", elapsed })).pipe(
+          Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+        )
+      }
+      assert.deepStrictEqual(shown, ["12ms", "1s 340ms"])
     }))
 })
