@@ -122,8 +122,9 @@ export const printable = (value: string): string => value.replace(knownSecrets.i
 const cap = (value: string, limit: number): string => value.length <= limit ? value : `${value.slice(0, limit)}…`
 
 /**
- * Secrets are found in any encoding and also in pieces of eight characters and more; those shorter than four characters
- * are not looked for. They are read when the first text is shown, because most requests succeed.
+ * Secrets are found in any encoding and also in pieces of eight characters and more. One of two or three characters is
+ * found only as a word of its own, in the text as it stands, and one of a single character not at all: the mask in place of
+ * each `a` would tell what the secret is. They are read when the first text is shown, because most requests succeed.
  *
  * @example
  * ```ts

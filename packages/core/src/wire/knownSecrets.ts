@@ -16,8 +16,11 @@ export const mask = "<redacted>"
 /** A shorter piece of a secret cannot be told from ordinary words. */
 const piece = 8
 
-/** Secrets shorter than this are not searched for: they would match in too many texts. */
+/** Shorter secrets would be found inside of too many words and codes. */
 const shortest = 4
+
+/** Secrets from this length up to {@link shortest} are found as words, in the text as it stands. */
+const shortestWord = 2
 
 /** How many characters are searched at a time. */
 const window = 4096
@@ -77,6 +80,8 @@ interface Known {
   readonly long: ReadonlyArray<string>
   /** The shorter secrets, by their length. */
   readonly short: ReadonlyMap<number, ReadonlySet<string>>
+  /** The shortest secrets, by their length: only a whole word is one of them. */
+  readonly words: ReadonlyMap<number, ReadonlySet<string>>
   /** The hashes of all pieces. */
   readonly filter: Uint8Array
 }
@@ -104,20 +109,30 @@ const learn = (secrets: ReadonlyArray<Redacted.Redacted>): Known => {
       filter[hash & (filter.length - 1)] = 1
     })
   }
-  const short = new Map<number, Set<string>>()
-  for (const text of all) {
-    if (text.length < shortest || text.length >= piece) continue
-    const alike = short.get(text.length) ?? new Set()
-    short.set(text.length, alike.add(text))
-  }
-  return { long, short, filter }
+  return { long, short: byLength(all, shortest, piece), words: byLength(all, shortestWord, shortest), filter }
 }
 
+const byLength = (texts: ReadonlyArray<string>, least: number, below: number): Map<number, Set<string>> => {
+  const found = new Map<number, Set<string>>()
+  for (const text of texts) {
+    if (text.length < least || text.length >= below) continue
+    const alike = found.get(text.length) ?? new Set()
+    found.set(text.length, alike.add(text))
+  }
+  return found
+}
+
+const partOfWord = /[\p{L}\p{N}]/u
+
+/** Whether what stands from `at` to `end` is no part of a longer word. */
+const isApart = (text: string, at: number, end: number): boolean =>
+  !partOfWord.test(text.charAt(at - 1)) && !partOfWord.test(text.charAt(end))
+
 /** Which characters of the text belong to a secret. */
-const marksOf = (text: string, { filter, long, short }: Known): Uint8Array => {
+const marksOf = (text: string, { filter, long, short, words }: Known): Uint8Array => {
   const marks = new Uint8Array(text.length)
   const suspects = new Map<string, Array<readonly [from: number, to: number]>>()
-  for (const reading of readings(text)) {
+  for (const [index, reading] of readings(text).entries()) {
     const { codes, from, length, to } = reading
     for (let i = 0; i < length; i++) codes[i] = fold(codes[i]!)
     if (long.length > 0) {
@@ -130,10 +145,14 @@ const marksOf = (text: string, { filter, long, short }: Known): Uint8Array => {
         places.push([from[at]!, to[at + piece - 1]!])
       })
     }
-    const folded = short.size === 0 ? "" : view.textOf(reading)
-    for (const [size, secrets] of short) {
+    // decoded at random, any text has words of two letters
+    const wanted = index === 0 ? [...short, ...words] : [...short]
+    const folded = wanted.length === 0 ? "" : view.textOf(reading)
+    for (const [size, secrets] of wanted) {
       for (let at = 0; at + size <= folded.length; at++) {
-        if (secrets.has(folded.slice(at, at + size))) marks.fill(1, from[at]!, to[at + size - 1]!)
+        if (secrets.has(folded.slice(at, at + size)) && (size >= shortest || isApart(folded, at, at + size))) {
+          marks.fill(1, from[at]!, to[at + size - 1]!)
+        }
       }
     }
   }

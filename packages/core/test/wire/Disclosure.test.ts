@@ -105,9 +105,20 @@ describe("Disclosure", () => {
     }
   })
 
-  it("short secrets are hidden in full, secrets below four characters not at all", () => {
-    const { text } = Disclosure.make([Redacted.make("d3m0"), Redacted.make("abc")])
+  it("short secrets are hidden in full", () => {
+    const { text } = Disclosure.make([Redacted.make("d3m0")])
     assert.strictEqual(text("the d3m0 of abc, %64%33m0"), "the <redacted> of abc, <redacted>")
+  })
+
+  it("secrets of two and three characters are hidden where they are words, a single character nowhere", () => {
+    const { text } = Disclosure.make(["abc", "k9", "a+b", "q"].map((secret) => Redacted.make(secret)))
+    assert.strictEqual(
+      text("client_secret=abc is not \"ABC\"; k9, (K9) and a+b, q"),
+      "client_secret=<redacted> is not \"<redacted>\"; <redacted>, (<redacted>) and <redacted>, q"
+    )
+    for (const kept of ["the abcs of fk9 and k99, cabc", "OAUTH_ABCDEF k9a", "it was %61bc"]) {
+      assert.strictEqual(text(kept), kept)
+    }
   })
 
   it("keeps explaining text: words, codes, names, versions, URLs", () => {

@@ -91,9 +91,9 @@ describe("Disclosure.withSpan", () => {
 
   it.effect("isOwn: shows the errors of the package that says so, with their message", () =>
     Effect.gen(function*() {
-      const own = new VaultError({ path: "/a" })
+      const own = new VaultError({ path: "/kept-secret" })
       // without `isOwn` it is an error like any other
-      assert.notInclude(textOf((yield* run(Effect.fail(own))).shown), "/a")
+      assert.notInclude(textOf((yield* run(Effect.fail(own))).shown), "/kept-secret")
       const { exit, shown } = yield* run(Effect.fail(own), isVaultError)
       assert.strictEqual(failureOf(exit), own)
       assert.strictEqual(failureOf(shown), own)
@@ -135,7 +135,7 @@ describe("Disclosure.withSpan", () => {
 
   it.effect("each part of a cause is judged by itself, and an interruption stays one", () =>
     Effect.gen(function*() {
-      const own = new VaultError({ path: "/a" })
+      const own = new VaultError({ path: "/kept-secret" })
       const others = new OthersError({ header: secret })
       const both = Effect.failCause(Cause.parallel(Cause.fail(own), Cause.sequential(Cause.die(others), Cause.empty)))
       const { shown } = yield* run(both, isVaultError)
