@@ -246,6 +246,9 @@ export const withBearer: {
  * - The token is in the copy of the headers that goes to `fetch`, and not in the `Request` or the options of the caller.
  * - The response is the one that `fetch` gave, or, for a refusal that the caller gets, one with the same status, headers
  *   and body.
+ * - The URL is absolute. A relative one, such as `"/users"`, is not completed, not even in a browser: the promise is
+ *   rejected with `InvalidConfiguration`, and nothing is sent. Give the SDK its base URL, or call it with
+ *   `new URL("/users", "https://api.example.com")`.
  * - A promise is rejected with the error of `fetch`, with the error of the source (a `TokenError`), or, once the signal of
  *   the request is aborted, with its reason.
  * - A body is sent again after a 401 unless it is a stream: such a call gets its 401, and the next one a new token. Of the

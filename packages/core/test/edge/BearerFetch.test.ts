@@ -140,8 +140,21 @@ describe("withFetch", () => {
       assert.isUndefined(other.received[0]!.authorization)
       yield* ask("/", { headers: { Authorization: "Basic own" } })
       assert.strictEqual(server.received[0]!.authorization, "Basic own")
-      const relative = yield* Effect.flip(Effect.tryPromise({ try: () => fetch("/me"), catch: (error) => error }))
-      assert.strictEqual((relative as TokenError.TokenError)._tag, "InvalidConfiguration")
+    }))
+
+  it.scopedLive("a relative URL is not completed: the error says what to do, and nothing is sent", () =>
+    Effect.gen(function*() {
+      const { ask, fetch, server } = yield* setUp()
+      for (const url of ["/me?key=s3cr3t", "me", "//api.example.com/me", ""]) {
+        const error = yield* Effect.flip(Effect.tryPromise({ try: () => fetch(url), catch: (error) => error }))
+        assert(TokenError.isTokenError(error) && error._tag === "InvalidConfiguration")
+        assert.deepStrictEqual(error.fields, ["url"])
+        assert.include(error.message, "call fetch with new URL(path, base)")
+        assert.notInclude(error.message, "s3cr3t")
+      }
+      assert.lengthOf(server.received, 0)
+      yield* ask("/")
+      assert.lengthOf(server.received, 1)
     }))
 
   it.scopedLive("rejects with the error of the source, of fetch, or with the reason of the signal, and shows no token", () =>

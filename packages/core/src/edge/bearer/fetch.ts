@@ -15,7 +15,9 @@ import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import type * as source_ from "../../lifecycle/source.js"
 import * as Bytes from "../../values/Bytes.js"
+import * as TokenError from "../../values/TokenError.js"
 import * as client from "./client.js"
+import * as misuse from "./misuse.js"
 import type * as options_ from "./options.js"
 
 type Fetch = typeof globalThis.fetch
@@ -64,7 +66,7 @@ export const make = <E>(
         exchange.signal === undefined ? undefined : { signal: exchange.signal }
       )
       if (Exit.isSuccess(exit)) return exit.value
-      throw exchange.signal?.aborted === true ? exchange.signal.reason : failureOf(exit.cause)
+      throw exchange.signal?.aborted === true ? exchange.signal.reason : explained(exchange, failureOf(exit.cause))
     }
   })
 
@@ -210,3 +212,9 @@ const failureOf = (cause: Cause.Cause<unknown>): unknown =>
         ? error.cause
         : error
   })
+
+/** The error of a relative URL has the advice for a client of Effect; whoever calls `fetch` has other means. */
+const explained = ({ url }: Exchange, error: unknown): unknown =>
+  TokenError.isTokenError(error) && error._tag === "InvalidConfiguration" && !URL.canParse(url)
+    ? misuse.relativeFetch(url)
+    : error

@@ -14,6 +14,15 @@ export const relativeUrl = (request: HttpClientRequest.HttpClientRequest): Inval
       "withBearer before mapRequest(prependUrl(...)), and give HttpApiClient.makeWith its baseUrl."
   })
 
+/** The same for a `fetch`, which a browser would complete by the address of the page. */
+export const relativeFetch = (url: string): InvalidConfiguration =>
+  new InvalidConfiguration({
+    fields: ["url"],
+    detail:
+      `${Disclosure.url(url)} is no absolute URL, and the fetch of withFetch completes none, so nobody can tell ` +
+      "where the token would go. Give the SDK its base URL, or call fetch with new URL(path, base)."
+  })
+
 export const otherOrigin = (request: HttpClientRequest.HttpClientRequest): InvalidConfiguration =>
   new InvalidConfiguration({
     fields: ["origins"],
