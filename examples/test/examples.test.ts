@@ -298,6 +298,7 @@ const examples: Record<string, Example> = {
     lines: [
       /^420000 characters, answered with 201$/m,
       /^ok {2}the whole file arrived$/m,
+      /^ok {2}a token with too little left was renewed first$/m,
       /^ok {2}refused once, it was sent again as a whole$/m,
       /^ok {2}the API refused one upload$/m
     ]

@@ -23,14 +23,15 @@ const apiClient = (origin: string) =>
 
 const upload = (url: string, file: string) =>
   Effect.gen(function*() {
-    // a token with less than this left is renewed first; half of a token's lifetime is the most that can be asked for
-    yield* Effect.flatMap(TokenSource.TokenSource, TokenSource.getWithRemaining("10 minutes"))
     const request = yield* HttpClientRequest.bodyFile(HttpClientRequest.post(url), file, {
       contentType: "application/octet-stream"
     })
     const response = yield* HttpClient.execute(request)
     return { status: response.status, stored: yield* response.text }
-  })
+  }).pipe(
+    // a token with less than this left is renewed first; half of a token's lifetime is the most that can be asked for
+    BearerAuth.withMinTtl("10 minutes")
+  )
 
 // --- the stage ---------------------------------------------------------------------------------------------------
 
@@ -46,14 +47,21 @@ const program = Effect.gen(function*() {
     Layer.provideMerge(TokenSource.layer({
       tokenEndpoint: login.tokenEndpoint,
       clientId: login.clients.basic.id,
-      authentication: ClientAuthentication.basic(login.clients.basic.secret)
+      authentication: ClientAuthentication.basic(login.clients.basic.secret),
+      refresh: false // here only the upload renews, so that it can be seen
     })),
     Layer.provide(NodeHttpClient.layerUndici)
   )
   yield* Effect.gen(function*() {
+    yield* HttpClient.get(api.callsUrl)
+    yield* login.setLifetime("1 hour")
+    yield* Effect.sleep("2500 millis") // more than half of the first token's life
+    const before = (yield* login.seen).tokenRequests
     const first = yield* upload(api.callsUrl, file)
     yield* Console.log(`${first.stored.length} characters, answered with ${first.status}`)
     yield* expect("the whole file arrived", first.stored === text)
+    const after = (yield* login.seen).tokenRequests
+    yield* expect("a token with too little left was renewed first", before === 1 && after === 2)
 
     yield* login.revokeAll
     const second = yield* upload(api.callsUrl, file)
@@ -64,7 +72,7 @@ const program = Effect.gen(function*() {
   yield* expect("the API refused one upload", Option.contains(Option.fromNullable(statuses[401]), 1))
 })
 
-const Servers = ProtectedApi.layer.pipe(Layer.provideMerge(AuthorizationServer.layer({ lifetime: "1 hour" })))
+const Servers = ProtectedApi.layer.pipe(Layer.provideMerge(AuthorizationServer.layer({ lifetime: "4 seconds" })))
 
 program.pipe(
   Effect.scoped,
