@@ -345,6 +345,8 @@ describe("layers", () => {
     >()
     expect(TokenSource.layerConfig).type.not.toBeCallableWith({ prefix: true })
     expect(TokenMetrics.layer()).type.toBe<Layer.Layer<never, never, TokenSource.TokenSource>>()
+    expect(TokenMetrics.layer({ every: "1 minute" })).type.toBe<Layer.Layer<never, never, TokenSource.TokenSource>>()
+    expect(TokenMetrics.layer({ source: Billing })).type.toBe<Layer.Layer<never, never, Billing>>()
   })
 
   it("a tag yields a source of its own", () => {

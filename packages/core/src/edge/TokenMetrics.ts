@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 
+import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -165,10 +166,36 @@ export const observe = <E>(
   })
 
 /**
- * {@link observe} for the default source.
+ * {@link observe} for the source behind a tag: the default one if none is named. With a tag of your own the gauge has the
+ * label `source` with the tag's name, as the other metrics of that source have.
+ *
+ * @example
+ * ```ts
+ * import { TokenMetrics, TokenSource } from "effect-bearer"
+ * import { Layer } from "effect"
+ *
+ * class Billing extends TokenSource.Tag("Billing")<Billing>() {}
+ *
+ * const Metrics = Layer.mergeAll(
+ *   TokenMetrics.layer(), // needs the default source
+ *   TokenMetrics.layer({ source: Billing, every: "30 seconds" }) // needs Billing
+ * )
+ * ```
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options = {}): Layer.Layer<never, never, TokenSource.TokenSource> =>
-  Layer.scopedDiscard(Effect.flatMap(TokenSource.TokenSource, (source) => observe(source, options)))
+export const layer: {
+  <Id, E>(
+    options: Options & { readonly source: Context.Tag<Id, TokenSource.With<E>> }
+  ): Layer.Layer<never, never, Id>
+  (options?: Options & { readonly source?: undefined }): Layer.Layer<never, never, TokenSource.TokenSource>
+} = <Id, E>(
+  { source, ...options }: Options & { readonly source?: Context.Tag<Id, TokenSource.With<E>> | undefined } = {}
+): Layer.Layer<never, never, Id> => {
+  // without a tag, the overload says that `Id` is that of the default source
+  const standard = TokenSource.TokenSource as unknown as Context.Tag<Id, TokenSource.With<E>>
+  const tag = source ?? standard
+  const observing = Effect.flatMap(tag, (tokens) => observe(tokens, options))
+  return Layer.scopedDiscard(tag === standard ? observing : Effect.tagMetrics(observing, "source", tag.key))
+}
