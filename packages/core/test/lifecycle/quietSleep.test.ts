@@ -5,18 +5,21 @@ import { quietSleep } from "../../src/lifecycle/quietSleep.js"
 /** No other timer of the process is as long as this. */
 const long = 12_345_678
 
-/** Timers of that length as `make` has them, and which of them were given up. */
+/** A timer counts no more. */
+const longest = 2 ** 31 - 1
+
+/** Timers of these lengths as `make` has them, and which of them were given up. */
 const timers = <A>(make: (run: () => void, real: typeof setTimeout) => A) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
         const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout }
-        const set: Array<{ readonly timer: A; readonly run: () => void }> = []
+        const set: Array<{ readonly timer: A; readonly run: () => void; readonly millis: number }> = []
         const cleared: Array<unknown> = []
         globalThis.setTimeout = ((run: () => void, millis?: number) => {
-          if (millis !== long) return real.setTimeout(run, millis)
+          if (millis !== long && millis !== longest) return real.setTimeout(run, millis)
           const timer = make(run, real.setTimeout)
-          set.push({ timer, run })
+          set.push({ timer, run, millis })
           return timer
         }) as typeof setTimeout
         globalThis.clearTimeout = (timer) => {
@@ -66,5 +69,24 @@ describe.sequential("quietSleep", () => {
       yield* Effect.sleep(50)
       assert.isNull(sleeping.unsafePoll())
       yield* Fiber.interrupt(sleeping)
+    }))
+
+  it.scopedLive("sleeps the rest after the longest timer, if there is one", () =>
+    Effect.gen(function*() {
+      const { set } = yield* timers(() => 4711)
+      const sleeping = yield* Effect.fork(quietSleep(longest + long))
+      yield* Effect.yieldNow()
+      set[0]!.run()
+      yield* Effect.yieldNow()
+      assert.deepStrictEqual(set.map(({ millis }) => millis), [longest, long])
+      assert.isNull(sleeping.unsafePoll())
+      set[1]!.run()
+      yield* Fiber.join(sleeping)
+
+      const exact = yield* Effect.fork(quietSleep(longest))
+      yield* Effect.yieldNow()
+      set[2]!.run()
+      yield* Effect.yieldNow()
+      assert.isNotNull(exact.unsafePoll(), "without a second timer")
     }))
 })
