@@ -71,6 +71,13 @@ const checkPackages = () => {
   asOne(node(["test/packed/check.mjs", "--compiled"]))
 }
 
+/** The packages where users run them. It installs the runtimes from npm, so it runs in CI and by `SMOKE=on`. */
+const runPackages = () => {
+  if (!(process.env.SMOKE === "on" || (ci && process.env.SMOKE !== "off"))) return
+  heading("the packages on Node.js 20, 22 and 24, Bun, Deno and Jest")
+  asOne(node(["test/packed/smoke.mjs", "--compiled"]))
+}
+
 /** What only passes in one order depends on something that it does not say. */
 const tests = () => {
   heading(`tests, in random order: seed ${seed}`)
@@ -80,6 +87,7 @@ const tests = () => {
 
 await checkSources()
 checkPackages()
+runPackages()
 tests()
 
 console.log("")

@@ -1,7 +1,7 @@
 /**
  * `npm run smoke`: installs the packed libraries as a user would, by npm, and runs the first program where it has to run: the
- * oldest Node.js that `engines` names, 20, 22 and 24, Bun, Deno and Jest, by `import` and by `require`. It needs the network,
- * and is no part of `npm test`.
+ * oldest Node.js that `engines` names, 20, 22 and 24, Bun, Deno and Jest, by `import` and by `require`. It needs the network.
+ * CI runs it as part of `npm test`; elsewhere `SMOKE=on npm test` does, and `SMOKE=off` leaves it out of CI.
  *
  *     npm run smoke                     # everywhere
  *     npm run smoke -- node-20.0.0 bun  # there only
