@@ -294,6 +294,13 @@ describe("a proof", () => {
         Effect.provideService(FetchHttpClient.RequestInit, { redirect: "error", keepalive: true })
       )
       assert.strictEqual(all[1]!.redirect, "error")
+      // FAULTS T
+      const settled = HttpClient.transformResponse(
+        client,
+        Effect.provideService(FetchHttpClient.RequestInit, { redirect: "follow", keepalive: true })
+      )
+      assert.strictEqual((yield* dpop.withDpop(settled).execute(get)).status, 302)
+      assert.strictEqual(all[2]!.redirect, "manual")
 
       const inside = yield* Effect.flip(dpop.withDpop(HttpClient.followRedirects(client)).execute(get))
       assert.include(String((inside as HttpClientError.RequestError).description), "https://evil.test")

@@ -8,9 +8,11 @@
  * its time limits; reads at most 1 MiB of the response, counted after decompression; and fails with a
  * {@link TokenError.RequestError} that keeps nothing of the request.
  *
- * **Limit.** A client that the program decorated with `HttpClient.followRedirects` follows by itself, and carries the
- * secret along; nothing here can see that. Give token sources the client without it, and put it around the client of the
- * program's own requests only.
+ * **Limit.** A client can follow redirects by itself, and carries the secret along: a `FetchHttpClient.Fetch` or a
+ * dispatcher that follows, a `FetchHttpClient.RequestInit` that is set inside an `HttpClient.transform`, or
+ * `HttpClient.followRedirects`. If the response says so, it is a {@link TokenError.MalformedResponse} and never used; but
+ * nothing here can see `HttpClient.followRedirects`. Give token sources the client without it, and put it around the
+ * client of the program's own requests only.
  *
  * @since 0.1.0
  */
@@ -29,10 +31,12 @@ import type * as Redacted from "effect/Redacted"
 import * as Clocks from "../values/Clocks.js"
 import * as SharedWork from "../values/SharedWork.js"
 import * as TokenError from "../values/TokenError.js"
+import * as urls from "../values/urls.js"
 import * as Disclosure from "./Disclosure.js"
 import * as body from "./request/body.js"
 import * as contentCoding from "./request/contentCoding.js"
 import * as proxyRefusal from "./request/proxyRefusal.js"
+import * as redirects from "./request/redirects.js"
 import * as transport from "./request/transportFailure.js"
 import { version } from "./request/version.js"
 import * as statuses from "./statuses.js"
@@ -126,8 +130,8 @@ const requestInit: Effect.Effect<RequestInit> = Effect.map(
 
 /**
  * Uses the given `HttpClient` with its decorations. Settings for `fetch` from `FetchHttpClient.RequestInit`, present
- * here or where the request is sent, are kept and win over the defaults of this module; only `redirect` is always
- * `"manual"`.
+ * here, where the request is sent or inside the client, are kept and win over the defaults of this module; only
+ * `redirect` is always `"manual"`.
  *
  * @example
  * ```ts
@@ -151,14 +155,27 @@ const requestInit: Effect.Effect<RequestInit> = Effect.map(
  * @category constructors
  */
 export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.gen(function*() {
-  const client = HttpClient.withTracerPropagation(
-    HttpClient.withTracerDisabledWhen(yield* HttpClient.HttpClient, () => true),
-    false
-  )
   const outer = yield* requestInit
   let cacheMode: RequestInit | undefined
   /** Found out at the first request: Node.js loads its `fetch` for it, which a token from a store does not need. */
   const withoutCache = (): RequestInit => cacheMode ??= knowsCacheModes() ? { cache: "no-store" } : {}
+
+  const client = HttpClient.withTracerPropagation(
+    HttpClient.withTracerDisabledWhen(yield* HttpClient.HttpClient, () => true),
+    false
+  ).pipe((client) =>
+    redirects.lastSaid(client, (request, given) => {
+      const init: RequestInit = { ...withoutCache(), ...outer, ...given, redirect: "manual" }
+      const said = init.headers === undefined ? Headers.empty : Headers.fromInput(init.headers as Headers.Input)
+      return [
+        HttpClientRequest.setHeaders(request, [
+          ...defaults.filter(([name]) => !Headers.has(said, name)),
+          ...Object.entries(request.headers)
+        ]),
+        init
+      ]
+    })
+  )
 
   const exchange = Effect.fnUntraced(function*({ endpoint, field, request, secrets = [], timeout }: Options & Limited) {
     const sent = yield* Clocks.now
@@ -167,14 +184,7 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
         const took = Duration.millis(now.steady - sent.steady)
         return Effect.fail(transport.toTokenError(cause, endpoint, took, Disclosure.make(secrets), field, phase))
       })
-    const init: RequestInit = { ...withoutCache(), ...outer, ...(yield* requestInit), redirect: "manual" }
-    const said = init.headers === undefined ? Headers.empty : Headers.fromInput(init.headers as Headers.Input)
-    const outgoing = HttpClientRequest.setHeaders(request, [
-      ...defaults.filter(([name]) => !Headers.has(said, name)),
-      ...Object.entries(request.headers)
-    ])
-    const response = yield* Effect.suspend(() => client.execute(outgoing)).pipe(
-      Effect.provideService(FetchHttpClient.RequestInit, init),
+    const response = yield* Effect.suspend(() => client.execute(request)).pipe(
       // a client decorated with `filterStatus` fails with an error that holds the response
       Effect.catchAll((error) => error._tag === "ResponseError" ? Effect.succeed(error.response) : Effect.fail(error)),
       // a caller who is interrupted does not come here: what is interrupted is the client, from inside
@@ -183,6 +193,8 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
     )
     const received = yield* Clocks.now
     yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
+    const elsewhere = redirects.elsewhere(response)
+    if (elsewhere !== undefined) return yield* wentElsewhere(response, elsewhere, endpoint, Disclosure.make(secrets))
 
     const raw = yield* readBody(response, timeout.read).pipe(
       Effect.catchAll((broken) =>
@@ -212,6 +224,27 @@ export const make: Effect.Effect<Send, never, HttpClient.HttpClient> = Effect.ge
     return deadline("total", timeout.total, options.endpoint)(exchange({ ...options, timeout }))
   }
 })
+
+/** An answer of another place is not used, whatever its status: a stranger may have written it. */
+const wentElsewhere = (
+  { headers, status }: HttpClientResponse.HttpClientResponse,
+  url: string,
+  endpoint: string,
+  disclosure: Disclosure.Disclosure
+) =>
+  Effect.fail(
+    new TokenError.MalformedResponse({
+      endpoint,
+      status,
+      contentType: Disclosure.contentType(headers["content-type"]),
+      detail:
+        `the HTTP client followed a redirect to ${disclosure.name(urls.parse(url)?.origin ?? "another URL")} by ` +
+        "itself, so this answer is not used, and the secrets of the request may have gone there: configure the final " +
+        "URL, give the library a client (its fetch, its dispatcher) that follows no redirects, and change the secret " +
+        "unless that place may know it",
+      excerpt: ""
+    })
+  )
 
 interface Limited {
   readonly timeout: Timeouts
@@ -293,8 +326,8 @@ export const deadline = (
   })
 
 /**
- * Lets `fetch` follow no redirect while the effect runs, whatever `FetchHttpClient.RequestInit` says; `"error"` stays.
- * For clients that add what must not go to another origin: each hop is then a request of its own.
+ * Lets `fetch` follow no redirect while the effect runs, whatever `FetchHttpClient.RequestInit` says around it; `"error"`
+ * stays. A `RequestInit` that a client sets inside wins over it: {@link clientWithoutRedirects} knows that too.
  *
  * @example
  * ```ts
@@ -310,8 +343,35 @@ export const deadline = (
 export const withoutRedirects = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.mapInputContext(self, (context: Context.Context<R>) => {
     const given = Option.getOrElse(Context.getOption(context, FetchHttpClient.RequestInit), (): RequestInit => ({}))
-    return Context.add(context, FetchHttpClient.RequestInit, {
-      ...given,
-      redirect: given.redirect === "error" ? "error" : "manual"
-    })
+    return Context.add(context, FetchHttpClient.RequestInit, manual(given))
   })
+
+/**
+ * The client whose `fetch` follows no redirect, whatever `FetchHttpClient.RequestInit` says, around the client or inside
+ * it; `"error"` stays. For clients that add what must not go to another origin: each hop is then a request of its own. A
+ * `FetchHttpClient.Fetch` or a dispatcher that follows by itself is not kept from it, nor is a `RequestInit` that is set
+ * inside an `HttpClient.transform`.
+ *
+ * @example
+ * ```ts
+ * import { OwnRequest } from "effect-bearer"
+ * import { HttpClient } from "@effect/platform"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const client = OwnRequest.clientWithoutRedirects(yield* HttpClient.HttpClient)
+ *   return yield* client.get("https://api.example.com/files/1") // a 302 as it came
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const clientWithoutRedirects = <E, R>(
+  self: HttpClient.HttpClient.With<E, R>
+): HttpClient.HttpClient.With<E, R> => redirects.lastSaid(self, (request, given) => [request, manual(given)])
+
+const manual = (given: RequestInit): RequestInit => ({
+  ...given,
+  redirect: given.redirect === "error" ? "error" : "manual"
+})

@@ -17,7 +17,7 @@ export const execute = <E, R>(
   request: HttpClientRequest.HttpClientRequest
 ): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> =>
   Effect.locallyWith(
-    OwnRequest.withoutRedirects(client.execute(request)),
+    OwnRequest.clientWithoutRedirects(client).execute(request),
     Headers.currentRedactedNames,
     (names) => names.includes(header) ? names : [...names, header]
   )

@@ -9,6 +9,7 @@ import * as source_ from "../../lifecycle/source.js"
 import { carriesHeadersAlong } from "../../values/runtime.js"
 import type { InvalidConfiguration } from "../../values/TokenError.js"
 import * as TokenRequest from "../../values/TokenRequest.js"
+import * as OwnRequest from "../../wire/OwnRequest.js"
 import { makeAuthorization } from "./authorization.js"
 import type { Call, Context, Result } from "./context.js"
 import { failWith } from "./context.js"
@@ -37,6 +38,7 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
     )
   }
   const hooks = source_.hooks(source)
+  const byHand = carriesHeadersAlong()
   const context: Context<E, R, E2, E3> = {
     self,
     source,
@@ -45,7 +47,7 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
     settings: checked.right,
     guard: new RenewalGuard(checked.right.renewInterval),
     authorization: makeAuthorization(),
-    byHand: carriesHeadersAlong(),
+    bearing: byHand ? OwnRequest.clientWithoutRedirects(self) : self,
     onTokenError,
     send: (call, token) => send(context, call, token),
     attempt: (call) => attempt(context, call)
@@ -57,7 +59,7 @@ export const make = <E, R, E2, E3 = E2 | InvalidConfiguration>(
   )
   return overrides.register(
     HttpClient.makeWith<never, never, E | E3, R>(
-      Effect.flatMap(context.byHand ? redirects.following(makeStart(context, identity)) : makeStart(context, identity)),
+      Effect.flatMap(byHand ? redirects.following(makeStart(context, identity)) : makeStart(context, identity)),
       Effect.succeed
     ),
     identity

@@ -37,8 +37,8 @@ export interface Context<E, R, E2, E3> {
   readonly options: Options
   readonly settings: Checked
   readonly guard: RenewalGuard
-  /** Whether redirects are followed hop by hop: see `redirects`. */
-  readonly byHand: boolean
+  /** Sends what carries a token: `self`, without redirects where they are followed hop by hop (see `redirects`). */
+  readonly bearing: HttpClient.HttpClient.With<E, R>
   readonly authorization: (token: AccessToken.AccessToken) => string | undefined
   readonly onTokenError:
     | ((error: E2 | InvalidConfiguration, request: HttpClientRequest.HttpClientRequest) => E3)

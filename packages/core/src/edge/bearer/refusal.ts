@@ -1,10 +1,11 @@
 // Decides whether a response refuses the token.
-import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Challenge from "../../wire/Challenge.js"
+import * as redirects from "../../wire/request/redirects.js"
 import type { Judge } from "./options.js"
 import * as Origins from "./origins.js"
 
@@ -102,10 +103,11 @@ export const judge = (response: Response, rule: Judge | undefined): Effect.Effec
 /**
  * Whether the answer comes from an origin that `header` was sent to. **The rule**: only such an answer can speak
  * against a token. A client that follows redirects by itself (`fetch`, a dispatcher) drops the header when it goes to
- * another origin, and the answer of that origin to a request without a token says nothing about the token.
+ * another origin, and the answer of that origin to a request without a token says nothing about the token. A header that
+ * was dropped at another origin does not come back on a redirect to the first one, so every stop counts.
  */
 export const isFromRecipient = (response: Response, url: string, header: string): boolean => {
-  const passed = followed(response, 0).map(Origins.originOf)
+  const passed = redirects.followed(response).map(Origins.originOf)
   if (passed.length === 0 && response.request.url === url) return true
   const asked = Origins.originOf(response.request.url)
   const cameFrom = (origin: string | undefined): boolean => passed.every((one) => one === origin)
@@ -116,25 +118,6 @@ export const isFromRecipient = (response: Response, url: string, header: string)
 
 /** The origin that answered, if the client followed redirects and says so. */
 export const originOfAnswer = (response: Response): string | undefined => {
-  const url = followed(response, 0).at(-1)
+  const url = redirects.followed(response).at(-1)
   return url === undefined ? undefined : Origins.originOf(url)
-}
-
-/**
- * A response of `@effect/platform` names only the request. The runtime's own response inside it knows more: the
- * `Response` of `fetch` has the last `url`, the response of undici a `history` of all URLs, both only after a redirect.
- * A header that was dropped at another origin does not come back on a redirect to the first one, so every stop counts.
- */
-const followed = (response: object, depth: number): ReadonlyArray<string> => {
-  for (const value of Object.values(response)) {
-    if (typeof value !== "object" || value === null) continue
-    if (value.redirected === true && typeof value.url === "string" && value.url !== "") return [value.url]
-    const history: unknown = value.context?.history
-    if (Array.isArray(history) && history.length > 0) return history.map(String)
-    if (HttpClientResponse.TypeId in value && depth < 8) {
-      const urls = followed(value, depth + 1)
-      if (urls.length > 0) return urls
-    }
-  }
-  return []
 }

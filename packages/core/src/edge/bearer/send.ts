@@ -6,7 +6,6 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as AccessToken from "../../values/AccessToken.js"
-import * as OwnRequest from "../../wire/OwnRequest.js"
 import * as conceal from "./conceal.js"
 import type { Call, Context, Outcome, Result } from "./context.js"
 import { failWith, fromSource } from "./context.js"
@@ -79,11 +78,11 @@ const echoes = ({ headers, status }: Response, header: string): boolean => {
 
 /** A client may throw before there is an effect. */
 const execute = <E, R, E2, E3>(
-  { byHand, self }: Context<E, R, E2, E3>,
+  { bearing }: Context<E, R, E2, E3>,
   request: HttpClientRequest.HttpClientRequest
 ): Result<E, R> => {
   try {
-    return byHand ? OwnRequest.withoutRedirects(self.execute(request)) : self.execute(request)
+    return bearing.execute(request)
   } catch (defect) {
     return Effect.die(defect)
   }
