@@ -146,6 +146,42 @@ describe("RefreshToken", () => {
         assert.deepStrictEqual(server.spent, ["refresh-0", "refresh-1"])
       }))
 
+    // FAULTS T
+    it.effect("a login that was revoked unseen: the same call goes on with the new login, not with the fallback", () =>
+      Effect.gen(function*() {
+        for (const fallback of [undefined, () => Effect.die("asked for a login")]) {
+          const { get, server, store } = yield* setup()
+          yield* get()
+          // the server takes none of the old login, and the store does not know it yet
+          server.generation = 7
+          const spend = yield* restarted({ server, store }, "refresh-7", fallback)
+          yield* spend(TokenRequest.empty)
+          assert.deepStrictEqual(server.spent, ["refresh-0", "refresh-7"])
+          const { rotates, state, token } = yield* stored(store)
+          assert.deepStrictEqual([Redacted.value(token), rotates, state], ["refresh-8", true, "ready"])
+        }
+      }))
+
+    // FAULTS T
+    it.effect("a new login that is refused as well ends the call: each is sent once", () =>
+      Effect.gen(function*() {
+        const { get, server, store } = yield* setup()
+        yield* get()
+        server.generation = 7
+        const asked = server.asked
+        const spend = yield* restarted({ server, store }, "a mistake")
+        for (const _ of [1, 2, 3]) {
+          assert.include(reason(yield* Effect.flip(spend(TokenRequest.empty))), "no longer accepts")
+        }
+        assert.strictEqual(server.asked, asked + 2)
+        const instead = yield* restarted(
+          { server, store },
+          "a mistake",
+          () => Effect.succeed(AccessToken.make({ value: "by the fallback" }))
+        )
+        assert.strictEqual(secret(yield* instead(TokenRequest.empty)), "by the fallback")
+      }))
+
     it.effect("a store that keeps no history does not notice a new login: it needs `save`", () =>
       Effect.gen(function*() {
         const { server, store } = yield* dies

@@ -48,6 +48,18 @@ export const make = (
         (token) => adopt.now(token, undefined, over)
       )
 
+  /** What follows a refresh token that cannot be used: that of a new login, which is new only once, or the fallback. */
+  const goOn = (
+    unusable: Stored,
+    over: Option.Option<Stored>,
+    request: TokenRequest.TokenRequest,
+    reason: string,
+    isSecondLook: boolean
+  ): Answer => {
+    const next = newLogin(unusable, configured)
+    return next === undefined ? authenticate(request, reason, over) : spend(next, over, request, isSecondLook)
+  }
+
   /** `over` is the record in the store: that of `stored`, unless `stored` is the configured refresh token. */
   const spend = (
     stored: Stored,
@@ -57,12 +69,7 @@ export const make = (
   ): Answer =>
     Effect.gen(function*() {
       const refused = objection(stored, life.hasExpired(stored, yield* Clocks.now), rotation)
-      if (refused !== undefined) {
-        const next = newLogin(stored, configured)
-        return next === undefined
-          ? yield* authenticate(request, refused, over)
-          : yield* spend(next, over, request, isSecondLook)
-      }
+      if (refused !== undefined) return yield* goOn(stored, over, request, refused, isSecondLook)
       const marked = Option.some(yield* record.mark(stored, over))
       const exit = yield* Effect.either(
         within(timeout, Effect.suspend(() => refresh(stored.token, request)), adopt.late(stored, marked))
@@ -77,7 +84,7 @@ export const make = (
         }
         const dead = unmarked({ ...stored, state: "dead" })
         yield* record.save(dead, marked)
-        return yield* authenticate(request, "the server no longer accepts the refresh token", Option.some(dead))
+        return yield* goOn(dead, Option.some(dead), request, "the server no longer accepts the refresh token", true)
       }
       if (!mayHaveBeenTaken(error)) yield* record.save(unmarked(stored), marked)
       return yield* Effect.fail(error)
