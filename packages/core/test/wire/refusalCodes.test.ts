@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import { TokenError } from "../../src/index.js"
-import { concernsClient } from "../../src/wire/refusalCodes.js"
+import { concernsClient, isKnown } from "../../src/wire/refusalCodes.js"
 
 const none = Option.none()
 const endpoint = "https://login.example.com/token"
@@ -15,7 +15,7 @@ const rejected = (status: number) =>
 describe("whether a refusal could be about the credentials of the client", () => {
   it("is so for the codes that servers use for a wrong id or secret, in any case", () => {
     for (
-      const code of ["invalid_client", "INVALID_CLIENT", "unauthorized_client", "access_denied", "invalid_request"]
+      const code of ["invalid_client", " INVALID_CLIENT ", "unauthorized_client", "access_denied", "invalid_request"]
     ) {
       assert.isTrue(concernsClient(oauthError(code, 400), "refresh_token"), code)
     }
@@ -26,6 +26,13 @@ describe("whether a refusal could be about the credentials of the client", () =>
     assert.isTrue(concernsClient(oauthError("no_entry", 404), undefined))
     assert.isFalse(concernsClient(oauthError("no_entry", 413), undefined))
     assert.isFalse(concernsClient(oauthError("invalid_scope", 400), undefined))
+    // some servers refuse with 200
+    assert.isTrue(concernsClient(oauthError("no_entry", 200), undefined))
+    assert.isFalse(concernsClient(oauthError("invalid_scope", 200), undefined))
+  })
+
+  it("is not so for a code that is about something else", () => {
+    assert.isFalse(concernsClient(oauthError("expired_token", 400), "client_credentials"))
   })
 
   it("depends on the grant for `invalid_grant`: client credentials are a grant of their own", () => {
@@ -47,5 +54,14 @@ describe("whether a refusal could be about the credentials of the client", () =>
   it("is not so for an error that may go away by itself", () => {
     const error = new TokenError.EndpointUnavailable({ endpoint, status: 503, retryAfter: none, description: none })
     assert.isFalse(concernsClient(error, "client_credentials"))
+  })
+})
+
+describe("whether an error shows a code as it came", () => {
+  it("is so for codes of all lists, and not for text from outside", () => {
+    for (const code of ["invalid_scope", "temporarily_unavailable", "bad.credentials"]) {
+      assert.isTrue(isKnown(code), code)
+    }
+    assert.isFalse(isKnown("s3cr3t"))
   })
 })

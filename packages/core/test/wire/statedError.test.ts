@@ -28,15 +28,46 @@ describe("the error that a reply states in its body", () => {
       read({ error: { code: 403, status: "PERMISSION_DENIED", message: "no" } }),
       ["PERMISSION_DENIED", "no", null]
     )
+    assert.deepStrictEqual(
+      read({ error: { code: "quota", type: "other", status: "another" }, error_description: "too many" }),
+      ["quota", "too many", null]
+    )
+    assert.deepStrictEqual(read({ error: { type: "OAuthException", status: "another" } }), [
+      "OAuthException",
+      null,
+      null
+    ])
   })
 
   it("may be the first of a list, but not in a reply that holds a token", () => {
     const errors = [{ errorType: "expired", message: "the secret is over" }, { errorType: "second" }]
     assert.deepStrictEqual(read({ errors }), ["expired", "the secret is over", null])
     assert.deepStrictEqual(read({ errors, access_token: "x" }), [null, null, null])
+    assert.deepStrictEqual(read({ errors: [{ error: "expired" }], description: "since May" }), [
+      "expired",
+      "since May",
+      null
+    ])
+    for (const empty of ["expired", [], [null], ["expired"], [{ message: "no code" }]]) {
+      assert.deepStrictEqual(read({ errors: empty }), [null, null, null])
+    }
+  })
+
+  it("may be a number or `true`; an empty text says nothing", () => {
+    assert.deepStrictEqual(read({ error: 17 }), ["17", null, null])
+    assert.deepStrictEqual(read({ error: true }), ["error", null, null])
+    assert.deepStrictEqual(read({ error: " ", error_description: " ", message: "no" }), [null, "no", null])
+    assert.deepStrictEqual(read({ error: ["quota"] }), [null, null, null])
+  })
+
+  it("has its text in one of three members, the one of the RFC first", () => {
+    const all = { error: "no", error_description: "one", description: "two", message: "three" }
+    assert.deepStrictEqual(read(all), ["no", "one", null])
+    assert.deepStrictEqual(read({ ...all, error_description: 1 }), ["no", "two", null])
   })
 
   it("may be `ok: false`", () => {
+    assert.deepStrictEqual(read({ ok: true }), [null, null, null])
     assert.deepStrictEqual(read({ ok: false, message: "no" }), ["not_ok", "no", null])
   })
 
@@ -56,6 +87,10 @@ describe("the error that a reply states in its body", () => {
   })
 
   it("is absent in a body without members", () => {
-    assert.deepStrictEqual(Option.getOrNull(statedError.read({ _tag: "Empty" }).code), null)
+    assert.deepStrictEqual(statedError.read({ _tag: "Empty" }), {
+      code: Option.none(),
+      description: Option.none(),
+      uri: Option.none()
+    })
   })
 })

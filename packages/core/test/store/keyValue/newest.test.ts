@@ -69,6 +69,16 @@ describe("the newest token that was put from here", () => {
       assert.isUndefined(newest.get("key"))
     }))
 
+  scenario("is none for a key that was only written elsewhere: what is found counts, and nothing is to be forgotten", ({
+    newest
+  }) =>
+    Effect.gen(function*() {
+      const found = stored(1)
+      assert.strictEqual(yield* newest.mended("key", found), found)
+      newest.forget("key", found.token)
+      assert.isUndefined(newest.get("key"))
+    }))
+
   scenario("is kept for 1024 keys, the latest of them", ({ newest }) =>
     Effect.sync(() => {
       for (let index = 0; index < 1024; index++) newest.note(`key ${index}`, stored(1))
