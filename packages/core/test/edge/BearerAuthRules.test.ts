@@ -2,11 +2,9 @@ import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import type { Duration } from "effect"
 import { Cause, Effect, Encoding, Exit, Fiber, Logger, Option, Stream, TestClock } from "effect"
-import { RenewalGuard } from "../../src/edge/bearer/renewalGuard.js"
 import * as BearerAuth from "../../src/edge/BearerAuth.js"
 import type { With } from "../../src/lifecycle/source.js"
 import * as AccessToken from "../../src/values/AccessToken.js"
-import type * as Clocks from "../../src/values/Clocks.js"
 import * as TokenEvent from "../../src/values/TokenEvent.js"
 import { accepting, eventsOf, makeApi, makeSource } from "../support/bearer.js"
 import { steppable } from "../support/time.js"
@@ -385,63 +383,6 @@ describe("BearerAuth and a wall clock that is set", () => {
 })
 
 const streamBody = () => ({ _tag: "Stream", stream: Stream.empty, toJSON: () => ({}) })
-
-describe("RenewalGuard", () => {
-  const at = (steady: number): Clocks.Now => ({ steady, wall: 0 })
-  const token = (n: number) => AccessToken.make({ value: `token-${n}` })
-
-  // FAULTS K1
-  it("RenewalGuard holds a refused token for the interval, and forgets older ones", () => {
-    const guard = new RenewalGuard(5000)
-    const one = token(1)
-    guard.renewed(one, at(0))
-    assert.isTrue(guard.holds(one, at(4999)))
-    assert.isFalse(guard.holds(one, at(5000)))
-    assert.isTrue(guard.refused(one, at(6000)))
-    assert.isFalse(guard.refused(one, at(10_999)))
-    assert.isTrue(guard.holds(AccessToken.make({ value: "token-1" }), at(10_999)))
-    assert.isTrue(guard.refused(one, at(11_000)))
-    // the token was set again: the end of the first interval does not end the second
-    guard.renewed(token(2), at(15_999))
-    assert.isTrue(guard.holds(one, at(15_999)))
-    assert.isFalse(guard.holds(one, at(16_000)))
-  })
-
-  it("a token that was set again before its interval was over is held for the second interval", () => {
-    const guard = new RenewalGuard(5000)
-    const one = token(1)
-    guard.renewed(one, at(0))
-    assert.isTrue(guard.refused(one, at(3000)))
-    guard.refused(token(2), at(5500))
-    assert.isTrue(guard.holds(one, at(6000)))
-    assert.isFalse(guard.holds(one, at(8000)))
-  })
-
-  // Counts instead of measuring time: each entry is examined once when it comes and once when it goes.
-  it("10 000 refused tokens within an interval cost no more than their number", () => {
-    let reads = 0
-    const counting = (steady: number): Clocks.Now => ({
-      wall: 0,
-      get steady() {
-        reads++
-        return steady
-      }
-    })
-    const guard = new RenewalGuard(5000)
-    for (let n = 0; n < 10_000; n++) guard.refused(token(n), counting(n / 10))
-    assert.isBelow(reads, 50_000)
-    for (let n = 0; n < 10_000; n++) guard.refused(token(n + 10_000), counting(10_000 + n / 10))
-    assert.isBelow(reads, 150_000)
-  })
-
-  it("RenewalGuard is bounded: the oldest of too many tokens is no longer held back", () => {
-    const guard = new RenewalGuard(5000)
-    for (let n = 0; n <= 10_000; n++) guard.refused(token(n), at(1))
-    assert.isFalse(guard.holds(token(0), at(2)))
-    assert.isTrue(guard.holds(token(1), at(2)))
-    assert.isTrue(guard.holds(token(10_000), at(2)))
-  })
-})
 
 describe("BearerAuth settings that cannot work", () => {
   it.effect("settings that cannot work make every call fail, and send nothing", () =>

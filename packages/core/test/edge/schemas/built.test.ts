@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Either, Schema } from "effect"
+import { Arbitrary, Either, FastCheck, Option, Pretty, Schema, SchemaAST } from "effect"
 import { built } from "../../../src/edge/schemas/built.js"
 
 class Point {
@@ -34,6 +34,29 @@ describe("a schema for a value that the library builds", () => {
   it("reads no value of another class, and none with a wrong field", () => {
     for (const wrong of [{ x: 1, label: "here" }, new Point(-1, "here"), null]) {
       assert.isTrue(Either.isLeft(Schema.decodeUnknownEither(point.self)(wrong)))
+    }
+  })
+
+  it("is made at random from its fields, and shown by its name only, unless it says how", () => {
+    const [value] = FastCheck.sample(Arbitrary.make(point.self), 1)
+    assert.instanceOf(value, Point)
+    assert.isAbove(value!.x, 0)
+    assert.strictEqual(Pretty.make(point.self)(new Point(1, "s3cr3t")), "Point")
+    const shown = built(
+      "Point",
+      "a point",
+      Schema.Struct({ x: Schema.Positive, label: Schema.String }),
+      (u): u is Point => u instanceof Point,
+      ({ label, x }) => new Point(x, label),
+      ({ x }) => `Point at ${x}`
+    )
+    assert.strictEqual(Pretty.make(shown.self)(new Point(1, "s3cr3t")), "Point at 1")
+  })
+
+  it("has its name and its description in a document of the schema", () => {
+    for (const { ast } of [point.self, point.encoded]) {
+      assert.deepStrictEqual(SchemaAST.getIdentifierAnnotation(ast), Option.some("effect-bearer.Point"))
+      assert.deepStrictEqual(SchemaAST.getDescriptionAnnotation(ast), Option.some("a point"))
     }
   })
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import { AccessToken } from "../../../src/index.js"
-import { again, begin, isOf, putBack, timed, until } from "../../../src/lifecycle/cache/tokenLife.js"
+import { again, bare, begin, isOf, lastMoment, putBack, timed, until } from "../../../src/lifecycle/cache/tokenLife.js"
 import type { Timing } from "../../../src/lifecycle/lifetime.js"
 
 const timing: Timing = { ahead: 300_000, jitter: 0, clockSkew: 30_000, assumedLifetime: Number.POSITIVE_INFINITY }
@@ -45,6 +45,17 @@ describe("the life of a token", () => {
     assert.strictEqual(putBack(life, at(1000, 1501)), 0)
     assert.strictEqual(putBack(life, at(1000, 1502)), 2)
     assert.strictEqual(putBack(life, at(1000, 500)), 0)
+  })
+})
+
+describe("what is remembered of a token that is no longer held", () => {
+  it("is its life, and nothing else", () => {
+    assert.deepStrictEqual(bare({ ...life, token: token(0) } as typeof life), life)
+  })
+
+  it("the next token is due at the end that was stated first, unless the life was shortened since", () => {
+    assert.strictEqual(lastMoment({ endsAt: hour, firstEnd: hour + 2000 }), hour + 2000)
+    assert.strictEqual(lastMoment({ endsAt: hour, firstEnd: hour + 2001 }), hour)
   })
 })
 

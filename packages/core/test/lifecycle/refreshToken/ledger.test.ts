@@ -8,13 +8,16 @@ import * as record from "../../../src/lifecycle/refreshToken/record.js"
 const down = new TokenError.TransportError({ endpoint: "the store", code: Option.none(), detail: "down" })
 const stored = record.begin(Redacted.make("refresh-1"))
 
-/** A store that fails to save while `isDown`. */
+/** A store that fails to save while `isDown`. `replaced` has what each record was to replace. */
 const makeStore = () => {
-  const state = { isDown: false, saved: [] as Array<Stored> }
+  const state = { isDown: false, saved: [] as Array<Stored>, replaced: [] as Array<Option.Option<Stored> | undefined> }
   const store: Store = {
     load: Effect.sync(() => Option.fromNullable(state.saved.at(-1))),
-    save: (next) =>
-      Effect.suspend(() => state.isDown ? Effect.fail(down) : Effect.sync(() => void state.saved.push(next))),
+    save: (next, over) =>
+      Effect.suspend(() => {
+        state.replaced.push(over)
+        return state.isDown ? Effect.fail(down) : Effect.sync(() => void state.saved.push(next))
+      }),
     locked: (effect) => effect
   }
   return { state, ...ledger.make(store) }
@@ -51,5 +54,53 @@ describe("the ledger of a refresh token", () => {
       state.isDown = false
       const there = yield* load
       assert.deepStrictEqual(Option.map(there, ({ mark, state }) => [state, mark]), Option.some(["ready", undefined]))
+    }))
+
+  it.effect("takes a mark back in place of the marked record, for the store may have it after all", () =>
+    Effect.gen(function*() {
+      const { load, mark, state } = makeStore()
+      state.isDown = true
+      yield* Effect.flip(mark(stored, Option.some(stored)))
+      yield* Effect.flip(load)
+      const [first, second] = state.replaced.map((over) => Option.getOrThrow(over!))
+      assert.strictEqual(first, stored)
+      assert.strictEqual(second?.state, "sent")
+      assert.isDefined(second?.mark)
+    }))
+
+  it.effect("stores nothing once more that the store has", () =>
+    Effect.gen(function*() {
+      const { load, mark, save, state } = makeStore()
+      yield* save(stored, Option.none())
+      yield* mark(stored, Option.some(stored))
+      const { state: there } = Option.getOrThrow(yield* load)
+      assert.strictEqual(there, "sent")
+      assert.strictEqual(state.saved.length, 2)
+    }))
+
+  it.effect("knows the record that was last read, stored or marked, and none that could not be stored", () =>
+    Effect.gen(function*() {
+      const { lastKnown, mark, read, save, state } = makeStore()
+      assert.deepStrictEqual(yield* read, Option.none())
+      assert.deepStrictEqual(lastKnown(), Option.none())
+      yield* save(stored, Option.none())
+      assert.deepStrictEqual(lastKnown(), Option.some(stored))
+      const marked = yield* mark(stored, Option.some(stored))
+      assert.deepStrictEqual(lastKnown(), Option.some(marked))
+      state.isDown = true
+      yield* Effect.flip(save(stored, Option.some(marked)))
+      assert.deepStrictEqual(lastKnown(), Option.some(marked))
+      const others = record.begin(Redacted.make("refresh-2"))
+      state.saved.push(others)
+      yield* read
+      assert.deepStrictEqual(lastKnown(), Option.some(others))
+    }))
+
+  it.effect("keeps the list of logins that a store of the user's own did not keep", () =>
+    Effect.gen(function*() {
+      const { read, save, state } = makeStore()
+      yield* save(stored, Option.none())
+      state.saved.push({ ...stored, begun: undefined })
+      assert.deepStrictEqual(Option.flatMapNullable(yield* read, ({ begun }) => begun), Option.some(stored.begun!))
     }))
 })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Option } from "effect"
 import { TokenError } from "../../../src/index.js"
 import { mayHaveBeenTaken } from "../../../src/lifecycle/refreshToken/whetherTaken.js"
+import * as neverSent from "../../../src/wire/neverSent.js"
 
 const endpoint = "https://as.example.com/token"
 const transport = (code: string | undefined) =>
@@ -24,6 +25,34 @@ describe("whether the server may have taken the refresh token", () => {
     ["a server that failed", unavailable(500), true],
     ["a server that is not ready", unavailable(503), false],
     ["a request that came too slowly", unavailable(408), false],
+    ["a request that came too early", unavailable(425), false],
+    [
+      "an answer that cannot be read",
+      new TokenError.MalformedResponse({
+        endpoint,
+        status: 200,
+        contentType: "text/html",
+        detail: "no JSON",
+        excerpt: ""
+      }),
+      true
+    ],
+    [
+      "a token without the scopes that were asked for",
+      new TokenError.ScopeNotGranted({ requested: ["a"], granted: [], missing: ["a"], renamed: [] }),
+      true
+    ],
+    [
+      "a refusal",
+      new TokenError.RejectedByEndpoint({
+        endpoint,
+        status: 400,
+        contentType: "",
+        excerpt: "",
+        advice: Option.none()
+      }),
+      false
+    ],
     [
       "a configuration mistake",
       new TokenError.InvalidConfiguration({ fields: ["clientId"], detail: "is empty" }),
@@ -31,5 +60,17 @@ describe("whether the server may have taken the refresh token", () => {
     ]
   ])("%s: %#", (_, error, expected) => {
     assert.strictEqual(mayHaveBeenTaken(error), expected)
+  })
+
+  it("not if the request was never sent, whatever the error is", () => {
+    const error = unavailable(500)
+    neverSent.mark(error)
+    assert.isFalse(mayHaveBeenTaken(error))
+  })
+
+  it("yes if what the client reported does not prove that no connection was made, whatever the code is", () => {
+    const error = transport("ECONNREFUSED")
+    neverSent.doubt(error)
+    assert.isTrue(mayHaveBeenTaken(error))
   })
 })

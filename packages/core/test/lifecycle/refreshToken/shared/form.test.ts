@@ -42,7 +42,22 @@ describe("the stored form of a refresh token", () => {
   it("any other token is no record", () => {
     assert.deepStrictEqual(decode(AccessToken.make({ value: "opaque", issuedAt: 0 })), Option.none())
     const record = { version: 1, token: "refresh-1", expiresAt: null, until: day, rotates: true, state: "ready" }
-    const changes = [{ version: 2 }, { token: "" }, { state: "toString" }, { rotates: "yes" }, { begun: [true] }]
+    const changes = [
+      { version: 2 },
+      { token: "" },
+      { token: 1 },
+      { token: undefined },
+      { state: "toString" },
+      { state: 1 },
+      { state: undefined },
+      { rotates: "yes" },
+      { mark: 1 },
+      { begun: "name" },
+      { begun: ["name", true] },
+      { expiresAt: "never" },
+      { expiresAt: undefined },
+      { until: undefined }
+    ]
     for (const change of [{}, ...changes]) {
       const value = encodeURIComponent(JSON.stringify({ ...record, ...change }))
       const isRecord = Object.keys(change).length === 0

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Redacted } from "effect"
 import type { Stored } from "../../../../src/lifecycle/refreshToken/contract.js"
-import { isInPlace, owed } from "../../../../src/lifecycle/refreshToken/shared/replacing.js"
+import { isInPlace, isMark, owed } from "../../../../src/lifecycle/refreshToken/shared/replacing.js"
 
 const record = (token: string, more: Partial<Stored> = {}): Stored => ({
   token: Redacted.make(token),
@@ -18,7 +18,18 @@ const next = record("refresh-2")
 describe("which record of a refresh token may replace which", () => {
   it("the one that is in the store is replaced if it is the expected one", () => {
     assert.isTrue(isInPlace(Option.some(first), Option.some(first), marked))
-    assert.isFalse(isInPlace(Option.some(marked), Option.some(first), record("refresh-1", { state: "dead" })))
+    const dead = record("refresh-1", { state: "dead" })
+    assert.isFalse(isInPlace(Option.some(marked), Option.some(first), dead))
+    assert.isFalse(
+      isInPlace(Option.some(record("refresh-1", { state: "sent", mark: "use-2" })), Option.some(marked), dead)
+    )
+    assert.isFalse(isInPlace(Option.some({ ...marked, state: "sentTwice" }), Option.some(marked), dead))
+    assert.isFalse(isInPlace(Option.some(next), Option.some(first), marked))
+    assert.isFalse(isInPlace(none, Option.some(first), marked))
+  })
+
+  it("a mark is a record that says so", () => {
+    assert.deepStrictEqual([first, marked].map(isMark), [false, true])
   })
 
   it("a first record is written only into an empty store", () => {
