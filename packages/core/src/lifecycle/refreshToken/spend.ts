@@ -35,6 +35,9 @@ export const make = (
   const record = ledger.make(store)
   const life = expiry.makeWatch()
   const adopt = adopting.make(store, record, life)
+  // A store may lose the list of logins, so what this process has sent is not left to the store: it is never sent anew.
+  let hasSent = false
+  const unsent = () => hasSent ? undefined : configured
 
   const authenticate = (
     request: TokenRequest.TokenRequest,
@@ -56,7 +59,7 @@ export const make = (
     reason: string,
     isSecondLook: boolean
   ): Answer => {
-    const next = newLogin(unusable, configured)
+    const next = newLogin(unusable, unsent())
     return next === undefined ? authenticate(request, reason, over) : spend(next, over, request, isSecondLook)
   }
 
@@ -71,6 +74,7 @@ export const make = (
       const refused = objection(stored, life.hasExpired(stored, yield* Clocks.now), rotation)
       if (refused !== undefined) return yield* goOn(stored, over, request, refused, isSecondLook)
       const marked = Option.some(yield* record.mark(stored, over))
+      if (configured !== undefined && Equal.equals(stored.token, configured)) hasSent = true
       const exit = yield* Effect.either(
         within(timeout, Effect.suspend(() => refresh(stored.token, request)), adopt.late(stored, marked))
       )
@@ -94,9 +98,10 @@ export const make = (
     // Waiting for the lock can be interrupted, the steps after it cannot.
     store.locked(toTheEnd(Effect.flatMap(record.load, (there) =>
       Option.match(
-        Option.orElse(there, () => first(configured, record.lastKnown())),
+        Option.orElse(there, () => first(unsent(), record.lastKnown())),
         {
-          onNone: () => authenticate(request, "there is no refresh token yet", there),
+          onNone: () =>
+            authenticate(request, hasSent ? "the refresh token was used up" : "there is no refresh token yet", there),
           onSome: (stored) => spend(stored, there, request, false)
         }
       ))))

@@ -131,7 +131,7 @@ describe("a record that the store has lost", () => {
       assert.strictEqual(yield* first, "access-3")
     }))
 
-  it.scoped("a refresh token that the server refused is not sent again; the configured one is", () =>
+  it.scoped("neither a refresh token that the server refused is sent again, nor the configured one before it", () =>
     Effect.gen(function*() {
       const service = yield* memory
       const server = makeServer()
@@ -140,9 +140,32 @@ describe("a record that the store has lost", () => {
       server.state.isRevoked = true
       yield* reasonOf(first)
       yield* lose(service)
-      yield* reasonOf(first)
-      assert.deepStrictEqual(server.state.sent, ["refresh-0", "refresh-1", "refresh-0"])
+      assert.strictEqual(yield* reasonOf(first), "the refresh token was used up")
+      assert.deepStrictEqual(server.state.sent, ["refresh-0", "refresh-1"])
     }))
+
+  // FAULTS B: the list of logins is lost with the store, and the record of another login does not name this one
+  for (const lossesAfter of [0, 1]) {
+    it.scoped(`a configured token that this process has sent is no new login; ${lossesAfter} losses later`, () =>
+      Effect.gen(function*() {
+        const service = yield* memory
+        const server = makeServer()
+        const other = makeServer()
+        const first = yield* join(server, service)
+        yield* first
+        yield* lose(service)
+        other.state.current = 7
+        const second = yield* join(other, service, { refreshToken: Redacted.make("refresh-7") })
+        yield* second
+        // the first process reads the record of the other login
+        server.state.current = 8
+        yield* first
+        if (lossesAfter === 0) server.state.isRevoked = true
+        else yield* lose(service)
+        yield* Effect.exit(first)
+        assert.deepStrictEqual(server.state.sent, ["refresh-0", "refresh-8", "refresh-9"])
+      }))
+  }
 
   it.effect("a store of the user's: the configured token is not sent again", () =>
     Effect.gen(function*() {
