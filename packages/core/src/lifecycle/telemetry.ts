@@ -205,7 +205,8 @@ export const reporter: Effect.Effect<(event: TokenEvent) => Effect.Effect<void>>
               ? others
               : [...others.filter(({ key }) => !names.has(key)), ...labels]
         ),
-        Effect.locallyWith(FiberRef.currentLogAnnotations, (others) => HashMap.union(others, annotations))
+        // a source may be made by the first request that needs it: what the present one says of itself comes first
+        Effect.locallyWith(FiberRef.currentLogAnnotations, (others) => HashMap.union(annotations, others))
       )
   }
 )

@@ -481,12 +481,12 @@ describe("TokenSource", () => {
         )
         const { tokens } = yield* stack().pipe(
           Effect.tagMetrics("source", "Labels"),
-          Effect.annotateLogs("source", "Labels")
+          Effect.annotateLogs({ source: "Labels", requestId: "first" })
         )
         const reported = Effect.flatMap(tokens.get(), (token) => tokens.renew(token))
         yield* reported.pipe(
           Effect.tagMetrics("caller", "kept"),
-          Effect.annotateLogs("caller", "kept"),
+          Effect.annotateLogs({ caller: "kept", requestId: "second" }),
           Effect.provide(logger)
         )
         const rejected = Metric.value(
@@ -496,6 +496,7 @@ describe("TokenSource", () => {
         const line = lines.find((line) => line.includes("RevokedEarly"))
         assert.include(line, "source=Labels")
         assert.include(line, "caller=kept")
+        assert.include(line, "requestId=second")
       }))
 
     it.scoped("the metric of the seconds to expiry is kept while the source is observed", () =>
