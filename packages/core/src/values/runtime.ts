@@ -10,10 +10,13 @@ export const isRequestBound = (): boolean => {
     readonly EdgeRuntime?: unknown
     readonly navigator?: { readonly userAgent?: unknown }
   }
-  return navigator?.userAgent === "Cloudflare-Workers" || typeof EdgeRuntime === "string"
+  return isWorkerd(navigator) || typeof EdgeRuntime === "string"
 }
+
+/** Before the compatibility date 2022-03-21 there is no `navigator`; the other name is workerd's own. */
+const isWorkerd = (navigator: { readonly userAgent?: unknown } | undefined): boolean =>
+  navigator?.userAgent === "Cloudflare-Workers" || "WebSocketPair" in globalThis
 
 /** Whether `fetch` may carry `Authorization` along when it follows a redirect to another origin: in workerd. */
 export const carriesHeadersAlong = (): boolean =>
-  (globalThis as { readonly navigator?: { readonly userAgent?: unknown } }).navigator?.userAgent ===
-    "Cloudflare-Workers"
+  isWorkerd((globalThis as { readonly navigator?: { readonly userAgent?: unknown } }).navigator)
