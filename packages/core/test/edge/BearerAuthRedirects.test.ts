@@ -1,4 +1,4 @@
-import { FetchHttpClient, Headers, HttpClient, HttpClientRequest } from "@effect/platform"
+import { FetchHttpClient, Headers, HttpBody, HttpClient, HttpClientRequest } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import * as Undici from "@effect/platform-node/Undici"
 import { assert, describe, it } from "@effect/vitest"
@@ -82,6 +82,39 @@ for (const [name, layer] of followers) {
         const response = yield* bearer.get(`${server.origin}/old`)
         assert.strictEqual(yield* response.text, "Bearer t2")
         assert.strictEqual(state.minted, 2)
+      }).pipe(Effect.provide(layer)))
+
+    // FAULTS W
+    it.scopedLive("what was accepted is not sent again: the 401 after the redirect is the caller's", () =>
+      Effect.gen(function*() {
+        const server = yield* serve((received, response, n) =>
+          received.path === "/orders"
+            ? response.writeHead(303, { location: "/orders/1" }).end()
+            : accepting("t2")(received, response, n)
+        )
+        const { source, state } = yield* makeSource()
+        const client = yield* HttpClient.HttpClient
+        const bearer = BearerAuth.withBearer(client, source, { origins: [server.origin] })
+        const post = bearer.post(`${server.origin}/orders`, { body: HttpBody.text("order") })
+        assert.strictEqual((yield* post).status, 401)
+        assert.deepStrictEqual(server.received.map(({ method, path }) => `${method} ${path}`), [
+          "POST /orders",
+          "GET /orders/1"
+        ])
+        // the next call has a new token
+        assert.strictEqual((yield* post).status, 200)
+        assert.strictEqual(state.minted, 2)
+        const busy = yield* serve((received, response) =>
+          received.method === "POST"
+            ? response.writeHead(303, { location: "/orders/1" }).end()
+            : response.writeHead(429).end()
+        )
+        const patient = BearerAuth.withBearer(client, source, {
+          origins: [busy.origin],
+          retryThrottled: { methods: ["POST"], base: 1 }
+        })
+        assert.strictEqual((yield* patient.post(`${busy.origin}/`, { body: HttpBody.text("order") })).status, 429)
+        assert.strictEqual(busy.received.length, 2)
       }).pipe(Effect.provide(layer)))
 
     // FAULTS W10, T4

@@ -20,13 +20,13 @@ export const recover = <E, R, E2, E3>(
   /** Whether a rule of the user's has read the body of the response. */
   wasRead: boolean
 ): Result<E | E3, R> =>
-  Effect.flatMap(Clocks.now, (now) => {
+  Effect.flatMap(Effect.zipRight(replay.settled(call.request.body), Clocks.now), (now) => {
     const { guard, hooks, options: { replayStreams }, source } = context
     if (guard.holds(token, now) || (call.replayed && guard.isWatched(token, now))) {
       return Effect.zipRight(reportFresh(context, call, token, now), outcome())
     }
     if (call.replayed) return outcome()
-    if (!replay.isReplayable(call.request.body, replayStreams === true)) {
+    if (!replay.isRepeatable(call.request, response, replayStreams === true)) {
       return guard.mayInvalidate(call.tokenRequest ?? hooks.defaults, now)
         ? Effect.zipRight(source.invalidate(token, call.tokenRequest), outcome())
         : outcome()

@@ -121,3 +121,6 @@ export const originOfAnswer = (response: Response): string | undefined => {
   const url = redirects.followed(response).at(-1)
   return url === undefined ? undefined : Origins.originOf(url)
 }
+
+/** Whether the client has followed redirects before it got this answer, and says so. */
+export const isRedirected = (response: Response): boolean => redirects.followed(response).length > 0

@@ -1,5 +1,6 @@
 // Decides whether a request can be sent once more, and empties the response that is thrown away.
 import type * as HttpBody from "@effect/platform/HttpBody"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,6 +10,25 @@ import * as backOff from "../../lifecycle/backOff.js"
 import * as Disclosure from "../../wire/Disclosure.js"
 import * as RetryAfter from "../../wire/RetryAfter.js"
 import type { Throttling } from "./options.js"
+import * as refusal from "./refusal.js"
+
+/**
+ * A body that is copied while it is sent. Only when that is done, it is known whether it can be sent again: see
+ * {@link settled}.
+ */
+export class BodyBeingKept {
+  constructor(readonly isWhole: () => boolean, readonly done: () => Promise<void>) {}
+}
+
+/** How long a body that is still coming is waited for when its request was refused. */
+const patience = Duration.seconds(1)
+
+/** Waits until {@link isReplayable} can judge a body. Almost every body can be judged at once. */
+export const settled = (body: HttpBody.HttpBody): Effect.Effect<void> => {
+  if (body._tag !== "Raw" || !(body.body instanceof BodyBeingKept) || body.body.isWhole()) return Effect.void
+  const { done } = body.body
+  return Effect.promise(done).pipe(Effect.interruptible, Effect.disconnect, Effect.timeout(patience), Effect.ignore)
+}
 
 /** See `BearerAuth.isReplayable`. */
 export const isReplayable = (body: HttpBody.HttpBody, streams: boolean): boolean => {
@@ -20,10 +40,25 @@ export const isReplayable = (body: HttpBody.HttpBody, streams: boolean): boolean
     case "Stream":
       return streams
     case "Raw":
+      if (body.body instanceof BodyBeingKept) return body.body.isWhole()
       // Anything else may be a stream, and some clients send an empty body when a stream is sent twice.
       return typeof body.body === "string" || ArrayBuffer.isView(body.body) || body.body instanceof ArrayBuffer
   }
 }
+
+/** Sending them twice has the effect of sending them once (RFC 9110 §9.2.2). */
+const idempotent = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
+
+/**
+ * Whether the request that was answered may be sent once more, from its first URL on. **The rule: what was accepted is
+ * not sent again.** Where a client has followed a redirect, the first request may have been carried out: a `303` says
+ * so. `fetch` does not tell which status a redirect had, so a request with another method is then not sent again.
+ */
+export const isRepeatable = (
+  { body, method }: HttpClientRequest.HttpClientRequest,
+  response: HttpClientResponse.HttpClientResponse,
+  streams: boolean
+): boolean => isReplayable(body, streams) && (idempotent.has(method) || !refusal.isRedirected(response))
 
 const drainLimit = 8 * 1024 * 1024
 const drainTimeout = Duration.seconds(2)

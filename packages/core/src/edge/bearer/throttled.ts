@@ -20,13 +20,13 @@ export const retryLater = <E, R, E2, E3>(
 ): Result<E | E3, R> => {
   const { throttling } = context.settings
   if (
-    throttling === undefined || call.retries >= throttling.maxRetries ||
-    !throttling.methods.has(call.request.method) ||
-    !replay.isReplayable(call.request.body, context.options.replayStreams === true)
+    throttling === undefined || call.retries >= throttling.maxRetries || !throttling.methods.has(call.request.method)
   ) {
     return outcome()
   }
-  return Effect.flatMap(Effect.zip(Clock.currentTimeMillis, Random.next), ([wall, random]): Result<E | E3, R> => {
+  const time = Effect.zipRight(replay.settled(call.request.body), Clock.currentTimeMillis)
+  return Effect.flatMap(Effect.zip(time, Random.next), ([wall, random]): Result<E | E3, R> => {
+    if (!replay.isRepeatable(call.request, response, context.options.replayStreams === true)) return outcome()
     const wait = replay.waitOf(response, throttling, { random, retries: call.retries, wall })
     if (wait === undefined) return outcome()
     call.retries++
