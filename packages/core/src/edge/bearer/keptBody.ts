@@ -138,9 +138,9 @@ const lostError = (response: Response) =>
       `more than ${mostKept} bytes, broke off, or did not come in time`
   })
 
-const bodies = ["arrayBuffer", "formData", "json", "stream", "text", "urlParamsBody"] as const
+export const bodies = ["arrayBuffer", "formData", "json", "stream", "text", "urlParamsBody"] as const
 
-const others = ["cookies", "headers", "remoteAddress", "request", "status"] as const
+export const others = ["cookies", "headers", "remoteAddress", "request", "status"] as const
 
 /** The response with another body. All else is asked of the response itself, for its class may have private fields. */
 const withBody = (response: Response, body: (name: typeof bodies[number]) => unknown): Response =>
@@ -152,5 +152,5 @@ const withBody = (response: Response, body: (name: typeof bodies[number]) => unk
     [NodeInspectSymbol]: { value: () => response[NodeInspectSymbol]() }
   })
 
-const getters = <K extends string>(names: ReadonlyArray<K>, get: (name: K) => unknown): PropertyDescriptorMap =>
+export const getters = <K extends string>(names: ReadonlyArray<K>, get: (name: K) => unknown): PropertyDescriptorMap =>
   Object.fromEntries(names.map((name) => [name, { get: () => get(name) }]))
