@@ -7,6 +7,7 @@
  * - `/api`: what the API says to a request with the token.
  * - `/hop?to=…`: the same, if the API redirects to that address.
  * - `/fetchHop?to=…`: the same through a `fetch` with a bearer.
+ * - `/fetchPost?to=…`: the same for a POST, after what the response says of redirects.
  */
 import { FetchHttpClient, HttpClient } from "@effect/platform"
 import { Cause, Effect, Exit, Layer, ManagedRuntime, Redacted } from "effect"
@@ -40,10 +41,10 @@ const token = Effect.flatMap(
 const api = (url: string) =>
   Effect.flatMap(HttpClient.HttpClient, (client) => Effect.flatMap(client.get(url), (response) => response.text))
 
-const apiByFetch = (url: string) =>
+const apiByFetch = (url: string, init: RequestInit = {}, read = (response: Response) => response.text()) =>
   Effect.gen(function*() {
     const fetch = yield* BearerAuth.withFetch(yield* TokenSource.TokenSource, { origins: [new URL(url).origin] })
-    return yield* Effect.tryPromise(async () => (await fetch(url)).text())
+    return yield* Effect.tryPromise(async () => read(await fetch(url, init)))
   })
 
 const handle = (
@@ -57,6 +58,12 @@ const handle = (
       return api(`${new URL(env.API).origin}/hop${search}`)
     case "/fetchHop":
       return apiByFetch(`${new URL(env.API).origin}/hop${search}`)
+    case "/fetchPost":
+      return apiByFetch(
+        `${new URL(env.API).origin}/hop${search}`,
+        { method: "POST", body: "order" },
+        async (response) => `${response.redirected} ${await response.text()}`
+      )
     case "/impatient":
       return Effect.timeout(token, 50)
     default:

@@ -12,7 +12,7 @@ import { afterAll, beforeAll } from "vitest"
 
 /** An authorization server and an API. Tokens are numbered; how long they live, and how long one takes, can be set. */
 const listen = async () => {
-  const state = { requests: 0, latency: 0, expiresIn: 3600, hold: false }
+  const state = { requests: 0, latency: 0, expiresIn: 3600, hold: false, hops: [] as Array<string> }
   const waiting: Array<() => void> = []
   const origin = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const server: Http.Server = Http.createServer((request, response) => {
@@ -23,6 +23,7 @@ const listen = async () => {
         return
       }
       if (request.url!.startsWith("/hop")) {
+        state.hops.push(`${request.method} ${request.headers.authorization}`)
         response.writeHead(302, { location: new URL(request.url!, origin()).searchParams.get("to")! }).end()
         return
       }
@@ -84,7 +85,7 @@ describe.each(["2024-01-01", "2025-09-01"])("workerd, compatibility date %s", (c
     settings: Partial<typeof servers.state>,
     use: (get: (path: string, signal?: AbortSignal) => Promise<string>) => Promise<A>
   ): Promise<A> => {
-    Object.assign(servers.state, { requests: 0, latency: 0, expiresIn: 3600, hold: false }, settings)
+    Object.assign(servers.state, { requests: 0, latency: 0, expiresIn: 3600, hold: false, hops: [] }, settings)
     const worker = new Miniflare({
       modules: true,
       script,
@@ -120,6 +121,19 @@ describe.each(["2024-01-01", "2025-09-01"])("workerd, compatibility date %s", (c
         // through a fetch with a bearer, too
         assert.strictEqual(await get(to(`${servers.otherOrigin}/api`, "/fetchHop")), "undefined")
         assert.strictEqual(await get(to("/api", "/fetchHop")), "Bearer token-1")
+      }),
+    60_000
+  )
+
+  // FAULTS W, T
+  it(
+    "a redirect to another origin goes there, and not to the API once more without the token",
+    () =>
+      isolate({}, async (get) => {
+        const to = `?to=${encodeURIComponent(`${servers.otherOrigin}/api`)}`
+        for (const path of ["/hop", "/fetchHop"]) assert.strictEqual(await get(`${path}${to}`), "undefined")
+        assert.strictEqual(await get(`/fetchPost${to}`), "true undefined")
+        assert.deepStrictEqual(servers.state.hops, ["GET Bearer token-1", "GET Bearer token-1", "POST Bearer token-1"])
       }),
     60_000
   )

@@ -189,12 +189,23 @@ export const withMinTtl: {
  * - If no token can be had, at first or after a 401, the call fails with the error of the source. It is never sent
  *   without a token instead.
  * - A POST is replayed like any other request: a 401 means that it was not processed. Errors are never replayed.
+ * - Where the client inside has followed a redirect (`fetch` does so by itself), the first request may have been carried
+ *   out before the 401 came. A request that is not idempotent (`POST`, `PATCH`) is then not sent again: the caller gets
+ *   the 401, and the next call a new token. Nobody can tell a 303 from a 307 afterwards, so this holds for both.
  * - A request that already has an `Authorization` header is sent as it is: the caller's header stays, and the client
  *   does not recover from a 401 to such a request.
  * - A URL that is not absolute fails with `InvalidConfiguration`, because its origin is unknown.
  * - Interrupting a call interrupts its HTTP request. The source decides what becomes of a token request that other
  *   callers wait for: `TokenSource.cached` lets it finish.
  * - Rendering a request, a response or an error of the client shows `<redacted>` for the header.
+ *
+ * **Limits**
+ *
+ * - `fetch` drops the header on a redirect to another origin, also if that one redirects back to the API. It tells only
+ *   the last URL, so the 401 of such a request looks like a refusal of the token, which is then renewed, at most once
+ *   per `renewInterval`. Ask for the last URL directly, or give an `isAuthFailure` that knows these answers.
+ * - In Cloudflare Workers redirects are followed by hand, so that the token goes to listed origins only. A redirect that
+ *   cannot be followed (more than 20, a `Location` that is no URL) is the answer there, and an error elsewhere.
  *
  * @example
  * ```ts
@@ -243,7 +254,8 @@ export const withBearer: {
  *
  * **Details**
  *
- * - The token is in the copy of the headers that goes to `fetch`, and not in the `Request` or the options of the caller.
+ * - The URL, the options and their bodies are read, and copied where they can be changed, while the program calls. What
+ *   it does with them afterwards changes no request. The token is in the copy of the headers that goes to `fetch`.
  * - The response is the one that `fetch` gave, or, for a refusal that the caller gets, one with the same status, headers
  *   and body.
  * - The URL is absolute. A relative one, such as `"/users"`, is not completed, not even in a browser: the promise is
@@ -251,9 +263,16 @@ export const withBearer: {
  *   `new URL("/users", "https://api.example.com")`.
  * - A promise is rejected with the error of `fetch`, with the error of the source (a `TokenError`), or, once the signal of
  *   the request is aborted, with its reason.
- * - A body is sent again after a 401 unless it is a stream: such a call gets its 401, and the next one a new token. Of the
- *   body of a `Request` up to 1 MiB is kept for that.
- * - Logs and spans are those of the runtime that made it.
+ * - A body is sent again after a 401 unless it is a stream: such a call gets its 401, and the next one a new token. The
+ *   body of a `Request` goes out as it comes, and up to 1 MiB of it is kept for that. If a 401 comes before the end of
+ *   the body, the end is waited for, for 1 second.
+ * - A `Request` has to be one of `globalThis.Request`. Another class (of undici, of node-fetch) is refused with
+ *   `InvalidConfiguration`.
+ * - Logs and the tracer are those of the runtime that made it. Each call is a span without a parent, for the span in which
+ *   the `fetch` was made ends before. No trace headers are added: a program that wants them sets them, or gives a `fetch`
+ *   that adds them.
+ * - In Cloudflare Workers, where redirects are followed by hand, a hop has the `cf`, `cache`, `credentials` and other
+ *   options of the call; of those of a `Request`, only these three and `integrity`.
  *
  * @example
  * ```ts
