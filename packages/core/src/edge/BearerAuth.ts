@@ -202,8 +202,8 @@ export const withMinTtl: {
  * **Limits**
  *
  * - `fetch` drops the header on a redirect to another origin, also if that one redirects back to the API. It tells only
- *   the last URL, so the 401 of such a request looks like a refusal of the token, which is then renewed, at most once
- *   per `renewInterval`. Ask for the last URL directly, or give an `isAuthFailure` that knows these answers.
+ *   the last URL, so the 401 of such a request looks like a refusal of the token, which is then renewed. If that gives a
+ *   401 again, the 401 of redirects from this URL is handed on for 5 minutes. Ask for the last URL directly.
  * - In Cloudflare Workers redirects are followed by hand, so that the token goes to listed origins only. A redirect that
  *   cannot be followed (more than 20, a `Location` that is no URL) is the answer there, and an error elsewhere.
  *

@@ -154,6 +154,35 @@ describe("BearerAuth and a redirect there and back (undici)", () => {
     }).pipe(Effect.provide(followers[1]![1])))
 })
 
+describe("BearerAuth and a redirect there and back (fetch)", () => {
+  // FAULTS T
+  it.scopedLive("which nobody can see, costs one token and not one per call", () =>
+    Effect.gen(function*() {
+      const api = { good: /t/ }
+      const elsewhere = yield* serve((_, response) =>
+        response.writeHead(302, { location: `${server.origin}/file` }).end()
+      )
+      const server = yield* serve(({ authorization, path }, response) =>
+        path.startsWith("/download")
+          ? response.writeHead(302, { location: elsewhere.origin }).end()
+          : path === "/old"
+          ? response.writeHead(302, { location: "/new" }).end()
+          : response.writeHead(api.good.test(authorization ?? "") ? 200 : 401).end()
+      )
+      const { source, state } = yield* makeSource()
+      const client = yield* HttpClient.HttpClient
+      // without an interval, nothing else holds the renewals back
+      const bearer = BearerAuth.withBearer(client, source, { origins: [server.origin], renewInterval: 0 })
+      const status = (path: string) => Effect.map(bearer.get(`${server.origin}${path}`), ({ status }) => status)
+      for (let n = 0; n < 4; n++) assert.strictEqual(yield* status(`/download?n=${n}`), 401)
+      assert.deepStrictEqual([state.minted, state.invalidated.length], [2, 0])
+      // other URLs renew as before
+      api.good = /t3/
+      assert.strictEqual(yield* status("/old"), 200)
+      assert.strictEqual(state.minted, 3)
+    }).pipe(Effect.provide(followers[0]![1])))
+})
+
 const plain: ReadonlyArray<readonly [string, Layer.Layer<HttpClient.HttpClient>]> = [
   ["fetch", Layer.provide(FetchHttpClient.layer, Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }))],
   ["undici", NodeHttpClient.layerUndici],

@@ -9,6 +9,7 @@ import type { Call, Context, Outcome, Result } from "./context.js"
 import { fromSource, keyOf } from "./context.js"
 import { whileReading } from "./keptBody.js"
 import * as Origins from "./origins.js"
+import * as refusal from "./refusal.js"
 import * as replay from "./replay.js"
 
 export const recover = <E, R, E2, E3>(
@@ -22,6 +23,11 @@ export const recover = <E, R, E2, E3>(
 ): Result<E | E3, R> =>
   Effect.flatMap(Effect.zipRight(replay.settled(call.request.body), Clocks.now), (now) => {
     const { guard, hooks, options: { replayStreams }, source } = context
+    if (refusal.isRedirected(response)) {
+      const [url] = call.request.url.split(/[?#]/, 1) as [string]
+      if (!call.replayed && guard.isBounce(url, now)) return outcome()
+      if (call.replayed) guard.bounced(url, now)
+    }
     if (guard.holds(token, now) || (call.replayed && guard.isWatched(token, now))) {
       return Effect.zipRight(reportFresh(context, call, token, now), outcome())
     }

@@ -10,6 +10,9 @@ interface Watch {
   readonly refused: boolean
 }
 
+/** How long it is remembered that redirects from a URL lead to a 401 whatever the token is, in milliseconds. */
+const bounceMemory = 5 * 60 * 1000
+
 /**
  * Keeps an API that refuses every token from costing a token request per call.
  *
@@ -21,6 +24,7 @@ interface Watch {
 export class RenewalGuard {
   private readonly watched: Lately<Redacted.Redacted, Watch>
   private readonly invalidated: Lately<TokenRequest, true>
+  private readonly bounces = new Lately<string, true>(bounceMemory)
   /** Weak, so that a client that is no longer called keeps no token in memory. */
   private readonly proven = new WeakSet<AccessToken>()
 
@@ -56,6 +60,19 @@ export class RenewalGuard {
     if (this.watched.get(token.value, now)?.refused === true) return false
     this.watched.set(token.value, { refused: true }, now)
     return true
+  }
+
+  /**
+   * Redirects from `url` ended in a 401 with a new token as well. The token may have got lost on the way: a client drops
+   * it on a redirect to another origin, and does not send it again on a redirect back.
+   */
+  bounced(url: string, now: Clocks.Now): void {
+    this.bounces.set(url, true, now)
+  }
+
+  /** Whether a 401 after redirects from `url` says nothing about the token. */
+  isBounce(url: string, now: Clocks.Now): boolean {
+    return this.bounces.get(url, now) !== undefined
   }
 
   /** Whether a token of `request` may be dropped because of a call that could not be replayed. */
