@@ -49,7 +49,8 @@ export interface Options {
   /**
    * Whose tokens these are. Sources with the same namespace and the same token request serve each other's tokens, so
    * it has to name everything that makes a difference: authorization server, client, and the user or subject if there
-   * is one. It is part of the keys in the store and must not be secret.
+   * is one. It is part of the keys in the store and must not be secret. White space or control characters at its ends are
+   * an `InvalidConfiguration`, so that "alice" and "alice " cannot be taken for the same.
    *
    * Default: token endpoint and client id, for client credentials; with `ClientAuthentication.make` its `identity` too.
    * Any other source has to be given one, and so has a source whose `HttpClient` adds something to the requests that
@@ -242,15 +243,14 @@ const settle = (options: Options, { deadline, namespace: own }: Pick<source.Hook
     const problems: Array<checks.Problem> = []
     const millis = (name: "lease" | "clockSkew" | "timeout" | "poll", fallback: number, least?: 0) =>
       checks.millis(options[name] === undefined ? fallback : options[name], `shared.${name}`, problems, least)
-    const namespace = (options.namespace ?? own ?? "").trim()
-    if (namespace === "") {
+    const namespace = options.namespace ?? own ?? ""
+    if (namespace.trim() === "") {
       problems.push({
         field: "shared.namespace",
         detail: "this source cannot tell whose tokens it yields: name the authorization server, the client and, if " +
           "there is one, the user, so that nobody is served a token of somebody else"
       })
-    }
-    problems.push(...checks.wellFormed(namespace, "shared.namespace"))
+    } else problems.push(...checks.storeName(namespace, "shared.namespace"))
     const settled = {
       namespace,
       keyIsShared: options.keyIsShared === true,

@@ -92,6 +92,17 @@ export const timeouts = (timeout: Given, problems: Array<Problem>): OwnRequest.T
   return { total: finite(settle("total")), connect: finite(settle("connect")), read: settle("read") }
 }
 
-/** Refuses half a surrogate pair: it would be replaced on the way to a store, and two names could become the same. */
-export const wellFormed = (name: string, field: string): ReadonlyArray<Problem> =>
-  /\p{Cs}/u.test(name) ? [{ field, detail: "it is no Unicode text: half of a surrogate pair is in it" }] : []
+/**
+ * A name under which a store keeps what belongs to somebody. Half a surrogate pair would be replaced on the way to a
+ * store, and white space at an end would be cut off somewhere: two names could become the same.
+ */
+export const storeName = (name: string, field: string): ReadonlyArray<Problem> => [
+  ...(/\p{Cs}/u.test(name) ? [{ field, detail: "it is no Unicode text: half of a surrogate pair is in it" }] : []),
+  ...(/^[\s\p{Cc}]|[\s\p{Cc}]$/u.test(name)
+    ? [{
+      field,
+      detail: "it begins or ends with white space or a control character, which hardly belongs to the name: take it " +
+        "away (trim) where the name is read. With the same name without it, what is stored is found again"
+    }]
+    : [])
+]

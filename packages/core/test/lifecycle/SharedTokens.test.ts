@@ -931,6 +931,27 @@ describe("SharedTokens", () => {
       }).pipe(Effect.provideService(HttpClient.HttpClient, HttpClient.make(() => Effect.die("no network")))))
 
     // FAULTS T1
+    // FAULTS T
+    it.effect("a namespace with white space or a control character at an end is an InvalidConfiguration", () =>
+      Effect.gen(function*() {
+        const source = yield* TokenSource.make(() => Effect.succeed(AccessToken.make("t")))
+        for (const namespace of ["alice ", " alice", "alice\n", "alice\u00a0", "alice\0", "\ufeffalice"]) {
+          for (
+            const error of [
+              yield* Effect.flip(TokenSource.shared({ namespace })(source)),
+              yield* Effect.flip(RefreshToken.shared({ namespace }))
+            ]
+          ) {
+            assert.strictEqual(error._tag, "InvalidConfiguration")
+            assert.include(error.message, "begins or ends with white space")
+            assert.include(error.message, "shared.namespace")
+          }
+        }
+        yield* TokenSource.shared({ namespace: "alice in wonderland" })(source)
+        const blank = yield* Effect.flip(RefreshToken.shared({ namespace: " " }))
+        assert.notInclude(blank.message, "begins or ends")
+      }).pipe(Effect.scoped, Effect.provide(TokenStore.layerMemory)))
+
     it.effect("a namespace that a store cannot write unchanged is an InvalidConfiguration", () =>
       Effect.gen(function*() {
         const source = yield* new Scripted().source

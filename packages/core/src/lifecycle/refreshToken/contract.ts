@@ -65,7 +65,8 @@ export interface Store {
 export interface SharedOptions {
   /**
    * Whose refresh token it is: names the authorization server, the client and the user. All processes that give the
-   * same name use the same refresh token. It is part of the key in the store and must not be secret.
+   * same name use the same refresh token. It is part of the key in the store and must not be secret. White space or
+   * control characters at its ends are an `InvalidConfiguration`, so that "alice" and "alice " cannot be taken for the same.
    */
   readonly namespace: string
   /**

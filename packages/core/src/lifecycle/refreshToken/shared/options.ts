@@ -18,14 +18,13 @@ export const settle = (options: SharedOptions): Effect.Effect<Settings, TokenErr
     const problems: Array<checks.Problem> = []
     const millis = (name: "lease" | "timeout" | "patience" | "retention", fallback: number) =>
       checks.millis(options[name] === undefined ? fallback : options[name], `RefreshToken.shared.${name}`, problems)
-    const namespace = options.namespace.trim()
-    if (namespace === "") {
+    const { namespace } = options
+    if (namespace.trim() === "") {
       problems.push({
         field: "RefreshToken.shared.namespace",
         detail: "name the authorization server, the client and the user this refresh token is of"
       })
-    }
-    problems.push(...checks.wellFormed(namespace, "RefreshToken.shared.namespace"))
+    } else problems.push(...checks.storeName(namespace, "RefreshToken.shared.namespace"))
     const lease = millis("lease", 20_000)
     const settled = {
       key: `${namespace}~refresh`,
