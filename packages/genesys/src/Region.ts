@@ -16,6 +16,7 @@ import * as Disclosure from "effect-bearer/Disclosure"
 import * as Loopback from "effect-bearer/Loopback"
 import * as Spelling from "effect-bearer/Spelling"
 import * as TokenError from "effect-bearer/TokenError"
+import { parseUrl } from "./internal/runtime.js"
 
 /**
  * @since 0.1.0
@@ -193,11 +194,11 @@ export const custom = (options: {
   const problems: Array<readonly [field: string, detail: string]> = []
   const origin = (field: "loginUrl" | "apiUrl"): string => {
     const text = String(options[field]).trim()
-    if (!URL.canParse(text)) {
+    const url = parseUrl(text)
+    if (url === undefined) {
       problems.push([field, `is ${Disclosure.url(text)}, and no absolute URL`])
       return ""
     }
-    const url = new URL(text)
     if (url.protocol !== "https:" && !(url.protocol === "http:" && Loopback.isLoopback(url.hostname))) {
       problems.push([field, "must be https, or http on a loopback address"])
     } else if (url.username !== "" || url.password !== "" || url.pathname !== "/" || url.search + url.hash !== "") {

@@ -47,7 +47,7 @@ import type { Options } from "./dpop/contract.js"
 import type { Pair } from "./dpop/key.js"
 import { invalid, load } from "./dpop/key.js"
 import { Nonces } from "./dpop/nonces.js"
-import { parse } from "./dpop/urls.js"
+import { parse } from "./internal/urls.js"
 import type * as SigningKey from "./SigningKey.js"
 
 export type { KeyPair, Options } from "./dpop/contract.js"

@@ -6,6 +6,7 @@
  * - `/impatient`: gives up after 50 ms, so that the request is answered while its token request is under way.
  * - `/api`: what the API says to a request with the token.
  * - `/hop?to=…`: the same, if the API redirects to that address.
+ * - `/settledHop?to=…`: the same, with a client that sets the settings of `fetch` itself, inside.
  * - `/fetchHop?to=…`: the same through a `fetch` with a bearer.
  * - `/fetchPost?to=…`: the same for a POST, after what the response says of redirects.
  */
@@ -47,6 +48,16 @@ const apiByFetch = (url: string, init: RequestInit = {}, read = (response: Respo
     return yield* Effect.tryPromise(async () => read(await fetch(url, init)))
   })
 
+const apiBySettled = (url: string) =>
+  Effect.gen(function*() {
+    const settled = HttpClient.transformResponse(
+      yield* HttpClient.HttpClient,
+      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "follow" })
+    )
+    const client = BearerAuth.withBearer(settled, yield* TokenSource.TokenSource, { origins: [new URL(url).origin] })
+    return yield* Effect.flatMap(client.get(url), (response) => response.text)
+  }).pipe(Effect.provide(FetchHttpClient.layer))
+
 const handle = (
   { pathname, search }: URL,
   env: Env
@@ -56,6 +67,8 @@ const handle = (
       return api(env.API)
     case "/hop":
       return api(`${new URL(env.API).origin}/hop${search}`)
+    case "/settledHop":
+      return apiBySettled(`${new URL(env.API).origin}/hop${search}`)
     case "/fetchHop":
       return apiByFetch(`${new URL(env.API).origin}/hop${search}`)
     case "/fetchPost":

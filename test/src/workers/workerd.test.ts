@@ -72,8 +72,17 @@ beforeAll(async () => {
   script = outputFiles[0]!.text
 }, 120_000)
 
-// before and after requests could resume each other
-describe.each(["2024-01-01", "2025-09-01"])("workerd, compatibility date %s", (compatibilityDate) => {
+const dates: ReadonlyArray<readonly [date: string, flag: string]> = [
+  // without a `navigator`; and with it, but without `URL.canParse`
+  ["2022-03-01", ""],
+  ["2022-03-22", ""],
+  // before and after requests could resume each other
+  ["2024-01-01", ""],
+  ["2024-01-01", "no_global_navigator"],
+  ["2025-09-01", ""]
+]
+
+describe.each(dates)("workerd, compatibility date %s %s", (compatibilityDate, flag) => {
   let servers: Awaited<ReturnType<typeof listen>>
   beforeAll(async () => {
     servers = await listen()
@@ -90,6 +99,7 @@ describe.each(["2024-01-01", "2025-09-01"])("workerd, compatibility date %s", (c
       modules: true,
       script,
       compatibilityDate,
+      compatibilityFlags: flag === "" ? [] : [flag],
       bindings: { TOKEN_ENDPOINT: `${servers.origin}/token`, API: `${servers.origin}/api` },
       handleRuntimeStdio: (stdout, stderr) => {
         stdout.resume()
@@ -118,7 +128,9 @@ describe.each(["2024-01-01", "2025-09-01"])("workerd, compatibility date %s", (c
         assert.strictEqual(await get(to(`${servers.origin}/api`)), "Bearer token-1")
         assert.strictEqual(await get(to(`${servers.origin}${to(`${servers.otherOrigin}/api`)}`)), "undefined")
         assert.strictEqual(await get(to("/api")), "Bearer token-1")
-        // through a fetch with a bearer, too
+        // through a client that sets the settings of fetch inside, and through a fetch with a bearer, too
+        assert.strictEqual(await get(to(`${servers.otherOrigin}/api`, "/settledHop")), "undefined")
+        assert.strictEqual(await get(to("/api", "/settledHop")), "Bearer token-1")
         assert.strictEqual(await get(to(`${servers.otherOrigin}/api`, "/fetchHop")), "undefined")
         assert.strictEqual(await get(to("/api", "/fetchHop")), "Bearer token-1")
       }),

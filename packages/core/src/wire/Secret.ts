@@ -19,6 +19,7 @@ import * as permission from "../values/permission.js"
 import { vault as ranges } from "../values/settingRanges.js"
 import * as Settings from "../values/Settings.js"
 import * as TokenError from "../values/TokenError.js"
+import * as urls from "../values/urls.js"
 import * as credential from "./credential.js"
 import * as decode from "./decode.js"
 import * as Disclosure from "./Disclosure.js"
@@ -309,8 +310,10 @@ export const vault = (
     return memo.make({ fetch: Effect.map(fetch, (value) => ({ value, timeToLive })), orStale: () => false }).get
   })
 
-const isOnLoopback = (address: string | URL): boolean =>
-  URL.canParse(String(address)) && Loopback.isLoopback(new URL(String(address)).hostname)
+const isOnLoopback = (address: string | URL): boolean => {
+  const url = urls.parse(String(address))
+  return url !== undefined && Loopback.isLoopback(url.hostname)
+}
 
 /** The path with each segment encoded; `undefined` for a path that would lead elsewhere. */
 const segments = (path: string): string | undefined => {

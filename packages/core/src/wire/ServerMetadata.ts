@@ -26,6 +26,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Loopback from "../values/Loopback.js"
 import * as TokenError from "../values/TokenError.js"
+import * as urls from "../values/urls.js"
 import * as decode from "./decode.js"
 import * as Disclosure from "./Disclosure.js"
 import * as checks from "./endpointChecks.js"
@@ -474,11 +475,11 @@ const read = (
 /** A member that may be left out may also be `null`; any other value must be a URL that passes the checks. */
 const url = (value: unknown, name: string, wanted: Wanted, faults: Array<string>): Option.Option<URL> => {
   if (value === undefined || value === null) return Option.none()
-  if (typeof value !== "string" || !URL.canParse(value)) {
+  const url = typeof value === "string" ? urls.parse(value) : undefined
+  if (url === undefined) {
     faults.push(`${name} is no URL`)
     return Option.none()
   }
-  const url = new URL(value)
   const isProtected = url.protocol === "https:" || (url.protocol === "http:" &&
     // a server on another machine must not name ports of this machine
     (wanted.allowInsecure || (Loopback.isLoopback(url.hostname) && Loopback.isLoopback(wanted.url.hostname))))

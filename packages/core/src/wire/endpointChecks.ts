@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Loopback from "../values/Loopback.js"
 import * as Settings from "../values/Settings.js"
+import * as urls from "../values/urls.js"
 import * as unparsedUrl from "./disclosure/unparsedUrl.js"
 import type * as OwnRequest from "./OwnRequest.js"
 import type { Timeouts } from "./timeouts.js"
@@ -27,13 +28,13 @@ export const url = (
 ): URL => {
   const problem = (detail: string) => void problems.push({ field: options.field, detail })
   const text = String(value).trim()
-  if (!URL.canParse(text)) {
+  const url = urls.parse(text)
+  if (url === undefined) {
     problem(
       text === "" ? "the URL is blank" : `${unparsedUrl.shown(text)} is no absolute URL such as ${options.example}`
     )
     return new URL("https://invalid.invalid")
   }
-  const url = new URL(text)
   if (url.protocol !== "https:" && url.protocol !== "http:") {
     problem(`the scheme must be https, not ${unparsedUrl.scheme(text) ?? "another one"}`)
   } else if (url.protocol === "http:" && options.allowInsecure !== true && !Loopback.isLoopback(url.hostname)) {

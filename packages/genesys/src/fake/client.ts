@@ -4,6 +4,7 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
+import { parseUrl } from "../internal/runtime.js"
 import * as Region from "../Region.js"
 
 export const hosts: ReadonlySet<string> = new Set(
@@ -19,7 +20,7 @@ export const redirected = <E, R>(
 ): HttpClient.HttpClient.With<E, R> =>
   HttpClient.makeWith<never, never, E, R>(
     Effect.flatMap((request) => {
-      const meant = URL.canParse(request.url) ? new URL(request.url) : undefined
+      const meant = parseUrl(request.url)
       if (meant === undefined || !hosts.has(meant.hostname)) return plain.execute(request)
       const sent = request.pipe(
         HttpClientRequest.setUrl(url + request.url.slice(meant.origin.length)),

@@ -3,6 +3,7 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as OwnRequest from "effect-bearer/OwnRequest"
 
 /**
  * `fetch` alone of the platform's clients follows redirects, to any host and with the body: somebody else's JSON would
@@ -12,9 +13,13 @@ export const notFollowed = (client: HttpClient.HttpClient): Effect.Effect<HttpCl
   Effect.map(
     requestInit,
     (outer) =>
-      HttpClient.transform(client, (effect) =>
-        Effect.flatMap(requestInit, (inner) =>
-          Effect.provideService(effect, FetchHttpClient.RequestInit, { ...outer, ...inner, redirect: "manual" })))
+      // what the client sets inside wins over what is said around it, except on redirects
+      HttpClient.transformResponse(OwnRequest.clientWithoutRedirects(client), (effect) =>
+        Effect.flatMap(
+          requestInit,
+          (inner) =>
+            Effect.provideService(effect, FetchHttpClient.RequestInit, { ...outer, ...inner, redirect: "manual" })
+        ))
   )
 
 const requestInit = Effect.map(

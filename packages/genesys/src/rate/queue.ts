@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Clocks from "effect-bearer/Clocks"
+import * as runtime from "../internal/runtime.js"
 
 /**
  * Fibers that stand in line. The first one decides for itself; each of the others waits for the one before it.
@@ -58,8 +59,7 @@ export const ring = ({ first }: Line): void => {
   if (!isRequestBound) first?.wake()
 }
 
-/** Cloudflare Workers: a fiber that another request wakes would go on in that one, and may do no I/O of its own there. */
-const isRequestBound = typeof navigator === "object" && navigator.userAgent === "Cloudflare-Workers"
+const isRequestBound = runtime.isRequestBound()
 
 /** How often a waiting call looks again, in case that nothing wakes it. */
 const lookEvery = 20

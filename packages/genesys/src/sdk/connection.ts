@@ -1,6 +1,7 @@
 // Connects an ApiClient once, and points it at a region.
 import * as Effect from "effect/Effect"
 import * as TokenError from "effect-bearer/TokenError"
+import { parseUrl } from "../internal/runtime.js"
 import * as Region from "../Region.js"
 import type { ApiClient, SdkConfiguration } from "./contract.js"
 
@@ -35,6 +36,6 @@ export const gatewayOf = (
   Effect.suspend(() => {
     const url = config.getConfUrl("api", region.apiUrl)
     if (url === region.apiUrl) return Effect.succeed(region)
-    const origin = URL.canParse(url) ? new URL(url).origin : url
+    const origin = parseUrl(url)?.origin ?? url
     return Region.custom({ loginUrl: region.loginUrl, apiUrl: origin })
   })

@@ -12,12 +12,12 @@ import * as Concealment from "effect-bearer/Concealment"
 import type * as TokenError from "effect-bearer/TokenError"
 import * as assertions from "../internal/assertions.js"
 import * as http from "../internal/http.js"
+import { parse } from "../internal/urls.js"
 import { execute, header } from "./execute.js"
 import { failure, relativeUrl, strayed, withResponse } from "./failures.js"
 import type { Nonces } from "./nonces.js"
 import { nonceIn } from "./nonces.js"
 import * as refusals from "./refusals.js"
-import { parse } from "./urls.js"
 
 /** `Authorization: DPoP <token>`; the scheme is compared without regard to case. */
 const tokenIn = (request: HttpClientRequest.HttpClientRequest): string | undefined =>

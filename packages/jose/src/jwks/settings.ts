@@ -6,6 +6,7 @@ import * as Scopes from "effect-bearer/Scopes"
 import * as Settings from "effect-bearer/Settings"
 import * as TokenError from "effect-bearer/TokenError"
 import type * as keyrings from "../internal/keyring.js"
+import { parse } from "../internal/urls.js"
 import type * as SigningKey from "../SigningKey.js"
 import type { Options } from "./contract.js"
 
@@ -32,8 +33,8 @@ export const settle = (options: Options): Effect.Effect<Settled, TokenError.Inva
       return yield* invalid("algorithms", `name those the issuer signs with, of ${Array.from(known).join(", ")}`)
     }
     const text = String(options.jwksUri)
-    if (!URL.canParse(text)) return yield* invalid("jwksUri", `${Disclosure.url(text)} is no absolute URL`)
-    const url = new URL(text)
+    const url = parse(text)
+    if (url === undefined) return yield* invalid("jwksUri", `${Disclosure.url(text)} is no absolute URL`)
     if (url.protocol !== "https:" && !(url.protocol === "http:" && isLoopback(url.hostname))) {
       return yield* invalid("jwksUri", "the keys must come over https (http: is for loopback only)")
     }

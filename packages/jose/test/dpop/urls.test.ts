@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as urls from "../../src/dpop/urls.js"
+import * as urls from "../../src/internal/urls.js"
 
 describe("the URLs of requests with a proof", () => {
   it("are parsed if they are absolute", () => {

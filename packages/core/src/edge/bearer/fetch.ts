@@ -15,12 +15,12 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type * as source_ from "../../lifecycle/source.js"
 import * as TokenError from "../../values/TokenError.js"
+import * as urls from "../../values/urls.js"
 import * as client from "./client.js"
 import type { Exchange, Fetch } from "./fetch/exchange.js"
 import { read } from "./fetch/exchange.js"
 import * as misuse from "./misuse.js"
 import type * as options_ from "./options.js"
-import * as Origins from "./origins.js"
 import * as redirects from "./redirects.js"
 
 class Present extends Context.Reference<Present>()("effect-bearer/BearerAuth/Exchange", {
@@ -166,6 +166,6 @@ const failureOf = (cause: Cause.Cause<unknown>): unknown =>
 
 /** The error of a relative URL has the advice for a client of Effect; whoever calls `fetch` has other means. */
 const explained = ({ url }: Exchange, error: unknown): unknown =>
-  TokenError.isTokenError(error) && error._tag === "InvalidConfiguration" && Origins.parse(url) === undefined
+  TokenError.isTokenError(error) && error._tag === "InvalidConfiguration" && urls.parse(url) === undefined
     ? misuse.relativeFetch(url)
     : error

@@ -104,15 +104,6 @@ export const originOf = (url: string): string | undefined => {
   }
 }
 
-/** For runtimes that have no `URL.canParse`, such as Cloudflare Workers with an old compatibility date. */
-export const parse = (url: string, base?: URL): URL | undefined => {
-  try {
-    return new URL(url, base)
-  } catch {
-    return undefined
-  }
-}
-
 const endsAuthority = (url: string, index: number): boolean => {
   if (url.length === index) return true
   const c = url.charCodeAt(index)

@@ -7,9 +7,9 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as urls from "../../values/urls.js"
 import * as Disclosure from "../../wire/Disclosure.js"
 import * as hopSecrecy from "./hopSecrecy.js"
-import * as Origins from "./origins.js"
 import * as replay from "./replay.js"
 
 type Request = HttpClientRequest.HttpClientRequest
@@ -102,7 +102,7 @@ export const nextHop = (request: Request, response: Response): Request | undefin
   if (location === undefined || !isRedirect(status)) return undefined
   const from = HttpClientRequest.toUrl(request)
   const base = Option.isSome(from) ? from.value : undefined
-  const to = base === undefined ? undefined : Origins.parse(location, base)
+  const to = base === undefined ? undefined : urls.parse(location, base)
   if (base === undefined || to === undefined) return undefined
   if (to.protocol !== "https:" && to.protocol !== "http:") return undefined
   const becomesGet = status === 303

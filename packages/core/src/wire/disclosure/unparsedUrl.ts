@@ -1,4 +1,5 @@
 // Says what may be shown of a URL. A text that is none may hold a password anywhere, so no part of it is quoted.
+import * as urls from "../../values/urls.js"
 
 /** The schemes that may be named: any other text before a colon may be a secret. */
 const schemes: ReadonlySet<string> = new Set(
@@ -17,8 +18,9 @@ export const scheme = (text: string): string | undefined => {
 /** Origin and path of a URL of `http` or `https`, or the description of a text that is none. */
 export const shown = (url: string | URL): string => {
   const text = String(url)
-  if (!URL.canParse(text)) return describe(text)
-  const { origin, pathname, protocol } = new URL(text)
+  const parsed = urls.parse(text)
+  if (parsed === undefined) return describe(text)
+  const { origin, pathname, protocol } = parsed
   return protocol === "https:" || protocol === "http:" ? origin + pathname : describe(text)
 }
 

@@ -1,6 +1,7 @@
 // The advice in the error for a refusal: what to look at, and what to change.
 import * as Option from "effect/Option"
 import * as Scopes from "../../values/Scopes.js"
+import * as urls from "../../values/urls.js"
 import type { Decoded } from "../decode.js"
 import type * as Disclosure from "../Disclosure.js"
 import * as refusalCodes from "../refusalCodes.js"
@@ -184,7 +185,8 @@ export const forStatus = (
 /** Only the origin of the target: path and query of a redirect may hold a secret. */
 const redirectTarget = (reply: Reply, context: Context, disclosure: Disclosure.Disclosure): string => {
   const location = reply.headers.location
-  if (location === undefined || !URL.canParse(location, context.endpoint)) return "It redirects."
-  const { host, origin, protocol } = new URL(location, context.endpoint)
+  const target = location === undefined ? undefined : urls.parse(location, context.endpoint)
+  if (target === undefined) return "It redirects."
+  const { host, origin, protocol } = target
   return `It redirects to ${disclosure.name(origin === "null" ? `${protocol}${host}` : origin)}.`
 }

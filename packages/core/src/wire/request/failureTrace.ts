@@ -1,4 +1,6 @@
 /** What a runtime says about a failure, from the outermost error to the innermost. The texts hold no URL. */
+import * as urls from "../../values/urls.js"
+
 export interface Trace {
   readonly reasons: ReadonlyArray<string>
   readonly codes: ReadonlyArray<string>
@@ -23,7 +25,7 @@ const withoutValues = (message: string): string =>
 
 const hostsOf = (message: string): ReadonlyArray<string> =>
   Array.from(message.slice(0, 2000).matchAll(url), ([text]) => text.replace(/[):,.;]+$/, ""))
-    .flatMap((text) => URL.canParse(text) ? [new URL(text).host] : [])
+    .flatMap((text) => urls.parse(text)?.host ?? [])
 
 /** Follows `cause` and the members of an AggregateError. An error may be its own cause, so the depth is limited. */
 export const make = (error: unknown): Trace => {

@@ -1,6 +1,7 @@
 // The errors for a proxy that refuses to forward a request.
 import * as Option from "effect/Option"
 import * as TokenError from "../../values/TokenError.js"
+import * as urls from "../../values/urls.js"
 import type { Trace } from "./failureTrace.js"
 
 /**
@@ -57,7 +58,7 @@ export const ofTrace = (
 ): TokenError.RejectedByEndpoint | TokenError.EndpointUnavailable | undefined => {
   const status = statusOf(trace)
   if (status === undefined) return undefined
-  const here = URL.canParse(endpoint) ? new URL(endpoint).host : ""
+  const here = urls.parse(endpoint)?.host ?? ""
   return ofStatus(endpoint, status, trace.hosts.find((host) => host !== here) ?? "")
 }
 

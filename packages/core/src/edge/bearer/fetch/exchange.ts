@@ -1,7 +1,7 @@
 // What a program gives to `fetch`, read while it calls: nothing is read again later.
 import * as HttpBody from "@effect/platform/HttpBody"
 import { InvalidConfiguration } from "../../../values/TokenError.js"
-import * as Origins from "../origins.js"
+import * as urls from "../../../values/urls.js"
 import * as options from "./options.js"
 import * as requestBody from "./requestBody.js"
 
@@ -42,7 +42,7 @@ const isRequest = (input: unknown): input is Request => typeof Request === "func
 const hrefOf = (input: string | URL): string => {
   if (typeof input === "object" && typeof (input as { readonly url?: unknown }).url === "string") throw foreignRequest
   const text = String(input)
-  return Origins.parse(text)?.href ?? text
+  return urls.parse(text)?.href ?? text
 }
 
 const foreignRequest = new InvalidConfiguration({
