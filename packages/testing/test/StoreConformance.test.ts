@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Option, Stream } from "effect"
+import { Cause, Clock, Effect, Exit, Option, Redacted, Stream } from "effect"
 import { AccessToken, TokenStore } from "effect-bearer"
 import { StoreConformance } from "../src/index.js"
 
@@ -74,6 +74,67 @@ describe("StoreConformance", () => {
             put: (token, lease) => store.put(token, { ...lease, key: lease.key.toLowerCase() }),
             acquire: (key, ttl) => store.acquire(key.toLowerCase(), ttl),
             remove: (key, token) => store.remove(key.toLowerCase(), token)
+          })
+        ],
+        // FAULTS T
+        [
+          "keys are texts of any kind, and have nothing to do with each other",
+          (store) => {
+            const cut = (key: string) => key.slice(0, 100)
+            return {
+              get: (key) => store.get(cut(key)),
+              put: (token, lease) => store.put(token, { ...lease, key: cut(lease.key) }),
+              acquire: (key, ttl) =>
+                Effect.map(store.acquire(cut(key), ttl), Option.map((lease) => ({ ...lease, key }))),
+              release: (lease) => store.release({ ...lease, key: cut(lease.key) }),
+              remove: (key, token) => store.remove(cut(key), token)
+            }
+          }
+        ],
+        [
+          "every process gets the token that was put, with all its fields",
+          (store) => ({
+            get: (key) =>
+              Effect.flatMap(Clock.currentTimeMillis, (issuedAt) =>
+                Effect.map(
+                  store.get(key),
+                  Option.map((token) =>
+                    AccessToken.make({
+                      value: token.value,
+                      tokenType: token.tokenType,
+                      scopes: token.scopes,
+                      issuedAt,
+                      expiresAt: Option.getOrUndefined(token.expiresAt),
+                      refreshAt: Option.getOrUndefined(token.refreshAt),
+                      extra: Redacted.value(token.extra)
+                    })
+                  )
+                ))
+          })
+        ],
+        [
+          "a long token is stored whole, and so is a short one after it",
+          (store) => ({
+            put: (token, lease) =>
+              Redacted.value(token.value).length > 4000
+                ? Effect.fail(
+                  new TokenStore.StoreError({ operation: "put", reason: "unavailable", detail: "too large" })
+                )
+                : store.put(token, lease)
+          })
+        ],
+        [
+          "a long token is stored whole, and so is a short one after it",
+          (store) => ({
+            put: (token, lease) =>
+              store.put(
+                AccessToken.make({
+                  value: Redacted.value(token.value).slice(0, 4096),
+                  issuedAt: token.issuedAt,
+                  expiresAt: Option.getOrUndefined(token.expiresAt)
+                }),
+                lease
+              )
           })
         ],
         [

@@ -934,7 +934,7 @@ describe("SharedTokens", () => {
     // FAULTS T
     it.effect("a namespace with white space or a control character at an end is an InvalidConfiguration", () =>
       Effect.gen(function*() {
-        const source = yield* TokenSource.make(() => Effect.succeed(AccessToken.make("t")))
+        const source = yield* TokenSource.make(() => Effect.succeed(AccessToken.make({ value: "t" })))
         for (const namespace of ["alice ", " alice", "alice\n", "alice\u00a0", "alice\0", "\ufeffalice"]) {
           for (
             const error of [
