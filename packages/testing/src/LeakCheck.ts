@@ -18,6 +18,7 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import * as Supervisor from "effect/Supervisor"
@@ -69,7 +70,13 @@ export interface Options {
 
 /**
  * Runs the effect in a scope of its own, closes the scope, and says what is left. The fibers are those that began in
- * the effect. Timers and sockets are those that the whole process began meanwhile: nothing else should run beside it.
+ * the effect, and those without a parent that the whole process began meanwhile: daemons, and what runs in a
+ * `ManagedRuntime` that was not disposed of. Timers and sockets are those that the whole process began meanwhile. So
+ * nothing else should run beside it.
+ *
+ * A `ManagedRuntime` that is not disposed of, or a scope that is not closed, shows by what still runs or is open in it.
+ * One with nothing of that kind, such as a source that does not renew in the background, is not found. Timers and
+ * sockets that do not keep the process alive (`unref`) are not counted.
  *
  * A connection that the global `fetch` keeps open belongs to the process, not to a scope, and is left. With
  * `NodeHttpClient.layerUndici` the connections close with the layer.
@@ -107,9 +114,16 @@ const watch = <A, E, R>(
   Effect.gen(function*() {
     const supervisor = yield* Supervisor.track
     const begun = yield* resources.watch
+    const before = new Set(yield* Fiber.roots)
     const exit = yield* Effect.exit(Effect.supervised(Effect.scoped(effect), supervisor))
-    const look = Effect.zipWith(supervisor.value, begun, (fibers, resources): Left => ({
-      fibers: fibers.map((fiber) => FiberId.threadName(fiber.id())),
+    // a runtime of its own (`ManagedRuntime`, `Effect.runFork`) has another supervisor, or none
+    const fibers = Effect.zipWith(supervisor.value, Fiber.roots, (own, roots) =>
+      new Set([
+        ...own,
+        ...roots.filter((fiber) => !before.has(fiber))
+      ]))
+    const look = Effect.zipWith(fibers, begun, (fibers, resources): Left => ({
+      fibers: Array.from(fibers, (fiber) => FiberId.threadName(fiber.id())),
       resources
     }))
     return [exit, yield* untilNothing(look, patience)] as const

@@ -1,6 +1,6 @@
 import { createServer } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Fiber, FiberId, Layer, ManagedRuntime, Redacted } from "effect"
 import { ClientAuthentication, TokenSource } from "effect-bearer"
 import { AuthorizationServer, LeakCheck } from "../src/index.js"
 
@@ -50,6 +50,30 @@ describe.sequential("LeakCheck", () => {
       assert.lengthOf(fibers, 1)
       assert.match(fibers[0]!, /^#\d+$/)
       yield* Effect.sync(() => fiber.unsafeInterruptAsFork(fiber.id()))
+    }))
+
+  // FAULTS T
+  it.live("a ManagedRuntime that is not disposed of is found, and so is what runs in a runtime of its own", () =>
+    Effect.gen(function*() {
+      const server = yield* AuthorizationServer.make()
+      const runtime = ManagedRuntime.make(
+        TokenSource.layer({
+          tokenEndpoint: server.tokenEndpoint,
+          clientId: "reports",
+          authentication: ClientAuthentication.basic(Redacted.make("secret"))
+        }).pipe(Layer.provide(server.layer))
+      )
+      const get = Effect.promise(() => runtime.runPromise(Effect.flatMap(TokenSource.TokenSource, (it) => it.get())))
+      const { fibers } = yield* LeakCheck.left(get, quick)
+      assert.isAbove(fibers.length, 0)
+      yield* runtime.disposeEffect
+
+      let fiber: Fiber.RuntimeFiber<never> | undefined
+      const forked = Effect.sync(() => void (fiber = Effect.runFork(Effect.never)))
+      const left = yield* LeakCheck.left(forked, quick)
+      assert.deepStrictEqual(left.fibers, [FiberId.threadName(fiber!.id())])
+      yield* Fiber.interrupt(fiber!)
+      assert.deepStrictEqual(yield* LeakCheck.left(Effect.void, quick), { fibers: [], resources: {} })
     }))
 
   it.live("a timer is found, and named in the error", () =>
