@@ -81,6 +81,9 @@ describe("Jwt.decode", () => {
   it("a token that is too large is not decoded", () => {
     assert.isTrue(Option.isSome(Jwt.decode(jwt({ a: "x".repeat(40_000) }))))
     assert.isTrue(Option.isNone(Jwt.decode(jwt({ a: "x".repeat(60_000) }))))
+    const start = `${base64Url("{}")}.${base64Url("{ }")}.`
+    assert.isTrue(Option.isSome(Jwt.decode(start.padEnd(65_536, "A"))))
+    assert.isTrue(Option.isNone(Jwt.decode(start.padEnd(65_537, "A"))))
     assert.doesNotThrow(() => Jwt.decode(`${base64Url("{}")}.${base64Url("[".repeat(40_000))}.c2ln`))
   })
 
@@ -140,6 +143,7 @@ describe("Jwt.checkScopes", () => {
     if (Either.isLeft(result)) {
       assert.strictEqual(result.left._tag, "ScopeNotGranted")
       assert.deepStrictEqual([...result.left.missing], ["analytics:read", "billing"])
+      assert.deepStrictEqual([...result.left.granted], ["Analytics.Read", "users:read"])
       assert.deepStrictEqual([...result.left.requested], ["analytics:read", "billing", "users:read"])
       assert.deepStrictEqual(result.left.renamed, [{ requested: "analytics:read", granted: "Analytics.Read" }])
       assert.include(result.left.message, "analytics:read, billing")
