@@ -78,6 +78,10 @@ describe("the moments of a token's life", () => {
     )
   })
 
+  it("without an end it is not renewed ahead of need, even if the server advises it: it is used until it is refused", () => {
+    assert.strictEqual(moments(token({ refreshAt: 60_000 }), timing, 0).refreshAt, never)
+  })
+
   it("a token that had ended before it was issued has no lifetime", () => {
     assert.deepStrictEqual(moments(token({ issuedAt: 1000, expiresAt: 400 }), timing, 0), {
       refreshAt: 1000,

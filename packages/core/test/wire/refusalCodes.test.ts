@@ -15,7 +15,7 @@ const rejected = (status: number) =>
 describe("whether a refusal could be about the credentials of the client", () => {
   it("is so for the codes that servers use for a wrong id or secret, in any case", () => {
     for (
-      const code of ["invalid_client", " INVALID_CLIENT ", "unauthorized_client", "access_denied", "invalid_request"]
+      const code of ["invalid_client", "INVALID_CLIENT", "unauthorized_client", "access_denied", "invalid_request"]
     ) {
       assert.isTrue(concernsClient(oauthError(code, 400), "refresh_token"), code)
     }
@@ -26,6 +26,7 @@ describe("whether a refusal could be about the credentials of the client", () =>
     assert.isTrue(concernsClient(oauthError("no_entry", 404), undefined))
     assert.isFalse(concernsClient(oauthError("no_entry", 413), undefined))
     assert.isFalse(concernsClient(oauthError("invalid_scope", 400), undefined))
+    assert.isFalse(concernsClient(oauthError(" invalid_scope ", 400), undefined))
     // some servers refuse with 200
     assert.isTrue(concernsClient(oauthError("no_entry", 200), undefined))
     assert.isFalse(concernsClient(oauthError("invalid_scope", 200), undefined))
