@@ -29,6 +29,7 @@ describe("the life of a token", () => {
         repeats: 0
       }
     )
+    assert.strictEqual(begin(token(1000, hour), timing, 0, at(1000)).offset, 500)
     assert.isTrue(isOf(life, token(7, 9)))
     assert.isFalse(isOf(life, AccessToken.make({ value: "other" })))
   })
@@ -130,8 +131,11 @@ describe("the same value again", () => {
     const slept = again(life, token(later.wall, hour + 1000), timing, later)
     assert.deepStrictEqual([slept.life.endsAt, slept.life.firstEnd], [hour, hour])
     // a difference as small as the drift of two clocks does not mean that a clock was set
-    const drifted = again(life, token(602_000, hour + 2000), timing, at(602_000, 600_500))
+    const drifted = again(life, token(602_000, hour + 2001), timing, at(602_000, 600_500))
     assert.strictEqual(drifted.life.endsAt, hour)
+    // an end that is later only by as much does not fit either
+    const rounded = again(life, token(602_001, hour + 2000), timing, at(602_001, 600_500))
+    assert.strictEqual(rounded.life.endsAt, hour)
   })
 
   it("the token is handed out with the times of its life, not with those of the latest response", () => {
