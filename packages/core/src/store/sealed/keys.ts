@@ -35,7 +35,8 @@ const keyLength = 32
 
 export const id = /^[A-Za-z0-9_-]{1,64}$/
 
-const invalid = (field: string, detail: string) => new TokenError.InvalidConfiguration({ fields: [field], detail })
+const invalid = (field: string, detail: string) =>
+  new TokenError.InvalidConfiguration({ fields: [field], detail: `TokenStore.encrypted: ${detail}` })
 
 /**
  * Hexadecimal, base64, or base64url: 32 bytes have a different length in each form. Messages show nothing of the key.
