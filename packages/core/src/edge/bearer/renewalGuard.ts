@@ -28,7 +28,7 @@ export class RenewalGuard {
   /** Weak, so that a client that is no longer called keeps no token in memory. */
   private readonly proven = new WeakSet<AccessToken>()
 
-  constructor(private readonly interval: number) {
+  constructor(interval: number) {
     this.watched = new Lately(interval)
     this.invalidated = new Lately(interval)
   }
@@ -40,7 +40,7 @@ export class RenewalGuard {
 
   /** A renewal gave `token`. A token that was accepted before is not watched. */
   renewed(token: AccessToken, now: Clocks.Now): void {
-    if (this.interval <= 0 || this.proven.has(token)) return
+    if (this.proven.has(token)) return
     if (this.watched.get(token.value, now) === undefined) this.watched.set(token.value, { refused: false }, now)
   }
 
@@ -119,7 +119,7 @@ class Lately<K, V> {
         MutableHashMap.remove(this.current, oldest.key)
       }
     }
-    if (this.head > 32 && this.head * 2 > this.queue.length) {
+    if (this.head * 2 > this.queue.length) {
       this.queue = this.queue.slice(this.head)
       this.head = 0
     }
