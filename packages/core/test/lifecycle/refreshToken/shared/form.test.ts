@@ -37,6 +37,8 @@ describe("the stored form of a refresh token", () => {
     const form = encode(stored, 0, day)
     const moved = new AccessToken.AccessToken({ ...form, expiresAt: Option.some(2 * day + 1000) })
     assert.deepStrictEqual(Option.flatMap(decode(moved), ({ expiresAt }) => expiresAt), Option.some(day + 1000))
+    const endless = new AccessToken.AccessToken({ ...form, expiresAt: Option.none() })
+    assert.deepStrictEqual(Option.flatMap(decode(endless), ({ expiresAt }) => expiresAt), Option.some(day))
   })
 
   it("any other token is no record", () => {
@@ -49,6 +51,7 @@ describe("the stored form of a refresh token", () => {
       { token: undefined },
       { state: "toString" },
       { state: 1 },
+      { state: ["ready"] },
       { state: undefined },
       { rotates: "yes" },
       { mark: 1 },
