@@ -91,7 +91,7 @@ describe("a profile out of the environment", () => {
   it.effect("names everything that is missing or wrong at once, and shows no value", () =>
     Effect.gen(function*() {
       const all = yield* detail({ OAUTH_CLIENT_ID: "reports ", OAUTH_CLIENT_AUTHENTICATION: "s3cr3t" })
-      assert.include(all, "OAUTH_TOKEN_ENDPOINT is missing or blank")
+      assert.include(all, "OAUTH_TOKEN_ENDPOINT is missing or blank, and so is OAUTH_ISSUER, which would do")
       assert.include(all, "OAUTH_CLIENT_ID begins or ends with white space")
       assert.include(all, "OAUTH_CLIENT_AUTHENTICATION must be one of")
       assert.notInclude(all, "s3cr3t")

@@ -59,9 +59,15 @@ const reader = (environment: Environment) => {
   return {
     faults,
     optional,
-    required: (name: string): string => {
+    /** `instead` is another variable that will do. */
+    required: (name: string, instead?: string): string => {
       const value = optional(name)
-      if (value === undefined) faults.push({ name, what: missing })
+      if (value === undefined) {
+        faults.push({
+          name,
+          what: instead === undefined ? missing : `${missing}, and so is ${instead}, which would do`
+        })
+      }
       return value ?? ""
     },
     /** A secret is taken as it is, and read when it is needed. */
@@ -98,7 +104,7 @@ const optionally = <K extends string>(name: K, value: string | undefined): { rea
 const oauth = (environment: Environment, canAsk: boolean) => {
   const read = reader(environment)
   const issuer = read.optional("OAUTH_ISSUER")
-  const tokenEndpoint = issuer === undefined ? read.required("OAUTH_TOKEN_ENDPOINT") : undefined
+  const tokenEndpoint = issuer === undefined ? read.required("OAUTH_TOKEN_ENDPOINT", "OAUTH_ISSUER") : undefined
   const clientId = read.required("OAUTH_CLIENT_ID")
   const method = read.optional("OAUTH_CLIENT_AUTHENTICATION") ?? "basic"
   const scopes = Scopes.make(read.optional("OAUTH_SCOPES") ?? "")
