@@ -196,6 +196,9 @@ describe.each(dates)("workerd, compatibility date %s %s", (compatibilityDate, fl
     60_000
   )
 
+  // these wait for tokens to end; nothing in them depends on what an older date lacks
+  if (flag !== "" || compatibilityDate < "2024") return
+
   // FAULTS L1
   it(
     "three lifecycles: every request is answered, and each lifecycle costs one token request",
