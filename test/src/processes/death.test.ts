@@ -40,7 +40,8 @@ const WorldLive = Layer.scoped(
   World,
   Effect.gen(function*() {
     const redis = yield* RedisServer.start()
-    const issuer = yield* Issuer.start((scope) => scope === "renewal" ? 24 : 600)
+    // 40 s: a renewal begins 10 s before the end, and the token is served until 4 s before it: two leases later
+    const issuer = yield* Issuer.start((scope) => scope === "renewal" ? 40 : 600)
     const [first, second, ...victims] = yield* Fleet.start(
       2 + deaths.length + 2,
       Issuer.patient(issuer, { store: { _tag: "Redis", url: redis.url }, lease })
